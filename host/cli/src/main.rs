@@ -1,0 +1,2 @@
+//! The party-host binary.
+fn main() {}

@@ -1,0 +1,95 @@
+//! Every id has a type of its own, so that one cannot stand for another.
+//!
+//! Ids that cross the contract stay below 2^53: JavaScript counts no further. They are never used twice in the
+//! life of a room; how that survives a restart is told at [`crate::commit::RoomRecord::ids_reserved`].
+
+use std::fmt;
+
+/// The bound on ids that cross the contract: 2^53, the end of JavaScript's exact integers.
+pub const ID_MAX: u64 = 1 << 53;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id! {
+    /// One delivery of one event to a guest.
+    EventId
+}
+id! {
+    /// One client's socket, from its first byte to its last.
+    ConnectionId
+}
+id! {
+    /// One HTTP request, until it has been answered.
+    RequestId
+}
+id! {
+    /// Something started that completes later.
+    OperationId
+}
+id! {
+    /// The number of a room's commit: the first is 1, each is one more than the one before, 0 is "none yet".
+    CommitSeq
+}
+id! {
+    /// The number of an ownership of the store. Every opening takes the next one; a commit that carries an older
+    /// one is refused, so that a stale owner can do no harm.
+    Epoch
+}
+id! {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    Timestamp
+}
+
+impl CommitSeq {
+    /// The number of the commit after this one.
+    pub fn next(self) -> CommitSeq {
+        CommitSeq(self.0 + 1)
+    }
+}
+
+impl Timestamp {
+    /// The end of time: later than every other.
+    pub const NEVER: Timestamp = Timestamp(u64::MAX);
+
+    /// This time and so many milliseconds.
+    pub fn after_ms(self, ms: u64) -> Timestamp {
+        Timestamp(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this time, 0 if it is not earlier.
+    pub fn since_ms(self, earlier: Timestamp) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// One life of a room since a fresh start: 128 random bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Incarnation(pub u128);
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// What a turn's chance is drawn from: 256 bits that nobody outside the host knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Seed(pub [u8; 32]);
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}

@@ -1,0 +1,11 @@
+//! Rooms as data: what a room does with an event, decided without I/O, without a clock and without chance.
+//!
+//! A [`room::Room`] is a state machine. Events go in; it hands out one turn at a time; the finished turn comes
+//! back with what the guest did; actions come out: commits to write, outputs to perform. Everything that could
+//! differ from run to run (time, seeds, incarnations) is an argument, so a room's life can be written down as a
+//! transcript and run again.
+
+pub mod address;
+pub mod commit;
+pub mod ids;
+pub mod storage;

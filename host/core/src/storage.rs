@@ -1,0 +1,195 @@
+//! Reading a room's keys and values: what is committed, under what is not committed yet.
+//!
+//! A [`RoomStorage`] answers from the store. On top lies the [`Overlay`]: the changes of turns whose commit is
+//! under way, oldest first, and last those of the running turn. An entry may be in the store and still in the
+//! overlay; both then say the same, so a read needs no lock against the committer.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::commit::KvChanges;
+use crate::ids::CommitSeq;
+
+/// The store could not be read. The turn that asked is dropped and its room fails closed.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum StorageReadError {
+    /// The device or the engine failed.
+    #[error("the store cannot be read: {0}")]
+    Io(String),
+    /// A value does not match its checksum.
+    #[error("a stored value is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Keys from `start` (included) to `end` (excluded).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct KeyRange {
+    /// The first key.
+    pub start: Bytes,
+    /// The key after the last; `None`: no end.
+    pub end: Option<Bytes>,
+}
+
+/// Whether a scan goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Visit {
+    /// To the next entry.
+    Continue,
+    /// No further.
+    Stop,
+}
+
+/// The committed keys and values of one room.
+pub trait RoomStorage: Send + Sync {
+    /// The value of a key.
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageReadError>;
+
+    /// Visits the entries of a range in order of key (backwards if `reverse`) until told to stop.
+    fn scan(
+        &self,
+        range: &KeyRange,
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StorageReadError>;
+}
+
+/// The changes of a room's turns whose commit is under way, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Overlay {
+    layers: VecDeque<(CommitSeq, KvChanges)>,
+}
+
+impl Overlay {
+    /// Adds the changes of the newest commit.
+    pub fn push(&mut self, seq: CommitSeq, changes: KvChanges) {
+        assert!(self.layers.back().is_none_or(|(last, _)| *last < seq), "commits are numbered in order");
+        self.layers.push_back((seq, changes));
+    }
+
+    /// Forgets what has become durable: every commit up to `seq`.
+    pub fn settle(&mut self, seq: CommitSeq) {
+        while self.layers.front().is_some_and(|(first, _)| *first <= seq) {
+            self.layers.pop_front();
+        }
+    }
+
+    fn newest_first<'a>(&'a self, turn: &'a KvChanges) -> impl Iterator<Item = &'a KvChanges> {
+        std::iter::once(turn).chain(self.layers.iter().rev().map(|(_, changes)| changes))
+    }
+
+    /// The value of a key as the running turn sees it.
+    pub fn get(
+        &self,
+        turn: &KvChanges,
+        storage: &dyn RoomStorage,
+        key: &[u8],
+    ) -> Result<Option<Bytes>, StorageReadError> {
+        for changes in self.newest_first(turn) {
+            if let Some(value) = changes.entries.get(key) {
+                return Ok(value.clone());
+            }
+            if changes.cleared {
+                return Ok(None);
+            }
+        }
+        storage.get(key)
+    }
+
+    /// Visits the entries of a range as the running turn sees them.
+    pub fn scan(
+        &self,
+        turn: &KvChanges,
+        storage: &dyn RoomStorage,
+        range: &KeyRange,
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StorageReadError> {
+        let (changed, cleared) = self.merged(turn, range);
+        let mut changed: VecDeque<(&Bytes, &Option<Bytes>)> = changed.into_iter().collect();
+        let mut stopped = false;
+        if !cleared {
+            storage.scan(range, reverse, &mut |key, value| {
+                while let Some((next, _)) = next_of(&changed, reverse) {
+                    if comes_first(next, key, reverse) {
+                        let (changed_key, changed_value) = take_next(&mut changed, reverse);
+                        if let Some(changed_value) = changed_value
+                            && visit(changed_key, changed_value) == Visit::Stop
+                        {
+                            stopped = true;
+                            return Visit::Stop;
+                        }
+                        if changed_key.as_ref() == key {
+                            return Visit::Continue;
+                        }
+                    } else {
+                        break;
+                    }
+                }
+                if visit(key, value) == Visit::Stop {
+                    stopped = true;
+                    return Visit::Stop;
+                }
+                Visit::Continue
+            })?;
+        }
+        while !stopped && !changed.is_empty() {
+            let (key, value) = take_next(&mut changed, reverse);
+            if let Some(value) = value {
+                stopped = visit(key, value) == Visit::Stop;
+            }
+        }
+        Ok(())
+    }
+
+    fn merged<'a>(
+        &'a self,
+        turn: &'a KvChanges,
+        range: &KeyRange,
+    ) -> (BTreeMap<&'a Bytes, &'a Option<Bytes>>, bool) {
+        let mut merged = BTreeMap::new();
+        let end = range.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        if range.end.as_ref().is_some_and(|end| *end <= range.start) {
+            return (merged, true);
+        }
+        for changes in self.newest_first(turn) {
+            for (key, value) in changes.entries.range((Bound::Included(&range.start), end)) {
+                merged.entry(key).or_insert(value);
+            }
+            if changes.cleared {
+                return (merged, true);
+            }
+        }
+        (merged, false)
+    }
+}
+
+type Changed<'a> = VecDeque<(&'a Bytes, &'a Option<Bytes>)>;
+
+fn next_of<'a>(changed: &Changed<'a>, reverse: bool) -> Option<(&'a Bytes, &'a Option<Bytes>)> {
+    if reverse { changed.back().copied() } else { changed.front().copied() }
+}
+
+fn take_next<'a>(changed: &mut Changed<'a>, reverse: bool) -> (&'a Bytes, &'a Option<Bytes>) {
+    let next = if reverse { changed.pop_back() } else { changed.pop_front() };
+    next.expect("the caller saw that there is one")
+}
+
+/// Whether a changed key is visited no later than a stored one.
+fn comes_first(changed: &[u8], stored: &[u8], reverse: bool) -> bool {
+    if reverse { changed >= stored } else { changed <= stored }
+}
+
+/// The range of the keys that begin with `prefix`.
+pub fn prefix_range(prefix: &[u8]) -> KeyRange {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return KeyRange { start: Bytes::copy_from_slice(prefix), end: Some(end.into()) };
+        }
+    }
+    KeyRange { start: Bytes::copy_from_slice(prefix), end: None }
+}
