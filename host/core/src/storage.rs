@@ -150,12 +150,13 @@ impl Overlay {
         range: &KeyRange,
     ) -> (BTreeMap<&'a Bytes, &'a Option<Bytes>>, bool) {
         let mut merged = BTreeMap::new();
-        let end = range.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let bounds: (Bound<&Bytes>, Bound<&Bytes>) =
+            (Bound::Included(&range.start), range.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded));
         if range.end.as_ref().is_some_and(|end| *end <= range.start) {
             return (merged, true);
         }
         for changes in self.newest_first(turn) {
-            for (key, value) in changes.entries.range((Bound::Included(&range.start), end)) {
+            for (key, value) in changes.entries.range::<Bytes, _>(bounds) {
                 merged.entry(key).or_insert(value);
             }
             if changes.cleared {
