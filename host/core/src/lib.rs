@@ -6,6 +6,18 @@
 //! transcript and run again.
 
 pub mod address;
+pub mod alarm;
 pub mod commit;
+pub mod event;
+pub mod http;
 pub mod ids;
+pub mod limits;
+pub mod mailbox;
+pub mod message;
+pub mod operation;
+pub mod output_gate;
+pub mod profile;
+pub mod room;
+pub mod session;
 pub mod storage;
+pub mod turn;

@@ -1,0 +1,215 @@
+//! What can happen to a room, and what can come of it.
+
+use bytes::Bytes;
+
+use crate::http::{Header, Request, Response};
+use crate::ids::{ConnectionId, OperationId, RequestId, Timestamp};
+use crate::message::{CloseFrame, Message};
+
+/// Which handlers of a party are real: what `guest.capabilities` said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Handlers(pub u32);
+
+impl Handlers {
+    /// `on-start`
+    pub const ON_START: Handlers = Handlers(1 << 0);
+    /// `on-resume`
+    pub const ON_RESUME: Handlers = Handlers(1 << 1);
+    /// `on-connect`
+    pub const ON_CONNECT: Handlers = Handlers(1 << 2);
+    /// `on-message`
+    pub const ON_MESSAGE: Handlers = Handlers(1 << 3);
+    /// `on-close`
+    pub const ON_CLOSE: Handlers = Handlers(1 << 4);
+    /// `on-error`
+    pub const ON_ERROR: Handlers = Handlers(1 << 5);
+    /// `on-request`
+    pub const ON_REQUEST: Handlers = Handlers(1 << 6);
+    /// `on-alarm`
+    pub const ON_ALARM: Handlers = Handlers(1 << 7);
+    /// `on-completed`
+    pub const ON_COMPLETED: Handlers = Handlers(1 << 8);
+    /// `on-response-closed`
+    pub const ON_RESPONSE_CLOSED: Handlers = Handlers(1 << 11);
+
+    /// Whether all of `other` are among these.
+    pub fn has(self, other: Handlers) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// These and those.
+    pub const fn with(self, other: Handlers) -> Handlers {
+        Handlers(self.0 | other.0)
+    }
+}
+
+/// Why a room starts from nothing but its storage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StartReason {
+    /// It has never been, or nothing of it was kept by choice.
+    New,
+    /// Its memory was lost.
+    Lost,
+    /// The last attempt to start failed.
+    FailedBefore,
+}
+
+/// A client that wants to connect.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewConnection {
+    /// What the client calls itself.
+    pub key: String,
+    /// The URL that it connected to.
+    pub uri: String,
+    /// The headers of its upgrade request.
+    pub headers: Vec<Header>,
+    /// When it came.
+    pub opened_at: Timestamp,
+}
+
+/// How an operation ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The sleep is over.
+    Slept,
+}
+
+/// What the guest is called with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The room starts.
+    Start(StartReason),
+    /// A client wants to connect; its session is in the turn.
+    Connect(ConnectionId),
+    /// A message came.
+    Message(ConnectionId, Message),
+    /// An accepted connection has gone.
+    Close(ConnectionId, CloseFrame, bool),
+    /// A client broke the protocol or a limit.
+    Error(ConnectionId, String),
+    /// A request came.
+    Request(RequestId, Box<Request>),
+    /// The client of an unanswered request has gone.
+    ResponseClosed(RequestId),
+    /// The alarm rings.
+    Alarm,
+    /// An operation has ended.
+    Completed(OperationId, Outcome),
+}
+
+impl Event {
+    /// The name of the export that takes it, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Start(_) => "on-start",
+            Event::Connect(_) => "on-connect",
+            Event::Message(..) => "on-message",
+            Event::Close(..) => "on-close",
+            Event::Error(..) => "on-error",
+            Event::Request(..) => "on-request",
+            Event::ResponseClosed(_) => "on-response-closed",
+            Event::Alarm => "on-alarm",
+            Event::Completed(..) => "on-completed",
+        }
+    }
+}
+
+/// An error that the guest caught.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Failure {
+    /// For people.
+    pub message: String,
+    /// Where it happened.
+    pub stack: Option<String>,
+    /// The status to answer with instead of 500.
+    pub status: Option<u16>,
+}
+
+/// Why a turn was dropped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DropCause {
+    /// The guest trapped; the text says how and where.
+    Trap(String),
+    /// The turn used up its fuel.
+    Fuel {
+        /// The bound.
+        fuel_max: u64,
+    },
+    /// The turn used up its CPU time.
+    Deadline {
+        /// The bound, in milliseconds.
+        deadline_ms: u64,
+    },
+    /// The store could not be read.
+    Storage(String),
+    /// The instance could not be made.
+    Instantiation(String),
+}
+
+impl std::fmt::Display for DropCause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            DropCause::Trap(text) => write!(f, "the guest trapped: {text}"),
+            DropCause::Fuel { fuel_max } => write!(f, "the turn used all of its {fuel_max} fuel"),
+            DropCause::Deadline { deadline_ms } => write!(f, "the turn ran for its {deadline_ms} ms of CPU"),
+            DropCause::Storage(text) => write!(f, "{text}"),
+            DropCause::Instantiation(text) => write!(f, "no instance could be made: {text}"),
+        }
+    }
+}
+
+/// How a turn ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TurnEnd {
+    /// The export returned `done`.
+    Done,
+    /// The export returned `pending`.
+    Pending,
+    /// The export returned a failure. The turn commits all the same.
+    Failed(Failure),
+    /// The guest did not return. The turn leaves no trace.
+    Dropped(DropCause),
+}
+
+/// What leaves a room, in this order, once all that it depends on is durable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Answer the client's handshake with 101.
+    Accept(ConnectionId),
+    /// Begin to read what the client sends.
+    Read(ConnectionId),
+    /// Answer the handshake with this instead.
+    Reject(ConnectionId, Response),
+    /// Send a message.
+    Send(ConnectionId, Message),
+    /// Send a message to all of these, in ascending order of id.
+    Broadcast(Vec<ConnectionId>, Message),
+    /// Close a connection; without a frame, without a code.
+    Close(ConnectionId, Option<CloseFrame>),
+    /// Answer a request.
+    Respond(RequestId, Response),
+}
+
+/// A line that the guest logged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogLine {
+    /// How loud.
+    pub level: LogLevel,
+    /// What.
+    pub text: Bytes,
+}
+
+/// How loud a log line is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum LogLevel {
+    /// Of interest to who looks for a fault step by step.
+    Trace,
+    /// Of interest to who looks for a fault.
+    Debug,
+    /// Of interest.
+    Info,
+    /// Something is not as it should be.
+    Warn,
+    /// Something failed.
+    Error,
+}

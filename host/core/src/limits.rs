@@ -1,0 +1,140 @@
+//! Every bound there is on a room, named, with its unit and default, and where the number comes from.
+//!
+//! Crossing one is an error that the guest can see where that makes sense and a dropped turn where it does not;
+//! it never harms another room. Bounds on the host itself (connections, workers, queues between threads) are
+//! beside the code that holds them.
+
+/// The bounds of one party's rooms. All can be set in `party.toml` under `[limits]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Linear memory of one instance, in bytes: 128 MiB, as Durable Objects have.
+    pub memory_bytes_max: u64,
+    /// Fuel of one turn: about one unit per wasm instruction.
+    pub turn_fuel_max: u64,
+    /// CPU time of one turn, in milliseconds: 30 s, as Durable Objects have.
+    pub turn_deadline_ms: u64,
+    /// A message from a client, in bytes: 1 MiB exactly, as PartyKit has (at most 32 MiB can be set).
+    pub message_in_bytes_max: u32,
+    /// A message to a client, in bytes.
+    pub message_out_bytes_max: u32,
+    /// Messages that one turn may send; a broadcast counts one for each connection that it reaches.
+    pub turn_sends_max: u32,
+    /// Bytes that one turn may send and answer; a broadcast counts once.
+    pub turn_output_bytes_max: u64,
+    /// The body of a request, in bytes.
+    pub request_body_bytes_max: u32,
+    /// The body of a response, in bytes.
+    pub response_body_bytes_max: u32,
+    /// A key, in bytes (Durable Objects).
+    pub key_bytes_max: u32,
+    /// A value, in bytes: 128 KiB and the 34 bytes of grace that Durable Objects give.
+    pub value_bytes_max: u32,
+    /// Keys and values of one room, in bytes.
+    pub storage_bytes_max: u64,
+    /// Keys in one call of `get-many`, `put-many` or `delete-many`.
+    pub keys_per_call_max: u32,
+    /// Entries in one page of `list`.
+    pub page_entries_max: u32,
+    /// Keys and values in one page of `list`, in bytes.
+    pub page_bytes_max: u32,
+    /// Keys and values that one turn may write, in bytes.
+    pub turn_write_bytes_max: u64,
+    /// Connections of one room (Durable Objects with hibernation).
+    pub connections_max: u32,
+    /// Tags of one connection (PartyKit).
+    pub tags_max: u32,
+    /// Characters of one tag (PartyKit).
+    pub tag_chars_max: u32,
+    /// Bytes kept with a connection (Durable Objects today; classic PartyKit gives 2,048 with the URL).
+    pub attachment_bytes_max: u32,
+    /// Events of one connection that may wait in the mailbox; beyond, its socket is not read.
+    pub credit_events: u32,
+    /// Bytes of one connection's events that may wait in the mailbox. One message always fits.
+    pub credit_bytes: u32,
+    /// Requests of one room that may wait for their turn; beyond, 503.
+    pub requests_waiting_max: u32,
+    /// Requests of one room that may be unanswered; beyond, 503.
+    pub requests_open_max: u32,
+    /// Bytes that may wait to be written to one connection; beyond, it is closed with 1013.
+    pub outbound_queue_bytes_max: u32,
+    /// Operations of one room that may be open.
+    pub operations_open_max: u32,
+    /// Holds that may be nested (Durable Objects).
+    pub holds_max: u32,
+    /// Log lines of one turn.
+    pub turn_log_lines_max: u32,
+    /// Log bytes of one turn.
+    pub turn_log_bytes_max: u32,
+    /// Turns that may run ahead of their commits.
+    pub uncommitted_turns_max: u32,
+    /// When a connecting client gets its 101 although `on-connect` has not settled, in milliseconds: PartySocket
+    /// gives up at 4,000.
+    pub accept_deadline_ms: u64,
+    /// How long `on-connect` may take to settle, in milliseconds.
+    pub connect_deadline_ms: u64,
+    /// How long a request may wait for its answer, in milliseconds.
+    pub request_deadline_ms: u64,
+    /// How long a hold, and a start, may last, in milliseconds (Durable Objects' blockConcurrencyWhile).
+    pub hold_deadline_ms: u64,
+    /// How long one `on-alarm` may take to settle, in milliseconds (Durable Objects: 15 min).
+    pub alarm_deadline_ms: u64,
+    /// Dropped turns within a minute that suspend a room.
+    pub drops_per_minute_max: u32,
+    /// How long a room stays suspended, in milliseconds.
+    pub suspended_ms: u64,
+}
+
+const KIB: u32 = 1 << 10;
+const MIB: u32 = 1 << 20;
+
+/// The largest `message_in_bytes_max` that may be set: 32 MiB, what workerd takes in 2026.
+pub const MESSAGE_IN_BYTES_CEILING: u32 = 32 * MIB;
+/// The first pause before a failed alarm is tried again, in milliseconds; each further one is twice as long
+/// (Durable Objects).
+pub const ALARM_RETRY_FIRST_MS: u64 = 2_000;
+/// How often a failed alarm is tried again (Durable Objects).
+pub const ALARM_RETRIES_MAX: u32 = 6;
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            memory_bytes_max: 128 << 20,
+            turn_fuel_max: 20_000_000_000,
+            turn_deadline_ms: 30_000,
+            message_in_bytes_max: MIB,
+            message_out_bytes_max: 32 * MIB,
+            turn_sends_max: 1_000_000,
+            turn_output_bytes_max: 64 << 20,
+            request_body_bytes_max: 32 * MIB,
+            response_body_bytes_max: 32 * MIB,
+            key_bytes_max: 2_048,
+            value_bytes_max: 131_072 + 34,
+            storage_bytes_max: 1 << 30,
+            keys_per_call_max: 1_000,
+            page_entries_max: 1_000,
+            page_bytes_max: MIB,
+            turn_write_bytes_max: 16 << 20,
+            connections_max: 32_768,
+            tags_max: 9,
+            tag_chars_max: 256,
+            attachment_bytes_max: 16_384,
+            credit_events: 16,
+            credit_bytes: 256 * KIB,
+            requests_waiting_max: 1_024,
+            requests_open_max: 4_096,
+            outbound_queue_bytes_max: MIB,
+            operations_open_max: 1_024,
+            holds_max: 64,
+            turn_log_lines_max: 256,
+            turn_log_bytes_max: 64 * KIB,
+            uncommitted_turns_max: 64,
+            accept_deadline_ms: 3_500,
+            connect_deadline_ms: 30_000,
+            request_deadline_ms: 30_000,
+            hold_deadline_ms: 30_000,
+            alarm_deadline_ms: 900_000,
+            drops_per_minute_max: 10,
+            suspended_ms: 60_000,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The PartyKit profile as data: the statuses, bodies and close codes that a client sees when the host answers
+//! for a guest. Measured on npm `partykit` 0.0.115; the words are part of the protocol, so they are kept exactly.
+
+use crate::http::Response;
+use crate::message::CloseFrame;
+
+/// A request to a party that has no `on-request`.
+pub const NO_ON_REQUEST: &str = "No onRequest handler";
+/// A request whose event ended without a response.
+pub const NO_RESPONSE: &str = "Incorrect type for Promise: the Promise did not resolve to 'Response'.";
+/// A request whose handler failed without a message, or whose turn was dropped.
+pub const REQUEST_FAILED: &str = "Uncaught exception when making a request";
+/// A connection whose handler failed without a message, or whose turn was dropped.
+pub const CONNECT_FAILED: &str = "Uncaught exception when connecting";
+/// A URL that is nothing.
+pub const NOT_FOUND: &str = "Not found";
+
+/// Close code: the host or the room ends, the client should reconnect.
+pub const CLOSE_GOING_AWAY: u16 = 1001;
+/// Close code: the frame breaks the protocol.
+pub const CLOSE_PROTOCOL: u16 = 1002;
+/// Close code: a text message that is not UTF-8.
+pub const CLOSE_BAD_TEXT: u16 = 1007;
+/// Close code: the connection was turned away.
+pub const CLOSE_POLICY: u16 = 1008;
+/// Close code: the message is larger than `message_in_bytes_max`.
+pub const CLOSE_TOO_LARGE: u16 = 1009;
+/// Close code: a handler, a commit or a send failed.
+pub const CLOSE_ERROR: u16 = 1011;
+/// Close code: the client reads too slowly, or the room is suspended.
+pub const CLOSE_TRY_LATER: u16 = 1013;
+
+/// The answer when there is no such party.
+pub fn party_not_found(party: &str) -> Response {
+    Response::text(404, format!("Party {party} not found"))
+}
+
+/// The answer when a failure was caught: its message, or `fallback` if it has none.
+pub fn failed(message: &str, status: Option<u16>, fallback: &str) -> Response {
+    let status = status.filter(|status| (200..=599).contains(status)).unwrap_or(500);
+    Response::text(status, if message.is_empty() { fallback } else { message })
+}
+
+/// The close of a connection whose handler failed.
+pub fn connect_failed(message: &str) -> CloseFrame {
+    CloseFrame::new(CLOSE_ERROR, if message.is_empty() { CONNECT_FAILED } else { message })
+}
+
+/// The close of a client whose message was too large.
+pub fn too_large(bytes: u64, bytes_max: u64) -> CloseFrame {
+    CloseFrame::new(CLOSE_TOO_LARGE, format!("Message is too large: {bytes} > {bytes_max}"))
+}

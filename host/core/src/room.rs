@@ -1,0 +1,304 @@
+//! A room: events in, turns out; finished turns in, actions out.
+//!
+//! The driver's part is small. It puts events in ([`Room::connect`], [`Room::message`], …), tells the time
+//! ([`Room::on_time`]), and asks for the next turn ([`Room::begin_turn`]). It runs the guest with the turn and
+//! gives it back ([`Room::end_turn`]). It carries out what [`Room::take_actions`] holds, in order, and reports
+//! commits ([`Room::committed`], [`Room::commit_failed`]). While a turn is out, the room's state is with it;
+//! everything else goes on: events are put in, commits become durable, outputs leave.
+
+mod endings;
+mod intake;
+mod pending;
+mod restarts;
+mod time;
+mod turns;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::address::RoomAddress;
+use crate::alarm::AlarmClock;
+use crate::commit::{IDS_RESERVED_STEP, RoomCommit, RoomRecord};
+use crate::event::{DropCause, Failure, Handlers, NewConnection, Output, StartReason};
+use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, RequestId, Seed, Timestamp};
+use crate::limits::Limits;
+use crate::mailbox::Mailbox;
+use crate::operation::Operations;
+use crate::output_gate::OutputGate;
+use crate::session::Sessions;
+use crate::storage::{Overlay, RoomStorage};
+use pending::PendingEvents;
+
+/// What does not change in the life of a room.
+pub struct RoomConfig {
+    /// Where it is.
+    pub address: Arc<RoomAddress>,
+    /// Its bounds.
+    pub limits: Arc<Limits>,
+    /// Which handlers its party has.
+    pub handlers: Handlers,
+    /// What the guest can read of its configuration, in order of name.
+    pub vars: Arc<BTreeMap<String, String>>,
+    /// Its committed keys and values.
+    pub storage: Arc<dyn RoomStorage>,
+}
+
+/// What changes only by turns, and is with the turn while the guest runs.
+pub(crate) struct RoomState {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) sessions: Sessions,
+    pub(crate) requests: BTreeSet<RequestId>,
+    pub(crate) operations: Operations,
+    pub(crate) next_operation: u64,
+    pub(crate) next_event: u64,
+    pub(crate) pending: PendingEvents,
+    pub(crate) alarm: AlarmClock,
+    pub(crate) holds: u32,
+    pub(crate) hold_until: Timestamp,
+    pub(crate) overlay: Overlay,
+    pub(crate) storage_bytes: u64,
+    pub(crate) ids_reserved: u64,
+    /// The time of the last turn: the next one's is not earlier.
+    pub(crate) last_now: Timestamp,
+}
+
+/// Where a room is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// No instance has started; the next event starts one, for this reason.
+    Fresh(StartReason),
+    /// `on-start` has not settled.
+    Starting,
+    /// Events are delivered.
+    Running,
+    /// Too many turns were dropped; nothing is taken until then.
+    Suspended {
+        /// When the next start may be tried.
+        until: Timestamp,
+    },
+}
+
+/// What the driver is to do, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Write this durably, then report [`Room::committed`] or [`Room::commit_failed`].
+    Commit(RoomCommit),
+    /// Let this leave.
+    Output(Output),
+    /// Throw the instance away; the next turn needs a new one.
+    DropInstance,
+    /// Tell the operator.
+    Report(Report),
+}
+
+/// What an operator should hear of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// A handler failed; the guest caught it.
+    Failed {
+        /// The export's name.
+        event: &'static str,
+        /// What it said.
+        failure: Failure,
+    },
+    /// A turn was dropped.
+    Dropped {
+        /// The export's name.
+        event: &'static str,
+        /// Why.
+        cause: DropCause,
+    },
+    /// Too many turns were dropped within a minute.
+    Suspended {
+        /// How many.
+        drops: u32,
+        /// When the next start may be tried.
+        until: Timestamp,
+    },
+    /// An event did not settle in time.
+    Overdue {
+        /// The export's name.
+        event: &'static str,
+        /// The bound that it passed.
+        deadline_ms: u64,
+    },
+    /// The alarm has failed too often and is given up.
+    AlarmGivenUp,
+    /// A commit failed; what depended on it is dropped.
+    CommitFailed,
+}
+
+/// Why something may not come in. The answer is 503 in every case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The room is suspended.
+    #[error("the room is suspended for {for_ms} ms more because it failed too often")]
+    Suspended {
+        /// How long still.
+        for_ms: u64,
+    },
+    /// Too many connections.
+    #[error("the room has {connections_max} connections, which is its limit")]
+    TooManyConnections {
+        /// The bound.
+        connections_max: u32,
+    },
+    /// Too many requests.
+    #[error("{requests_max} requests wait for the room, which is its limit")]
+    TooManyRequests {
+        /// The bound.
+        requests_max: u32,
+    },
+}
+
+/// What a turn is given from outside: its time and its chance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moment {
+    /// The host's clock.
+    pub now: Timestamp,
+    /// For the turn.
+    pub seed: Seed,
+    /// For a new life, if one begins.
+    pub incarnation: Incarnation,
+}
+
+struct Arriving {
+    connection: NewConnection,
+    upgraded: bool,
+}
+
+/// One room.
+pub struct Room {
+    config: Arc<RoomConfig>,
+    state: Option<Box<RoomState>>,
+    phase: Phase,
+    mailbox: Mailbox,
+    gate: OutputGate,
+    arriving: BTreeMap<ConnectionId, Arriving>,
+    accept_due: BTreeSet<(Timestamp, ConnectionId)>,
+    alarm_waits: bool,
+    next_connection: u64,
+    next_request: u64,
+    drops: VecDeque<Timestamp>,
+    start_failure: Option<Failure>,
+    actions: Vec<Action>,
+}
+
+impl Room {
+    /// A room that nothing is known of but what the store says. Its first event starts it.
+    pub fn new(config: Arc<RoomConfig>, record: Option<RoomRecord>) -> Room {
+        let record = record.unwrap_or_default();
+        let first_id = record.ids_reserved.max(1);
+        let state = RoomState {
+            incarnation: Incarnation(0),
+            sessions: Sessions::new(),
+            requests: BTreeSet::new(),
+            operations: Operations::default(),
+            next_operation: first_id,
+            next_event: first_id,
+            pending: PendingEvents::default(),
+            alarm: AlarmClock::new(record.alarm),
+            holds: 0,
+            hold_until: Timestamp::NEVER,
+            overlay: Overlay::default(),
+            storage_bytes: record.storage_bytes,
+            ids_reserved: record.ids_reserved,
+            last_now: Timestamp(0),
+        };
+        Room {
+            config,
+            state: Some(Box::new(state)),
+            phase: Phase::Fresh(StartReason::New),
+            mailbox: Mailbox::default(),
+            gate: OutputGate::new(record.seq),
+            arriving: BTreeMap::new(),
+            accept_due: BTreeSet::new(),
+            alarm_waits: false,
+            next_connection: first_id,
+            next_request: first_id,
+            drops: VecDeque::new(),
+            start_failure: None,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &Arc<RoomAddress> {
+        &self.config.address
+    }
+
+    /// Its bounds.
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.config.limits
+    }
+
+    /// Where it is in its life.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Takes what is to be done, in order.
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// The last commit that is durable.
+    pub fn durable(&self) -> CommitSeq {
+        self.gate.durable()
+    }
+
+    /// Whether a turn is out.
+    pub fn is_in_a_turn(&self) -> bool {
+        self.state.is_none()
+    }
+
+    /// Whether nothing is under way: no event, no turn, no commit, no open request or operation, no connection.
+    /// Such a room can be forgotten once its memory is not to be kept.
+    pub fn is_quiet(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| {
+            state.sessions.is_empty()
+                && state.requests.is_empty()
+                && state.operations.is_empty()
+                && state.pending.is_empty()
+        }) && self.mailbox.is_empty()
+            && self.arriving.is_empty()
+            && self.gate.uncommitted() == 0
+    }
+
+    /// Accepted and connecting clients; while a turn is out, those still on their way in.
+    pub fn connections(&self) -> usize {
+        self.arriving.len() + self.state.as_ref().map_or(0, |state| state.sessions.len())
+    }
+
+    fn home(&mut self) -> &mut RoomState {
+        self.state.as_mut().expect("the state is home between turns")
+    }
+
+    fn output(&mut self, output: Output) {
+        let passed = self.gate.pass(vec![output]);
+        self.actions.extend(passed.into_iter().map(Action::Output));
+    }
+
+    fn report(&mut self, report: Report) {
+        self.actions.push(Action::Report(report));
+    }
+
+    /// The bound below which ids may have been given out, for the next commit. It moves in steps, and always
+    /// leaves half a step of room.
+    fn reserve_ids(&mut self) -> u64 {
+        let (next_connection, next_request) = (self.next_connection, self.next_request);
+        let state = self.home();
+        let highest = next_connection.max(next_request).max(state.next_operation).max(state.next_event);
+        if highest + IDS_RESERVED_STEP / 2 > state.ids_reserved {
+            state.ids_reserved = highest + IDS_RESERVED_STEP;
+        }
+        state.ids_reserved
+    }
+
+    fn next_event_id(&mut self) -> EventId {
+        let state = self.home();
+        let id = EventId(state.next_event);
+        state.next_event += 1;
+        id
+    }
+}

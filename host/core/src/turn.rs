@@ -1,0 +1,229 @@
+//! A turn: one event, and what the guest does about it.
+//!
+//! A turn carries the room's state while the guest runs, and never changes it. Commands are collected in
+//! [`Changes`]; reads look there first. When the guest has returned, the room applies the changes; when the guest
+//! did not return, they are thrown away and nothing has happened.
+
+pub mod alarms;
+pub mod connections;
+pub mod events;
+pub mod operations;
+pub mod responses;
+pub mod storage;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::address::RoomAddress;
+use crate::commit::KvChanges;
+use crate::event::{Event, Failure, LogLevel, LogLine, Output};
+use crate::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
+use crate::limits::Limits;
+use crate::operation::Operation;
+use crate::room::{RoomConfig, RoomState};
+use crate::storage::StorageReadError;
+
+/// What is decided about a connection in a turn.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SessionChange {
+    pub(crate) accepted_with: Option<Vec<String>>,
+    pub(crate) rejected: bool,
+    pub(crate) closed: bool,
+    pub(crate) attachment: Option<Bytes>,
+}
+
+/// The commands of a turn.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) kv: KvChanges,
+    pub(crate) storage_bytes_delta: i64,
+    pub(crate) sessions: BTreeMap<ConnectionId, SessionChange>,
+    pub(crate) answered: Vec<RequestId>,
+    pub(crate) alarm: Option<Option<Timestamp>>,
+    pub(crate) started: Vec<(OperationId, Operation)>,
+    pub(crate) started_ids: u64,
+    pub(crate) cancelled: Vec<OperationId>,
+    pub(crate) settled: Vec<(EventId, Result<(), Failure>)>,
+    pub(crate) holds: Option<u32>,
+    pub(crate) outputs: Vec<Output>,
+}
+
+/// What a turn has used up of its bounds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) sends: u64,
+    pub(crate) output_bytes: u64,
+    pub(crate) write_bytes: u64,
+    pub(crate) log_bytes: u64,
+    pub(crate) log_lines_left_out: u32,
+}
+
+/// One event on its way through the guest.
+pub struct Turn {
+    pub(crate) config: Arc<RoomConfig>,
+    pub(crate) state: Box<RoomState>,
+    pub(crate) event_id: EventId,
+    pub(crate) subject: Subject,
+    pub(crate) now: Timestamp,
+    pub(crate) seed: Seed,
+    pub(crate) changes: Changes,
+    pub(crate) spent: Spent,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) fault: Option<StorageReadError>,
+    event: Option<Event>,
+}
+
+/// What an event is about: as much of it as its end needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Subject {
+    Start,
+    Connect(ConnectionId),
+    Message(ConnectionId),
+    Close(ConnectionId),
+    Error(ConnectionId),
+    Request(RequestId),
+    ResponseClosed,
+    Alarm,
+    Completed,
+}
+
+impl Subject {
+    pub(crate) fn of(event: &Event) -> Subject {
+        match event {
+            Event::Start(_) => Subject::Start,
+            Event::Connect(connection) => Subject::Connect(*connection),
+            Event::Message(connection, _) => Subject::Message(*connection),
+            Event::Close(connection, ..) => Subject::Close(*connection),
+            Event::Error(connection, _) => Subject::Error(*connection),
+            Event::Request(request, _) => Subject::Request(*request),
+            Event::ResponseClosed(_) => Subject::ResponseClosed,
+            Event::Alarm => Subject::Alarm,
+            Event::Completed(..) => Subject::Completed,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Subject::Start => "on-start",
+            Subject::Connect(_) => "on-connect",
+            Subject::Message(_) => "on-message",
+            Subject::Close(_) => "on-close",
+            Subject::Error(_) => "on-error",
+            Subject::Request(_) => "on-request",
+            Subject::ResponseClosed => "on-response-closed",
+            Subject::Alarm => "on-alarm",
+            Subject::Completed => "on-completed",
+        }
+    }
+}
+
+impl Turn {
+    pub(crate) fn new(
+        config: Arc<RoomConfig>,
+        state: Box<RoomState>,
+        event: Event,
+        event_id: EventId,
+        now: Timestamp,
+        seed: Seed,
+    ) -> Turn {
+        Turn {
+            config,
+            state,
+            event_id,
+            subject: Subject::of(&event),
+            now,
+            seed,
+            changes: Changes::default(),
+            spent: Spent::default(),
+            logs: Vec::new(),
+            fault: None,
+            event: Some(event),
+        }
+    }
+
+    /// Takes the event, to call the guest with it. There is one.
+    pub fn take_event(&mut self) -> Event {
+        self.event.take().expect("a turn's event is taken once")
+    }
+
+    /// This delivery.
+    pub fn event_id(&self) -> EventId {
+        self.event_id
+    }
+
+    /// The name of the export that takes the event.
+    pub fn event_name(&self) -> &'static str {
+        self.subject.name()
+    }
+
+    /// Where the room is.
+    pub fn address(&self) -> &Arc<RoomAddress> {
+        &self.config.address
+    }
+
+    /// This life of the room.
+    pub fn incarnation(&self) -> Incarnation {
+        self.state.incarnation
+    }
+
+    /// The time of the turn.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What the turn's chance is drawn from.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// The party's vars, in order of name.
+    pub fn vars(&self) -> &BTreeMap<String, String> {
+        &self.config.vars
+    }
+
+    /// The bounds that hold.
+    pub fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// Keeps a line for the log, within the turn's bounds; beyond them it is counted.
+    pub fn log(&mut self, level: LogLevel, text: Bytes) {
+        let limits = &self.config.limits;
+        let bytes = self.spent.log_bytes + text.len() as u64;
+        if self.logs.len() as u32 >= limits.turn_log_lines_max || bytes > u64::from(limits.turn_log_bytes_max)
+        {
+            self.spent.log_lines_left_out += 1;
+            return;
+        }
+        self.spent.log_bytes = bytes;
+        self.logs.push(LogLine { level, text });
+    }
+
+    /// Takes what was logged, and how many lines were left out.
+    pub fn take_logs(&mut self) -> (Vec<LogLine>, u32) {
+        (std::mem::take(&mut self.logs), std::mem::take(&mut self.spent.log_lines_left_out))
+    }
+
+    /// The failure of the store that this turn ran into. A turn that has one must be dropped.
+    pub fn fault(&self) -> Option<&StorageReadError> {
+        self.fault.as_ref()
+    }
+
+    /// Counts bytes that leave with the turn. Whether they fit.
+    pub(crate) fn spend_output(&mut self, sends: u64, bytes: u64) -> Result<(), u64> {
+        let limits = &self.config.limits;
+        let sends = self.spent.sends + sends;
+        if sends > u64::from(limits.turn_sends_max) {
+            return Err(u64::from(limits.turn_sends_max));
+        }
+        let bytes = self.spent.output_bytes + bytes;
+        if bytes > limits.turn_output_bytes_max {
+            return Err(limits.turn_output_bytes_max);
+        }
+        self.spent.sends = sends;
+        self.spent.output_bytes = bytes;
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! Ending events that outlived their turn, and holding back the others.
+
+use thiserror::Error;
+
+use crate::event::Failure;
+use crate::ids::EventId;
+use crate::turn::Turn;
+
+/// Why an event could not be settled, held or released.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum EventError {
+    /// No such event is pending.
+    #[error("no event of this id is pending")]
+    NotPending,
+    /// Too many holds.
+    #[error("the limit for nested holds is {0}")]
+    TooDeep(u32),
+    /// Nothing is held.
+    #[error("nothing is held")]
+    NotHeld,
+}
+
+impl Turn {
+    /// Ends a pending event, or this turn's own if its export then returns `pending`.
+    pub fn settle(&mut self, event: EventId, outcome: Result<(), Failure>) -> Result<(), EventError> {
+        let is_pending = event == self.event_id || self.state.pending.contains(event);
+        if !is_pending || self.changes.settled.iter().any(|(settled, _)| *settled == event) {
+            return Err(EventError::NotPending);
+        }
+        self.changes.settled.push((event, outcome));
+        Ok(())
+    }
+
+    fn holds(&self) -> u32 {
+        self.changes.holds.unwrap_or(self.state.holds)
+    }
+
+    /// Lets only completions through from now on.
+    pub fn hold(&mut self) -> Result<(), EventError> {
+        let holds_max = self.config.limits.holds_max;
+        if self.holds() >= holds_max {
+            return Err(EventError::TooDeep(holds_max));
+        }
+        self.changes.holds = Some(self.holds() + 1);
+        Ok(())
+    }
+
+    /// Takes one hold back.
+    pub fn release(&mut self) -> Result<(), EventError> {
+        let holds = self.holds().checked_sub(1).ok_or(EventError::NotHeld)?;
+        self.changes.holds = Some(holds);
+        Ok(())
+    }
+}
