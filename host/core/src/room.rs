@@ -247,6 +247,16 @@ impl Room {
         self.gate.durable()
     }
 
+    /// How many commits are under way.
+    pub fn uncommitted(&self) -> u64 {
+        self.gate.uncommitted()
+    }
+
+    /// When the alarm will ring. Unknown (`None`) while a turn is out.
+    pub fn alarm(&self) -> Option<Timestamp> {
+        self.state.as_ref().and_then(|state| state.alarm.scheduled())
+    }
+
     /// Whether a turn is out.
     pub fn is_in_a_turn(&self) -> bool {
         self.state.is_none()

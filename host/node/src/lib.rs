@@ -1,1 +1,18 @@
-//! Skeleton.
+//! The driver: it carries events to rooms and their outputs away, and decides nothing about either.
+//!
+//! A node is one process. Its rooms are spread over workers, each one thread with a single-threaded runtime; a
+//! room, its instance and its sockets live on one worker, so that a message crosses no thread. Only commits do:
+//! one committer gathers those of all rooms into groups.
+
+pub mod chance;
+pub mod clock;
+pub mod committer;
+pub mod connection;
+pub mod node;
+pub mod outbox;
+pub mod party;
+mod registry;
+mod room_task;
+mod signal;
+mod timers;
+mod worker;

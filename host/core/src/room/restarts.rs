@@ -104,9 +104,9 @@ impl Room {
         self.phase = Phase::Fresh(StartReason::Lost);
     }
 
-    /// The host ends: every client is told, every waiting request answered.
-    pub fn shut_down(&mut self) {
-        self.turn_everyone_away(CloseFrame::new(profile::CLOSE_GOING_AWAY, "the host is shutting down"));
+    /// The room ends, because its host or its party does: every client is told so, every waiting request answered.
+    pub fn shut_down(&mut self, frame: &CloseFrame) {
+        self.turn_everyone_away(frame.clone());
     }
 
     fn turn_everyone_away(&mut self, frame: CloseFrame) {

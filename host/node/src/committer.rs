@@ -1,0 +1,115 @@
+//! The group committer: the commits of all rooms, a group at a time, one transaction and one sync each.
+//!
+//! It takes whatever waits, up to a bound, and waits for nothing else: under load the groups grow by themselves.
+//! A reply goes out only after the store has answered. Once a room's commit has failed, its later ones are not
+//! written either: they were decided on a state that is not to be. The worker makes that room anew, under a new
+//! number.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use party_core::commit::RoomCommit;
+use party_core::ids::{CommitSeq, Epoch};
+use party_store::Store;
+use tokio::sync::mpsc;
+
+use crate::timers::RoomNumber;
+use crate::worker::{ToWorker, WorkerIndex};
+
+/// Commits in one transaction, at most: beyond, a transaction grows as fast as the group (docs/store-layout.md).
+pub const GROUP_COMMITS_MAX: usize = 256;
+
+/// One commit on its way to the store.
+pub(crate) struct CommitRequest {
+    pub(crate) worker: WorkerIndex,
+    pub(crate) room: RoomNumber,
+    pub(crate) commit: RoomCommit,
+}
+
+/// What became of a commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct CommitReply {
+    pub(crate) room: RoomNumber,
+    pub(crate) seq: CommitSeq,
+    pub(crate) written: bool,
+}
+
+pub(crate) struct Committer {
+    store: Arc<dyn Store>,
+    epoch: Epoch,
+    workers: Vec<mpsc::UnboundedSender<ToWorker>>,
+    requests: mpsc::UnboundedReceiver<CommitRequest>,
+    /// Rooms one of whose commits has failed. A number is never used twice, so none need ever be taken out; a
+    /// failure is rare enough that the set stays small.
+    failed: BTreeSet<(usize, RoomNumber)>,
+}
+
+impl Committer {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        epoch: Epoch,
+        workers: Vec<mpsc::UnboundedSender<ToWorker>>,
+        requests: mpsc::UnboundedReceiver<CommitRequest>,
+    ) -> Committer {
+        Committer { store, epoch, workers, requests, failed: BTreeSet::new() }
+    }
+
+    /// Writes until nobody can ask any more: on a thread of its own.
+    pub(crate) fn run(mut self) {
+        while let Some(first) = self.requests.blocking_recv() {
+            self.write_group(first);
+        }
+    }
+
+    /// Writes until nobody can ask any more: as a task beside the worker's, for tests that run on one thread.
+    pub(crate) async fn run_beside(mut self) {
+        while let Some(first) = self.requests.recv().await {
+            self.write_group(first);
+        }
+    }
+
+    fn write_group(&mut self, first: CommitRequest) {
+        let mut group = vec![first];
+        while group.len() < GROUP_COMMITS_MAX {
+            match self.requests.try_recv() {
+                Ok(request) => group.push(request),
+                Err(_) => break,
+            }
+        }
+        let mut replies: Vec<Vec<CommitReply>> = vec![Vec::new(); self.workers.len()];
+        let mut origins = Vec::with_capacity(group.len());
+        let mut batch = Vec::with_capacity(group.len());
+        for CommitRequest { worker, room, commit } in group {
+            let seq = commit.record.seq;
+            if self.failed.contains(&(worker.0, room)) {
+                replies[worker.0].push(CommitReply { room, seq, written: false });
+            } else {
+                origins.push((worker, room, seq));
+                batch.push(commit);
+            }
+        }
+        let written = batch.is_empty() || self.write(&batch);
+        for (worker, room, seq) in origins {
+            if !written {
+                self.failed.insert((worker.0, room));
+            }
+            replies[worker.0].push(CommitReply { room, seq, written });
+        }
+        for (worker, replies) in self.workers.iter().zip(replies) {
+            if !replies.is_empty() {
+                // A worker that has ended has no one left to tell.
+                let _ = worker.send(ToWorker::Committed(replies));
+            }
+        }
+    }
+
+    fn write(&self, batch: &[RoomCommit]) -> bool {
+        match self.store.commit(self.epoch, batch) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(rooms = batch.len(), "a commit failed: {error}");
+                false
+            }
+        }
+    }
+}

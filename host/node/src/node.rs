@@ -1,0 +1,379 @@
+//! The node: what the edge talks to.
+
+use std::collections::hash_map::DefaultHasher;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use party_core::address::RoomAddress;
+use party_core::commit::Alarm;
+use party_core::event::NewConnection;
+use party_core::http::{Request, Response};
+use party_core::ids::RequestId;
+use party_core::message::CloseFrame;
+use party_core::profile::CLOSE_GOING_AWAY;
+use party_core::room::Refusal;
+use party_core::storage::{StorageReadError, Visit};
+use party_store::{Store, StoreError};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::committer::Committer;
+use crate::connection::{Connect, Decision, Ticket, knock};
+use crate::party::{Parties, Party};
+use crate::timers::RoomNumber;
+use crate::worker::{ToWorker, Worker, WorkerIndex};
+
+/// What a node is made of.
+pub struct NodeParts {
+    /// The project that its parties are served under.
+    pub project: String,
+    /// What it serves.
+    pub parties: Vec<Party>,
+    /// Where its rooms are kept.
+    pub store: Arc<dyn Store>,
+    /// Its time.
+    pub clock: Arc<dyn Clock>,
+    /// Its chance.
+    pub chance: Chance,
+    /// Threads, at least 1.
+    pub workers: usize,
+    /// Rooms awake at once.
+    pub rooms_awake_max: usize,
+    /// How long a room with nothing to do and nobody in it stays, in milliseconds.
+    pub idle_ms: u64,
+}
+
+/// Why an event cannot be taken now. Over HTTP: 503.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum Unavailable {
+    /// The host ends.
+    #[error("the host is shutting down")]
+    Ending,
+    /// Too many rooms are awake and none is quiet.
+    #[error("{rooms_max} rooms are awake on this worker, which is its limit, and none of them is quiet")]
+    TooManyRooms {
+        /// The bound.
+        rooms_max: usize,
+    },
+    /// The party is gone. Whoever parsed the address saw it a moment ago.
+    #[error("the party has gone")]
+    NoSuchParty,
+    /// The room does not take it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StorageReadError),
+    /// The room was lost before it answered.
+    #[error("the room was lost before it answered")]
+    Lost,
+}
+
+/// Why a node did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The store cannot be taken.
+    #[error("the store cannot be taken")]
+    Store(#[from] StoreError),
+    /// The alarms cannot be read.
+    #[error("the alarms cannot be read")]
+    Alarms(#[from] StorageReadError),
+    /// A thread could not be started.
+    #[error("a worker cannot be started")]
+    Thread(#[from] std::io::Error),
+}
+
+struct Shared {
+    project: String,
+    parties: Parties,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    rooms_awake_max_per_worker: usize,
+    idle_ms: u64,
+    workers: Vec<mpsc::UnboundedSender<ToWorker>>,
+}
+
+/// A running node. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+/// The threads of a node.
+pub struct Threads {
+    node: Node,
+    workers: Vec<JoinHandle<()>>,
+    committer: JoinHandle<()>,
+}
+
+impl Threads {
+    /// Stops all and waits until they have ended. After [`Node::end`] nothing is lost by it: every commit that was
+    /// asked for is written before the committer ends.
+    pub fn stop(self) {
+        for worker in &self.node.shared.workers {
+            // A worker that has ended needs no telling.
+            let _ = worker.send(ToWorker::Stop);
+        }
+        for thread in self.workers.into_iter().chain([self.committer]) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the node panicked");
+            }
+        }
+    }
+}
+
+struct Made {
+    node: Node,
+    workers: Vec<(Chance, mpsc::UnboundedReceiver<ToWorker>)>,
+    commits: mpsc::UnboundedSender<crate::committer::CommitRequest>,
+    committer: Committer,
+    alarms: Vec<Vec<(RoomAddress, Alarm)>>,
+}
+
+fn make(mut parts: NodeParts) -> Result<Made, StartError> {
+    let count = parts.workers.max(1);
+    let epoch = parts.store.acquire()?;
+    let (commits, requests) = mpsc::unbounded_channel();
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+    let committer = Committer::new(Arc::clone(&parts.store), epoch, senders.clone(), requests);
+    let shared = Shared {
+        project: parts.project,
+        parties: Parties::new(parts.parties),
+        store: parts.store,
+        clock: parts.clock,
+        rooms_awake_max_per_worker: parts.rooms_awake_max.div_ceil(count),
+        idle_ms: parts.idle_ms,
+        workers: senders,
+    };
+    let node = Node { shared: Arc::new(shared) };
+    let mut alarms = vec![Vec::new(); count];
+    node.store().alarms(&mut |address, alarm| {
+        alarms[node.worker_of(address).0].push((address.clone(), alarm));
+        Visit::Continue
+    })?;
+    let workers = receivers.into_iter().map(|receiver| (parts.chance.split(), receiver)).collect();
+    Ok(Made { node, workers, commits, committer, alarms })
+}
+
+impl Node {
+    /// Starts a node on threads of its own.
+    pub fn start(parts: NodeParts) -> Result<(Node, Threads), StartError> {
+        let Made { node, workers, commits, committer, alarms } = make(parts)?;
+        let mut threads = Vec::new();
+        for (index, ((chance, mail), alarms)) in workers.into_iter().zip(alarms).enumerate() {
+            let (node, commits) = (node.clone(), commits.clone());
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let run = move || {
+                let worker = Worker::new(node, WorkerIndex(index), chance, commits);
+                worker.make_current();
+                worker.remember_alarms(alarms);
+                LocalSet::new().block_on(&runtime, worker.run(mail));
+                Worker::forget_current();
+            };
+            threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
+        }
+        drop(commits);
+        let committer =
+            std::thread::Builder::new().name("committer".into()).spawn(move || committer.run())?;
+        Ok((node.clone(), Threads { node, workers: threads, committer }))
+    }
+
+    /// Starts a node whose one worker and committer are tasks of the current [`LocalSet`]: for tests, where
+    /// everything is on one thread and dropping the set is a crash.
+    pub fn start_here(parts: NodeParts) -> Result<Node, StartError> {
+        let Made { node, workers, commits, committer, alarms } = make(NodeParts { workers: 1, ..parts })?;
+        for ((chance, mail), alarms) in workers.into_iter().zip(alarms) {
+            let worker = Worker::new(node.clone(), WorkerIndex(0), chance, commits.clone());
+            worker.make_current();
+            worker.remember_alarms(alarms);
+            tokio::task::spawn_local(worker.run(mail));
+        }
+        tokio::task::spawn_local(committer.run_beside());
+        Ok(node)
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.shared.workers.len()
+    }
+
+    /// The node's time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.clock
+    }
+
+    /// The project that the parties are served under.
+    pub fn project(&self) -> &str {
+        &self.shared.project
+    }
+
+    /// A party by its name.
+    pub fn party(&self, name: &str) -> Option<Arc<Party>> {
+        self.shared.parties.get(name)
+    }
+
+    /// The names of all parties.
+    pub fn party_names(&self) -> Vec<String> {
+        self.shared.parties.names()
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    pub(crate) fn rooms_awake_max_per_worker(&self) -> usize {
+        self.shared.rooms_awake_max_per_worker
+    }
+
+    pub(crate) fn idle_ms(&self) -> u64 {
+        self.shared.idle_ms
+    }
+
+    /// A random UUID. Only on a worker's thread.
+    pub fn uuid(&self) -> String {
+        Worker::current().expect("the edge runs on workers").uuid()
+    }
+
+    /// The worker that a room lives on.
+    pub(crate) fn worker_of(&self, address: &RoomAddress) -> WorkerIndex {
+        let mut hasher = DefaultHasher::new();
+        address.hash(&mut hasher);
+        WorkerIndex((hasher.finish() % self.shared.workers.len() as u64) as usize)
+    }
+
+    /// Runs something on a worker: at once if this is its thread, else by mail.
+    pub(crate) fn run_on(&self, index: WorkerIndex, run: impl FnOnce(&Rc<Worker>) + Send + 'static) {
+        match Worker::current() {
+            Some(worker) if worker.index() == index => run(&worker),
+            _ => {
+                // A worker that has ended has no rooms left either.
+                let _ = self.shared.workers[index.0].send(ToWorker::Run(Box::new(run)));
+            }
+        }
+    }
+
+    /// Runs a task on a worker's thread.
+    pub fn spawn_on<F, Fut>(&self, worker: usize, make: F)
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + 'static,
+    {
+        self.run_on(WorkerIndex(worker), |_| {
+            tokio::task::spawn_local(make());
+        });
+    }
+
+    /// Asks a room. Dropping the future tells the room that its client has gone.
+    pub async fn request(&self, address: RoomAddress, request: Request) -> Result<Response, Unavailable> {
+        let index = self.worker_of(&address);
+        let (reply, response) = oneshot::channel();
+        let ask = move |worker: &Rc<Worker>| {
+            let entry = worker.open(&address)?;
+            let now = worker.now();
+            let id = entry.put_in(|core| core.request(request, now))?;
+            entry.add_request(id, reply);
+            Ok((entry.number, id))
+        };
+        let (room, id) = self.ask(index, ask).await?;
+        let mut waiting = Waiting { node: self, index, room, id, answered: false };
+        let response = response.await.map_err(|_| Unavailable::Lost);
+        waiting.answered = true;
+        response
+    }
+
+    /// Brings a client to a room's door and waits for what is decided.
+    pub async fn connect(&self, address: RoomAddress, new: NewConnection) -> Result<Connect, Unavailable> {
+        let index = self.worker_of(&address);
+        let knock = move |worker: &Rc<Worker>| {
+            let entry = worker.open(&address)?;
+            let (id, decision) = knock(&entry, new)?;
+            Ok((entry.number, id, decision))
+        };
+        let (room, id, decision) = self.ask(index, knock).await?;
+        let ticket = Ticket::new(self.clone(), index, room, id);
+        match decision.await {
+            Ok(Decision::Accepted) => Ok(Connect::Accepted(ticket)),
+            Ok(Decision::Rejected(response)) => Ok(Connect::Rejected(response)),
+            Err(_) => Err(Unavailable::Lost),
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        index: WorkerIndex,
+        ask: impl FnOnce(&Rc<Worker>) -> Result<T, Unavailable> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        if let Some(worker) = Worker::current().filter(|worker| worker.index() == index) {
+            return ask(&worker);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.run_on(index, move |worker| {
+            // Whoever asked may have gone; then the answer is of no use.
+            let _ = sender.send(ask(worker));
+        });
+        receiver.await.unwrap_or(Err(Unavailable::Ending))
+    }
+
+    /// Replaces a party: rooms of the old one end, their clients are closed with 1012 and may come back.
+    pub async fn replace_party(&self, party: Party) {
+        let name = party.name.clone();
+        self.shared.parties.replace(party);
+        let frame = CloseFrame::new(CLOSE_SERVICE_RESTART, "the party has changed");
+        for index in 0..self.workers() {
+            let (name, frame) = (name.clone(), frame.clone());
+            self.run_on(WorkerIndex(index), move |worker| worker.dismiss(Some(&name), &frame));
+        }
+    }
+
+    /// Ends every room: clients are told, waiting requests answered, commits under way finished.
+    pub async fn end(&self) {
+        let mut ended = Vec::new();
+        for index in 0..self.workers() {
+            let (sender, receiver) = oneshot::channel();
+            self.run_on(WorkerIndex(index), move |worker| {
+                let worker = Rc::clone(worker);
+                tokio::task::spawn_local(async move {
+                    worker.end(CloseFrame::new(CLOSE_GOING_AWAY, "the host is shutting down")).await;
+                    // Whoever waited may have lost patience.
+                    let _ = sender.send(());
+                });
+            });
+            ended.push(receiver);
+        }
+        for worker in ended {
+            // A worker that is gone has no rooms left.
+            let _ = worker.await;
+        }
+    }
+}
+
+/// Close code 1012: the service restarts (IANA registry of RFC 6455).
+const CLOSE_SERVICE_RESTART: u16 = 1012;
+
+/// A request on its way; tells the room if its client goes.
+struct Waiting<'a> {
+    node: &'a Node,
+    index: WorkerIndex,
+    room: RoomNumber,
+    id: RequestId,
+    answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            let (room, id) = (self.room, self.id);
+            self.node.run_on(self.index, move |worker| {
+                if let Some(entry) = worker.rooms().by_number(room) {
+                    entry.request_gone(id);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Parties: the kinds of rooms that a node serves.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use party_core::event::Handlers;
+use party_core::limits::Limits;
+use party_runtime::component::Component;
+
+/// One party, ready to make rooms.
+pub struct Party {
+    /// As in the URL.
+    pub name: String,
+    /// Its code.
+    pub component: Component,
+    /// Which handlers it has.
+    pub handlers: Handlers,
+    /// The bounds of its rooms.
+    pub limits: Arc<Limits>,
+    /// What its guests can read of its configuration.
+    pub vars: Arc<BTreeMap<String, String>>,
+}
+
+/// The parties of a node, by name. Replaced as a whole or one by one while rooms run.
+#[derive(Default)]
+pub(crate) struct Parties {
+    by_name: RwLock<BTreeMap<String, Arc<Party>>>,
+}
+
+impl Parties {
+    pub(crate) fn new(parties: Vec<Party>) -> Parties {
+        let by_name = parties.into_iter().map(|party| (party.name.clone(), Arc::new(party))).collect();
+        Parties { by_name: RwLock::new(by_name) }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Party>> {
+        self.by_name.read().expect("no reader or writer panics").get(name).cloned()
+    }
+
+    pub(crate) fn replace(&self, party: Party) {
+        let mut by_name = self.by_name.write().expect("no reader or writer panics");
+        by_name.insert(party.name.clone(), Arc::new(party));
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.by_name.read().expect("no reader or writer panics").keys().cloned().collect()
+    }
+}

@@ -1,0 +1,227 @@
+//! The rooms that are awake on a worker, and the passages between each and the world.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use party_core::address::RoomAddress;
+use party_core::event::Output;
+use party_core::http::Response;
+use party_core::ids::{ConnectionId, RequestId, Timestamp};
+use party_core::message::CloseFrame;
+use party_core::room::Room;
+use tokio::sync::oneshot;
+
+use crate::connection::{Decision, Link};
+use crate::outbox::Outgoing;
+use crate::party::Party;
+use crate::signal::Signal;
+use crate::timers::RoomNumber;
+
+/// One room that is awake.
+pub(crate) struct RoomEntry {
+    pub(crate) number: RoomNumber,
+    pub(crate) core: RefCell<Room>,
+    party: Arc<Party>,
+    address: Arc<RoomAddress>,
+    requests: RefCell<HashMap<RequestId, oneshot::Sender<Response>>>,
+    links: RefCell<Vec<Rc<Link>>>,
+    starved: RefCell<Vec<Rc<Link>>>,
+    /// Wakes the room's task.
+    pub(crate) wake: Signal,
+    /// The deadline that the worker's timers hold for it.
+    pub(crate) deadline: Cell<Option<Timestamp>>,
+    /// The instance is to be thrown away before the next turn.
+    pub(crate) drop_instance: Cell<bool>,
+    /// A commit has failed: the room is to be made anew.
+    pub(crate) commit_failed: Cell<bool>,
+    /// Every client is to be told this, and the room is to end.
+    pub(crate) farewell: RefCell<Option<CloseFrame>>,
+    /// When something last happened.
+    pub(crate) active_at: Cell<Timestamp>,
+}
+
+impl RoomEntry {
+    pub(crate) fn new(number: RoomNumber, party: Arc<Party>, core: Room, now: Timestamp) -> RoomEntry {
+        RoomEntry {
+            number,
+            address: Arc::clone(core.address()),
+            core: RefCell::new(core),
+            party,
+            requests: RefCell::default(),
+            links: RefCell::default(),
+            starved: RefCell::default(),
+            wake: Signal::default(),
+            deadline: Cell::new(None),
+            drop_instance: Cell::new(false),
+            commit_failed: Cell::new(false),
+            farewell: RefCell::new(None),
+            active_at: Cell::new(now),
+        }
+    }
+
+    pub(crate) fn party(&self) -> &Arc<Party> {
+        &self.party
+    }
+
+    pub(crate) fn address(&self) -> &Arc<RoomAddress> {
+        &self.address
+    }
+
+    /// Puts something into the room, and wakes it.
+    pub(crate) fn put_in<T>(&self, put: impl FnOnce(&mut Room) -> T) -> T {
+        let result = put(&mut self.core.borrow_mut());
+        self.wake.set();
+        result
+    }
+
+    pub(crate) fn has_credit(&self, connection: ConnectionId) -> bool {
+        self.core.borrow().has_credit(connection)
+    }
+
+    pub(crate) fn wait_for_credit(&self, link: &Rc<Link>) {
+        self.starved.borrow_mut().push(Rc::clone(link));
+    }
+
+    /// Lets sockets look again whether they may read.
+    pub(crate) fn feed(&self) {
+        if self.starved.borrow().is_empty() {
+            return;
+        }
+        self.starved.borrow_mut().retain(|link| {
+            let fed = self.has_credit(link.id);
+            if fed {
+                link.has_credit_again();
+            }
+            !fed
+        });
+    }
+
+    /// Links stand in order of id, because ids only grow.
+    pub(crate) fn add_link(&self, link: Rc<Link>) {
+        self.links.borrow_mut().push(link);
+    }
+
+    pub(crate) fn link(&self, id: ConnectionId) -> Option<Rc<Link>> {
+        let links = self.links.borrow();
+        let index = links.binary_search_by_key(&id, |link| link.id).ok()?;
+        Some(Rc::clone(&links[index]))
+    }
+
+    fn remove_link(&self, id: ConnectionId) -> Option<Rc<Link>> {
+        let mut links = self.links.borrow_mut();
+        let index = links.binary_search_by_key(&id, |link| link.id).ok()?;
+        Some(links.remove(index))
+    }
+
+    /// A socket has gone, or never came.
+    pub(crate) fn connection_closed(&self, id: ConnectionId, frame: CloseFrame, was_clean: bool) {
+        if self.remove_link(id).is_some() {
+            self.starved.borrow_mut().retain(|link| link.id != id);
+            self.put_in(|core| core.closed(id, frame, was_clean));
+        }
+    }
+
+    pub(crate) fn add_request(&self, id: RequestId, reply: oneshot::Sender<Response>) {
+        self.requests.borrow_mut().insert(id, reply);
+    }
+
+    /// The client of a request has gone.
+    pub(crate) fn request_gone(&self, id: RequestId) {
+        if self.requests.borrow_mut().remove(&id).is_some() {
+            self.put_in(|core| core.request_gone(id));
+        }
+    }
+
+    /// Lets an output leave.
+    pub(crate) fn perform(&self, output: Output) {
+        match output {
+            Output::Send(id, message) => {
+                if let Some(link) = self.link(id) {
+                    link.send(&Outgoing::new(message));
+                }
+            }
+            Output::Broadcast(ids, message) => self.send_to_all(&ids, &Outgoing::new(message)),
+            Output::Respond(id, response) => {
+                if let Some(reply) = self.requests.borrow_mut().remove(&id) {
+                    // A client that has gone meanwhile misses nothing.
+                    let _ = reply.send(response);
+                }
+            }
+            Output::Accept(id) => {
+                let still_there = self.link(id).is_some_and(|link| link.decide(Decision::Accepted));
+                if !still_there {
+                    self.connection_closed(id, CloseFrame::lost(), false);
+                }
+            }
+            Output::Read(id) => {
+                if let Some(link) = self.link(id) {
+                    link.read();
+                }
+            }
+            Output::Reject(id, response) => {
+                if let Some(link) = self.remove_link(id) {
+                    link.decide(Decision::Rejected(response));
+                }
+            }
+            Output::Close(id, frame) => {
+                if let Some(link) = self.link(id) {
+                    link.close(frame);
+                }
+            }
+        }
+    }
+
+    /// Both lists are in ascending order, so one walk finds every receiver.
+    fn send_to_all(&self, ids: &[ConnectionId], outgoing: &Rc<Outgoing>) {
+        let links = self.links.borrow();
+        let mut at = 0;
+        for id in ids {
+            while links.get(at).is_some_and(|link| link.id < *id) {
+                at += 1;
+            }
+            if let Some(link) = links.get(at).filter(|link| link.id == *id) {
+                link.send(outgoing);
+            }
+        }
+    }
+}
+
+/// The rooms of a worker, by address and by number.
+#[derive(Default)]
+pub(crate) struct Registry {
+    by_address: RefCell<HashMap<Arc<RoomAddress>, Rc<RoomEntry>>>,
+    by_number: RefCell<HashMap<RoomNumber, Rc<RoomEntry>>>,
+}
+
+impl Registry {
+    pub(crate) fn len(&self) -> usize {
+        self.by_number.borrow().len()
+    }
+
+    pub(crate) fn by_address(&self, address: &RoomAddress) -> Option<Rc<RoomEntry>> {
+        self.by_address.borrow().get(address).cloned()
+    }
+
+    pub(crate) fn by_number(&self, number: RoomNumber) -> Option<Rc<RoomEntry>> {
+        self.by_number.borrow().get(&number).cloned()
+    }
+
+    pub(crate) fn insert(&self, entry: &Rc<RoomEntry>) {
+        self.by_address.borrow_mut().insert(Arc::clone(entry.address()), Rc::clone(entry));
+        self.by_number.borrow_mut().insert(entry.number, Rc::clone(entry));
+    }
+
+    pub(crate) fn remove(&self, entry: &RoomEntry) {
+        self.by_number.borrow_mut().remove(&entry.number);
+        let mut by_address = self.by_address.borrow_mut();
+        if by_address.get(entry.address()).is_some_and(|current| current.number == entry.number) {
+            by_address.remove(entry.address());
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Rc<RoomEntry>> {
+        self.by_number.borrow().values().cloned().collect()
+    }
+}

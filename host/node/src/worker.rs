@@ -1,0 +1,300 @@
+//! A worker: one thread, its rooms, and the mail from other threads.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use party_core::address::RoomAddress;
+use party_core::commit::Alarm;
+use party_core::ids::Timestamp;
+use party_core::message::CloseFrame;
+use party_core::room::{Moment, Room, RoomConfig};
+use tokio::sync::mpsc;
+
+use crate::chance::Chance;
+use crate::committer::{CommitReply, CommitRequest};
+use crate::node::{Node, Unavailable};
+use crate::registry::{Registry, RoomEntry};
+use crate::room_task;
+use crate::signal::Signal;
+use crate::timers::{RoomNumber, Timers};
+
+/// The number of a worker in its node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct WorkerIndex(pub(crate) usize);
+
+/// Mail from another thread.
+pub(crate) enum ToWorker {
+    /// Commits have been written, or have failed.
+    Committed(Vec<CommitReply>),
+    /// Something to do here.
+    Run(Box<dyn FnOnce(&Rc<Worker>) + Send>),
+    /// No more mail is read: the thread ends, whatever still runs on it.
+    Stop,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
+}
+
+pub(crate) struct Worker {
+    node: Node,
+    index: WorkerIndex,
+    rooms: Registry,
+    timers: Timers,
+    /// Alarms of rooms that are not awake.
+    alarms: RefCell<BTreeSet<(Timestamp, Arc<RoomAddress>)>>,
+    chance: RefCell<Chance>,
+    next_room: Cell<u64>,
+    commits: mpsc::UnboundedSender<CommitRequest>,
+    ending: Cell<bool>,
+    /// Set whenever a room ends.
+    room_ended: Signal,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        node: Node,
+        index: WorkerIndex,
+        chance: Chance,
+        commits: mpsc::UnboundedSender<CommitRequest>,
+    ) -> Rc<Worker> {
+        Rc::new(Worker {
+            node,
+            index,
+            rooms: Registry::default(),
+            timers: Timers::default(),
+            alarms: RefCell::default(),
+            chance: RefCell::new(chance),
+            next_room: Cell::new(1),
+            commits,
+            ending: Cell::new(false),
+            room_ended: Signal::default(),
+        })
+    }
+
+    /// The worker of this thread.
+    pub(crate) fn current() -> Option<Rc<Worker>> {
+        CURRENT.with(|current| current.borrow().clone())
+    }
+
+    pub(crate) fn make_current(self: &Rc<Worker>) {
+        CURRENT.with(|current| *current.borrow_mut() = Some(Rc::clone(self)));
+    }
+
+    pub(crate) fn forget_current() {
+        CURRENT.with(|current| *current.borrow_mut() = None);
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    pub(crate) fn index(&self) -> WorkerIndex {
+        self.index
+    }
+
+    pub(crate) fn rooms(&self) -> &Registry {
+        &self.rooms
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.node.clock().now()
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        let mut chance = self.chance.borrow_mut();
+        Moment { now: self.now(), seed: chance.seed(), incarnation: chance.incarnation() }
+    }
+
+    pub(crate) fn uuid(&self) -> String {
+        self.chance.borrow_mut().uuid()
+    }
+
+    /// Reads mail until it is told to stop.
+    pub(crate) async fn run(self: Rc<Worker>, mut mail: mpsc::UnboundedReceiver<ToWorker>) {
+        tokio::task::spawn_local(Rc::clone(&self).keep_time());
+        while let Some(message) = mail.recv().await {
+            match message {
+                ToWorker::Committed(replies) => self.committed(replies),
+                ToWorker::Run(run) => run(&self),
+                ToWorker::Stop => return,
+            }
+        }
+    }
+
+    fn committed(&self, replies: Vec<CommitReply>) {
+        for CommitReply { room, seq, written } in replies {
+            // A room that was made anew after a failure has a new number.
+            let Some(entry) = self.rooms.by_number(room) else { continue };
+            if written {
+                entry.put_in(|core| core.committed(seq));
+                room_task::carry(self, &entry);
+            } else {
+                entry.commit_failed.set(true);
+                entry.wake.set();
+            }
+        }
+    }
+
+    /// Wakes rooms whose deadline has come.
+    async fn keep_time(self: Rc<Worker>) {
+        loop {
+            let alarm = self.alarms.borrow().first().map(|(at, _)| *at);
+            let next = self.timers.next().into_iter().chain(alarm).min().unwrap_or(Timestamp::NEVER);
+            tokio::select! {
+                () = self.node.clock().sleep_until(next) => {}
+                () = self.timers.earlier.wait() => continue,
+            }
+            let now = self.now();
+            while let Some(room) = self.timers.take_due(now) {
+                if let Some(entry) = self.rooms.by_number(room) {
+                    entry.deadline.set(None);
+                    entry.wake.set();
+                }
+            }
+            self.wake_for_alarms(now);
+        }
+    }
+
+    fn wake_for_alarms(self: &Rc<Worker>, now: Timestamp) {
+        loop {
+            let due = match self.alarms.borrow().first() {
+                Some((at, address)) if *at <= now => (*at, Arc::clone(address)),
+                _ => return,
+            };
+            self.alarms.borrow_mut().remove(&due);
+            let (at, address) = due;
+            match self.open(&address) {
+                Ok(entry) => entry.wake.set(),
+                Err(error) => {
+                    tracing::warn!(room = %address, "an alarm waits: {error}");
+                    self.remember_alarm(at.max(now).after_ms(ALARM_PUT_OFF_MS), address);
+                }
+            }
+        }
+    }
+
+    /// Keeps the alarm of a room that is not awake.
+    pub(crate) fn remember_alarm(&self, at: Timestamp, address: Arc<RoomAddress>) {
+        self.alarms.borrow_mut().insert((at, address));
+        self.timers.earlier.set();
+    }
+
+    /// The alarms that the store holds for this worker's rooms.
+    pub(crate) fn remember_alarms(&self, alarms: Vec<(RoomAddress, Alarm)>) {
+        let alarms = alarms.into_iter().map(|(address, alarm)| (alarm.at, Arc::new(address)));
+        self.alarms.borrow_mut().extend(alarms);
+        self.timers.earlier.set();
+    }
+
+    pub(crate) fn commit(&self, room: RoomNumber, commit: party_core::commit::RoomCommit) {
+        let request = CommitRequest { worker: self.index, room, commit };
+        if self.commits.send(request).is_err() {
+            tracing::error!("the committer has ended; a commit is lost with its outputs");
+        }
+    }
+
+    pub(crate) fn set_deadline(&self, entry: &RoomEntry, deadline: Option<Timestamp>) {
+        let before = entry.deadline.replace(deadline);
+        if before != deadline {
+            self.timers.change(entry.number, before, deadline);
+        }
+    }
+
+    /// The room at an address, awake.
+    pub(crate) fn open(self: &Rc<Worker>, address: &RoomAddress) -> Result<Rc<RoomEntry>, Unavailable> {
+        if let Some(entry) = self.rooms.by_address(address) {
+            return Ok(entry);
+        }
+        if self.ending.get() {
+            return Err(Unavailable::Ending);
+        }
+        let party = self.node.party(address.party()).ok_or(Unavailable::NoSuchParty)?;
+        self.make_place()?;
+        let store = self.node.store();
+        let record = store.record(address)?;
+        let address = Arc::new(address.clone());
+        let config = RoomConfig {
+            storage: store.storage(&address),
+            address,
+            limits: Arc::clone(&party.limits),
+            handlers: party.handlers,
+            vars: Arc::clone(&party.vars),
+        };
+        let number = RoomNumber(self.next_room.get());
+        self.next_room.set(number.0 + 1);
+        let core = Room::new(Arc::new(config), record);
+        let entry = Rc::new(RoomEntry::new(number, party, core, self.now()));
+        self.rooms.insert(&entry);
+        tokio::task::spawn_local(room_task::run(Rc::clone(self), Rc::clone(&entry)));
+        Ok(entry)
+    }
+
+    /// If the worker is full, ends the quiet room that has been quiet for longest.
+    fn make_place(&self) -> Result<(), Unavailable> {
+        let rooms_max = self.node.rooms_awake_max_per_worker();
+        if self.rooms.len() < rooms_max {
+            return Ok(());
+        }
+        let quiet = self.rooms.all().into_iter().filter(|entry| entry.core.borrow().is_quiet());
+        match quiet.min_by_key(|entry| entry.active_at.get()) {
+            Some(entry) => {
+                self.end_room(&entry);
+                Ok(())
+            }
+            None => Err(Unavailable::TooManyRooms { rooms_max }),
+        }
+    }
+
+    /// Takes a room out; its task ends by itself. Its alarm wakes it again.
+    pub(crate) fn end_room(&self, entry: &RoomEntry) {
+        let alarm = entry.core.borrow().alarm();
+        self.take_out(entry, alarm);
+    }
+
+    /// Takes a room out whose commit has failed: what is durable holds, its alarm too.
+    pub(crate) fn end_failed_room(&self, entry: &RoomEntry) {
+        let alarm = match self.node.store().record(entry.address()) {
+            Ok(record) => record.and_then(|record| record.alarm).map(|alarm| alarm.at),
+            Err(error) => {
+                tracing::error!(room = %entry.address(), "{error}");
+                Some(self.now().after_ms(ALARM_PUT_OFF_MS))
+            }
+        };
+        self.take_out(entry, alarm);
+    }
+
+    fn take_out(&self, entry: &RoomEntry, alarm: Option<Timestamp>) {
+        self.rooms.remove(entry);
+        self.set_deadline(entry, None);
+        entry.wake.set();
+        if let Some(at) = alarm {
+            self.remember_alarm(at, Arc::clone(entry.address()));
+        }
+        self.room_ended.set();
+    }
+
+    /// Tells every room's clients goodbye and ends it: all rooms, or those of one party.
+    pub(crate) fn dismiss(&self, party: Option<&str>, frame: &CloseFrame) {
+        for entry in self.rooms.all() {
+            if party.is_none_or(|party| entry.address().party() == party) {
+                *entry.farewell.borrow_mut() = Some(frame.clone());
+                entry.wake.set();
+            }
+        }
+    }
+
+    /// Ends all rooms and takes no new ones. Done when the last commit has been answered.
+    pub(crate) async fn end(self: Rc<Worker>, frame: CloseFrame) {
+        self.ending.set(true);
+        self.dismiss(None, &frame);
+        while self.rooms.len() > 0 {
+            self.room_ended.wait().await;
+        }
+    }
+}
+
+/// How long an alarm is put off whose room cannot be opened, in milliseconds.
+const ALARM_PUT_OFF_MS: u64 = 1_000;
