@@ -1,1 +1,9 @@
-//! Skeleton.
+//! What the tests of the whole share: where things are.
+
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().expect("tests/ stands in the root").to_path_buf()
+}

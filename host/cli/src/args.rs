@@ -1,0 +1,98 @@
+//! What can be said on the command line, and the help that teaches it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The port that PartyKit's tools and PartySocket's examples use.
+pub(crate) const PORT_DEFAULT: u16 = 1999;
+
+const AFTER_HELP: &str = "\
+A first minute:
+  party-host new hello && cd hello     write a party
+  party-host dev                       build it, serve it, reload it on every change
+  open http://127.0.0.1:1999/          its page; rooms are at /parties/main/ROOM
+
+Logs: PARTY_LOG=debug (or warn, or party_node=debug,guest=info) says how much is told.";
+
+/// A self-hosted server for stateful, realtime rooms. A room is a WebAssembly component: written in Rust,
+/// sandboxed, one instance per room, reached over WebSocket and HTTP at /parties/PARTY/ROOM.
+#[derive(Debug, Parser)]
+#[command(name = "party-host", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a new party, ready to run and to change
+    New(New),
+    /// Build the parties of a project into components
+    Build(Build),
+    /// Serve a project or a component, for others to reach
+    Serve(Serve),
+    /// Build, serve on this machine only, watch and reload
+    Dev(Dev),
+}
+
+/// Write a new party into a new directory: its code, its page, its settings.
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// The directory to make; its last part becomes the party's name (a-z, 0-9, _ and -)
+    pub(crate) path: PathBuf,
+    /// Use this SDK instead of the one that is written into the new project
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sdk: Option<PathBuf>,
+}
+
+/// Build every party that party.toml names as a directory, with cargo, for wasm32-wasip2.
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The project: a directory with party.toml or Cargo.toml
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+}
+
+/// Serve a project (its parties are built first) or one component (as party `main`).
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// A directory with party.toml or Cargo.toml, or a .wasm component
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// The address to listen on; 0.0.0.0 is reached from everywhere
+    #[arg(long, default_value = "0.0.0.0")]
+    pub(crate) host: IpAddr,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Build, serve on 127.0.0.1, watch the sources and reload. Open pages reconnect by themselves.
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// A directory with party.toml or Cargo.toml
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// The port to listen on (default: `port` in party.toml, else 1999)
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Where rooms are kept (default: .party/data in the project). One host at a time can use it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Worker threads (default: one per processor)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// How long clients are given when the host stops, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) drain: u64,
+}

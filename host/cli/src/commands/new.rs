@@ -1,0 +1,127 @@
+//! `party-host new`: a party that runs, small enough to read at once.
+//!
+//! The SDK is written into the project, because that is what makes it build anywhere with nothing to look up. It
+//! is embedded in this binary as it stands in the repository; its manifest's workspace is rebuilt from ours.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use include_dir::{Dir, include_dir};
+use party_core::address::check_name;
+
+use crate::args::New;
+use crate::problem::{usage, usage_with_hint};
+
+static TEMPLATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/template");
+static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/rust");
+static WORKSPACE: &str = include_str!("../../../../Cargo.toml");
+
+/// Where the SDK goes in a new project.
+const SDK_FOLDER: &str = "party-sdk";
+/// The packages of the SDK that a party is built with, below its root.
+const SDK_PACKAGES: [&str; 2] = ["", "macros"];
+/// What stands beside them and only the SDK's own development needs.
+const SDK_LEFT_OUT: [&str; 2] = ["bindgen", "tests"];
+
+pub(crate) fn run(new: &New) -> Result<()> {
+    let name = new.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    check_name("party", &name).map_err(|error| usage(error.to_string()))?;
+    if new.path.exists() {
+        return Err(usage_with_hint(
+            format!("{} exists already", new.path.display()),
+            "choose another name, or remove it first",
+        ));
+    }
+    let sdk = match &new.sdk {
+        Some(sdk) => Some(
+            sdk.canonicalize()
+                .map_err(|error| usage(format!("--sdk {} cannot be read: {error}", sdk.display())))?,
+        ),
+        None => None,
+    };
+    let parent = new.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+    // Everything is written beside its place and moved there at the end, so that nothing is left half written.
+    let draft = parent.join(format!(".{name}.{}", std::process::id()));
+    let written = write_project(&draft, &name, sdk.as_deref())
+        .and_then(|()| fs::rename(&draft, &new.path).context("the new project cannot be moved to its place"));
+    if let Err(error) = written {
+        // What was written so far is of no use; that it cannot be removed changes nothing about the error.
+        let _ = fs::remove_dir_all(&draft);
+        return Err(error);
+    }
+    println!("{name} is in {}. Now:", new.path.display());
+    println!("  cd {}", new.path.display());
+    println!("  party-host dev        then open http://127.0.0.1:1999/ and change src/lib.rs");
+    Ok(())
+}
+
+fn write_project(draft: &Path, name: &str, sdk: Option<&Path>) -> Result<()> {
+    let sdk_path = sdk.map_or_else(|| format!("{SDK_FOLDER}/guest-sdk/rust"), |sdk| sdk.display().to_string());
+    write_tree(&TEMPLATE, draft, &|text| text.replace("{{name}}", name).replace("{{sdk}}", &sdk_path))?;
+    if sdk.is_none() {
+        let root = draft.join(SDK_FOLDER);
+        write_tree(&SDK, &root.join("guest-sdk/rust"), &|text| text)?;
+        fs::write(root.join("Cargo.toml"), sdk_workspace()?)?;
+    }
+    Ok(())
+}
+
+fn write_tree(tree: &Dir<'_>, to: &Path, edit: &dyn Fn(String) -> String) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
+    for file in tree.files() {
+        let name = file.path().file_name().context("a file has a name")?.to_string_lossy();
+        // Cargo and git would read these inside our own repository, so there they have other names.
+        let name = name.replace(".template", "").replace("dot-", ".");
+        let path: PathBuf = to.join(name);
+        let text = file.contents_utf8().context("the template is text")?.to_owned();
+        fs::write(&path, edit(text)).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    for dir in tree.dirs() {
+        let name = dir.path().file_name().context("a directory has a name")?;
+        if SDK_LEFT_OUT.iter().any(|left_out| name == *left_out) {
+            continue;
+        }
+        write_tree(dir, &to.join(name), edit)?;
+    }
+    Ok(())
+}
+
+/// The dependencies that the SDK's packages take from our workspace.
+fn sdk_dependencies() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for package in SDK_PACKAGES {
+        let path = Path::new(package).join("Cargo.toml");
+        let manifest = SDK.get_file(&path).and_then(|file| file.contents_utf8());
+        let manifest: toml::Table = manifest.context("the SDK's packages have manifests")?.parse()?;
+        for section in ["dependencies", "dev-dependencies"] {
+            if let Some(dependencies) = manifest.get(section).and_then(toml::Value::as_table) {
+                names.extend(dependencies.keys().cloned());
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The manifest of the workspace that the SDK's packages inherit from, with only what they need.
+fn sdk_workspace() -> Result<String> {
+    let ours: toml::Table = WORKSPACE.parse()?;
+    let workspace = ours["workspace"].as_table().context("ours is a workspace")?;
+    let mut theirs = toml::Table::new();
+    theirs.insert("resolver".into(), "3".into());
+    let members = SDK_PACKAGES.map(|package| toml::Value::from(format!("guest-sdk/rust/{package}")));
+    theirs.insert("members".into(), toml::Value::Array(members.to_vec()));
+    for key in ["package", "lints"] {
+        theirs.insert(key.into(), workspace[key].clone());
+    }
+    let needed = sdk_dependencies()?;
+    let all = workspace["dependencies"].as_table().context("ours has dependencies")?;
+    let dependencies =
+        all.iter().filter(|(name, _)| needed.contains(name)).map(|(name, value)| (name.clone(), value.clone()));
+    theirs.insert("dependencies".into(), toml::Value::Table(dependencies.collect()));
+    let mut root = toml::Table::new();
+    root.insert("workspace".into(), toml::Value::Table(theirs));
+    Ok(format!("# The Rust SDK of party-host, as it was when this project was made.\n\n{root}"))
+}
