@@ -1,0 +1,247 @@
+//! The engine that survives: one redb file per data directory.
+//!
+//! How it is laid out, and why, is told in `docs/store-layout.md`; what is promised, in [`crate::store`]. In
+//! reading order: [`device`] is what it lies on, `directory` who may use it, `layout` every byte of it, `snapshot`
+//! how it is read, `batch` how it is written, `engine` how it is kept going when something fails.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use party_core::address::RoomAddress;
+use party_core::commit::{Alarm, RoomCommit, RoomRecord};
+use party_core::ids::Epoch;
+use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
+use thiserror::Error;
+
+use crate::redb_store::batch::Batch;
+use crate::redb_store::device::{Device, FileDevice};
+use crate::redb_store::directory::DataDirectory;
+use crate::redb_store::engine::Engine;
+use crate::redb_store::layout::room_prefix;
+use crate::redb_store::trouble::Trouble;
+use crate::store::{AcquireError, CommitError, RoomsQuery, Store, check_size};
+
+mod batch;
+pub mod device;
+mod directory;
+mod engine;
+mod layout;
+mod snapshot;
+mod trouble;
+
+/// How the engine is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RedbOptions {
+    /// Memory for cached pages, in bytes.
+    pub cache_bytes: usize,
+    /// From this size of the file on, every commit also stores what a quick start after a crash needs. Below it, a
+    /// crash costs a check of the whole file at the next start, and a commit one sync instead of two.
+    pub quick_repair_bytes_min: u64,
+    /// A room whose storage is at most so many bytes is checked for missing entries when it is first read.
+    pub verified_room_bytes_max: u64,
+    /// How long to wait for a data directory that another process holds.
+    pub lock_wait: Duration,
+}
+
+impl Default for RedbOptions {
+    fn default() -> RedbOptions {
+        RedbOptions {
+            cache_bytes: 64 << 20,
+            quick_repair_bytes_min: 128 << 20,
+            verified_room_bytes_max: 1 << 20,
+            lock_wait: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process holds the data directory.
+    #[error(
+        "the data directory {} is in use by process {holder}\n\
+         hint: stop that host first, or start this one with another --data directory",
+        path.display()
+    )]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// The holder's process id, or `unknown`.
+        holder: String,
+    },
+    /// The file is no store.
+    #[error("the file is no store: {why}\nhint: move it away, or point --data at another directory")]
+    NotAStore {
+        /// How one can tell.
+        why: &'static str,
+    },
+    /// The file is of a format that this program does not know.
+    #[error(
+        "the store is of format {found}; this program knows format {supported}\n\
+         hint: a newer party-host wrote it: use that one"
+    )]
+    OtherFormat {
+        /// Its version.
+        found: u32,
+        /// The version that can be opened.
+        supported: u32,
+    },
+    /// A part that all rooms share is damaged.
+    #[error("the store is damaged: {cause}\nhint: run `party-host check` on it; it is not changed by that")]
+    Damaged {
+        /// What does not fit.
+        cause: String,
+    },
+    /// The data directory cannot be used.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The device or the engine failed.
+    #[error("the store cannot be opened: {cause}")]
+    Failed {
+        /// What failed.
+        cause: String,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn from_trouble(trouble: &Trouble) -> OpenError {
+        let cause = trouble.to_string();
+        match trouble {
+            Trouble::Damage(_) | Trouble::Panic(_) => OpenError::Damaged { cause },
+            Trouble::Engine(error) => match **error {
+                redb::Error::Corrupted(_) => OpenError::Damaged { cause },
+                _ => OpenError::Failed { cause },
+            },
+        }
+    }
+}
+
+/// A store in a redb file. Dropping it closes the file; keep it until the last commit has returned.
+pub struct RedbStore {
+    engine: Arc<Engine>,
+    verified_room_bytes_max: u64,
+    /// Held as long as the store is open.
+    _directory: Option<DataDirectory>,
+}
+
+impl RedbStore {
+    /// Opens the store of a data directory, which is created if it is missing. Only one process can have it open.
+    pub fn open(directory: &Path, options: RedbOptions) -> Result<RedbStore, OpenError> {
+        let directory = DataDirectory::lock(directory, options.lock_wait)?;
+        directory.ensure_store(|path| RedbStore::create_on(&FileDevice::new(path), options))?;
+        let device = Box::new(FileDevice::new(directory.store_file()));
+        let engine = Arc::new(Engine::open(device, options)?);
+        let verified_room_bytes_max = options.verified_room_bytes_max;
+        Ok(RedbStore { engine, verified_room_bytes_max, _directory: Some(directory) })
+    }
+
+    /// Makes an empty store on an empty device. If it fails or is cut short, the device must be emptied before it
+    /// is tried again.
+    pub fn create_on(device: &dyn Device, options: RedbOptions) -> Result<(), OpenError> {
+        Engine::create(device, &options)
+    }
+
+    /// Opens the store on a device. The caller sees to it that nobody else has it open.
+    pub fn open_on(device: Box<dyn Device>, options: RedbOptions) -> Result<RedbStore, OpenError> {
+        let engine = Arc::new(Engine::open(device, options)?);
+        let verified_room_bytes_max = options.verified_room_bytes_max;
+        Ok(RedbStore { engine, verified_room_bytes_max, _directory: None })
+    }
+
+    /// How long the file is, in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        self.engine.file_bytes()
+    }
+
+    /// How often the file was opened again after a failure since this store was opened.
+    pub fn reopened(&self) -> u64 {
+        self.engine.reopened()
+    }
+}
+
+impl Store for RedbStore {
+    fn acquire(&self) -> Result<Epoch, AcquireError> {
+        self.engine.acquire().map_err(|trouble| AcquireError::Unavailable { cause: trouble.to_string() })
+    }
+
+    fn commit(&self, epoch: Epoch, batch: &[RoomCommit]) -> Result<(), CommitError> {
+        check_size(batch)?;
+        self.engine.commit(epoch, &Batch::new(batch)?)
+    }
+
+    fn record(&self, address: &RoomAddress) -> Result<Option<RoomRecord>, StorageReadError> {
+        let prefix = room_prefix(address);
+        let stored =
+            self.engine.read(|snapshot| snapshot.record(&prefix)).map_err(Trouble::into_read_error)?;
+        Ok(stored.map(|stored| stored.record))
+    }
+
+    fn storage(&self, address: &Arc<RoomAddress>) -> Arc<dyn RoomStorage> {
+        Arc::new(RedbRoom {
+            engine: self.engine.clone(),
+            prefix: room_prefix(address),
+            verified_bytes_max: self.verified_room_bytes_max,
+            verified: AtomicBool::new(false),
+        })
+    }
+
+    fn alarms(&self, visit: &mut dyn FnMut(&RoomAddress, Alarm) -> Visit) -> Result<(), StorageReadError> {
+        self.engine
+            .visit(|snapshot, visited| snapshot.alarms(visited, visit))
+            .map_err(Trouble::into_read_error)
+    }
+
+    fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<RoomAddress>, StorageReadError> {
+        self.engine.read(|snapshot| snapshot.rooms(query)).map_err(Trouble::into_read_error)
+    }
+}
+
+struct RedbRoom {
+    engine: Arc<Engine>,
+    prefix: Vec<u8>,
+    verified_bytes_max: u64,
+    /// Whether the room's entries have been seen to be all there.
+    verified: AtomicBool,
+}
+
+impl RedbRoom {
+    fn verify(&self) -> Result<(), StorageReadError> {
+        if !self.verified.load(Ordering::Relaxed) {
+            let verify =
+                self.engine.read(|snapshot| snapshot.verify_room(&self.prefix, self.verified_bytes_max));
+            verify.map_err(Trouble::into_read_error)?;
+            self.verified.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+impl RoomStorage for RedbRoom {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageReadError> {
+        self.verify()?;
+        self.engine.read(|snapshot| snapshot.get(&self.prefix, key)).map_err(Trouble::into_read_error)
+    }
+
+    fn scan(
+        &self,
+        range: &KeyRange,
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StorageReadError> {
+        self.verify()?;
+        self.engine
+            .visit(|snapshot, visited| snapshot.scan(&self.prefix, range, reverse, visited, visit))
+            .map_err(Trouble::into_read_error)
+    }
+}

@@ -1,0 +1,359 @@
+//! The open database: one writer, the snapshot that readers share, and what happens when something fails.
+//!
+//! redb takes no further write after a failed one, and after a failed sync nobody knows whether the transaction is
+//! on the device. So after every failure the database is closed and opened again, with nothing believed that only
+//! the cache shows, and the number of the last batch in it says what became of the transaction. A batch that
+//! survived is confirmed by one more durable transaction before it is acknowledged.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use party_core::ids::Epoch;
+use redb::{Builder, Database, WriteTransaction};
+
+use crate::redb_store::batch::{Batch, Rejected, write_state};
+use crate::redb_store::device::{Cache, Device, SizedBackend};
+use crate::redb_store::layout::{
+    ALARMS, FORMAT_KEY, FORMAT_VERSION, META, ROOMS, State, decode_format, encode_format, open, seal,
+};
+use crate::redb_store::snapshot::Snapshot;
+use crate::redb_store::trouble::{Trouble, contain};
+use crate::redb_store::{OpenError, RedbOptions};
+use crate::store::CommitError;
+
+const REDB_MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
+/// How often a failed device is tried again before the caller is told.
+const REOPENINGS_MAX: u32 = 2;
+
+/// The engine: all of its state.
+pub(crate) struct Engine {
+    device: Box<dyn Device>,
+    options: RedbOptions,
+    /// How long the file is.
+    file_bytes: Arc<AtomicU64>,
+    reopened: AtomicU64,
+    writer: Mutex<Writer>,
+    current: RwLock<Option<Arc<Snapshot>>>,
+}
+
+struct Writer {
+    /// `None` while the device does not let itself be opened.
+    db: Option<Database>,
+    /// What the last acknowledged batch left.
+    state: State,
+    /// How often the database has been opened.
+    opening: u64,
+}
+
+/// What became of a transaction.
+enum Outcome {
+    Durable,
+    NotWritten,
+}
+
+impl Engine {
+    /// Makes an empty store on an empty device.
+    pub(crate) fn create(device: &dyn Device, options: &RedbOptions) -> Result<(), OpenError> {
+        let db = open_database(device, options, Cache::Trusted, &Arc::default(), true)?;
+        contain(|| {
+            let mut transaction = db.begin_write()?;
+            transaction.set_quick_repair(true);
+            let mut sealed = Vec::new();
+            seal(&mut sealed, FORMAT_KEY, &encode_format(FORMAT_VERSION));
+            transaction.open_table(META)?.insert(FORMAT_KEY, sealed.as_slice())?;
+            transaction.open_table(ROOMS)?;
+            transaction.open_table(ALARMS)?;
+            write_state(&transaction, &State::default())?;
+            transaction.commit()?;
+            db.close()?;
+            Ok::<_, Trouble>(())
+        })
+        .map_err(|trouble| OpenError::from_trouble(&trouble))
+    }
+
+    /// Opens the store on a device.
+    pub(crate) fn open(device: Box<dyn Device>, options: RedbOptions) -> Result<Engine, OpenError> {
+        let file_bytes = Arc::default();
+        let db = open_database(&*device, &options, Cache::Trusted, &file_bytes, false)?;
+        check_format(&db)?;
+        let snapshot = Snapshot::take(&db, 1).map_err(|trouble| OpenError::from_trouble(&trouble))?;
+        let state = snapshot.state().map_err(|trouble| OpenError::from_trouble(&trouble))?;
+        Ok(Engine {
+            device,
+            options,
+            file_bytes,
+            reopened: AtomicU64::new(0),
+            writer: Mutex::new(Writer { db: Some(db), state, opening: 1 }),
+            current: RwLock::new(Some(Arc::new(snapshot))),
+        })
+    }
+
+    /// How long the file is, in bytes.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.file_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How often the database has been opened again after a failure.
+    pub(crate) fn reopened(&self) -> u64 {
+        self.reopened.load(Ordering::Relaxed)
+    }
+
+    /// Makes the next epoch the store's.
+    pub(crate) fn acquire(&self) -> Result<Epoch, Trouble> {
+        let mut writer = self.writer();
+        self.ensure_open(&mut writer)?;
+        let epoch = Epoch(writer.state.epoch.0 + 1);
+        let next = State { epoch, batch: writer.state.batch + 1, ..writer.state };
+        match self.transact(&mut writer, |transaction, _| {
+            write_state(transaction, &next)?;
+            Ok(next)
+        }) {
+            Ok(()) => Ok(epoch),
+            Err(CommitError::NotWritten { cause } | CommitError::Unavailable { cause }) => {
+                Err(unavailable(cause))
+            }
+            Err(
+                refused @ (CommitError::Stale { .. }
+                | CommitError::Refused { .. }
+                | CommitError::TooLarge { .. }),
+            ) => {
+                unreachable!("taking over breaks no rule of a batch: {refused}")
+            }
+        }
+    }
+
+    /// Writes a batch.
+    pub(crate) fn commit(&self, held: Epoch, batch: &Batch<'_>) -> Result<(), CommitError> {
+        let mut writer = self.writer();
+        self.ensure_open(&mut writer)
+            .map_err(|trouble| CommitError::Unavailable { cause: trouble.to_string() })?;
+        crate::store::check_epoch(held, writer.state.epoch)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.transact(&mut writer, |transaction, state| batch.write(transaction, state))
+    }
+
+    /// Reads from the newest snapshot. If the database has to be opened anew for that, it is, and `read` is called
+    /// again: it must then start over.
+    pub(crate) fn read<T>(
+        &self,
+        mut read: impl FnMut(&Snapshot) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let failed_opening = match self.snapshot() {
+            Some(snapshot) => match read(&snapshot) {
+                Err(trouble) if trouble.needs_reopening() => snapshot.opening,
+                result => return result,
+            },
+            None => 0,
+        };
+        let mut writer = self.writer();
+        if writer.opening == failed_opening {
+            self.close(&mut writer);
+        }
+        self.ensure_open(&mut writer)?;
+        drop(writer);
+        let snapshot =
+            self.snapshot().ok_or_else(|| unavailable("it was closed again at once".to_owned()))?;
+        read(&snapshot)
+    }
+
+    /// Reads as [`Engine::read`] does, where `read` hands entries to somebody and counts them: once the first has
+    /// been handed over it cannot start over.
+    pub(crate) fn visit(
+        &self,
+        mut read: impl FnMut(&Snapshot, &mut u64) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        let mut visited = 0;
+        let mut cut_short = None;
+        self.read(|snapshot| match read(snapshot, &mut visited) {
+            Err(trouble) if visited > 0 => {
+                cut_short = Some(trouble);
+                Ok(())
+            }
+            result => result,
+        })?;
+        cut_short.map_or(Ok(()), Err)
+    }
+
+    fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn publish(&self, snapshot: Option<Arc<Snapshot>>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        // Calls into redb are contained, so a panic can only have been one of our own, before any change.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one write transaction to its end, and finds out what became of it if it failed.
+    fn transact(
+        &self,
+        writer: &mut Writer,
+        write: impl FnOnce(&WriteTransaction, State) -> Result<State, Rejected>,
+    ) -> Result<(), CommitError> {
+        let db = writer.db.as_ref().expect("the caller has opened it");
+        let (before, quick_repair) = (writer.state, self.quick_repair());
+        let result = contain(|| {
+            let mut transaction = db.begin_write()?;
+            transaction.set_quick_repair(quick_repair);
+            let state = match write(&transaction, before) {
+                Ok(state) => state,
+                Err(Rejected::Trouble(trouble)) => return Err(trouble),
+                Err(Rejected::Refused(refused)) => {
+                    transaction.abort()?;
+                    return Ok(Err(refused));
+                }
+            };
+            transaction.commit()?;
+            Ok(Ok(state))
+        });
+        let trouble = match result {
+            Ok(Err(refused)) => return Err(refused),
+            Ok(Ok(state)) => {
+                writer.state = state;
+                self.publish_newest(writer);
+                return Ok(());
+            }
+            Err(trouble) => trouble,
+        };
+        let cause = trouble.to_string();
+        match self.recover(writer) {
+            Ok(Outcome::Durable) => Ok(()),
+            Ok(Outcome::NotWritten) => Err(CommitError::NotWritten { cause }),
+            Err(again) => Err(CommitError::Unavailable { cause: format!("{cause}; then: {again}") }),
+        }
+    }
+
+    /// Below a certain size a full check after a crash is quick, and commits cost one sync instead of two.
+    fn quick_repair(&self) -> bool {
+        self.file_bytes() >= self.options.quick_repair_bytes_min
+    }
+
+    fn publish_newest(&self, writer: &Writer) {
+        let db = writer.db.as_ref().expect("a transaction has just been written");
+        // A snapshot that cannot be taken is no reason to deny the commit: the next reader opens anew.
+        self.publish(Snapshot::take(db, writer.opening).ok().map(Arc::new));
+    }
+
+    fn ensure_open(&self, writer: &mut Writer) -> Result<(), Trouble> {
+        let published = self.snapshot().is_some();
+        if writer.db.is_some() && published {
+            return Ok(());
+        }
+        self.recover(writer).map(|_| ())
+    }
+
+    fn close(&self, writer: &mut Writer) {
+        self.publish(None);
+        if let Some(db) = writer.db.take() {
+            // What closing would write is not needed, and the database is opened anew with full suspicion.
+            let _ = contain(|| {
+                drop(db);
+                Ok::<_, Trouble>(())
+            });
+        }
+    }
+
+    /// Opens the database anew and compares its last batch with the last acknowledged one.
+    fn recover(&self, writer: &mut Writer) -> Result<Outcome, Trouble> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.try_recover(writer) {
+                Err(_) if attempts < REOPENINGS_MAX => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn try_recover(&self, writer: &mut Writer) -> Result<Outcome, Trouble> {
+        self.close(writer);
+        self.reopened.fetch_add(1, Ordering::Relaxed);
+        let db = contain(|| {
+            open_database(&*self.device, &self.options, Cache::Suspect, &self.file_bytes, false)
+                .map_err(|error| unavailable(error.to_string()))
+        })?;
+        writer.opening += 1;
+        let found = Snapshot::take(&db, writer.opening)?.state()?;
+        let acknowledged = writer.state;
+        if found.batch < acknowledged.batch {
+            let (found, acknowledged) = (found.batch, acknowledged.batch);
+            return Err(unavailable(format!(
+                "the device has lost acknowledged writes: batch {acknowledged} was on it, now it ends at {found}"
+            )));
+        }
+        // Whatever is there is durable once a transaction after it is.
+        let confirmed = State { batch: found.batch + 1, ..found };
+        contain(|| {
+            let mut transaction = db.begin_write()?;
+            transaction.set_quick_repair(self.quick_repair());
+            write_state(&transaction, &confirmed)?;
+            transaction.commit()?;
+            Ok::<_, Trouble>(())
+        })?;
+        writer.state = confirmed;
+        let snapshot = Snapshot::take(&db, writer.opening)?;
+        writer.db = Some(db);
+        self.publish(Some(Arc::new(snapshot)));
+        Ok(if found.batch > acknowledged.batch { Outcome::Durable } else { Outcome::NotWritten })
+    }
+}
+
+fn unavailable(cause: String) -> Trouble {
+    Trouble::from(std::io::Error::other(cause))
+}
+
+/// Opens the device as a redb database, or makes one on it.
+fn open_database(
+    device: &dyn Device,
+    options: &RedbOptions,
+    cache: Cache,
+    file_bytes: &Arc<AtomicU64>,
+    create: bool,
+) -> Result<Database, OpenError> {
+    let opened = contain(|| {
+        let backend = SizedBackend::new(device.open(cache)?, file_bytes.clone())?;
+        let mut magic = [0; REDB_MAGIC.len()];
+        let len = redb::StorageBackend::len(&backend)?;
+        if len >= magic.len() as u64 {
+            redb::StorageBackend::read(&backend, 0, &mut magic)?;
+        }
+        if !create && magic != *REDB_MAGIC {
+            return Ok(None);
+        }
+        Ok::<_, Trouble>(Some(
+            Builder::new().set_cache_size(options.cache_bytes).create_with_backend(backend)?,
+        ))
+    });
+    match opened {
+        Ok(Some(db)) => Ok(db),
+        Ok(None) => Err(OpenError::NotAStore { why: "it does not begin like one" }),
+        Err(trouble) => Err(OpenError::from_trouble(&trouble)),
+    }
+}
+
+/// Refuses a database that is none of ours, or one from the future.
+fn check_format(db: &Database) -> Result<(), OpenError> {
+    let row = contain(|| {
+        use redb::ReadableDatabase as _;
+        let meta = match db.begin_read()?.open_table(META) {
+            Err(redb::TableError::TableDoesNotExist(_) | redb::TableError::TableTypeMismatch { .. }) => {
+                return Ok(None);
+            }
+            result => result?,
+        };
+        Ok::<_, Trouble>(meta.get(FORMAT_KEY)?.map(|row| row.value().to_vec()))
+    })
+    .map_err(|trouble| OpenError::from_trouble(&trouble))?;
+    let Some(row) = row else { return Err(OpenError::NotAStore { why: "it holds something else" }) };
+    let body = open(FORMAT_KEY, &row).map_err(|damage| OpenError::Damaged { cause: damage.0 })?;
+    match decode_format(body) {
+        None => Err(OpenError::NotAStore { why: "its format row is another's" }),
+        Some(FORMAT_VERSION) => Ok(()),
+        Some(found) => Err(OpenError::OtherFormat { found, supported: FORMAT_VERSION }),
+    }
+}
