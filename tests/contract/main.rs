@@ -1,12 +1,13 @@
 //! The contract resolves, every item in it is documented, and it changes only on purpose.
 //!
-//! The golden file holds every function and type of the resolved package, one a line. A change of the contract
-//! shows there: run with `PARTY_BLESS=1` to write it anew, and look at the difference.
+//! The golden file holds the resolved package as one text. A change of the contract shows there: run with
+//! `PARTY_BLESS=1` to write it anew, and look at the difference.
 
 use std::fs;
 
 use party_tests::root;
-use wit_parser::{Docs, Resolve, TypeDefKind, WorldItem, WorldKey};
+use wit_component::WitPrinter;
+use wit_parser::{Docs, Resolve, Type, TypeDefKind};
 
 fn resolved() -> (Resolve, wit_parser::PackageId) {
     let mut resolve = Resolve::default();
@@ -14,44 +15,19 @@ fn resolved() -> (Resolve, wit_parser::PackageId) {
     (resolve, package)
 }
 
-/// One line for each item, in the order of the files' names.
-fn listing() -> String {
+/// The resolved package as text, without its comments.
+fn printed() -> String {
     let (resolve, package) = resolved();
-    let package = &resolve.packages[package];
-    let mut lines = vec![format!("package {}", package.name)];
-    for (name, id) in &package.worlds {
-        let world = &resolve.worlds[*id];
-        for (direction, items) in [("import", &world.imports), ("export", &world.exports)] {
-            for (key, item) in items {
-                let item_name = match (key, item) {
-                    (WorldKey::Interface(id), WorldItem::Interface { .. }) => {
-                        resolve.interfaces[*id].name.clone().unwrap_or_default()
-                    }
-                    (WorldKey::Name(name), _) => name.clone(),
-                    (WorldKey::Interface(_), WorldItem::Function(_) | WorldItem::Type { .. }) => {
-                        unreachable!("an interface key names an interface")
-                    }
-                };
-                lines.push(format!("world {name}: {direction} {item_name}"));
-            }
-        }
-    }
-    for (name, id) in &package.interfaces {
-        let interface = &resolve.interfaces[*id];
-        for (type_name, id) in &interface.types {
-            lines.push(format!("{name}.{type_name}: {:?}", resolve.types[*id].kind));
-        }
-        for (function_name, function) in &interface.functions {
-            lines.push(format!("{name}.{function_name}: {:?} -> {:?}", function.params, function.result));
-        }
-    }
-    lines.join("\n") + "\n"
+    let mut printer = WitPrinter::default();
+    printer.emit_docs(false);
+    printer.print(&resolve, package, &[]).expect("what resolves can be printed");
+    printer.output.to_string()
 }
 
 #[test]
 fn the_contract_changes_only_on_purpose() {
-    let golden = root().join("tests/contract/golden.txt");
-    let now = listing();
+    let golden = root().join("tests/contract/golden.wit");
+    let now = printed();
     if std::env::var_os("PARTY_BLESS").is_some() {
         fs::write(&golden, &now).expect("the golden file can be written");
     }
@@ -77,7 +53,7 @@ fn every_item_of_the_contract_is_documented() {
         for (type_name, id) in &interface.types {
             let item = &resolve.types[*id];
             // A `use` repeats what is documented where it is defined.
-            if !matches!(item.kind, TypeDefKind::Type(wit_parser::Type::Id(_))) {
+            if !matches!(item.kind, TypeDefKind::Type(Type::Id(_))) {
                 check(format!("{name}.{type_name}"), &item.docs);
             }
         }
