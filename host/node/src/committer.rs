@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use party_core::commit::RoomCommit;
 use party_core::ids::{CommitSeq, Epoch};
-use party_store::Store;
+use party_store::store::Store;
 use tokio::sync::mpsc;
 
 use crate::timers::RoomNumber;

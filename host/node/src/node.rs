@@ -16,7 +16,7 @@ use party_core::message::CloseFrame;
 use party_core::profile::CLOSE_GOING_AWAY;
 use party_core::room::Refusal;
 use party_core::storage::{StorageReadError, Visit};
-use party_store::{Store, StoreError};
+use party_store::store::{AcquireError, Store};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -80,7 +80,7 @@ pub enum Unavailable {
 pub enum StartError {
     /// The store cannot be taken.
     #[error("the store cannot be taken")]
-    Store(#[from] StoreError),
+    Store(#[from] AcquireError),
     /// The alarms cannot be read.
     #[error("the alarms cannot be read")]
     Alarms(#[from] StorageReadError),
