@@ -1,0 +1,173 @@
+//! What `#[party::serve]` needs: the exports of a component over a [`Party`]. No part of the public interface.
+//!
+//! Each export turns the contract's values into the SDK's and hands them to the handler; nothing is decided here.
+
+use std::io::{Write, stderr, stdout};
+use std::marker::PhantomData;
+use std::panic::set_hook;
+
+use crate::bindings::exports::party::server::guest::{
+    self, CloseFrameResult, Outcome, Progress, RequestResult, ResumeReason, StreamEvent,
+};
+use crate::bindings::exports::party::server::{lobby, upgrade};
+use crate::bindings::party::server::responses::{self, RespondError};
+use crate::bindings::party::server::types::{FailureResult, MessageResult};
+use crate::connection::{Close, Connection};
+use crate::error::{Error, Result};
+use crate::http::{Answer, Request, Response};
+use crate::logging::{Level, log};
+use crate::message::Message;
+use crate::operation::Ended;
+use crate::party::{Party, StartReason};
+use crate::{runtime, task};
+
+pub use crate::bindings::exports::party::server::guest::Handlers;
+
+/// Which handlers the author wrote.
+pub trait Capable: Party {
+    /// Those, and what the SDK itself needs.
+    const HANDLERS: Handlers;
+}
+
+/// The exports of a component whose party is `P`.
+#[derive(Debug)]
+pub struct Exports<P>(PhantomData<P>);
+
+type Progressed = Result<Progress, FailureResult>;
+
+impl<P: Capable> guest::Guest for Exports<P> {
+    fn capabilities() -> Handlers {
+        prologue();
+        P::HANDLERS
+    }
+
+    fn on_start(event: u64, reason: guest::StartReason) -> Progressed {
+        runtime::start_afresh();
+        runtime::turn(event, |party: &mut P, room| party.on_start(room, StartReason::from(reason)))
+    }
+
+    fn on_resume(_: u64, _: ResumeReason) -> Progressed {
+        Ok(Progress::Done)
+    }
+
+    fn on_connect(event: u64, connection: u64) -> Progressed {
+        runtime::turn(event, |party: &mut P, room| party.on_connect(room, &Connection::from_id(connection)))
+    }
+
+    fn on_message(event: u64, connection: u64, message: MessageResult) -> Progressed {
+        runtime::turn(event, |party: &mut P, room| {
+            party.on_message(room, &Connection::from_id(connection), Message::from(message))
+        })
+    }
+
+    fn on_close(event: u64, connection: u64, frame: CloseFrameResult, was_clean: bool) -> Progressed {
+        let close = Close { code: frame.code, reason: frame.reason, was_clean };
+        runtime::turn(event, |party: &mut P, room| {
+            party.on_close(room, &Connection::from_id(connection), close)
+        })
+    }
+
+    fn on_error(event: u64, connection: u64, error: String) -> Progressed {
+        runtime::turn(event, |party: &mut P, room| {
+            party.on_error(room, &Connection::from_id(connection), &error)
+        })
+    }
+
+    fn on_request(event: u64, id: u64, request: RequestResult) -> Progressed {
+        runtime::turn(event, |party: &mut P, room| {
+            match party.on_request(room, Request::try_from(request)?)?.0 {
+                Answer::Now(response) => respond(id, &response),
+                Answer::Later(response) => {
+                    task::hold_event(async move { respond(id, &response.await?) });
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn on_alarm(event: u64) -> Progressed {
+        runtime::turn(event, |party: &mut P, room| party.on_alarm(room))
+    }
+
+    fn on_completed(_: u64, operation: u64, outcome: Outcome) -> Progressed {
+        let ended = if matches!(outcome, Outcome::Slept) { Ended::Slept } else { Ended::Failed };
+        runtime::completion(operation, ended)
+    }
+
+    fn on_stream(_: u64, _: u64, _: StreamEvent) -> Progressed {
+        Ok(Progress::Done)
+    }
+
+    fn on_drain(_: u64, _: u64, _: u64) -> Progressed {
+        Ok(Progress::Done)
+    }
+
+    fn on_response_closed(_: u64, _: u64) -> Progressed {
+        Ok(Progress::Done)
+    }
+}
+
+/// No handler of the lobby is announced yet, so none of these is called.
+impl<P: Capable> lobby::Guest for Exports<P> {
+    fn before_connect(_: u64, _: String, _: lobby::RequestResult) -> Progressed {
+        Err(unannounced())
+    }
+
+    fn before_request(_: u64, _: String, _: lobby::RequestResult) -> Progressed {
+        Err(unannounced())
+    }
+
+    fn on_fetch(_: u64, _: lobby::RequestResult) -> Progressed {
+        Err(unannounced())
+    }
+
+    fn on_socket(_: u64, _: u64, _: lobby::RequestResult) -> Progressed {
+        Err(unannounced())
+    }
+
+    fn on_cron(_: u64, _: String, _: String, _: u64) -> Progressed {
+        Err(unannounced())
+    }
+}
+
+/// Not announced yet, so neither is called.
+impl<P: Capable> upgrade::Guest for Exports<P> {
+    fn save() -> Result<Vec<u8>, FailureResult> {
+        Err(unannounced())
+    }
+
+    fn restore(_: Vec<u8>) -> Result<(), FailureResult> {
+        Err(unannounced())
+    }
+}
+
+/// Runs first in every instance, fresh or restored.
+///
+/// The writes make std open its streams: a handle that is opened later would be missing from the host's table
+/// after a restore, whose memory believes it to be open. Nothing else may be kept here, least of all a `HashMap`,
+/// whose keys would then be drawn from a seed that all rooms share.
+fn prologue() {
+    // A host that gives no streams still runs the party.
+    let _ = stdout().write_all(b"party\n").and_then(|()| stdout().flush());
+    let _ = stderr().write_all(b"party\n");
+    set_hook(Box::new(|panic| log(Level::Error, format_args!("{panic}"))));
+}
+
+fn respond(id: u64, response: &Response) -> Result<()> {
+    match response.lend(|response| responses::respond(id, response)) {
+        // The client has gone, or the host has answered at its deadline: nobody is left to be told.
+        Ok(()) | Err(RespondError::Unknown) => Ok(()),
+        Err(RespondError::TooLarge(limit)) => {
+            Err(Error::new(format!("the response is too large; the limit is {limit} bytes")))
+        }
+        Err(RespondError::BadResponse(why)) => Err(Error::new(format!("the response cannot be sent: {why}"))),
+        Err(RespondError::TurnFull(limit)) => {
+            Err(Error::new(format!("one turn cannot send so much; the limit is {limit} bytes")))
+        }
+        Err(RespondError::NotInARoom) => Err(Error::new("not in a room")),
+    }
+}
+
+fn unannounced() -> FailureResult {
+    Error::new("this handler was not announced").into_failure()
+}

@@ -1,0 +1,226 @@
+//! HTTP requests and responses, whole in memory, and a reply that may come later.
+
+use std::borrow::Cow;
+
+use crate::bindings::party::server::types as wit;
+use crate::error::{Error, Result};
+use crate::room::Room;
+use crate::task::BoxFuture;
+
+/// One HTTP header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Lower case.
+    pub name: Cow<'static, str>,
+    /// Bytes as they came.
+    pub value: Vec<u8>,
+}
+
+/// An HTTP request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Upper case, as on the wire: `GET`.
+    pub method: String,
+    /// The full URL, always `http://`, with path and query as the client sent them, never decoded.
+    pub uri: String,
+    /// In the order in which they came.
+    pub headers: Vec<Header>,
+    /// Empty when there was none.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// The value of a header, given in lower case; the first if there are several.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|header| header.name == name).map(|header| header.value.as_slice())
+    }
+
+    /// The path of the URL: `/parties/main/lobby/scores`.
+    pub fn path(&self) -> &str {
+        let after_scheme = self.uri.split_once("://").map_or(self.uri.as_str(), |(_, rest)| rest);
+        let path = after_scheme.find('/').map_or("/", |start| &after_scheme[start..]);
+        path.split(['?', '#']).next().unwrap_or(path)
+    }
+
+    /// The part of the path behind the room: `/scores`, or `/` for the room itself.
+    pub fn path_in_room(&self) -> &str {
+        let path = self.path();
+        let names = if path.starts_with("/parties/") { 3 } else { 2 };
+        match path.match_indices('/').nth(names) {
+            Some((start, _)) => &path[start..],
+            None => "/",
+        }
+    }
+
+    /// What follows the `?` of the URL.
+    pub fn query(&self) -> Option<&str> {
+        self.uri.split('#').next().and_then(|uri| uri.split_once('?')).map(|(_, query)| query)
+    }
+
+    /// The body as text, unless it is not UTF-8.
+    pub fn text(&self) -> Result<&str, std::str::Utf8Error> {
+        str::from_utf8(&self.body)
+    }
+
+    /// The value that the body is in JSON.
+    #[cfg(feature = "json")]
+    pub fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, crate::JsonError> {
+        crate::json::from_bytes(&self.body)
+    }
+}
+
+/// An HTTP response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// 200 to 599.
+    pub status: u16,
+    /// In the order in which they are sent.
+    pub headers: Vec<Header>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// No headers, no body.
+    pub const fn status(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// Status 200 with these bytes of this content type.
+    pub fn bytes(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        let mut response = Self::status(200).with_header("content-type", content_type);
+        response.body = body.into();
+        response
+    }
+
+    /// Status 200 with plain text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::bytes("text/plain; charset=utf-8", text.into())
+    }
+
+    /// Status 200 with a page.
+    pub fn html(page: impl Into<String>) -> Self {
+        Self::bytes("text/html; charset=utf-8", page.into())
+    }
+
+    /// Status 200 with `value` in JSON. Fails if `value` has no JSON form (a map whose keys are no text).
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, crate::JsonError> {
+        Ok(Self::bytes("application/json", crate::json::to_text(value)?))
+    }
+
+    /// The same response with this status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same response with one more header, its name in lower case.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push(Header { name: name.into(), value: value.into() });
+        self
+    }
+
+    /// Give it to `with` as imports take it.
+    pub(crate) fn lend<T>(&self, with: impl FnOnce(wit::ResponseParam<'_>) -> T) -> T {
+        let headers: Vec<_> = self
+            .headers
+            .iter()
+            .map(|header| wit::HeaderParam { name: &header.name, value: &header.value })
+            .collect();
+        with(wit::ResponseParam {
+            status: self.status,
+            headers: &headers,
+            body: wit::BodyParam::Bytes(&self.body),
+        })
+    }
+}
+
+/// The answer to a request: a response, or a task that will make one.
+#[must_use = "a reply is sent when `on_request` returns it"]
+pub struct Reply(pub(crate) Answer);
+
+pub(crate) enum Answer {
+    Now(Response),
+    Later(BoxFuture<Result<Response>>),
+}
+
+impl Reply {
+    /// Answer when `task` has ended, in this turn or a later one, with its response or its error. The host waits
+    /// 30 s unless told otherwise.
+    pub fn later<F>(task: F) -> Self
+    where
+        F: AsyncFnOnce(Room) -> Result<Response> + 'static,
+    {
+        Self(Answer::Later(Box::pin(async move { task(Room::new()).await })))
+    }
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Self {
+        Self(Answer::Now(response))
+    }
+}
+
+impl From<wit::HeaderResult> for Header {
+    fn from(header: wit::HeaderResult) -> Self {
+        Self { name: header.name.into(), value: header.value }
+    }
+}
+
+impl TryFrom<wit::RequestResult> for Request {
+    type Error = Error;
+
+    fn try_from(request: wit::RequestResult) -> Result<Self> {
+        let body = match request.body {
+            wit::BodyResult::Bytes(bytes) => bytes,
+            wit::BodyResult::Streamed(_) => {
+                return Err(Error::new("a body in pieces was not asked for").with_status(501));
+            }
+        };
+        let headers = request.headers.into_iter().map(Header::from).collect();
+        Ok(Self { method: request.method, uri: request.uri, headers, body })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Request, Response};
+
+    fn request(uri: &str) -> Request {
+        Request { method: "GET".to_owned(), uri: uri.to_owned(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        let cases = [
+            ("http://h/parties/main/r", "/parties/main/r", "/", None),
+            ("http://h/parties/main/r/", "/parties/main/r/", "/", None),
+            ("http://h/parties/main/r/a/b?x=/1", "/parties/main/r/a/b", "/a/b", Some("x=/1")),
+            ("http://h/party/r/a?", "/party/r/a", "/a", Some("")),
+            ("http://h/party/r?x", "/party/r", "/", Some("x")),
+            ("http://h", "/", "/", None),
+            ("/party/r/a%2Fb", "/party/r/a%2Fb", "/a%2Fb", None),
+        ];
+        for (uri, path, in_room, query) in cases {
+            let request = request(uri);
+            assert_eq!(
+                (request.path(), request.path_in_room(), request.query()),
+                (path, in_room, query),
+                "{uri}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_response_crosses_the_contract_whole() {
+        let response = Response::text("hi").with_status(201).with_header("x-a", "1");
+        response.lend(|lent| {
+            assert_eq!(lent.status, 201);
+            let headers: Vec<_> = lent.headers.iter().map(|header| (header.name, header.value)).collect();
+            assert_eq!(headers, [("content-type", &b"text/plain; charset=utf-8"[..]), ("x-a", &b"1"[..])]);
+        });
+    }
+}

@@ -1,0 +1,230 @@
+//! Operations: what the room has started and the host completes in a later turn; and the sleep, which is one.
+//!
+//! What must hold: a future that is dropped cancels its operation, so that no completion comes for it; a sleep is
+//! never early, and ends in spite of what happens to its operation on the way (a restart, a full table).
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::bindings::party::server::operations as host;
+use crate::bindings::party::server::types::OperationError;
+use crate::room::Room;
+use crate::runtime;
+use crate::time::Timestamp;
+
+/// The largest sleep that is asked for in one piece, in ms (ids and times stay below 2^53).
+const SLEEP_MS_MAX: u64 = 1 << 52;
+
+/// An operation's number, as the host gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct OperationId(pub(crate) u64);
+
+/// How a sleep's operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The host says that the time is over.
+    Slept,
+    /// Something came between.
+    Failed,
+}
+
+/// The open operations of a room.
+#[derive(Default)]
+pub(crate) struct Operations {
+    open: RefCell<BTreeMap<OperationId, Stage>>,
+    /// Who could not start one because too many were open, in order.
+    queue: RefCell<Vec<Waker>>,
+}
+
+enum Stage {
+    Open(Waker),
+    Ended(Ended),
+}
+
+impl Operations {
+    /// The operation has ended. Whether anyone waited for it.
+    pub(crate) fn complete(&self, operation: OperationId, ended: Ended) -> bool {
+        let stage = self
+            .open
+            .borrow_mut()
+            .get_mut(&operation)
+            .map(|stage| std::mem::replace(stage, Stage::Ended(ended)));
+        self.wake_queue();
+        match stage {
+            Some(Stage::Open(waker)) => {
+                waker.wake();
+                true
+            }
+            Some(Stage::Ended(_)) | None => false,
+        }
+    }
+
+    fn begin(&self, operation: OperationId, waker: &Waker) {
+        self.open.borrow_mut().insert(operation, Stage::Open(waker.clone()));
+    }
+
+    /// How the operation ended, once.
+    fn poll(&self, operation: OperationId, waker: &Waker) -> Poll<Ended> {
+        let mut open = self.open.borrow_mut();
+        match open.get_mut(&operation) {
+            Some(Stage::Open(waiting)) => {
+                waiting.clone_from(waker);
+                Poll::Pending
+            }
+            Some(Stage::Ended(ended)) => {
+                let ended = *ended;
+                open.remove(&operation);
+                Poll::Ready(ended)
+            }
+            None => Poll::Ready(Ended::Failed),
+        }
+    }
+
+    /// Forget the operation. Whether the host has to be told.
+    fn forget(&self, operation: OperationId) -> bool {
+        let stage = self.open.borrow_mut().remove(&operation);
+        matches!(stage, Some(Stage::Open(_)))
+    }
+
+    fn wait_for_room(&self, waker: &Waker) {
+        let mut queue = self.queue.borrow_mut();
+        if !queue.iter().any(|waiting| waiting.will_wake(waker)) {
+            queue.push(waker.clone());
+        }
+    }
+
+    /// There may be room for one more: all try again, in order, and those that find none wait again.
+    fn wake_queue(&self) {
+        self.queue.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Waits for a time; made by [`Room::sleep`] and [`Room::sleep_until`]. To drop it is to end the wait.
+#[derive(Debug)]
+#[must_use = "a sleep does nothing until it is awaited"]
+pub struct Sleep {
+    due: Timestamp,
+    operation: Option<OperationId>,
+}
+
+impl Sleep {
+    pub(crate) fn until(due: Timestamp) -> Self {
+        Self { due, operation: None }
+    }
+
+    /// Starts an operation for the rest of the time; pending, with the task queued, while too many are open.
+    fn start(&mut self, waker: &Waker) {
+        let rest = self.due.since(Room::new().now());
+        match host::sleep(millis(rest)) {
+            Ok(operation) => {
+                let operation = OperationId(operation);
+                self.operation = Some(operation);
+                runtime::operations().begin(operation, waker);
+            }
+            Err(OperationError::Overloaded(_)) => runtime::operations().wait_for_room(waker),
+            Err(error) => panic!("the host refuses to let the room sleep: {error:?}"),
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(operation) = self.operation {
+            let Poll::Ready(ended) = runtime::operations().poll(operation, context.waker()) else {
+                return Poll::Pending;
+            };
+            self.operation = None;
+            // A host that completes a sleep has counted its time, which need not be the wall clock's.
+            if ended == Ended::Slept || Room::new().now() >= self.due {
+                return Poll::Ready(());
+            }
+        }
+        self.start(context.waker());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        let Some(operation) = self.operation else { return };
+        if runtime::operations().forget(operation) {
+            host::cancel(operation.0);
+            runtime::operations().wake_queue();
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(SLEEP_MS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::{Poll, Wake, Waker};
+    use std::time::Duration;
+
+    use super::{Ended, OperationId, Operations, SLEEP_MS_MAX, millis};
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counted() -> (Arc<Count>, Waker) {
+        let count = Arc::<Count>::default();
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    #[test]
+    fn a_completion_wakes_who_polled_last_and_is_taken_once() {
+        let operations = Operations::default();
+        let ((first, first_waker), (last, last_waker)) = (counted(), counted());
+        operations.begin(OperationId(7), &first_waker);
+        assert_eq!(operations.poll(OperationId(7), &last_waker), Poll::Pending);
+        assert!(operations.complete(OperationId(7), Ended::Slept));
+        assert_eq!((first.0.load(Ordering::Relaxed), last.0.load(Ordering::Relaxed)), (0, 1));
+        assert_eq!(operations.poll(OperationId(7), &last_waker), Poll::Ready(Ended::Slept));
+        assert!(!operations.complete(OperationId(7), Ended::Slept), "nobody waits any more");
+    }
+
+    #[test]
+    fn only_an_open_operation_has_to_be_cancelled() {
+        let operations = Operations::default();
+        let (_, waker) = counted();
+        operations.begin(OperationId(1), &waker);
+        operations.begin(OperationId(2), &waker);
+        operations.complete(OperationId(2), Ended::Failed);
+        assert!(operations.forget(OperationId(1)));
+        assert!(!operations.forget(OperationId(2)), "it had ended");
+        assert!(!operations.forget(OperationId(1)), "it was forgotten");
+    }
+
+    #[test]
+    fn who_found_no_room_is_woken_once_by_the_next_completion() {
+        let operations = Operations::default();
+        let (count, waker) = counted();
+        operations.wait_for_room(&waker);
+        operations.wait_for_room(&waker);
+        operations.complete(OperationId(9), Ended::Slept);
+        operations.complete(OperationId(10), Ended::Slept);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn an_endless_sleep_stays_within_the_contract() {
+        assert_eq!(millis(Duration::from_millis(3_000)), 3_000);
+        assert_eq!(millis(Duration::MAX), SLEEP_MS_MAX);
+    }
+}

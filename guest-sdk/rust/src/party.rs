@@ -1,0 +1,83 @@
+//! What an author writes: the handlers of a party.
+
+use crate::bindings::exports::party::server::guest;
+use crate::connection::{Close, Connection};
+use crate::error::{Error, Result};
+use crate::http::{Reply, Request};
+use crate::message::Message;
+use crate::room::Room;
+
+/// A kind of room. One value of this type is one room: its fields are the room's memory.
+///
+/// Every handler is optional. Under [`#[party::serve]`](crate::serve) those that are written are called, and the
+/// host answers for the others as PartyKit does: a client may connect, a message is dropped, a request gets 500.
+/// The calls of a room never overlap. A handler that returns an error has failed, which is logged and answered
+/// but undoes nothing; a handler that panics leaves no trace of its turn, and the room starts afresh.
+///
+/// The value is made with `Default` when the room starts; [`on_start`](Self::on_start) then fills it from storage.
+pub trait Party: Default + 'static {
+    /// The room starts from nothing but its storage. Every other event waits until this has ended; if it fails,
+    /// the next event tries again with a new value.
+    fn on_start(&mut self, room: &Room, reason: StartReason) -> Result<()> {
+        let _ = (room, reason);
+        Ok(())
+    }
+
+    /// A client wants to connect, and is answered when this has ended: with a socket, unless this fails (then it
+    /// is closed with 1011) or [rejects](Connection::reject) it. It can be [accepted](Connection::accept) earlier.
+    fn on_connect(&mut self, room: &Room, connection: &Connection) -> Result<()> {
+        let _ = (room, connection);
+        Ok(())
+    }
+
+    /// A message has come.
+    fn on_message(&mut self, room: &Room, from: &Connection, message: Message) -> Result<()> {
+        let _ = (room, from, message);
+        Ok(())
+    }
+
+    /// An accepted connection has gone.
+    fn on_close(&mut self, room: &Room, connection: &Connection, close: Close) -> Result<()> {
+        let _ = (room, connection, close);
+        Ok(())
+    }
+
+    /// A client broke the protocol or a limit; its `on_close` follows.
+    fn on_error(&mut self, room: &Room, connection: &Connection, error: &str) -> Result<()> {
+        let _ = (room, connection, error);
+        Ok(())
+    }
+
+    /// An HTTP request to the room. An error is answered with its status, or 500, and its message.
+    fn on_request(&mut self, room: &Room, request: Request) -> Result<Reply> {
+        let _ = (room, request);
+        Err(Error::new("No onRequest handler"))
+    }
+
+    /// The alarm rings. If this fails, it rings again after 2 s, 4 s and so on up to 64 s, then never.
+    fn on_alarm(&mut self, room: &Room) -> Result<()> {
+        let _ = room;
+        Ok(())
+    }
+}
+
+/// Why a room starts from nothing but its storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StartReason {
+    /// It has never been, or nothing of it was kept by choice (`memory = "volatile"`).
+    New,
+    /// Its memory was lost: a dropped turn, a crash, a failed commit, a new component.
+    Lost,
+    /// The last attempt to start failed.
+    FailedBefore,
+}
+
+impl From<guest::StartReason> for StartReason {
+    fn from(reason: guest::StartReason) -> Self {
+        match reason {
+            guest::StartReason::New => Self::New,
+            guest::StartReason::Lost => Self::Lost,
+            guest::StartReason::FailedBefore => Self::FailedBefore,
+        }
+    }
+}
