@@ -6,6 +6,7 @@
 use crate::commit::Alarm;
 use crate::ids::Timestamp;
 use crate::limits::{ALARM_RETRIES_MAX, ALARM_RETRY_FIRST_MS};
+use crate::planted::{self, PlantedBug};
 
 /// The alarm of a room.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -22,6 +23,9 @@ impl AlarmClock {
 
     /// What the store is to remember.
     pub fn record(&self) -> Option<Alarm> {
+        if planted::is(PlantedBug::AlarmForgottenWhileRinging) {
+            return self.scheduled;
+        }
         self.scheduled.or(self.firing)
     }
 

@@ -29,6 +29,12 @@ impl KvChanges {
     pub fn is_empty(&self) -> bool {
         !self.cleared && self.entries.is_empty()
     }
+
+    /// Bytes of the keys and values among them.
+    pub fn bytes(&self) -> u64 {
+        let value_bytes = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
+        self.entries.iter().map(|(key, value)| (key.len() + value_bytes(value)) as u64).sum()
+    }
 }
 
 /// A durable alarm.

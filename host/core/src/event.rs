@@ -144,6 +144,11 @@ pub enum DropCause {
     Storage(String),
     /// The instance could not be made.
     Instantiation(String),
+    /// More events than the bound have not settled.
+    PendingEvents {
+        /// The bound.
+        pending_max: u32,
+    },
 }
 
 impl std::fmt::Display for DropCause {
@@ -154,6 +159,9 @@ impl std::fmt::Display for DropCause {
             DropCause::Deadline { deadline_ms } => write!(f, "the turn ran for its {deadline_ms} ms of CPU"),
             DropCause::Storage(text) => write!(f, "{text}"),
             DropCause::Instantiation(text) => write!(f, "no instance could be made: {text}"),
+            DropCause::PendingEvents { pending_max } => {
+                write!(f, "more than {pending_max} events have not settled")
+            }
         }
     }
 }
@@ -172,13 +180,17 @@ pub enum TurnEnd {
 }
 
 /// What leaves a room, in this order, once all that it depends on is durable.
+///
+/// A connection's handshake is answered once, by `Accept` or by `Reject`. Messages and a close can come before
+/// it: they wait for `Accept`, and go with `Reject`. A connection that has gone may still be named; that is
+/// nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
     /// Answer the client's handshake with 101.
     Accept(ConnectionId),
     /// Begin to read what the client sends.
     Read(ConnectionId),
-    /// Answer the handshake with this instead.
+    /// Answer the handshake with this instead. The connection ends with it.
     Reject(ConnectionId, Response),
     /// Send a message.
     Send(ConnectionId, Message),
@@ -188,6 +200,17 @@ pub enum Output {
     Close(ConnectionId, Option<CloseFrame>),
     /// Answer a request.
     Respond(RequestId, Response),
+}
+
+impl Output {
+    /// Bytes of its message or body; a broadcast counts once.
+    pub fn payload_bytes(&self) -> u64 {
+        match self {
+            Output::Send(_, message) | Output::Broadcast(_, message) => message.len() as u64,
+            Output::Reject(_, response) | Output::Respond(_, response) => response.body.len() as u64,
+            Output::Accept(_) | Output::Read(_) | Output::Close(..) => 0,
+        }
+    }
 }
 
 /// A line that the guest logged.

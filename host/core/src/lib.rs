@@ -16,6 +16,7 @@ pub mod mailbox;
 pub mod message;
 pub mod operation;
 pub mod output_gate;
+pub mod planted;
 pub mod profile;
 pub mod room;
 pub mod session;

@@ -53,7 +53,7 @@ pub struct Limits {
     pub credit_bytes: u32,
     /// Requests of one room that may wait for their turn; beyond, 503.
     pub requests_waiting_max: u32,
-    /// Requests of one room that may be unanswered; beyond, 503.
+    /// Requests of one room that may be unanswered, those that wait for their turn among them; beyond, 503.
     pub requests_open_max: u32,
     /// Bytes that may wait to be written to one connection; beyond, it is closed with 1013.
     pub outbound_queue_bytes_max: u32,
@@ -65,8 +65,14 @@ pub struct Limits {
     pub turn_log_lines_max: u32,
     /// Log bytes of one turn.
     pub turn_log_bytes_max: u32,
-    /// Turns that may run ahead of their commits.
+    /// Events whose export has returned `pending` and that may not have settled; a turn that would leave more is
+    /// dropped.
+    pub events_pending_max: u32,
+    /// Turns that may run ahead of their commits, or wait with their outputs for earlier ones.
     pub uncommitted_turns_max: u32,
+    /// Bytes that a room's turns may have written and sent while their commits are under way; beyond, the room
+    /// takes no further event. One turn always fits.
+    pub uncommitted_bytes_max: u64,
     /// When a connecting client gets its 101 although `on-connect` has not settled, in milliseconds: PartySocket
     /// gives up at 4,000.
     pub accept_deadline_ms: u64,
@@ -127,7 +133,9 @@ impl Default for Limits {
             holds_max: 64,
             turn_log_lines_max: 256,
             turn_log_bytes_max: 64 * KIB,
+            events_pending_max: 65_536,
             uncommitted_turns_max: 64,
+            uncommitted_bytes_max: 64 << 20,
             accept_deadline_ms: 3_500,
             connect_deadline_ms: 30_000,
             request_deadline_ms: 30_000,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::event::Event;
 use crate::ids::ConnectionId;
 use crate::limits::Limits;
+use crate::planted::{self, PlantedBug};
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Spent {
@@ -86,17 +87,17 @@ impl Mailbox {
         self.events.push_back((arrival, event));
     }
 
+    /// The next event of a lane, by arrival.
+    pub fn peek(&self, lane: Lane) -> Option<&Event> {
+        let completion = self.completions.front();
+        let ordinary = self.events.front().filter(|_| lane == Lane::All);
+        let first = completion.into_iter().chain(ordinary).min_by_key(|(arrival, _)| *arrival);
+        first.map(|(_, event)| event)
+    }
+
     /// Takes the next event of a lane, by arrival.
     pub fn pop(&mut self, lane: Lane) -> Option<Event> {
-        let completion = self.completions.front().map(|(arrival, _)| *arrival);
-        let ordinary = self.events.front().map(|(arrival, _)| *arrival).filter(|_| lane == Lane::All);
-        let first_is_completion = match (completion, ordinary) {
-            (Some(completion), Some(ordinary)) => completion < ordinary,
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            (None, None) => return None,
-        };
-        if first_is_completion {
+        if matches!(self.peek(lane)?, Event::Completed(..)) {
             return self.completions.pop_front().map(|(_, event)| event);
         }
         let (_, event) = self.events.pop_front()?;
@@ -120,11 +121,103 @@ impl Mailbox {
     }
 
     fn repay(&mut self, connection: ConnectionId, bytes: u64) {
+        if planted::is(PlantedBug::CreditNotRepaid) {
+            return;
+        }
         let spent = self.spent.get_mut(&connection).expect("a message in the mailbox has spent credit");
         spent.events -= 1;
         spent.bytes -= bytes;
         if spent.events == 0 {
             self.spent.remove(&connection);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lane, Mailbox};
+    use crate::event::{Event, Outcome};
+    use crate::http::Request;
+    use crate::ids::{ConnectionId, OperationId, RequestId};
+    use crate::limits::Limits;
+    use crate::message::{CloseFrame, Message};
+
+    const ANN: ConnectionId = ConnectionId(1);
+    const BEN: ConnectionId = ConnectionId(2);
+
+    fn message(connection: ConnectionId, bytes: usize) -> Event {
+        Event::Message(connection, Message::Binary(vec![0; bytes].into()))
+    }
+
+    fn completed(operation: u64) -> Event {
+        Event::Completed(OperationId(operation), Outcome::Slept)
+    }
+
+    #[test]
+    fn credit_is_spent_by_waiting_events_and_repaid_by_delivery() {
+        let limits = Limits { credit_events: 2, credit_bytes: 100, ..Limits::default() };
+        let mut mailbox = Mailbox::default();
+        mailbox.push(message(ANN, 1));
+        assert!(mailbox.has_credit(ANN, &limits));
+        mailbox.push(message(ANN, 1));
+        assert!(!mailbox.has_credit(ANN, &limits), "two events of two");
+        assert!(mailbox.has_credit(BEN, &limits), "each connection has its own");
+        mailbox.pop(Lane::All);
+        assert!(mailbox.has_credit(ANN, &limits));
+    }
+
+    #[test]
+    fn one_message_of_any_size_fits() {
+        let limits = Limits { credit_events: 16, credit_bytes: 100, ..Limits::default() };
+        let mut mailbox = Mailbox::default();
+        mailbox.push(message(ANN, 99));
+        assert!(mailbox.has_credit(ANN, &limits), "below the bound");
+        mailbox.push(message(ANN, 1_000));
+        assert!(!mailbox.has_credit(ANN, &limits));
+        mailbox.pop(Lane::All);
+        assert!(!mailbox.has_credit(ANN, &limits), "1,000 bytes of 100 still wait");
+        mailbox.pop(Lane::All);
+        assert!(mailbox.has_credit(ANN, &limits));
+    }
+
+    #[test]
+    fn only_messages_spend_credit_and_only_requests_are_counted() {
+        let limits = Limits { credit_events: 1, ..Limits::default() };
+        let mut mailbox = Mailbox::default();
+        mailbox.push(Event::Connect(ANN));
+        mailbox.push(Event::Error(ANN, "too large".into()));
+        mailbox.push(Event::Close(ANN, CloseFrame::lost(), false));
+        assert!(mailbox.has_credit(ANN, &limits));
+        let (method, uri) = ("GET".into(), "http://host/".into());
+        let request = Request { method, uri, headers: Vec::new(), body: Default::default() };
+        mailbox.push(Event::Request(RequestId(1), Box::new(request)));
+        assert_eq!((mailbox.requests(), mailbox.len()), (1, 4));
+        while mailbox.pop(Lane::All).is_some() {}
+        assert_eq!(mailbox.requests(), 0);
+    }
+
+    #[test]
+    fn completions_pass_the_others_only_in_their_own_lane() {
+        let mut mailbox = Mailbox::default();
+        mailbox.push(Event::Alarm);
+        mailbox.push(completed(1));
+        mailbox.push(Event::Connect(ANN));
+        mailbox.push(completed(2));
+        assert_eq!(mailbox.peek(Lane::All), Some(&Event::Alarm));
+        assert_eq!(mailbox.pop(Lane::Completions), Some(completed(1)));
+        let rest: Vec<_> = std::iter::from_fn(|| mailbox.pop(Lane::All)).collect();
+        assert_eq!(rest, [Event::Alarm, Event::Connect(ANN), completed(2)], "by arrival");
+        assert!(!mailbox.has(Lane::All));
+    }
+
+    #[test]
+    fn forgotten_completions_leave_the_others() {
+        let mut mailbox = Mailbox::default();
+        mailbox.push(completed(1));
+        mailbox.push(Event::Alarm);
+        mailbox.clear_completions();
+        assert!(!mailbox.has(Lane::Completions));
+        assert_eq!(mailbox.pop(Lane::All), Some(Event::Alarm));
+        assert_eq!(mailbox.pop(Lane::All), None);
     }
 }

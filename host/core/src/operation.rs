@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{OperationId, Timestamp};
+use crate::planted::{self, PlantedBug};
 
 /// What is under way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,7 +68,8 @@ impl Operations {
     /// Takes the next sleep that is due by `now` off the clock; it stays open until it is delivered.
     pub fn take_due(&mut self, now: Timestamp) -> Option<OperationId> {
         let (due, id) = *self.by_due.first()?;
-        if due > now {
+        let early_ms = u64::from(planted::is(PlantedBug::SleepEarly));
+        if due > now.after_ms(early_ms) {
             return None;
         }
         self.by_due.pop_first();
@@ -78,5 +80,59 @@ impl Operations {
     pub fn clear(&mut self) {
         self.open.clear();
         self.by_due.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Operation, Operations};
+    use crate::ids::{OperationId, Timestamp};
+
+    fn sleep(due: u64) -> Operation {
+        Operation::Sleep { due: Timestamp(due) }
+    }
+
+    fn open(sleeps: &[(u64, u64)]) -> Operations {
+        let mut operations = Operations::default();
+        for (id, due) in sleeps {
+            operations.start(OperationId(*id), sleep(*due));
+        }
+        operations
+    }
+
+    #[test]
+    fn sleeps_come_off_the_clock_in_order_of_due_time_then_of_start() {
+        let mut operations = open(&[(1, 30), (2, 10), (3, 10), (4, 31)]);
+        assert_eq!(operations.next_due(), Some(Timestamp(10)));
+        assert_eq!(operations.take_due(Timestamp(9)), None, "never early");
+        let taken: Vec<_> = std::iter::from_fn(|| operations.take_due(Timestamp(30))).collect();
+        assert_eq!(taken, [OperationId(2), OperationId(3), OperationId(1)]);
+        assert_eq!(operations.next_due(), Some(Timestamp(31)));
+    }
+
+    #[test]
+    fn a_sleep_stays_open_from_the_clock_to_its_delivery() {
+        let mut operations = open(&[(1, 10)]);
+        assert_eq!(operations.take_due(Timestamp(10)), Some(OperationId(1)));
+        assert!(operations.contains(OperationId(1)));
+        assert_eq!(operations.len(), 1);
+        assert!(operations.end(OperationId(1)), "delivered");
+        assert!(!operations.end(OperationId(1)), "not again");
+    }
+
+    #[test]
+    fn a_cancelled_sleep_is_never_due() {
+        let mut operations = open(&[(1, 10), (2, 20)]);
+        assert!(operations.end(OperationId(1)));
+        assert_eq!(operations.next_due(), Some(Timestamp(20)));
+        operations.clear();
+        assert!(operations.is_empty());
+        assert_eq!(operations.take_due(Timestamp::NEVER), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "operation ids are never used twice")]
+    fn an_id_that_is_open_cannot_be_started_again() {
+        open(&[(1, 10), (1, 20)]);
     }
 }

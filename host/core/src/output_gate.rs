@@ -9,6 +9,14 @@ use std::collections::VecDeque;
 
 use crate::event::Output;
 use crate::ids::CommitSeq;
+use crate::planted::{self, PlantedBug};
+
+#[derive(Clone, Debug)]
+struct Held {
+    waits_for: CommitSeq,
+    bytes: u64,
+    outputs: Vec<Output>,
+}
 
 /// Outputs that wait for commits.
 #[derive(Clone, Debug, Default)]
@@ -17,13 +25,14 @@ pub struct OutputGate {
     issued: CommitSeq,
     /// The last commit that is durable.
     durable: CommitSeq,
-    held: VecDeque<(CommitSeq, Vec<Output>)>,
+    held: VecDeque<Held>,
+    held_bytes: u64,
 }
 
 impl OutputGate {
     /// A gate for a room whose last commit is `durable`.
     pub fn new(durable: CommitSeq) -> OutputGate {
-        OutputGate { issued: durable, durable, held: VecDeque::new() }
+        OutputGate { issued: durable, durable, held: VecDeque::new(), held_bytes: 0 }
     }
 
     /// The last commit number that was taken.
@@ -41,6 +50,16 @@ impl OutputGate {
         self.issued.0 - self.durable.0
     }
 
+    /// How many turns wait: for their own commit, or with their outputs for an earlier one.
+    pub fn waiting_turns(&self) -> u64 {
+        self.uncommitted().max(self.held.len() as u64)
+    }
+
+    /// Payload bytes of the outputs that wait.
+    pub fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
     /// Takes the next commit number.
     pub fn issue(&mut self) -> CommitSeq {
         self.issued = self.issued.next();
@@ -52,7 +71,9 @@ impl OutputGate {
         if outputs.is_empty() || self.issued == self.durable {
             return outputs;
         }
-        self.held.push_back((self.issued, outputs));
+        let bytes = outputs.iter().map(Output::payload_bytes).sum();
+        self.held_bytes += bytes;
+        self.held.push_back(Held { waits_for: self.issued, bytes, outputs });
         Vec::new()
     }
 
@@ -60,22 +81,76 @@ impl OutputGate {
     pub fn committed(&mut self, seq: CommitSeq) -> Vec<Output> {
         assert!(seq > self.durable && seq <= self.issued, "commits become durable in order, once");
         self.durable = seq;
+        let opens_for = if planted::is(PlantedBug::GateOpensEarly) { seq.next() } else { seq };
         let mut released = Vec::new();
-        while self.held.front().is_some_and(|(waits_for, _)| *waits_for <= seq) {
-            let (_, outputs) = self.held.pop_front().expect("the front was seen");
-            released.extend(outputs);
+        while self.held.front().is_some_and(|held| held.waits_for <= opens_for) {
+            let held = self.held.pop_front().expect("the front was seen");
+            self.held_bytes -= held.bytes;
+            released.extend(held.outputs);
         }
         released
     }
 
-    /// A commit failed: what waits is dropped, and nothing waits for commits that will not be.
-    pub fn fail(&mut self) {
-        self.held.clear();
+    /// A commit failed: nothing waits any more for commits that will not be. Gives back what is dropped.
+    pub fn fail(&mut self) -> Vec<Output> {
         self.issued = self.durable;
+        self.held_bytes = 0;
+        std::mem::take(&mut self.held).into_iter().flat_map(|held| held.outputs).collect()
     }
 
     /// Outputs that wait.
     pub fn held(&self) -> usize {
-        self.held.iter().map(|(_, outputs)| outputs.len()).sum()
+        self.held.iter().map(|held| held.outputs.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OutputGate;
+    use crate::event::Output;
+    use crate::ids::{CommitSeq, ConnectionId};
+    use crate::message::Message;
+
+    fn send(text: &str) -> Vec<Output> {
+        vec![Output::Send(ConnectionId(1), Message::text(text))]
+    }
+
+    #[test]
+    fn outputs_leave_at_once_when_nothing_is_pending() {
+        let mut gate = OutputGate::new(CommitSeq(7));
+        assert_eq!(gate.pass(send("a")), send("a"));
+        assert_eq!((gate.held(), gate.waiting_turns()), (0, 0));
+    }
+
+    #[test]
+    fn outputs_wait_for_every_commit_before_them_and_leave_in_order() {
+        let mut gate = OutputGate::new(CommitSeq(7));
+        assert_eq!(gate.issue(), CommitSeq(8));
+        assert_eq!(gate.pass(send("first")), []);
+        assert_eq!(gate.pass(send("second")), []);
+        assert_eq!(gate.issue(), CommitSeq(9));
+        assert_eq!(gate.pass(send("third")), []);
+        assert_eq!((gate.held_bytes(), gate.waiting_turns()), (16, 3));
+        assert_eq!(gate.committed(CommitSeq(8)), [send("first"), send("second")].concat());
+        assert_eq!((gate.held_bytes(), gate.waiting_turns()), (5, 1));
+        assert_eq!(gate.committed(CommitSeq(9)), send("third"));
+        assert_eq!(gate.pass(send("fourth")), send("fourth"));
+    }
+
+    #[test]
+    fn a_failed_commit_gives_back_what_will_never_leave() {
+        let mut gate = OutputGate::new(CommitSeq(0));
+        gate.issue();
+        gate.pass(send("lost"));
+        gate.issue();
+        assert_eq!(gate.fail(), send("lost"));
+        assert_eq!((gate.uncommitted(), gate.held_bytes()), (0, 0));
+        assert_eq!(gate.pass(send("goodbye")), send("goodbye"));
+    }
+
+    #[test]
+    #[should_panic(expected = "commits become durable in order, once")]
+    fn a_commit_that_was_never_issued_cannot_be_durable() {
+        OutputGate::new(CommitSeq(3)).committed(CommitSeq(4));
     }
 }

@@ -46,6 +46,11 @@ pub fn connect_failed(message: &str) -> CloseFrame {
     CloseFrame::new(CLOSE_ERROR, if message.is_empty() { CONNECT_FAILED } else { message })
 }
 
+/// The close of a client that the guest turned away after its handshake had been answered at the deadline.
+pub fn refused_late() -> CloseFrame {
+    CloseFrame::new(CLOSE_POLICY, "the connection was refused")
+}
+
 /// The close of a client whose message was too large.
 pub fn too_large(bytes: u64, bytes_max: u64) -> CloseFrame {
     CloseFrame::new(CLOSE_TOO_LARGE, format!("Message is too large: {bytes} > {bytes_max}"))

@@ -25,6 +25,7 @@ use crate::limits::Limits;
 use crate::mailbox::Mailbox;
 use crate::operation::Operations;
 use crate::output_gate::OutputGate;
+use crate::planted::{self, PlantedBug};
 use crate::session::Sessions;
 use crate::storage::{Overlay, RoomStorage};
 use pending::PendingEvents;
@@ -115,9 +116,9 @@ pub enum Report {
         /// When the next start may be tried.
         until: Timestamp,
     },
-    /// An event did not settle in time.
+    /// An event did not settle in time. If it is `on-start` or `events.hold`, the room starts afresh.
     Overdue {
-        /// The export's name.
+        /// The export's name, or `events.hold`.
         event: &'static str,
         /// The bound that it passed.
         deadline_ms: u64,
@@ -149,6 +150,9 @@ pub enum Refusal {
         /// The bound.
         requests_max: u32,
     },
+    /// The room takes nothing more: it was shut down, or a commit failed. Another takes its place.
+    #[error("the room is ending; try again")]
+    Ending,
 }
 
 /// What a turn is given from outside: its time and its chance.
@@ -167,11 +171,32 @@ struct Arriving {
     upgraded: bool,
 }
 
+/// Whether a room takes anything in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Service {
+    Open,
+    /// Everyone has been turned away; what waits at the gate still leaves.
+    ShutDown,
+    /// A commit failed: what was decided since is not to be.
+    Failed,
+}
+
+/// What a turn cannot change in number before it ends.
+#[derive(Clone, Copy, Default)]
+struct Away {
+    sessions: usize,
+    requests: usize,
+}
+
 /// One room.
 pub struct Room {
     config: Arc<RoomConfig>,
+    /// With the turn, while one is out.
     state: Option<Box<RoomState>>,
+    /// Sessions and open requests in the state that is out.
+    away: Away,
     phase: Phase,
+    service: Service,
     mailbox: Mailbox,
     gate: OutputGate,
     arriving: BTreeMap<ConnectionId, Arriving>,
@@ -208,7 +233,9 @@ impl Room {
         Room {
             config,
             state: Some(Box::new(state)),
+            away: Away::default(),
             phase: Phase::Fresh(StartReason::New),
+            service: Service::Open,
             mailbox: Mailbox::default(),
             gate: OutputGate::new(record.seq),
             arriving: BTreeMap::new(),
@@ -239,6 +266,9 @@ impl Room {
 
     /// Takes what is to be done, in order.
     pub fn take_actions(&mut self) -> Vec<Action> {
+        if planted::is(PlantedBug::CommitsSwapped) {
+            swap_commits(&mut self.actions);
+        }
         std::mem::take(&mut self.actions)
     }
 
@@ -247,37 +277,49 @@ impl Room {
         self.gate.durable()
     }
 
-    /// How many commits are under way.
-    pub fn uncommitted(&self) -> u64 {
-        self.gate.uncommitted()
-    }
-
-    /// When the alarm will ring. Unknown (`None`) while a turn is out.
-    pub fn alarm(&self) -> Option<Timestamp> {
-        self.state.as_ref().and_then(|state| state.alarm.scheduled())
-    }
-
     /// Whether a turn is out.
     pub fn is_in_a_turn(&self) -> bool {
         self.state.is_none()
     }
 
-    /// Whether nothing is under way: no event, no turn, no commit, no open request or operation, no connection.
-    /// Such a room can be forgotten once its memory is not to be kept.
+    /// How many commits are under way.
+    pub fn uncommitted(&self) -> u64 {
+        self.gate.uncommitted()
+    }
+
+    /// When the alarm rings, as the store is to remember it: the time of one that rings and has not settled too.
+    /// Unknown (`None`) while a turn is out.
+    pub fn alarm(&self) -> Option<Timestamp> {
+        self.state.as_ref().and_then(|state| state.alarm.record()).map(|alarm| alarm.at)
+    }
+
+    /// Whether nothing is under way: no event, no turn, no commit, no open request or operation, no connection,
+    /// no hold, and no turn was dropped lately. Such a room can be forgotten once its memory is not to be kept;
+    /// forgotten earlier, a room that keeps failing would never be suspended.
     pub fn is_quiet(&self) -> bool {
         self.state.as_ref().is_some_and(|state| {
             state.sessions.is_empty()
                 && state.requests.is_empty()
                 && state.operations.is_empty()
                 && state.pending.is_empty()
+                && state.holds == 0
         }) && self.mailbox.is_empty()
             && self.arriving.is_empty()
+            && self.drops.is_empty()
+            && !matches!(self.phase, Phase::Suspended { .. })
             && self.gate.uncommitted() == 0
     }
 
-    /// Accepted and connecting clients; while a turn is out, those still on their way in.
+    /// Accepted and connecting clients, and those whose close is not settled.
     pub fn connections(&self) -> usize {
-        self.arriving.len() + self.state.as_ref().map_or(0, |state| state.sessions.len())
+        let sessions = self.state.as_ref().map_or(self.away.sessions, |state| state.sessions.len());
+        self.arriving.len() + sessions
+    }
+
+    /// Requests that are not answered, those that wait for their turn among them.
+    pub fn requests(&self) -> usize {
+        let open = self.state.as_ref().map_or(self.away.requests, |state| state.requests.len());
+        self.mailbox.requests() as usize + open
     }
 
     fn home(&mut self) -> &mut RoomState {
@@ -299,6 +341,9 @@ impl Room {
         let (next_connection, next_request) = (self.next_connection, self.next_request);
         let state = self.home();
         let highest = next_connection.max(next_request).max(state.next_operation).max(state.next_event);
+        if planted::is(PlantedBug::IdsNotReserved) {
+            return state.ids_reserved;
+        }
         if highest + IDS_RESERVED_STEP / 2 > state.ids_reserved {
             state.ids_reserved = highest + IDS_RESERVED_STEP;
         }
@@ -310,5 +355,16 @@ impl Room {
         let id = EventId(state.next_event);
         state.next_event += 1;
         id
+    }
+}
+
+/// The planted bug of this name: the first two commits change places, all but their numbers.
+fn swap_commits(actions: &mut [Action]) {
+    let commits = actions.iter_mut().filter_map(|action| match action {
+        Action::Commit(commit) => Some(&mut commit.changes),
+        Action::Output(_) | Action::DropInstance | Action::Report(_) => None,
+    });
+    if let [first, second, ..] = commits.collect::<Vec<_>>().as_mut_slice() {
+        std::mem::swap(*first, *second);
     }
 }

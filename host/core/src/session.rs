@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::event::NewConnection;
 use crate::http::Header;
 use crate::ids::{ConnectionId, Timestamp};
+use crate::message::CloseFrame;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,8 +41,14 @@ pub struct Session {
     pub ready_state: ReadyState,
     /// Whether it is of the room: listed, and reached by broadcasts.
     pub accepted: bool,
-    /// Whether its handshake has been answered with 101.
+    /// Whether its handshake has been answered with 101, as far as the room is concerned: the answer itself may
+    /// still wait at the output gate.
     pub upgraded: bool,
+    /// Whether its `on-connect` has ended, well or not.
+    pub connect_ended: bool,
+    /// How its socket went while `on-connect` had not ended. Its `on-close` comes after that, as everything of
+    /// one connection comes in order.
+    pub gone: Option<(CloseFrame, bool)>,
 }
 
 impl Session {
@@ -57,7 +64,14 @@ impl Session {
             ready_state: ReadyState::Connecting,
             accepted: false,
             upgraded: false,
+            connect_ended: false,
+            gone: None,
         }
+    }
+
+    /// Whether the guest has turned it away: its handshake has another answer than 101.
+    pub fn is_rejected(&self) -> bool {
+        self.ready_state == ReadyState::Closed && !self.accepted
     }
 
     /// Whether broadcasts reach it.

@@ -11,7 +11,7 @@ pub mod operations;
 pub mod responses;
 pub mod storage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -34,19 +34,29 @@ pub(crate) struct SessionChange {
     pub(crate) attachment: Option<Bytes>,
 }
 
+/// How many holds there are after the turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct HoldsChange {
+    pub(crate) count: u32,
+    /// Whether the first of them was taken in this turn, when nothing was held.
+    pub(crate) begins: bool,
+}
+
 /// The commands of a turn.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) kv: KvChanges,
     pub(crate) storage_bytes_delta: i64,
     pub(crate) sessions: BTreeMap<ConnectionId, SessionChange>,
-    pub(crate) answered: Vec<RequestId>,
+    pub(crate) answered: BTreeSet<RequestId>,
     pub(crate) alarm: Option<Option<Timestamp>>,
     pub(crate) started: Vec<(OperationId, Operation)>,
     pub(crate) started_ids: u64,
-    pub(crate) cancelled: Vec<OperationId>,
+    pub(crate) cancelled: BTreeSet<OperationId>,
+    /// In the order in which they were settled.
     pub(crate) settled: Vec<(EventId, Result<(), Failure>)>,
-    pub(crate) holds: Option<u32>,
+    pub(crate) settled_ids: BTreeSet<EventId>,
+    pub(crate) holds: Option<HoldsChange>,
     pub(crate) outputs: Vec<Output>,
 }
 

@@ -1,26 +1,63 @@
 //! A finished turn: its changes become the room's, its outputs go to the gate, its event ends or goes on.
 
 use crate::commit::{Alarm, KvChanges, RoomCommit, RoomRecord};
-use crate::event::{DropCause, Failure, Output, StartReason, TurnEnd};
+use crate::event::{DropCause, Event, Failure, Output, TurnEnd};
 use crate::ids::{ConnectionId, EventId, Timestamp};
+use crate::planted::{self, PlantedBug};
 use crate::profile;
+use crate::room::pending::PendingEvent;
 use crate::room::{Action, Phase, Report, Room};
 use crate::session::ReadyState;
-use crate::turn::{Changes, Subject, Turn};
+use crate::turn::{Changes, HoldsChange, Subject, Turn};
 
 impl Room {
     /// Takes a turn back, with how it ended.
     pub fn end_turn(&mut self, turn: Turn, end: TurnEnd) {
-        let Turn { state, event_id, subject, now, changes, .. } = turn;
+        let Turn { state, event_id, subject, now, changes, fault, .. } = turn;
         assert!(self.state.is_none(), "one turn at a time");
         self.state = Some(state);
         let durable = self.gate.durable();
         self.home().overlay.settle(durable);
+        let end = match fault {
+            Some(fault) => TurnEnd::Dropped(DropCause::Storage(fault.to_string())),
+            None => self.check_pending(end, &changes),
+        };
         match end {
-            TurnEnd::Dropped(cause) => self.drop_turn(subject, cause, now),
+            TurnEnd::Dropped(cause) => {
+                self.show_planted_bugs(changes);
+                self.drop_turn(subject, cause, now);
+            }
             TurnEnd::Done => self.keep_turn(event_id, subject, Some(Ok(())), changes, now),
             TurnEnd::Failed(failure) => self.keep_turn(event_id, subject, Some(Err(failure)), changes, now),
             TurnEnd::Pending => self.keep_turn(event_id, subject, None, changes, now),
+        }
+    }
+
+    /// A turn that leaves too many events pending is dropped.
+    fn check_pending(&mut self, end: TurnEnd, changes: &Changes) -> TurnEnd {
+        let pending_max = self.config.limits.events_pending_max;
+        let leaves = (self.home().pending.len() + 1).saturating_sub(changes.settled.len());
+        match end {
+            TurnEnd::Pending if leaves > pending_max as usize => {
+                TurnEnd::Dropped(DropCause::PendingEvents { pending_max })
+            }
+            TurnEnd::Pending | TurnEnd::Done | TurnEnd::Failed(_) | TurnEnd::Dropped(_) => end,
+        }
+    }
+
+    /// What a dropped turn leaves behind: nothing.
+    fn show_planted_bugs(&mut self, changes: Changes) {
+        if planted::is(PlantedBug::DroppedOutputSent) {
+            changes.outputs.into_iter().for_each(|output| self.output(output));
+        }
+        if planted::is(PlantedBug::DroppedAttachmentKept) {
+            for (connection, change) in changes.sessions {
+                if let (Some(session), Some(attachment)) =
+                    (self.home().sessions.get_mut(&connection), change.attachment)
+                {
+                    session.attachment = attachment;
+                }
+            }
         }
     }
 
@@ -49,8 +86,8 @@ impl Room {
         match own_end {
             Some(outcome) => outputs.extend(self.end_event(subject, outcome, now)),
             None => {
-                let deadline = self.deadline(subject, now);
-                self.home().pending.add(event_id, subject, deadline);
+                let deadline_ms = self.deadline_ms(subject);
+                self.home().pending.add(event_id, PendingEvent { subject, deadline_ms }, now);
             }
         }
         let state = self.home();
@@ -61,13 +98,21 @@ impl Room {
         let passed = self.gate.pass(outputs);
         self.actions.extend(passed.into_iter().map(Action::Output));
         if let Some(failure) = self.start_failure.take() {
-            self.refuse_next_event(&failure, now);
+            self.fail_start(&failure, now);
         }
     }
 
     /// Applies everything but writes, settlements and the event's own end.
     fn apply(&mut self, changes: Changes, now: Timestamp) -> Vec<Output> {
         let hold_deadline_ms = self.config.limits.hold_deadline_ms;
+        for (connection, change) in &changes.sessions {
+            if change.rejected
+                && let Some(session) = self.home().sessions.get(connection)
+            {
+                let opened_at = session.opened_at;
+                self.drop_accept_deadline(opened_at, *connection);
+            }
+        }
         let state = self.home();
         for (connection, change) in changes.sessions {
             let Some(session) = state.sessions.get_mut(&connection) else { continue };
@@ -98,27 +143,30 @@ impl Room {
         for id in changes.cancelled {
             state.operations.end(id);
         }
-        if let Some(holds) = changes.holds {
-            if state.holds == 0 || holds == 0 {
-                state.hold_until = if holds == 0 { Timestamp::NEVER } else { now.after_ms(hold_deadline_ms) };
+        if let Some(HoldsChange { count, begins }) = changes.holds {
+            state.holds = count;
+            if count == 0 {
+                state.hold_until = Timestamp::NEVER;
+            } else if begins {
+                state.hold_until = now.after_ms(hold_deadline_ms);
             }
-            state.holds = holds;
         }
         changes.outputs
     }
 
-    fn deadline(&self, subject: Subject, now: Timestamp) -> Timestamp {
+    /// How long an event may take to settle, if that is bounded.
+    fn deadline_ms(&self, subject: Subject) -> Option<u64> {
         let limits = &self.config.limits;
         match subject {
-            Subject::Start => now.after_ms(limits.hold_deadline_ms),
-            Subject::Connect(_) => now.after_ms(limits.connect_deadline_ms),
-            Subject::Request(_) => now.after_ms(limits.request_deadline_ms),
-            Subject::Alarm => now.after_ms(limits.alarm_deadline_ms),
+            Subject::Start => Some(limits.hold_deadline_ms),
+            Subject::Connect(_) => Some(limits.connect_deadline_ms),
+            Subject::Request(_) => Some(limits.request_deadline_ms),
+            Subject::Alarm => Some(limits.alarm_deadline_ms),
             Subject::Message(_)
             | Subject::Close(_)
             | Subject::Error(_)
             | Subject::ResponseClosed
-            | Subject::Completed => Timestamp::NEVER,
+            | Subject::Completed => None,
         }
     }
 
@@ -154,13 +202,10 @@ impl Room {
         }
         match subject {
             Subject::Start => {
-                self.phase = match outcome {
-                    Ok(()) => Phase::Running,
-                    Err(failure) => {
-                        self.start_failure = Some(failure);
-                        Phase::Fresh(StartReason::FailedBefore)
-                    }
-                };
+                match outcome {
+                    Ok(()) => self.phase = Phase::Running,
+                    Err(failure) => self.start_failure = Some(failure),
+                }
                 Vec::new()
             }
             Subject::Connect(connection) => self.end_connect(connection, outcome),
@@ -201,40 +246,35 @@ impl Room {
 
     fn end_connect(&mut self, connection: ConnectionId, outcome: Result<(), Failure>) -> Vec<Output> {
         let Some(session) = self.home().sessions.get_mut(&connection) else { return Vec::new() };
-        let upgraded = std::mem::replace(&mut session.upgraded, true);
+        session.connect_ended = true;
         let opened_at = session.opened_at;
-        let mut outputs = Vec::new();
-        match (session.ready_state, &outcome) {
-            // Rejected: the answer is among the turn's outputs.
-            (ReadyState::Closed, _) if !session.accepted => {
+        if session.is_rejected() {
+            self.home().sessions.remove(&connection);
+            return Vec::new();
+        }
+        session.accepted |= outcome.is_ok();
+        if let Some((frame, was_clean)) = session.gone.take() {
+            if session.accepted {
+                self.mailbox.push(Event::Close(connection, frame, was_clean));
+            } else {
                 self.home().sessions.remove(&connection);
-                upgraded_before_rejection(upgraded, connection, &mut outputs);
             }
-            // Its socket has gone meanwhile; the close is, or will be, told.
-            (ReadyState::Closed, _) => {}
-            (ReadyState::Connecting | ReadyState::Open, Ok(())) => {
-                session.accepted = true;
-                session.ready_state = ReadyState::Open;
-                if !upgraded {
-                    outputs.push(Output::Accept(connection));
+            return Vec::new();
+        }
+        let mut outputs = Vec::new();
+        let upgraded = std::mem::replace(&mut session.upgraded, true);
+        if !upgraded || planted::is(PlantedBug::HandshakeAnsweredTwice) {
+            outputs.push(Output::Accept(connection));
+        }
+        outputs.push(Output::Read(connection));
+        // If the guest has closed it, its close frame has been sent and stands.
+        if session.ready_state != ReadyState::Closing {
+            match outcome {
+                Ok(()) => session.ready_state = ReadyState::Open,
+                Err(failure) => {
+                    session.ready_state = ReadyState::Closing;
+                    outputs.push(Output::Close(connection, Some(profile::connect_failed(&failure.message))));
                 }
-                outputs.push(Output::Read(connection));
-            }
-            // Closed by the guest: the handshake is answered, then the close frame follows.
-            (ReadyState::Closing, Ok(())) => {
-                session.accepted = true;
-                if !upgraded {
-                    outputs.push(Output::Accept(connection));
-                }
-                outputs.push(Output::Read(connection));
-            }
-            (ReadyState::Connecting | ReadyState::Open | ReadyState::Closing, Err(failure)) => {
-                session.ready_state = ReadyState::Closing;
-                if !upgraded {
-                    outputs.push(Output::Accept(connection));
-                }
-                outputs.push(Output::Read(connection));
-                outputs.push(Output::Close(connection, Some(profile::connect_failed(&failure.message))));
             }
         }
         self.drop_accept_deadline(opened_at, connection);
@@ -243,32 +283,8 @@ impl Room {
 
     /// The turn leaves no trace, and the instance goes with it.
     fn drop_turn(&mut self, subject: Subject, cause: DropCause, now: Timestamp) {
-        let text = cause.to_string();
+        let stack = Some(cause.to_string());
         self.report(Report::Dropped { event: subject.name(), cause });
-        let alarm_before = self.home().alarm.record();
-        let failure = Failure { message: String::new(), stack: Some(text), status: None };
-        match subject {
-            Subject::Start => self.refuse_next_event(&failure, now),
-            Subject::Connect(connection) => self.lose_connecting(connection),
-            Subject::Request(request) => self.lose_request(request),
-            Subject::Alarm => self.fail_alarm(now),
-            Subject::Close(connection) => {
-                self.home().sessions.remove(&connection);
-            }
-            Subject::Message(_) | Subject::Error(_) | Subject::ResponseClosed | Subject::Completed => {}
-        }
-        self.lose_memory(now);
-        self.commit_record_if_changed(alarm_before);
-        let reason = if subject == Subject::Start { StartReason::FailedBefore } else { StartReason::Lost };
-        self.phase = Phase::Fresh(reason);
-        self.count_drop(now);
-    }
-}
-
-/// A client that got its 101 at the deadline cannot be answered with a response any more: it is closed.
-fn upgraded_before_rejection(upgraded: bool, connection: ConnectionId, outputs: &mut Vec<Output>) {
-    if upgraded {
-        let frame = crate::message::CloseFrame::new(profile::CLOSE_POLICY, "the connection was refused");
-        outputs.push(Output::Close(connection, Some(frame)));
+        self.start_afresh(Some(subject), &Failure { message: String::new(), stack, status: None }, now);
     }
 }

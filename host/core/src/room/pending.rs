@@ -5,14 +5,42 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ids::{EventId, Timestamp};
 use crate::turn::Subject;
 
+/// An event that goes on after its turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PendingEvent {
+    /// What it is about.
+    pub(crate) subject: Subject,
+    /// How long it may take, if that is bounded.
+    pub(crate) deadline_ms: Option<u64>,
+}
+
 /// The pending events of a room.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PendingEvents {
-    open: BTreeMap<EventId, (Subject, Timestamp)>,
+    open: BTreeMap<EventId, (Subject, Option<Deadline>)>,
     by_deadline: BTreeSet<(Timestamp, EventId)>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    at: Timestamp,
+    ms: u64,
+}
+
+/// An event that has not settled in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OverdueEvent {
+    pub(crate) id: EventId,
+    pub(crate) subject: Subject,
+    /// The bound that it passed.
+    pub(crate) deadline_ms: u64,
+}
+
 impl PendingEvents {
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
@@ -21,35 +49,75 @@ impl PendingEvents {
         self.open.contains_key(&event)
     }
 
-    pub(crate) fn add(&mut self, event: EventId, subject: Subject, deadline: Timestamp) {
-        self.open.insert(event, (subject, deadline));
-        if deadline < Timestamp::NEVER {
-            self.by_deadline.insert((deadline, event));
+    pub(crate) fn add(&mut self, id: EventId, event: PendingEvent, now: Timestamp) {
+        let deadline = event.deadline_ms.map(|ms| Deadline { at: now.after_ms(ms), ms });
+        self.open.insert(id, (event.subject, deadline));
+        if let Some(deadline) = deadline {
+            self.by_deadline.insert((deadline.at, id));
         }
     }
 
     pub(crate) fn remove(&mut self, event: EventId) -> Option<Subject> {
         let (subject, deadline) = self.open.remove(&event)?;
-        self.by_deadline.remove(&(deadline, event));
+        if let Some(deadline) = deadline {
+            self.by_deadline.remove(&(deadline.at, event));
+        }
         Some(subject)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.by_deadline.first().map(|(deadline, _)| *deadline)
+        self.by_deadline.first().map(|(at, _)| *at)
     }
 
-    pub(crate) fn take_overdue(&mut self, now: Timestamp) -> Option<(EventId, Subject)> {
-        let (deadline, event) = *self.by_deadline.first()?;
-        if deadline > now {
+    pub(crate) fn take_overdue(&mut self, now: Timestamp) -> Option<OverdueEvent> {
+        let (at, id) = *self.by_deadline.first()?;
+        if at > now {
             return None;
         }
-        let subject = self.remove(event).expect("what has a deadline is pending");
-        Some((event, subject))
+        self.by_deadline.pop_first();
+        let (subject, deadline) = self.open.remove(&id).expect("what has a deadline is pending");
+        let deadline_ms = deadline.expect("what is among the deadlines has one").ms;
+        Some(OverdueEvent { id, subject, deadline_ms })
     }
 
     /// Ends all; gives back what they were about.
     pub(crate) fn take_all(&mut self) -> Vec<Subject> {
         self.by_deadline.clear();
         std::mem::take(&mut self.open).into_values().map(|(subject, _)| subject).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PendingEvent, PendingEvents};
+    use crate::ids::{EventId, Timestamp};
+    use crate::turn::Subject;
+
+    #[test]
+    fn overdue_events_come_in_order_of_deadline_and_the_unbounded_never() {
+        let mut pending = PendingEvents::default();
+        let alarm = PendingEvent { subject: Subject::Alarm, deadline_ms: Some(50) };
+        let start = PendingEvent { subject: Subject::Start, deadline_ms: Some(20) };
+        let completed = PendingEvent { subject: Subject::Completed, deadline_ms: None };
+        pending.add(EventId(1), alarm, Timestamp(100));
+        pending.add(EventId(2), start, Timestamp(100));
+        pending.add(EventId(3), completed, Timestamp(100));
+        assert_eq!(pending.next_deadline(), Some(Timestamp(120)));
+        assert_eq!(pending.take_overdue(Timestamp(119)), None);
+        let overdue: Vec<_> = std::iter::from_fn(|| pending.take_overdue(Timestamp::NEVER)).collect();
+        assert_eq!(overdue.iter().map(|event| event.deadline_ms).collect::<Vec<_>>(), [20, 50]);
+        assert!(pending.contains(EventId(3)));
+        assert_eq!(pending.remove(EventId(3)), Some(Subject::Completed));
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn what_has_ended_has_no_deadline_any_more() {
+        let mut pending = PendingEvents::default();
+        let alarm = PendingEvent { subject: Subject::Alarm, deadline_ms: Some(50) };
+        pending.add(EventId(1), alarm, Timestamp(0));
+        assert_eq!(pending.remove(EventId(1)), Some(Subject::Alarm));
+        assert_eq!(pending.next_deadline(), None);
+        assert_eq!(pending.take_overdue(Timestamp::NEVER), None);
     }
 }

@@ -1,20 +1,24 @@
 //! Losing the instance: what becomes of everything that its memory knew about.
 
-use crate::event::{Output, StartReason};
-use crate::ids::{CommitSeq, ConnectionId, RequestId, Timestamp};
+use std::collections::BTreeSet;
+
+use crate::event::{Event, Failure, Output, StartReason};
+use crate::http::Response;
+use crate::ids::{CommitSeq, ConnectionId, Timestamp};
 use crate::mailbox::Lane;
 use crate::message::CloseFrame;
+use crate::planted::{self, PlantedBug};
 use crate::profile;
-use crate::room::{Action, Phase, Report, Room};
+use crate::room::{Action, Phase, Report, Room, Service};
 use crate::session::ReadyState;
 use crate::turn::Subject;
-
-/// The window in which dropped turns are counted, in milliseconds.
-const DROPS_WINDOW_MS: u64 = 60_000;
 
 impl Room {
     /// A commit has become durable.
     pub fn committed(&mut self, seq: CommitSeq) {
+        if self.service == Service::Failed {
+            return;
+        }
         let released = self.gate.committed(seq);
         if let Some(state) = &mut self.state {
             state.overlay.settle(seq);
@@ -22,19 +26,43 @@ impl Room {
         self.actions.extend(released.into_iter().map(Action::Output));
     }
 
+    /// The instance goes and the next event starts a new life. `dropped` is what the dropped turn was about, if
+    /// there was one. If the room was starting, the event that it started for is answered with `failure`.
+    pub(crate) fn start_afresh(&mut self, dropped: Option<Subject>, failure: &Failure, now: Timestamp) {
+        if self.phase == Phase::Starting {
+            self.lose_memory(dropped, now);
+            self.refuse_next_event(failure, now);
+        } else {
+            self.lose_memory(dropped, now);
+            self.phase = Phase::Fresh(StartReason::Lost);
+        }
+        self.count_drop(now);
+    }
+
+    /// `on-start` has failed: the next event tries again.
+    pub(crate) fn fail_start(&mut self, failure: &Failure, now: Timestamp) {
+        self.lose_memory(None, now);
+        self.refuse_next_event(failure, now);
+    }
+
     /// The memory is gone: operations are cancelled, open requests answered, connecting clients turned away,
     /// pending events forgotten. Open sockets stay.
-    pub(crate) fn lose_memory(&mut self, now: Timestamp) {
+    fn lose_memory(&mut self, dropped: Option<Subject>, now: Timestamp) {
         self.actions.push(Action::DropInstance);
         self.mailbox.clear_completions();
+        let alarm_before = self.home().alarm.record();
         let state = self.home();
         state.operations.clear();
         state.holds = 0;
         state.hold_until = Timestamp::NEVER;
-        for subject in self.home().pending.take_all() {
+        for subject in state.pending.take_all().into_iter().chain(dropped) {
             match subject {
                 Subject::Connect(connection) => self.lose_connecting(connection),
-                Subject::Alarm => self.fail_alarm(now),
+                Subject::Alarm => {
+                    if !planted::is(PlantedBug::DroppedAlarmNotRetried) {
+                        self.fail_alarm(now);
+                    }
+                }
                 Subject::Close(connection) => {
                     self.home().sessions.remove(&connection);
                 }
@@ -46,41 +74,80 @@ impl Room {
                 | Subject::Completed => {}
             }
         }
-        let open: Vec<RequestId> = self.home().requests.iter().copied().collect();
-        for request in open {
-            self.lose_request(request);
+        for request in std::mem::take(&mut self.home().requests) {
+            if !planted::is(PlantedBug::OpenRequestForgotten) {
+                let response = profile::failed(profile::REQUEST_FAILED, None, "");
+                self.output(Output::Respond(request, response));
+            }
         }
+        self.commit_record_if_changed(alarm_before);
     }
 
-    pub(crate) fn lose_request(&mut self, request: RequestId) {
-        if self.home().requests.remove(&request) {
-            let response = profile::failed(profile::REQUEST_FAILED, None, "");
-            self.output(Output::Respond(request, response));
-        }
-    }
-
-    pub(crate) fn lose_connecting(&mut self, connection: ConnectionId) {
+    /// A client whose `on-connect` will never end. The new life has not heard of it and will not.
+    fn lose_connecting(&mut self, connection: ConnectionId) {
         let Some(session) = self.home().sessions.get_mut(&connection) else { return };
-        if session.ready_state == ReadyState::Closed && session.accepted {
+        if session.is_rejected() || session.gone.is_some() {
+            self.home().sessions.remove(&connection);
             return;
         }
-        let (upgraded, opened_at) = (session.upgraded, session.opened_at);
-        session.upgraded = true;
+        let was_closing = session.ready_state == ReadyState::Closing;
+        let upgraded = std::mem::replace(&mut session.upgraded, true);
+        let opened_at = session.opened_at;
+        session.connect_ended = true;
+        session.accepted = false;
         session.ready_state = ReadyState::Closing;
+        self.drop_accept_deadline(opened_at, connection);
         if !upgraded {
             self.output(Output::Accept(connection));
         }
         self.output(Output::Read(connection));
-        self.output(Output::Close(connection, Some(profile::connect_failed(""))));
-        self.drop_accept_deadline(opened_at, connection);
+        if !was_closing {
+            self.output(Output::Close(connection, Some(profile::connect_failed(""))));
+        }
+    }
+
+    /// Answers the event that a start was for, when the start has failed.
+    fn refuse_next_event(&mut self, failure: &Failure, now: Timestamp) {
+        self.phase = Phase::Fresh(StartReason::FailedBefore);
+        let Some(event) = self.mailbox.pop(Lane::All) else { return };
+        match event {
+            Event::Connect(connection) => {
+                let Some(arriving) = self.arriving.remove(&connection) else { return };
+                self.drop_accept_deadline(arriving.connection.opened_at, connection);
+                self.output(if arriving.upgraded {
+                    Output::Close(connection, Some(profile::connect_failed(&failure.message)))
+                } else {
+                    let response = profile::failed(&failure.message, failure.status, profile::CONNECT_FAILED);
+                    Output::Reject(connection, response)
+                });
+            }
+            Event::Request(request, _) => {
+                let response = profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED);
+                self.output(Output::Respond(request, response));
+            }
+            Event::Close(connection, ..) => {
+                self.home().sessions.remove(&connection);
+            }
+            Event::Alarm => {
+                self.alarm_waits = false;
+                let before = self.home().alarm.record();
+                if self.home().alarm.ring(now) {
+                    self.finish_event(Subject::Alarm, Err(failure.clone()), now);
+                    self.commit_record_if_changed(before);
+                }
+            }
+            Event::Start(_)
+            | Event::Message(..)
+            | Event::Error(..)
+            | Event::ResponseClosed(_)
+            | Event::Completed(..) => {}
+        }
     }
 
     /// Counts a dropped turn; too many within a minute suspend the room.
-    pub(crate) fn count_drop(&mut self, now: Timestamp) {
+    fn count_drop(&mut self, now: Timestamp) {
         self.drops.push_back(now);
-        while self.drops.front().is_some_and(|drop| now.since_ms(*drop) >= DROPS_WINDOW_MS) {
-            self.drops.pop_front();
-        }
+        self.forget_drops(now);
         let drops = self.drops.len() as u32;
         if drops <= self.config.limits.drops_per_minute_max {
             return;
@@ -89,49 +156,108 @@ impl Room {
         self.drops.clear();
         self.report(Report::Suspended { drops, until });
         let text = format!("the room is suspended after {drops} dropped turns within a minute");
-        self.turn_everyone_away(CloseFrame::new(profile::CLOSE_TRY_LATER, text));
+        self.turn_everyone_away(&CloseFrame::new(profile::CLOSE_TRY_LATER, text));
         self.phase = Phase::Suspended { until };
     }
 
-    /// A commit failed: everything that depended on it is dropped, every client is told, and the room is to be
-    /// made anew from what is durable. The driver forgets this `Room` after carrying out its actions.
+    /// A commit failed: everything that depended on it is dropped and every client told. The room ends with it:
+    /// the driver carries out its actions, forgets it, and makes another from what is durable. Not while a turn
+    /// is out. Further failures of commits of the same room change nothing.
     pub fn commit_failed(&mut self) {
         assert!(self.state.is_some(), "the driver waits for the turn to end");
-        self.gate.fail();
+        if std::mem::replace(&mut self.service, Service::Failed) == Service::Failed {
+            return;
+        }
         self.report(Report::CommitFailed);
+        self.actions.retain(|action| !matches!(action, Action::Commit(_)));
         self.actions.push(Action::DropInstance);
-        self.turn_everyone_away(CloseFrame::new(profile::CLOSE_ERROR, "the room could not be written"));
-        self.phase = Phase::Fresh(StartReason::Lost);
+        let dropped = self.gate.fail();
+        let frame = CloseFrame::new(profile::CLOSE_ERROR, "the room could not be written");
+        if !planted::is(PlantedBug::HeldAnswerForgotten) {
+            self.take_back(dropped, &frame);
+        }
+        self.turn_everyone_away(&frame);
     }
 
-    /// The room ends, because its host or its party does: every client is told so, every waiting request answered.
+    /// Outputs that the gate dropped: whoever was to be answered or closed with them is so with `frame`.
+    fn take_back(&mut self, dropped: Vec<Output>, frame: &CloseFrame) {
+        let mut unanswered = BTreeSet::new();
+        let mut unclosed = BTreeSet::new();
+        for output in dropped {
+            match output {
+                Output::Accept(connection) | Output::Reject(connection, _) => {
+                    unanswered.insert(connection);
+                }
+                Output::Close(connection, _) => {
+                    unclosed.insert(connection);
+                }
+                Output::Respond(request, _) => {
+                    self.home().requests.insert(request);
+                }
+                Output::Read(_) | Output::Send(..) | Output::Broadcast(..) => {}
+            }
+        }
+        for connection in unanswered.union(&unclosed).copied() {
+            let is_unanswered = unanswered.contains(&connection);
+            if let Some(session) = self.home().sessions.get_mut(&connection) {
+                session.upgraded &= !is_unanswered;
+                if session.is_rejected() || session.ready_state == ReadyState::Closing {
+                    session.ready_state = ReadyState::Open;
+                }
+            } else if let Some(arriving) = self.arriving.get_mut(&connection) {
+                arriving.upgraded &= !is_unanswered;
+            } else {
+                self.turn_away(connection, !is_unanswered, frame);
+            }
+        }
+    }
+
+    /// The room ends, because its host or its party does: every client is told, every waiting request answered, and nothing
+    /// more is taken. Commits under way still let out what waits for them. Not while a turn is out. Again, it
+    /// changes nothing.
     pub fn shut_down(&mut self, frame: &CloseFrame) {
-        self.turn_everyone_away(frame.clone());
+        assert!(self.state.is_some(), "the driver waits for the turn to end");
+        if self.service == Service::Open {
+            self.service = Service::ShutDown;
+            self.turn_everyone_away(frame);
+        }
     }
 
-    fn turn_everyone_away(&mut self, frame: CloseFrame) {
-        let unavailable = || crate::http::Response::text(503, frame.reason.clone());
+    fn turn_away(&mut self, connection: ConnectionId, upgraded: bool, frame: &CloseFrame) {
+        self.output(match upgraded {
+            true => Output::Close(connection, Some(frame.clone())),
+            false => Output::Reject(connection, unavailable(frame)),
+        });
+    }
+
+    fn turn_everyone_away(&mut self, frame: &CloseFrame) {
         while let Some(event) = self.mailbox.pop(Lane::All) {
-            if let crate::event::Event::Request(request, _) = event {
-                self.output(Output::Respond(request, unavailable()));
+            if let Event::Request(request, _) = event {
+                self.output(Output::Respond(request, unavailable(frame)));
             }
         }
         self.alarm_waits = false;
-        for (connection, arriving) in std::mem::take(&mut self.arriving) {
-            self.output(match arriving.upgraded {
-                true => Output::Close(connection, Some(frame.clone())),
-                false => Output::Reject(connection, unavailable()),
-            });
-        }
         self.accept_due.clear();
+        for (connection, arriving) in std::mem::take(&mut self.arriving) {
+            self.turn_away(connection, arriving.upgraded, frame);
+        }
         for request in std::mem::take(&mut self.home().requests) {
-            self.output(Output::Respond(request, unavailable()));
+            self.output(Output::Respond(request, unavailable(frame)));
         }
         for (connection, session) in std::mem::take(&mut self.home().sessions) {
-            self.output(match session.upgraded {
-                true => Output::Close(connection, Some(frame.clone())),
-                false => Output::Reject(connection, unavailable()),
-            });
+            let is_told = match session.ready_state {
+                ReadyState::Connecting | ReadyState::Open => session.gone.is_some(),
+                ReadyState::Closing => session.upgraded || session.gone.is_some(),
+                ReadyState::Closed => true,
+            };
+            if !is_told {
+                self.turn_away(connection, session.upgraded, frame);
+            }
         }
     }
+}
+
+/// What a request gets that is turned away.
+fn unavailable(frame: &CloseFrame) -> Response {
+    Response::text(503, frame.reason.clone())
 }

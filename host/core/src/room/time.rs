@@ -1,44 +1,53 @@
 //! What time brings: sleeps that are over, the alarm, deadlines.
 
-use crate::event::{DropCause, Event, Failure, Outcome, Output, StartReason};
+use crate::event::{Event, Failure, Outcome, Output, StartReason};
 use crate::http::Response;
 use crate::ids::Timestamp;
-use crate::room::{Phase, Report, Room};
+use crate::planted::{self, PlantedBug};
+use crate::room::pending::{OverdueEvent, PendingEvent};
+use crate::room::{Phase, Report, Room, Service};
 use crate::turn::Subject;
 
+/// The window in which dropped turns are counted, in milliseconds.
+const DROPS_WINDOW_MS: u64 = 60_000;
+
 impl Room {
-    /// When [`Room::on_time`] next has something to do. Unknown (`None`) while a turn is out.
+    /// When [`Room::on_time`] next has something to do; after [`Room::on_time`] it is always later than then.
+    /// Unknown (`None`) while a turn is out.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let state = self.state.as_ref()?;
+        let state = self.state.as_ref().filter(|_| self.service == Service::Open)?;
+        if let Phase::Suspended { until } = self.phase {
+            return Some(until);
+        }
         let alarm = state.alarm.due().filter(|_| !self.alarm_waits);
-        let suspended = match self.phase {
-            Phase::Suspended { until } => Some(until),
-            Phase::Fresh(_) | Phase::Starting | Phase::Running => None,
-        };
         let held = (state.holds > 0).then_some(state.hold_until);
         let accept = self.accept_due.first().map(|(due, _)| *due);
-        let all =
-            [alarm, suspended, held, accept, state.operations.next_due(), state.pending.next_deadline()];
-        let next = all.into_iter().flatten().min()?;
-        Some(match suspended {
-            Some(until) => next.max(until),
-            None => next,
-        })
+        let drop_forgotten = self.drops.front().map(|drop| drop.after_ms(DROPS_WINDOW_MS));
+        let sleep = state.operations.next_due();
+        [alarm, held, accept, drop_forgotten, sleep, state.pending.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Puts in what is due. Does nothing while a turn is out: the driver calls it again before the next one.
     pub fn on_time(&mut self, now: Timestamp) {
-        if self.state.is_none() {
+        if self.state.is_none() || self.service != Service::Open {
             return;
         }
+        let now = self.tell_time(now);
         if let Phase::Suspended { until } = self.phase {
             if until > now {
                 return;
             }
             self.phase = Phase::Fresh(StartReason::Lost);
         }
+        self.forget_drops(now);
         while let Some(operation) = self.home().operations.take_due(now) {
             self.mailbox.push(Event::Completed(operation, Outcome::Slept));
+            if planted::is(PlantedBug::CompletionTwice) {
+                self.mailbox.push(Event::Completed(operation, Outcome::Slept));
+            }
         }
         if !self.alarm_waits && self.home().alarm.due().is_some_and(|at| at <= now) {
             self.alarm_waits = true;
@@ -49,6 +58,13 @@ impl Room {
         if self.home().holds > 0 && self.home().hold_until <= now {
             self.reset_overdue("events.hold", now);
         }
+    }
+
+    /// The room's own time, which never decreases whatever the host's clock does.
+    pub(crate) fn tell_time(&mut self, now: Timestamp) -> Timestamp {
+        let state = self.home();
+        state.last_now = state.last_now.max(now);
+        state.last_now
     }
 
     /// Clients that have waited long enough for `on-connect` get their 101.
@@ -71,38 +87,32 @@ impl Room {
 
     /// Events that have not settled in time.
     fn end_overdue(&mut self, now: Timestamp) {
-        while let Some((_, subject)) = self.home().pending.take_overdue(now) {
-            let limits = &self.config.limits;
+        while let Some(OverdueEvent { id, subject, deadline_ms }) = self.home().pending.take_overdue(now) {
             match subject {
-                Subject::Start => {
-                    self.reset_overdue("on-start", now);
-                    return;
-                }
+                Subject::Start => return self.reset_overdue(subject.name(), now),
                 Subject::Request(request) => {
-                    let deadline_ms = limits.request_deadline_ms;
-                    self.report(Report::Overdue { event: subject.name(), deadline_ms });
-                    if self.home().requests.remove(&request) {
-                        let text = format!("The room did not answer within {deadline_ms} ms");
-                        self.output(Output::Respond(request, Response::text(504, text)));
+                    if !self.home().requests.remove(&request) {
+                        // Answered, or its client has gone: what the handler still does is bound by nothing.
+                        self.home().pending.add(id, PendingEvent { subject, deadline_ms: None }, now);
+                        continue;
                     }
-                }
-                Subject::Connect(_) | Subject::Alarm => {
-                    let deadline_ms = match subject {
-                        Subject::Connect(_) => limits.connect_deadline_ms,
-                        _ => limits.alarm_deadline_ms,
-                    };
                     self.report(Report::Overdue { event: subject.name(), deadline_ms });
-                    let message = format!("{} did not settle within {deadline_ms} ms", subject.name());
-                    let failure = Failure { message, stack: None, status: None };
-                    let before = self.home().alarm.record();
-                    self.finish_event(subject, Err(failure), now);
-                    self.commit_record_if_changed(before);
+                    let text = format!("The room did not answer within {deadline_ms} ms");
+                    self.output(Output::Respond(request, Response::text(504, text)));
                 }
-                Subject::Message(_)
+                Subject::Connect(_)
+                | Subject::Alarm
+                | Subject::Message(_)
                 | Subject::Close(_)
                 | Subject::Error(_)
                 | Subject::ResponseClosed
-                | Subject::Completed => unreachable!("only these have a deadline"),
+                | Subject::Completed => {
+                    self.report(Report::Overdue { event: subject.name(), deadline_ms });
+                    let message = format!("{} did not settle within {deadline_ms} ms", subject.name());
+                    let before = self.home().alarm.record();
+                    self.finish_event(subject, Err(Failure { message, stack: None, status: None }), now);
+                    self.commit_record_if_changed(before);
+                }
             }
         }
     }
@@ -111,17 +121,13 @@ impl Room {
     fn reset_overdue(&mut self, what: &'static str, now: Timestamp) {
         let deadline_ms = self.config.limits.hold_deadline_ms;
         self.report(Report::Overdue { event: what, deadline_ms });
-        let was_starting = self.phase == Phase::Starting;
-        let before = self.home().alarm.record();
-        self.lose_memory(now);
-        self.commit_record_if_changed(before);
-        self.phase = Phase::Fresh(if was_starting { StartReason::FailedBefore } else { StartReason::Lost });
-        if was_starting {
-            let message = format!("{what} did not settle within {deadline_ms} ms");
-            self.refuse_next_event(&Failure { message, stack: None, status: None }, now);
+        let message = format!("{what} did not settle within {deadline_ms} ms");
+        self.start_afresh(None, &Failure { message, stack: None, status: None }, now);
+    }
+
+    pub(crate) fn forget_drops(&mut self, now: Timestamp) {
+        while self.drops.front().is_some_and(|drop| now.since_ms(*drop) >= DROPS_WINDOW_MS) {
+            self.drops.pop_front();
         }
-        let cause = DropCause::Trap(format!("{what} lasted longer than {deadline_ms} ms"));
-        self.report(Report::Dropped { event: what, cause });
-        self.count_drop(now);
     }
 }

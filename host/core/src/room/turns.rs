@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::event::{Event, Failure, Handlers, Output, StartReason};
+use crate::event::{Event, Handlers, Output, StartReason};
 use crate::ids::{ConnectionId, Timestamp};
 use crate::mailbox::Lane;
+use crate::message::CloseFrame;
+use crate::planted::{self, PlantedBug};
 use crate::profile;
-use crate::room::{Moment, Phase, Room};
+use crate::room::{Away, Moment, Phase, Room, Service};
 use crate::session::{ReadyState, Session};
 use crate::turn::{Subject, Turn};
 
@@ -19,11 +21,17 @@ impl Room {
 
     fn lane(&self, now: Timestamp) -> Option<Lane> {
         let state = self.state.as_ref()?;
-        if self.gate.uncommitted() >= u64::from(self.config.limits.uncommitted_turns_max) {
+        let limits = &self.config.limits;
+        let uncommitted_bytes = self.gate.held_bytes() + state.overlay.bytes();
+        if self.service != Service::Open
+            || self.gate.waiting_turns() >= u64::from(limits.uncommitted_turns_max)
+            || uncommitted_bytes >= limits.uncommitted_bytes_max
+        {
             return None;
         }
         match self.phase {
             Phase::Suspended { until } if until > now => None,
+            Phase::Running if planted::is(PlantedBug::HoldIgnored) => Some(Lane::All),
             Phase::Starting => Some(Lane::Completions),
             Phase::Running if state.holds > 0 => Some(Lane::Completions),
             Phase::Running | Phase::Fresh(_) | Phase::Suspended { .. } => Some(Lane::All),
@@ -34,11 +42,14 @@ impl Room {
     pub fn begin_turn(&mut self, moment: Moment) -> Option<Turn> {
         loop {
             let lane = self.lane(moment.now)?;
+            let now = self.tell_time(moment.now);
+            match self.phase {
+                Phase::Fresh(_) | Phase::Suspended { .. } => self.discard_ghosts(now),
+                Phase::Starting | Phase::Running => {}
+            }
             if !self.mailbox.has(lane) {
                 return None;
             }
-            let now = moment.now.max(self.home().last_now);
-            self.home().last_now = now;
             let event = match self.phase {
                 Phase::Fresh(reason) => self.start(reason, moment),
                 Phase::Suspended { .. } => self.start(StartReason::Lost, moment),
@@ -53,7 +64,32 @@ impl Room {
             };
             let event_id = self.next_event_id();
             let state = self.state.take().expect("the lane was open, so the state is home");
+            self.away = Away { sessions: state.sessions.len(), requests: state.requests.len() };
             return Some(Turn::new(Arc::clone(&self.config), state, event, event_id, now, moment.seed));
+        }
+    }
+
+    /// Events about nothing that there still is: they start no new life.
+    fn discard_ghosts(&mut self, now: Timestamp) {
+        while let Some(event) = self.mailbox.peek(Lane::All) {
+            let state = self.state.as_ref().expect("the lane was open, so the state is home");
+            let is_about_something = match event {
+                Event::Start(_) | Event::Request(..) => true,
+                Event::Connect(connection) => self.arriving.contains_key(connection),
+                Event::Message(connection, _) | Event::Error(connection, _) => {
+                    state.sessions.get(connection).is_some_and(|it| it.ready_state == ReadyState::Open)
+                }
+                Event::Close(connection, ..) => state.sessions.contains_key(connection),
+                Event::ResponseClosed(request) => state.requests.contains(request),
+                Event::Alarm => state.alarm.due().is_some_and(|at| at <= now),
+                Event::Completed(operation, _) => state.operations.contains(*operation),
+            };
+            if is_about_something {
+                return;
+            }
+            if let Some(Event::Alarm) = self.mailbox.pop(Lane::All) {
+                self.alarm_waits = false;
+            }
         }
     }
 
@@ -86,15 +122,7 @@ impl Room {
                 let is_open = session.accepted && session.ready_state == ReadyState::Open;
                 (is_open && handlers.has(Handlers::ON_MESSAGE)).then_some(event)
             }
-            Event::Close(connection, ..) => {
-                let session = self.home().sessions.get_mut(&connection)?;
-                session.ready_state = ReadyState::Closed;
-                if session.accepted && handlers.has(Handlers::ON_CLOSE) {
-                    return Some(event);
-                }
-                self.home().sessions.remove(&connection);
-                None
-            }
+            Event::Close(connection, frame, was_clean) => self.admit_close(connection, frame, was_clean),
             Event::Error(connection, _) => {
                 let is_known = self.home().sessions.contains_key(&connection);
                 (is_known && handlers.has(Handlers::ON_ERROR)).then_some(event)
@@ -125,61 +153,43 @@ impl Room {
                 None
             }
             Event::Completed(operation, _) => {
-                let was_open = self.home().operations.end(operation);
+                let was_open = self.home().operations.end(operation)
+                    || planted::is(PlantedBug::CompletionTwice)
+                    || planted::is(PlantedBug::CancelledCompletionDelivered);
                 (was_open && handlers.has(Handlers::ON_COMPLETED)).then_some(event)
             }
         }
     }
 
+    /// A socket has gone. If its `on-connect` has not ended, its close is told when that has.
+    fn admit_close(&mut self, connection: ConnectionId, frame: CloseFrame, was_clean: bool) -> Option<Event> {
+        let has_handler = self.config.handlers.has(Handlers::ON_CLOSE);
+        let session = self.home().sessions.get_mut(&connection)?;
+        if session.is_rejected() {
+            return None;
+        }
+        if !session.connect_ended {
+            session.ready_state = ReadyState::Closing;
+            session.gone = Some((frame, was_clean));
+            let opened_at = session.opened_at;
+            self.drop_accept_deadline(opened_at, connection);
+            return None;
+        }
+        session.ready_state = ReadyState::Closed;
+        if session.accepted && has_handler {
+            return Some(Event::Close(connection, frame, was_clean));
+        }
+        self.home().sessions.remove(&connection);
+        None
+    }
+
     /// Makes a session of a client that has arrived.
     fn admit_connection(&mut self, connection: ConnectionId) -> Option<()> {
         let arriving = self.arriving.remove(&connection)?;
-        let due = arriving.connection.opened_at.after_ms(self.config.limits.accept_deadline_ms);
-        if arriving.upgraded {
-            self.accept_due.remove(&(due, connection));
-        }
         let mut session = Session::connecting(arriving.connection);
         session.upgraded = arriving.upgraded;
         self.home().sessions.insert(connection, session);
         Some(())
-    }
-
-    /// Answers the event that a start was for, when the start has failed.
-    pub(crate) fn refuse_next_event(&mut self, failure: &Failure, now: Timestamp) {
-        let Some(event) = self.mailbox.pop(Lane::All) else { return };
-        match event {
-            Event::Connect(connection) => {
-                let Some(arriving) = self.arriving.remove(&connection) else { return };
-                self.drop_accept_deadline(arriving.connection.opened_at, connection);
-                let output = if arriving.upgraded {
-                    Output::Close(connection, Some(profile::connect_failed(&failure.message)))
-                } else {
-                    let response = profile::failed(&failure.message, failure.status, profile::CONNECT_FAILED);
-                    Output::Reject(connection, response)
-                };
-                self.output(output);
-            }
-            Event::Request(request, _) => {
-                let response = profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED);
-                self.output(Output::Respond(request, response));
-            }
-            Event::Close(connection, ..) => {
-                self.home().sessions.remove(&connection);
-            }
-            Event::Alarm => {
-                self.alarm_waits = false;
-                let before = self.home().alarm.record();
-                if self.home().alarm.ring(now) {
-                    self.finish_event(Subject::Alarm, Err(failure.clone()), now);
-                    self.commit_record_if_changed(before);
-                }
-            }
-            Event::Start(_)
-            | Event::Message(..)
-            | Event::Error(..)
-            | Event::ResponseClosed(_)
-            | Event::Completed(..) => {}
-        }
     }
 
     pub(crate) fn drop_accept_deadline(&mut self, opened_at: Timestamp, connection: ConnectionId) {

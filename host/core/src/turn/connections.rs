@@ -7,6 +7,7 @@ use crate::event::Output;
 use crate::http::Response;
 use crate::ids::ConnectionId;
 use crate::message::{CloseFrame, Message};
+use crate::profile;
 use crate::session::{ReadyState, Session};
 use crate::turn::{SessionChange, Turn};
 
@@ -117,22 +118,28 @@ impl Turn {
         Ok(())
     }
 
-    /// Answers a connecting client with a response instead of a socket.
+    /// Answers a connecting client with a response instead of a socket. One that got its 101 at the deadline
+    /// cannot have a response any more: it is closed.
     pub fn reject(&mut self, id: ConnectionId, response: Response) -> Result<(), ConnectionError> {
         self.still_connecting(id)?;
         if let Some(fault) = response.fault(300) {
             return Err(ConnectionError::BadResponse(fault));
         }
         self.spend_output(1, response.body.len() as u64).map_err(ConnectionError::TurnFull)?;
+        let output = match self.session(id)?.upgraded {
+            true => Output::Close(id, Some(profile::refused_late())),
+            false => Output::Reject(id, response),
+        };
         self.change(id).rejected = true;
-        self.changes.outputs.push(Output::Reject(id, response));
+        self.changes.outputs.push(output);
         Ok(())
     }
 
     fn still_connecting(&self, id: ConnectionId) -> Result<(), ConnectionError> {
         let session = self.session(id)?;
-        let decided =
-            self.changed(id).is_some_and(|change| change.accepted_with.is_some() || change.rejected);
+        let decided = self
+            .changed(id)
+            .is_some_and(|change| change.accepted_with.is_some() || change.rejected || change.closed);
         if session.ready_state != ReadyState::Connecting || session.accepted || decided {
             return Err(ConnectionError::NotConnecting);
         }

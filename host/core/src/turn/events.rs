@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::event::Failure;
 use crate::ids::EventId;
-use crate::turn::Turn;
+use crate::turn::{HoldsChange, Turn};
 
 /// Why an event could not be settled, held or released.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -24,31 +24,33 @@ impl Turn {
     /// Ends a pending event, or this turn's own if its export then returns `pending`.
     pub fn settle(&mut self, event: EventId, outcome: Result<(), Failure>) -> Result<(), EventError> {
         let is_pending = event == self.event_id || self.state.pending.contains(event);
-        if !is_pending || self.changes.settled.iter().any(|(settled, _)| *settled == event) {
+        if !is_pending || !self.changes.settled_ids.insert(event) {
             return Err(EventError::NotPending);
         }
         self.changes.settled.push((event, outcome));
         Ok(())
     }
 
-    fn holds(&self) -> u32 {
-        self.changes.holds.unwrap_or(self.state.holds)
+    fn holds(&self) -> HoldsChange {
+        self.changes.holds.unwrap_or(HoldsChange { count: self.state.holds, begins: false })
     }
 
     /// Lets only completions through from now on.
     pub fn hold(&mut self) -> Result<(), EventError> {
         let holds_max = self.config.limits.holds_max;
-        if self.holds() >= holds_max {
+        let HoldsChange { count, begins } = self.holds();
+        if count >= holds_max {
             return Err(EventError::TooDeep(holds_max));
         }
-        self.changes.holds = Some(self.holds() + 1);
+        self.changes.holds = Some(HoldsChange { count: count + 1, begins: begins || count == 0 });
         Ok(())
     }
 
     /// Takes one hold back.
     pub fn release(&mut self) -> Result<(), EventError> {
-        let holds = self.holds().checked_sub(1).ok_or(EventError::NotHeld)?;
-        self.changes.holds = Some(holds);
+        let HoldsChange { count, begins } = self.holds();
+        let count = count.checked_sub(1).ok_or(EventError::NotHeld)?;
+        self.changes.holds = Some(HoldsChange { count, begins });
         Ok(())
     }
 }

@@ -38,10 +38,6 @@ impl Turn {
             self.changes.started.remove(index);
             return true;
         }
-        if !self.state.operations.contains(id) || self.changes.cancelled.contains(&id) {
-            return false;
-        }
-        self.changes.cancelled.push(id);
-        true
+        self.state.operations.contains(id) && self.changes.cancelled.insert(id)
     }
 }

@@ -38,7 +38,7 @@ impl Turn {
             return Err(RespondError::BadResponse(fault));
         }
         self.spend_output(1, response.body.len() as u64).map_err(RespondError::TurnFull)?;
-        self.changes.answered.push(request);
+        self.changes.answered.insert(request);
         self.changes.outputs.push(Output::Respond(request, response));
         Ok(())
     }

@@ -89,17 +89,29 @@ impl Turn {
     /// Sets the values of keys: all or, on an error, none.
     pub fn put_many(&mut self, entries: Vec<(Bytes, Bytes)>) -> Result<(), StorageError> {
         self.check_count(entries.len())?;
-        let before = self.changes.kv.clone();
         let (delta, written) = (self.changes.storage_bytes_delta, self.spent.write_bytes);
+        let mut before = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            if let Err(error) = self.put(key, value) {
-                self.changes.kv = before;
+            let changed = self.changes.kv.entries.get(&key).cloned();
+            if let Err(error) = self.put(key.clone(), value) {
+                self.take_back(before);
                 self.changes.storage_bytes_delta = delta;
                 self.spent.write_bytes = written;
                 return Err(error);
             }
+            before.push((key, changed));
         }
         Ok(())
+    }
+
+    /// Restores what this turn had changed before: the newest change first.
+    fn take_back(&mut self, before: Vec<(Bytes, Option<Option<Bytes>>)>) {
+        for (key, changed) in before.into_iter().rev() {
+            match changed {
+                Some(value) => self.changes.kv.entries.insert(key, value),
+                None => self.changes.kv.entries.remove(&key),
+            };
+        }
     }
 
     /// Deletes a key. Whether there was one.

@@ -1,0 +1,68 @@
+//! Bugs that are planted on purpose, so that the simulation can show that it finds them.
+//!
+//! A test that has never failed proves little. Each [`PlantedBug`] is one line at the place where such a mistake
+//! would be made; `tests/simulation` plants one at a time and must find it. Without the feature `planted-bugs`,
+//! which only this crate's own tests turn on, [`is`] is the constant `false` and nothing of it is compiled. With
+//! it, bugs are planted per thread, so that tests that run beside each other do not meet.
+
+/// A mistake that can be planted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PlantedBug {
+    /// The output gate opens one commit too early.
+    GateOpensEarly,
+    /// What a dropped turn wanted to send is sent.
+    DroppedOutputSent,
+    /// A dropped turn's attachments are kept.
+    DroppedAttachmentKept,
+    /// A sleep completes twice.
+    CompletionTwice,
+    /// A completion is delivered although its operation was cancelled.
+    CancelledCompletionDelivered,
+    /// A sleep completes a millisecond early.
+    SleepEarly,
+    /// Two commits that leave together carry each other's changes.
+    CommitsSwapped,
+    /// Uncommitted changes are forgotten one commit too early.
+    OverlayForgottenEarly,
+    /// A deleted key reappears from the store in a list.
+    DeletedKeyListed,
+    /// An alarm is no longer remembered while it rings.
+    AlarmForgottenWhileRinging,
+    /// A failed alarm is not tried again when its turn was dropped.
+    DroppedAlarmNotRetried,
+    /// Credit for a message is not repaid when it is delivered.
+    CreditNotRepaid,
+    /// Everything is delivered while the room is held.
+    HoldIgnored,
+    /// A room whose memory is lost forgets to answer its open requests.
+    OpenRequestForgotten,
+    /// The early answer to a handshake is given again when `on-connect` has ended.
+    HandshakeAnsweredTwice,
+    /// Ids given out since the last reservation are given out again by the next life.
+    IdsNotReserved,
+    /// Answers that a failed commit held back are not replaced.
+    HeldAnswerForgotten,
+}
+
+#[cfg(feature = "planted-bugs")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<PlantedBug>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a bug on this thread instead of any other, or with `None` pulls it out.
+#[cfg(feature = "planted-bugs")]
+pub fn plant(bug: Option<PlantedBug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether this bug is planted on this thread.
+#[cfg(feature = "planted-bugs")]
+pub(crate) fn is(bug: PlantedBug) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// Whether this bug is planted: never, without the feature.
+#[cfg(not(feature = "planted-bugs"))]
+pub(crate) const fn is(_bug: PlantedBug) -> bool {
+    false
+}
