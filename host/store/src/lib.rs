@@ -10,3 +10,5 @@
 pub mod memory;
 pub mod redb_store;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;

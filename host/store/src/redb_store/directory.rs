@@ -38,7 +38,7 @@ impl DataDirectory {
             .map_err(failed("create the data directory"))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut lock = options.open(path.join(LOCK_FILE)).map_err(failed("open the lock file of"))?;
+        let lock = options.open(path.join(LOCK_FILE)).map_err(failed("open the lock file of"))?;
         let start = Instant::now();
         loop {
             match lock.try_lock() {
@@ -50,7 +50,7 @@ impl DataDirectory {
                 Err(TryLockError::Error(source)) => return Err(failed("lock")(source)),
             }
         }
-        write_holder(&mut lock).map_err(failed("write the lock file of"))?;
+        write_holder(&lock).map_err(failed("write the lock file of"))?;
         Ok(DataDirectory { path: path.to_owned(), _lock: lock })
     }
 

@@ -1,0 +1,225 @@
+//! A store whose commits fail, wait or lose their reply as a test wants.
+//!
+//! It wraps a real engine: what it lets through is written, what it fails is not. Nothing in it sleeps: a commit
+//! that is held waits until the test releases it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use party_core::address::RoomAddress;
+use party_core::commit::{Alarm, RoomCommit, RoomRecord};
+use party_core::ids::Epoch;
+use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
+
+use crate::store::{AcquireError, CommitError, RoomsQuery, Store};
+use crate::testing::chance::Chance;
+
+/// What happens to one commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// Nothing: it goes through.
+    None,
+    /// It is not written, and the caller is told so.
+    NotWritten,
+    /// It is not written, and the caller is told that the store is unavailable.
+    Unavailable,
+    /// It is written, but the caller is told that the store is unavailable.
+    LostReply,
+    /// It waits until it is released, and then goes through.
+    Held,
+}
+
+/// How often, of 1,000 commits, each fault strikes. What is left goes through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FaultRates {
+    /// [`Fault::NotWritten`].
+    pub not_written: u64,
+    /// [`Fault::Unavailable`].
+    pub unavailable: u64,
+    /// [`Fault::LostReply`].
+    pub lost_reply: u64,
+    /// [`Fault::Held`].
+    pub held: u64,
+}
+
+/// Which fault comes next.
+#[derive(Clone, Debug)]
+enum Plan {
+    Script(VecDeque<Fault>),
+    Seeded(Chance, FaultRates),
+}
+
+/// A store with faults.
+pub struct FaultyStore {
+    inner: Arc<dyn Store>,
+    state: Mutex<FaultState>,
+    changed: Condvar,
+    reads_fail: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct FaultState {
+    plan: Plan,
+    /// How many commits have been held so far.
+    held: u64,
+    /// How many of them have been let go.
+    released: u64,
+}
+
+impl FaultyStore {
+    /// The faults of `script`, one for each commit; when it is used up, commits go through.
+    pub fn scripted(inner: Arc<dyn Store>, script: impl IntoIterator<Item = Fault>) -> FaultyStore {
+        FaultyStore::new(inner, Plan::Script(script.into_iter().collect()))
+    }
+
+    /// Faults by chance.
+    pub fn seeded(inner: Arc<dyn Store>, seed: u64, rates: FaultRates) -> FaultyStore {
+        FaultyStore::new(inner, Plan::Seeded(Chance::new(seed), rates))
+    }
+
+    fn new(inner: Arc<dyn Store>, plan: Plan) -> FaultyStore {
+        let state = Mutex::new(FaultState { plan, held: 0, released: 0 });
+        FaultyStore { inner, state, changed: Condvar::new(), reads_fail: Arc::default() }
+    }
+
+    /// Adds to a script, or replaces seeded faults by one.
+    pub fn then(&self, faults: impl IntoIterator<Item = Fault>) {
+        let mut state = self.state();
+        match &mut state.plan {
+            Plan::Script(script) => script.extend(faults),
+            Plan::Seeded(..) => state.plan = Plan::Script(faults.into_iter().collect()),
+        }
+    }
+
+    /// How many commits are held now.
+    pub fn held(&self) -> u64 {
+        let state = self.state();
+        state.held - state.released.min(state.held)
+    }
+
+    /// Blocks until a commit is held.
+    pub fn wait_until_held(&self) {
+        let state = self.state();
+        let waiting = self.changed.wait_while(state, |state| state.held <= state.released);
+        drop(waiting.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Lets the commit that has been held longest go on; if none is, the next one will not be held.
+    pub fn release(&self) {
+        self.state().released += 1;
+        self.changed.notify_all();
+    }
+
+    /// Whether reads fail from now on.
+    pub fn set_reads_fail(&self, fail: bool) {
+        self.reads_fail.store(fail, Ordering::SeqCst);
+    }
+
+    fn state(&self) -> MutexGuard<'_, FaultState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_fault(&self) -> Fault {
+        match &mut self.state().plan {
+            Plan::Script(script) => script.pop_front().unwrap_or(Fault::None),
+            Plan::Seeded(chance, rates) => {
+                let mut drawn = chance.below(1_000);
+                let faults = [
+                    (rates.not_written, Fault::NotWritten),
+                    (rates.unavailable, Fault::Unavailable),
+                    (rates.lost_reply, Fault::LostReply),
+                    (rates.held, Fault::Held),
+                ];
+                for (rate, fault) in faults {
+                    if drawn < rate {
+                        return fault;
+                    }
+                    drawn -= rate;
+                }
+                Fault::None
+            }
+        }
+    }
+
+    fn hold(&self) {
+        let mut state = self.state();
+        let ticket = state.held;
+        state.held += 1;
+        self.changed.notify_all();
+        let released = self.changed.wait_while(state, |state| state.released <= ticket);
+        drop(released.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Store for FaultyStore {
+    fn acquire(&self) -> Result<Epoch, AcquireError> {
+        self.inner.acquire()
+    }
+
+    fn commit(&self, epoch: Epoch, batch: &[RoomCommit]) -> Result<(), CommitError> {
+        let cause = "a fault was injected".to_owned();
+        match self.next_fault() {
+            Fault::None => self.inner.commit(epoch, batch),
+            Fault::NotWritten => Err(CommitError::NotWritten { cause }),
+            Fault::Unavailable => Err(CommitError::Unavailable { cause }),
+            Fault::LostReply => {
+                self.inner.commit(epoch, batch)?;
+                Err(CommitError::Unavailable { cause })
+            }
+            Fault::Held => {
+                self.hold();
+                self.inner.commit(epoch, batch)
+            }
+        }
+    }
+
+    fn record(&self, address: &RoomAddress) -> Result<Option<RoomRecord>, StorageReadError> {
+        check_reads(&self.reads_fail)?;
+        self.inner.record(address)
+    }
+
+    fn storage(&self, address: &Arc<RoomAddress>) -> Arc<dyn RoomStorage> {
+        Arc::new(FaultyRoom { inner: self.inner.storage(address), reads_fail: self.reads_fail.clone() })
+    }
+
+    fn alarms(&self, visit: &mut dyn FnMut(&RoomAddress, Alarm) -> Visit) -> Result<(), StorageReadError> {
+        check_reads(&self.reads_fail)?;
+        self.inner.alarms(visit)
+    }
+
+    fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<RoomAddress>, StorageReadError> {
+        check_reads(&self.reads_fail)?;
+        self.inner.rooms(query)
+    }
+}
+
+fn check_reads(fail: &AtomicBool) -> Result<(), StorageReadError> {
+    if fail.load(Ordering::SeqCst) {
+        return Err(StorageReadError::Io("a fault was injected".to_owned()));
+    }
+    Ok(())
+}
+
+struct FaultyRoom {
+    inner: Arc<dyn RoomStorage>,
+    reads_fail: Arc<AtomicBool>,
+}
+
+impl RoomStorage for FaultyRoom {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageReadError> {
+        check_reads(&self.reads_fail)?;
+        self.inner.get(key)
+    }
+
+    fn scan(
+        &self,
+        range: &KeyRange,
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StorageReadError> {
+        check_reads(&self.reads_fail)?;
+        self.inner.scan(range, reverse, visit)
+    }
+}

@@ -1,0 +1,328 @@
+//! A disk that loses what a real one may lose.
+//!
+//! It keeps two images. The *live* one is what reads see: every write at once. The *durable* one is what survives:
+//! only a sync moves writes there. When power is cut, each write since the last sync is kept, lost, or torn into
+//! sectors of which some are kept; then the live image is the durable one. Faults strike chosen operations.
+//!
+//! A failed sync comes in two kinds, as on Linux: the writes are still waiting for the next sync, or they have been
+//! dropped although reads still show them. The latter show their absence only to who opens the disk with
+//! [`Cache::Suspect`].
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::StorageBackend;
+use rustix::io::Errno;
+
+use crate::redb_store::device::{Cache, Device};
+use crate::testing::chance::Chance;
+
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
+/// What goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultKind {
+    /// A read fails with EIO.
+    Read,
+    /// A write fails with EIO.
+    Write,
+    /// A write or an extension fails with ENOSPC.
+    Space,
+    /// A sync fails with EIO; what was to be synced is still waiting.
+    SyncWaiting,
+    /// A sync fails with EIO; what was to be synced is dropped, though reads still show it.
+    SyncDropped,
+    /// A sync reports success and does nothing.
+    SyncLie,
+    /// The power fails before a write, an extension or a sync.
+    Power,
+}
+
+/// When something goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DiskFault {
+    /// What.
+    pub kind: FaultKind,
+    /// How many operations that it could strike still work.
+    pub after: u64,
+    /// How many it strikes then; `u64::MAX` for all.
+    pub times: u64,
+}
+
+/// A disk in memory. Clones are the same disk.
+#[derive(Clone)]
+pub struct SimulatedDisk {
+    disk: Arc<Mutex<Disk>>,
+}
+
+struct Disk {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    /// Changes since the last sync, in order.
+    pending: Vec<Change>,
+    powered: bool,
+    fault: Option<DiskFault>,
+    /// Which opening may use the disk; none after it was closed.
+    open: Option<u64>,
+    openings: u64,
+    chance: Chance,
+}
+
+#[derive(Clone)]
+enum Change {
+    Write { offset: usize, bytes: Vec<u8> },
+    Length(usize),
+}
+
+/// Kinds of operations, by what can strike them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Read,
+    Write,
+    Sync,
+}
+
+impl SimulatedDisk {
+    /// An empty disk; `seed` decides what power cuts leave.
+    pub fn new(seed: u64) -> SimulatedDisk {
+        let (live, durable, pending) = (Vec::new(), Vec::new(), Vec::new());
+        let chance = Chance::new(seed);
+        let disk =
+            Disk { live, durable, pending, powered: true, fault: None, open: None, openings: 0, chance };
+        SimulatedDisk { disk: Arc::new(Mutex::new(disk)) }
+    }
+
+    /// Plans a fault, in place of the one before.
+    pub fn plan(&self, fault: DiskFault) {
+        self.disk().fault = Some(fault);
+    }
+
+    /// Forgets the planned fault.
+    pub fn heal(&self) {
+        self.disk().fault = None;
+    }
+
+    /// Cuts the power now: every operation fails until it is restored.
+    pub fn cut_power(&self) {
+        self.disk().powered = false;
+    }
+
+    /// Whether there is power.
+    pub fn is_powered(&self) -> bool {
+        self.disk().powered
+    }
+
+    /// Brings the power back, with what the cut has left. Whoever had the disk open must open it again.
+    pub fn restore_power(&self) {
+        let mut disk = self.disk();
+        disk.survive();
+        disk.powered = true;
+        disk.open = None;
+        disk.fault = None;
+    }
+
+    /// Empties the disk, as when an unfinished file is removed.
+    pub fn erase(&self) {
+        let mut disk = self.disk();
+        disk.live.clear();
+        disk.durable.clear();
+        disk.pending.clear();
+    }
+
+    /// Changes bytes in both images, behind the back of whoever uses the disk.
+    pub fn tamper(&self, change: impl Fn(&mut Vec<u8>)) {
+        let mut disk = self.disk();
+        change(&mut disk.live);
+        change(&mut disk.durable);
+    }
+
+    /// How long the disk's contents are.
+    pub fn bytes(&self) -> usize {
+        self.disk().live.len()
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Disk {
+    /// Whether an operation of this opening works.
+    fn admit(&mut self, opening: u64, operation: Operation) -> io::Result<Admitted> {
+        if !self.powered || self.open != Some(opening) {
+            return Err(Errno::IO.into());
+        }
+        let Some(fault) = &mut self.fault else { return Ok(Admitted::Fully) };
+        if !fault.kind.strikes(operation) || fault.times == 0 {
+            return Ok(Admitted::Fully);
+        }
+        if fault.after > 0 {
+            fault.after -= 1;
+            return Ok(Admitted::Fully);
+        }
+        fault.times -= 1;
+        match fault.kind {
+            FaultKind::Space => Err(Errno::NOSPC.into()),
+            FaultKind::Read | FaultKind::Write | FaultKind::SyncWaiting => Err(Errno::IO.into()),
+            FaultKind::SyncDropped => {
+                self.pending.clear();
+                Err(Errno::IO.into())
+            }
+            FaultKind::SyncLie => Ok(Admitted::Seemingly),
+            FaultKind::Power => {
+                self.powered = false;
+                Err(Errno::IO.into())
+            }
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        change.clone().apply(&mut self.live);
+        self.pending.push(change);
+    }
+
+    /// The durable image becomes what a power cut leaves of it and of the changes since the last sync.
+    fn survive(&mut self) {
+        for change in std::mem::take(&mut self.pending) {
+            match (self.chance.below(4), change) {
+                (0 | 1, change) => change.apply(&mut self.durable),
+                (2, Change::Write { offset, bytes }) => self.tear(offset, &bytes),
+                (_, Change::Write { .. } | Change::Length(_)) => {}
+            }
+        }
+        self.live.clone_from(&self.durable);
+    }
+
+    fn tear(&mut self, offset: usize, bytes: &[u8]) {
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = offset + done;
+            let sector = (SECTOR_BYTES - at % SECTOR_BYTES).min(bytes.len() - done);
+            if self.chance.one_in(2) {
+                let bytes = bytes[done..done + sector].to_vec();
+                Change::Write { offset: at, bytes }.apply(&mut self.durable);
+            }
+            done += sector;
+        }
+    }
+}
+
+/// Whether an operation does what it reports.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Admitted {
+    Fully,
+    Seemingly,
+}
+
+impl FaultKind {
+    fn strikes(self, operation: Operation) -> bool {
+        match self {
+            FaultKind::Read => operation == Operation::Read,
+            FaultKind::Write | FaultKind::Space => operation == Operation::Write,
+            FaultKind::SyncWaiting | FaultKind::SyncDropped | FaultKind::SyncLie => {
+                operation == Operation::Sync
+            }
+            FaultKind::Power => operation != Operation::Read,
+        }
+    }
+}
+
+impl Change {
+    fn apply(self, image: &mut Vec<u8>) {
+        match self {
+            Change::Write { offset, bytes } => {
+                let end = offset + bytes.len();
+                if image.len() < end {
+                    image.resize(end, 0);
+                }
+                image[offset..end].copy_from_slice(&bytes);
+            }
+            Change::Length(len) => image.resize(len, 0),
+        }
+    }
+}
+
+impl Device for SimulatedDisk {
+    fn open(&self, cache: Cache) -> io::Result<Box<dyn StorageBackend>> {
+        let mut disk = self.disk();
+        if !disk.powered {
+            return Err(Errno::IO.into());
+        }
+        if disk.open.is_some() {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "the simulated disk is open already"));
+        }
+        if cache == Cache::Suspect {
+            let mut seen = disk.durable.clone();
+            for change in &disk.pending {
+                change.clone().apply(&mut seen);
+            }
+            disk.live = seen;
+        }
+        disk.openings += 1;
+        disk.open = Some(disk.openings);
+        Ok(Box::new(OpenDisk { disk: self.clone(), opening: disk.openings }))
+    }
+}
+
+struct OpenDisk {
+    disk: SimulatedDisk,
+    opening: u64,
+}
+
+impl fmt::Debug for OpenDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpenDisk({})", self.opening)
+    }
+}
+
+impl StorageBackend for OpenDisk {
+    fn len(&self) -> io::Result<u64> {
+        let mut disk = self.disk.disk();
+        disk.admit(self.opening, Operation::Read)?;
+        Ok(disk.live.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        disk.admit(self.opening, Operation::Read)?;
+        let start = usize::try_from(offset).map_err(io::Error::other)?;
+        let found = start.checked_add(out.len()).and_then(|end| disk.live.get(start..end));
+        out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        disk.admit(self.opening, Operation::Write)?;
+        disk.change(Change::Length(usize::try_from(len).map_err(io::Error::other)?));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        if disk.admit(self.opening, Operation::Sync)? == Admitted::Fully {
+            for change in std::mem::take(&mut disk.pending) {
+                change.apply(&mut disk.durable);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        disk.admit(self.opening, Operation::Write)?;
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        disk.change(Change::Write { offset, bytes: data.to_vec() });
+        Ok(())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        if disk.open == Some(self.opening) {
+            disk.open = None;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! Random commits that hold together: numbered in order, over rooms and keys chosen to be awkward.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use party_core::address::{ROOM_BYTES_MAX, RoomAddress};
+use party_core::commit::{Alarm, IDS_RESERVED_STEP, KvChanges, RoomCommit, RoomRecord};
+use party_core::ids::Timestamp;
+
+use crate::testing::chance::Chance;
+use crate::testing::model::Model;
+
+/// The room `room` of party `main` in project `p`.
+pub fn room(room: &str) -> Arc<RoomAddress> {
+    address("p", "main", room)
+}
+
+/// A room that is allowed; panics if it is not.
+pub fn address(project: &str, party: &str, room: &str) -> Arc<RoomAddress> {
+    Arc::new(RoomAddress::new(project, party, room).expect("a test names allowed rooms"))
+}
+
+/// Rooms whose ids begin, end or order each other in ways that a careless key layout confuses.
+pub fn awkward_rooms() -> Vec<Arc<RoomAddress>> {
+    let mut rooms: Vec<Arc<RoomAddress>> = [
+        "a",
+        "aa",
+        "ab",
+        "a ",
+        "a!",
+        "a%00",
+        "a\u{a0}",
+        "a\u{10ffff}",
+        "main",
+        "ÿ",
+        "~",
+        &"x".repeat(ROOM_BYTES_MAX),
+    ]
+    .iter()
+    .map(|id| room(id))
+    .collect();
+    rooms.extend([address("p", "main-", "a"), address("p", "mai", "na"), address("p-", "main", "a")]);
+    rooms.sort();
+    rooms
+}
+
+/// Keys at the edges of byte order, a tag byte or a terminator in each place.
+pub fn awkward_keys() -> Vec<Bytes> {
+    let keys: [&[u8]; 16] = [
+        b"",
+        b"\0",
+        b"\0\0",
+        b"\0\x01",
+        b"\0\xff",
+        b"\x01",
+        b"\x01\0",
+        b"\x02",
+        b"a",
+        b"a\0",
+        b"a\0b",
+        b"ab",
+        b"a\xff",
+        b"b",
+        b"\xff",
+        b"\xff\xff",
+    ];
+    keys.iter().map(|key| Bytes::from_static(key)).collect()
+}
+
+/// Makes commits that follow what `model` holds.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    rooms: Vec<Arc<RoomAddress>>,
+    keys: Vec<Bytes>,
+    value_bytes_max: usize,
+}
+
+impl Workload {
+    /// Over the awkward rooms and keys, with values up to so many bytes.
+    pub fn awkward(value_bytes_max: usize) -> Workload {
+        Workload { rooms: awkward_rooms(), keys: awkward_keys(), value_bytes_max }
+    }
+
+    /// Over `rooms` plain rooms with up to `keys` plain keys each.
+    pub fn plain(rooms: usize, keys: usize, value_bytes_max: usize) -> Workload {
+        let rooms = (0..rooms).map(|number| room(&format!("room-{number:05}"))).collect();
+        let keys = (0..keys).map(|number| Bytes::from(format!("key-{number:03}"))).collect();
+        Workload { rooms, keys, value_bytes_max }
+    }
+
+    /// A batch of up to `commits_max` commits, some perhaps of the same room. The model is brought up to it.
+    pub fn batch(&self, chance: &mut Chance, model: &mut Model, commits_max: usize) -> Vec<RoomCommit> {
+        let commits = 1 + chance.index(commits_max);
+        (0..commits)
+            .map(|_| {
+                let commit = self.commit(chance, model);
+                model.apply(std::slice::from_ref(&commit));
+                commit
+            })
+            .collect()
+    }
+
+    fn commit(&self, chance: &mut Chance, model: &Model) -> RoomCommit {
+        let address = chance.pick(&self.rooms).clone();
+        let before = model.rooms.get(&address).cloned().unwrap_or_default();
+        let changes = self.changes(chance);
+        let mut after = Model::default();
+        after.rooms.insert(address.clone(), before.clone());
+        after.apply(&[RoomCommit {
+            address: address.clone(),
+            record: before.record,
+            changes: changes.clone(),
+        }]);
+        let entries = &after.rooms[&address].entries;
+        let record = RoomRecord {
+            seq: before.record.seq.next(),
+            alarm: alarm(chance, before.record.alarm),
+            storage_bytes: entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum(),
+            ids_reserved: before.record.ids_reserved.max(IDS_RESERVED_STEP),
+        };
+        RoomCommit { address, record, changes }
+    }
+
+    fn changes(&self, chance: &mut Chance) -> KvChanges {
+        let mut entries = BTreeMap::new();
+        for _ in 0..chance.below(5) {
+            let value = (!chance.one_in(4)).then(|| self.value(chance));
+            entries.insert(chance.pick(&self.keys).clone(), value);
+        }
+        KvChanges { cleared: chance.one_in(8), entries }
+    }
+
+    fn value(&self, chance: &mut Chance) -> Bytes {
+        let bytes = chance.index(self.value_bytes_max + 1);
+        let mut value = Vec::with_capacity(bytes + 8);
+        while value.len() < bytes {
+            value.extend_from_slice(&chance.bits().to_le_bytes());
+        }
+        value.truncate(bytes);
+        value.into()
+    }
+}
+
+fn alarm(chance: &mut Chance, before: Option<Alarm>) -> Option<Alarm> {
+    match chance.below(6) {
+        0 => None,
+        // Few different times, so that rooms share them.
+        1 => Some(Alarm { at: Timestamp(1_000 + chance.below(4)), attempts: 0 }),
+        2 => before.map(|alarm| Alarm { at: alarm.at, attempts: alarm.attempts + 1 }),
+        _ => before,
+    }
+}

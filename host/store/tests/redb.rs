@@ -1,0 +1,50 @@
+//! The redb engine against the conformance suite: in a data directory, and with quick repair on every commit.
+
+use std::sync::Arc;
+
+use party_store::redb_store::{RedbOptions, RedbStore};
+use party_store::store::Store;
+use party_store::testing::conformance::Rig;
+use tempfile::TempDir;
+
+struct RedbRig {
+    directory: TempDir,
+    options: RedbOptions,
+    store: Option<Arc<RedbStore>>,
+}
+
+impl RedbRig {
+    fn new(options: RedbOptions) -> RedbRig {
+        let directory = TempDir::new().unwrap();
+        let store = RedbStore::open(directory.path(), options).unwrap();
+        RedbRig { directory, options, store: Some(Arc::new(store)) }
+    }
+}
+
+impl Rig for RedbRig {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone().expect("it is open except during a restart")
+    }
+
+    fn restart(&mut self) {
+        let closed = self.store.take().map(Arc::into_inner);
+        assert!(closed.is_some_and(|store| store.is_some()), "nobody else keeps the store open");
+        self.store = Some(Arc::new(RedbStore::open(self.directory.path(), self.options).unwrap()));
+    }
+}
+
+mod by_default {
+    use super::{RedbOptions, RedbRig};
+
+    party_store::store_conformance!(RedbRig::new(RedbOptions::default()));
+}
+
+mod with_quick_repair_and_a_tiny_cache {
+    use super::{RedbOptions, RedbRig};
+
+    party_store::store_conformance!(RedbRig::new(RedbOptions {
+        quick_repair_bytes_min: 0,
+        cache_bytes: 64 << 10,
+        ..RedbOptions::default()
+    }));
+}
