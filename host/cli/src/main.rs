@@ -2,8 +2,10 @@
 
 mod args;
 mod commands;
+mod host;
 mod logging;
 mod problem;
+mod signals;
 mod toolchain;
 
 use std::process::ExitCode;

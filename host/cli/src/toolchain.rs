@@ -50,7 +50,7 @@ pub(crate) fn ensure_target(dir: &Path) -> Result<()> {
 fn no_tool(tool: &str, error: &std::io::Error) -> anyhow::Error {
     failure_with_hint(
         format!("{tool} cannot be started: {error}"),
-        "building a party needs Rust: install it with rustup (https://rustup.rs), or serve a finished .wasm",
+        "building a party needs Rust: install it with rustup, or serve a finished .wasm",
     )
 }
 

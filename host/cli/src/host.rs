@@ -1,0 +1,159 @@
+//! A host put together: store, engine, node, server; and taken apart in order.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use party_core::limits::Limits;
+use party_node::chance::Chance;
+use party_node::clock::SystemClock;
+use party_node::node::{Node, NodeParts, Threads};
+use party_node::party::Party;
+use party_runtime::component::Component;
+use party_runtime::engine::{Engine, EngineOptions};
+use party_server::server::{Server, ServerOptions};
+use party_store::redb_store::{RedbOptions, RedbStore};
+
+use crate::args::{Common, PORT_DEFAULT};
+use crate::commands::project::{BuiltParty, Project};
+use crate::problem::failure_with_hint;
+
+/// How long a room with nothing to do and nobody in it stays awake, in milliseconds: Durable Objects evict an idle
+/// object after 70 s at the earliest.
+const IDLE_MS: u64 = 70_000;
+/// Rooms awake at once, at most, unless the machine allows fewer.
+const ROOMS_AWAKE_MAX: u32 = 8_000;
+
+/// A running host.
+pub(crate) struct Host {
+    pub(crate) node: Node,
+    pub(crate) engine: Engine,
+    server: Server,
+    threads: Threads,
+    address: SocketAddr,
+}
+
+/// What a host is started with.
+pub(crate) struct Start<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) parties: &'a [BuiltParty],
+    pub(crate) host: IpAddr,
+    pub(crate) common: &'a Common,
+}
+
+impl Host {
+    pub(crate) fn start(start: &Start<'_>) -> Result<Host> {
+        let Start { project, parties, host, common } = start;
+        let port = common.port.or(project.config.port).unwrap_or(PORT_DEFAULT);
+        let listener = listen(SocketAddr::new(*host, port))?;
+        let address = listener.local_addr()?;
+        let data = common.data.clone().unwrap_or_else(|| project.data_dir());
+        let store = RedbStore::open(&data, RedbOptions::default())
+            .with_context(|| format!("the data directory {} cannot be used", data.display()))?;
+        let engine = engine(&data)?;
+        let parties = load_all(&engine, project, parties)?;
+        let workers = match common.workers {
+            Some(workers) => usize::from(workers),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let (node, threads) = Node::start(NodeParts {
+            project: project.config.name.clone(),
+            parties,
+            store: Arc::new(store),
+            clock: Arc::new(SystemClock),
+            chance: Chance::from_system()?,
+            workers,
+            rooms_awake_max: engine.rooms_awake_max() as usize,
+            idle_ms: IDLE_MS,
+        })?;
+        let options = ServerOptions::new(listener, project.config.serve.as_ref())?;
+        let server = Server::start(node.clone(), options)?;
+        Ok(Host { node, engine, server, threads, address })
+    }
+
+    /// Where it can be reached.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more clients, tells those that are here, finishes what is under way; at most for this long.
+    pub(crate) async fn stop(self, drain: Duration) {
+        let Host { node, server, threads, .. } = self;
+        let ended = tokio::time::timeout(drain, async {
+            server.drain().await;
+            node.end().await;
+        });
+        if ended.await.is_err() {
+            tracing::warn!("not everything had ended after {} s; it is cut off", drain.as_secs());
+        }
+        threads.stop();
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener> {
+    party_server::server::listen(address).map_err(|error| {
+        failure_with_hint(
+            format!("{address} cannot be listened on: {error}"),
+            "another program may have the port; choose one with --port",
+        )
+    })
+}
+
+fn engine(data: &Path) -> Result<Engine> {
+    let compile_cache = Some(data.join("compiled"));
+    Ok(Engine::new(EngineOptions { rooms_awake_max: ROOMS_AWAKE_MAX, compile_cache })?)
+}
+
+fn load_all(engine: &Engine, project: &Project, parties: &[BuiltParty]) -> Result<Vec<Party>> {
+    let vars = Arc::new(project.config.vars.clone());
+    let limits = Arc::new(project.config.limits.clone());
+    let mut loaded: BTreeMap<&PathBuf, Component> = BTreeMap::new();
+    let mut result = Vec::new();
+    for party in parties {
+        let component = match loaded.get(&party.component) {
+            Some(component) => component.clone(),
+            None => {
+                let component = load(engine, party, &vars, &limits)?;
+                loaded.insert(&party.component, component.clone());
+                component
+            }
+        };
+        result.push(party_of(&party.name, component, &vars, &limits));
+    }
+    Ok(result)
+}
+
+/// Loads the components of parties, to put them in the place of those that run.
+pub(crate) fn reload(engine: &Engine, project: &Project, parties: &[BuiltParty]) -> Result<Vec<Party>> {
+    load_all(engine, project, parties)
+}
+
+fn party_of(
+    name: &str,
+    component: Component,
+    vars: &Arc<BTreeMap<String, String>>,
+    limits: &Arc<Limits>,
+) -> Party {
+    let handlers = component.handlers();
+    Party { name: name.into(), component, handlers, limits: Arc::clone(limits), vars: Arc::clone(vars) }
+}
+
+fn load(
+    engine: &Engine,
+    party: &BuiltParty,
+    vars: &Arc<BTreeMap<String, String>>,
+    limits: &Arc<Limits>,
+) -> Result<Component> {
+    let path = &party.component;
+    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    tracing::info!(party = party.name, "loading {} ({} KB)", path.display(), bytes.len().div_ceil(1_000));
+    let before = Instant::now();
+    let component =
+        engine.load(&bytes, vars, limits).with_context(|| format!("{} is not a party", path.display()))?;
+    tracing::info!(party = party.name, "ready after {} ms", before.elapsed().as_millis());
+    Ok(component)
+}

@@ -1,0 +1,54 @@
+//! What a request can ask for, by its path below the room.
+
+use std::time::Duration;
+
+use party::{Error, Reply, Request, Response, Result, Room};
+
+use crate::Probe;
+
+impl Probe {
+    /// Answers a request.
+    pub(crate) fn answer(&mut self, room: &Room, request: &Request) -> Result<Reply> {
+        let query = request.query().unwrap_or_default().to_owned();
+        Ok(match request.path_in_room() {
+            "" | "/" => Response::text("probe").into(),
+            "/said" => Response::text(self.said.to_string()).into(),
+            "/started" => Response::text(format!("{:?}", self.started)).into(),
+            "/request" => Response::text(format!("{} {}", request.method, request.uri)).into(),
+            "/header" => {
+                let value = request.header(&query).unwrap_or_default().to_vec();
+                Response::bytes("application/octet-stream", value).into()
+            }
+            "/body" => Response::bytes("application/octet-stream", request.body.clone()).into(),
+            "/large" => Response::bytes("application/octet-stream", vec![b'x'; query.parse()?]).into(),
+            "/later" => {
+                let ms = query.parse()?;
+                Reply::later(async move |room| {
+                    room.sleep(Duration::from_millis(ms)).await;
+                    Ok(Response::text("later"))
+                })
+            }
+            "/never" => Reply::later(async |_| std::future::pending().await),
+            "/fail" => return Err(Error::new(query)),
+            "/teapot" => return Err(Error::new("short and stout").with_status(418)),
+            "/trap" => panic!("the request was told to trap"),
+            "/get" => {
+                let value = room.storage().get_bytes(&query)?;
+                match value {
+                    Some(value) => Response::bytes("text/plain", value).into(),
+                    None => Response::text("none").with_status(404).into(),
+                }
+            }
+            "/put" => {
+                room.storage().put_bytes(&query, &request.body)?;
+                Response::text("stored").into()
+            }
+            "/count" => {
+                let count = room.storage().get::<u64>("count")?.unwrap_or(0) + 1;
+                room.storage().put("count", &count)?;
+                Response::text(count.to_string()).into()
+            }
+            path => return Err(Error::new(format!("unknown path {path:?}")).with_status(404)),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! What a message can say.
+
+use std::time::Duration;
+
+use party::{Connection, Error, Result, Room, Timestamp};
+
+use crate::{Probe, hostile};
+
+impl Probe {
+    /// Does what a message says.
+    pub(crate) fn do_as_told(&mut self, room: &Room, from: &Connection, text: &str) -> Result<()> {
+        let (word, about) = text.split_once(' ').unwrap_or((text, ""));
+        match word {
+            "echo" => from.send(about)?,
+            "said" => from.send(self.said.to_string())?,
+            "started" => from.send(format!("{:?}", self.started))?,
+            "all" => {
+                room.broadcast(about)?;
+            }
+            "others" => {
+                room.everyone().except(&[*from]).send(about)?;
+            }
+            "tagged" => {
+                let (tag, what) = about.split_once(' ').unwrap_or((about, ""));
+                room.everyone().tagged(tag).send(what)?;
+            }
+            "who" => {
+                let who: Vec<String> = room.connections().iter().map(ToString::to_string).collect();
+                from.send(who.join(" "))?;
+            }
+            "key" => from.send(from.info().map(|info| info.key).unwrap_or_default())?,
+            "id" => from.send(room.id())?,
+            "now" => from.send(room.now().as_millis().to_string())?,
+            "var" => from.send(room.var(about).unwrap_or_else(|| "none".into()))?,
+            "random" => from.send(format!("{:016x}", room.random_u64()))?,
+            "clock" => from.send(clocks())?,
+            "remember" => from.set_attachment(about.as_bytes())?,
+            "recall" => from.send(String::from_utf8_lossy(&from.attachment()?).into_owned())?,
+            "fail" => return Err(Error::new(about)),
+            "close" => {
+                let (code, reason) = about.split_once(' ').unwrap_or((about, ""));
+                from.close(code.parse()?, reason)?;
+            }
+            "print" => println!("{about}"),
+            "log" => party::info!("{about}"),
+            "destroy" => from.send(said(room.destroy()))?,
+            "sleep" | "drop-sleep" | "hold" | "release" => self.wait(room, from, word, about)?,
+            "put" | "get" | "delete" | "list" | "clear" | "put-bytes" => keep(room, from, word, about)?,
+            "alarm" | "no-alarm" | "when" | "alarm-fails" => ring(room, from, word, about)?,
+            "trap" | "loop" | "allocate" | "recurse" | "flood" | "flood-log" | "flood-storage" | "exit"
+            | "block" => {
+                // Whatever was sent or stored before must not be seen.
+                from.send("never seen")?;
+                room.storage().put("never kept", &1u8)?;
+                hostile::misbehave(room, from, word, about)?;
+            }
+            _ => return Err(Error::new(format!("unknown word {word:?}"))),
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, room: &Room, from: &Connection, word: &str, about: &str) -> Result<()> {
+        let from = *from;
+        match word {
+            "sleep" => {
+                let (ms, what) = about.split_once(' ').unwrap_or((about, ""));
+                let (ms, what) = (ms.parse()?, what.to_owned());
+                self.sleeping = Some(room.spawn(async move |room| {
+                    room.sleep(Duration::from_millis(ms)).await;
+                    from.send(format!("{what} at {}", room.now().as_millis()))?;
+                    Ok::<(), Error>(())
+                }));
+            }
+            "drop-sleep" => {
+                let cancelled = self.sleeping.take().is_some_and(|task| task.cancel());
+                from.send(cancelled.to_string())?;
+            }
+            "hold" => self.hold = Some(room.hold()?),
+            _ => self.hold = None,
+        }
+        Ok(())
+    }
+}
+
+fn said<E: std::fmt::Display>(result: std::result::Result<(), E>) -> String {
+    result.map_or_else(|error| error.to_string(), |()| "ok".into())
+}
+
+/// The clocks that the language offers: frozen in a turn, at the turn's time.
+fn clocks() -> String {
+    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let before = std::time::Instant::now();
+    let spun: u64 = (0..100_000u64).map(std::hint::black_box).sum();
+    format!("{wall} {} {}", before.elapsed().as_nanos(), u8::from(spun > 0))
+}
+
+fn keep(room: &Room, from: &Connection, word: &str, about: &str) -> Result<()> {
+    let storage = room.storage();
+    let (key, value) = about.split_once(' ').unwrap_or((about, ""));
+    match word {
+        "put" => storage.put_bytes(key, value)?,
+        "put-bytes" => {
+            let stored = storage.put_bytes(key, vec![b'x'; value.parse()?]);
+            from.send(said(stored))?;
+        }
+        "get" => {
+            let value = storage.get_bytes(key)?;
+            from.send(value.map_or_else(|| "none".into(), |value| String::from_utf8_lossy(&value).into_owned()))?;
+        }
+        "delete" => from.send(storage.delete(key)?.to_string())?,
+        "list" => {
+            let keys = storage.list(key).keys()?;
+            let keys: Vec<String> = keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
+            from.send(keys.join(" "))?;
+        }
+        _ => storage.delete_all()?,
+    }
+    Ok(())
+}
+
+fn ring(room: &Room, from: &Connection, word: &str, about: &str) -> Result<()> {
+    match word {
+        "alarm" => room.set_alarm(room.now() + Duration::from_millis(about.parse()?))?,
+        "no-alarm" => room.clear_alarm()?,
+        "alarm-fails" => room.storage().put("alarm fails", &about.parse::<u64>()?)?,
+        _ => from.send(room.alarm()?.map(Timestamp::as_millis).map_or("none".into(), |at| at.to_string()))?,
+    }
+    Ok(())
+}
