@@ -1,1 +1,72 @@
-//! x
+//! The party that the load tool drives, under four names; the bare native server does the same without wasm.
+//!
+//! | party | does |
+//! |---|---|
+//! | `echo` | sends each message back to its sender |
+//! | `broadcast` | sends each message to everyone, its sender included |
+//! | `counter` | `POST` adds one to a stored number and answers it, `GET` answers it |
+//! | `hello` | answers every request with `hello`, echoes messages, stores nothing |
+
+use party::{Connection, Error, Message, Party, Reply, Request, Response, Result, Room, StartReason};
+
+/// The key of the number in storage.
+const COUNT: &str = "count";
+
+/// Which of the four this room is.
+#[derive(Default, Clone, Copy)]
+enum Kind {
+    #[default]
+    Hello,
+    Echo,
+    Broadcast,
+    Counter,
+}
+
+#[derive(Default)]
+struct Yardstick {
+    kind: Kind,
+    count: u64,
+}
+
+#[party::serve]
+impl Party for Yardstick {
+    fn on_start(&mut self, room: &Room, _reason: StartReason) -> Result<()> {
+        self.kind = match room.party().as_str() {
+            "hello" => Kind::Hello,
+            "echo" => Kind::Echo,
+            "broadcast" => Kind::Broadcast,
+            "counter" => Kind::Counter,
+            other => return Err(Error::new(format!("the yardstick has no party `{other}`"))),
+        };
+        if let Kind::Counter = self.kind {
+            self.count = room.storage().get(COUNT)?.unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    fn on_message(&mut self, room: &Room, from: &Connection, message: Message) -> Result<()> {
+        match self.kind {
+            Kind::Hello | Kind::Echo => from.send(message)?,
+            Kind::Broadcast => {
+                room.broadcast(message)?;
+            }
+            Kind::Counter => {}
+        }
+        Ok(())
+    }
+
+    fn on_request(&mut self, room: &Room, request: Request) -> Result<Reply> {
+        let answer = match (self.kind, request.method.as_str()) {
+            (Kind::Hello, _) => "hello".to_owned(),
+            (Kind::Counter, "GET") => self.count.to_string(),
+            (Kind::Counter, "POST") => {
+                self.count += 1;
+                room.storage().put(COUNT, &self.count)?;
+                self.count.to_string()
+            }
+            (Kind::Counter, _) => return Ok(Response::status(405).into()),
+            (Kind::Echo | Kind::Broadcast, _) => return Ok(Response::status(404).into()),
+        };
+        Ok(Response::text(answer).into())
+    }
+}
