@@ -1,4 +1,6 @@
-//! What the tests of the whole share: where things are.
+//! What the tests of the whole share: where things are, and the guests, built once.
+
+pub mod guests;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,373 @@
+//! A host in a test.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use party_core::ids::Timestamp;
+use party_core::limits::Limits;
+use party_node::chance::Chance;
+use party_node::clock::Clock;
+use party_node::node::{Node, NodeParts};
+use party_node::party::Party;
+use party_runtime::component::Component;
+use party_runtime::engine::{Engine, EngineOptions};
+use party_server::server::{Server, ServerOptions};
+use party_store::memory::MemoryStore;
+use party_store::store::Store;
+use tokio::io::DuplexStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, http};
+
+use crate::client::Client;
+use crate::clock::VirtualClock;
+use crate::host::Host;
+
+/// Rooms awake at once in a world.
+const ROOMS_AWAKE_MAX: u32 = 200;
+/// Bytes that an in-memory socket holds on the way, in each direction: as much as a small kernel buffer.
+const SOCKET_BYTES: usize = 64 << 10;
+/// How long a room with nothing to do stays, in milliseconds: as `party-host serve` has it.
+const IDLE_MS: u64 = 70_000;
+
+/// What a world is to be.
+pub struct Builder {
+    seed: u64,
+    compile_cache: Option<PathBuf>,
+    parties: BTreeMap<String, Vec<u8>>,
+    vars: BTreeMap<String, String>,
+    limits: Limits,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl Builder {
+    /// Adds a party of this name, from the bytes of its component.
+    pub fn party(mut self, name: &str, component: &[u8]) -> Builder {
+        self.parties.insert(name.into(), component.into());
+        self
+    }
+
+    /// Sets a var.
+    pub fn var(mut self, name: &str, value: &str) -> Builder {
+        self.vars.insert(name.into(), value.into());
+        self
+    }
+
+    /// Changes limits.
+    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Builder {
+        change(&mut self.limits);
+        self
+    }
+
+    /// Keeps rooms here instead of in a memory store of the world's own.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Builder {
+        self.store = Some(store);
+        self
+    }
+
+    /// Keeps compiled components here. All worlds of a process use the directory that came first.
+    pub fn compile_cache(mut self, dir: impl Into<PathBuf>) -> Builder {
+        self.compile_cache = Some(dir.into());
+        self
+    }
+
+    /// Starts the world, runs a test in it, and says which seed it was if the test fails.
+    pub fn run(self, test: impl AsyncFnOnce(&World) -> Result<()>) {
+        let seed = self.seed;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime can be made");
+        let result = runtime.block_on(async {
+            let world = self.start().await?;
+            test(&world).await
+        });
+        if let Err(error) = result {
+            panic!("with seed {seed}: {error:?}");
+        }
+    }
+
+    async fn start(self) -> Result<World> {
+        let engine = engine(self.compile_cache)?;
+        let (limits, vars) = (Arc::new(self.limits), Arc::new(self.vars));
+        let mut components = BTreeMap::new();
+        for (name, bytes) in self.parties {
+            let component =
+                engine.load(&bytes, &vars, &limits).with_context(|| format!("party {name} cannot be loaded"))?;
+            components.insert(name, component);
+        }
+        let world = World {
+            host: Rc::new(Host::default()),
+            clock: VirtualClock::default(),
+            chance: RefCell::new(Chance::from_number(self.seed)),
+            components,
+            limits,
+            vars,
+            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new())),
+            running: RefCell::new(None),
+        };
+        world.start_host().await?;
+        Ok(world)
+    }
+}
+
+/// One engine serves all worlds of a process: it reserves address space for every room that could be awake.
+fn engine(compile_cache: Option<PathBuf>) -> Result<Engine> {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    if let Some(engine) = ENGINE.get() {
+        return Ok(engine.clone());
+    }
+    let engine = Engine::new(EngineOptions { rooms_awake_max: ROOMS_AWAKE_MAX, compile_cache })?;
+    Ok(ENGINE.get_or_init(|| engine).clone())
+}
+
+/// A host, its time and its network.
+pub struct World {
+    host: Rc<Host>,
+    clock: VirtualClock,
+    chance: RefCell<Chance>,
+    components: BTreeMap<String, Component>,
+    limits: Arc<Limits>,
+    vars: Arc<BTreeMap<String, String>>,
+    store: Arc<dyn Store>,
+    running: RefCell<Option<(Node, Server)>>,
+}
+
+/// What a client got that asked for a connection.
+pub enum Answer {
+    /// A connection.
+    Connected(Client),
+    /// A response instead: its status and its body.
+    Refused(u16, String),
+    /// Nothing yet, when everything was quiet.
+    Nothing(Knocking),
+}
+
+/// A client that has not been answered yet.
+pub struct Knocking {
+    host: Rc<Host>,
+    answer: std::pin::Pin<Box<dyn Future<Output = Result<Answer>>>>,
+}
+
+impl Knocking {
+    /// The answer, if there is one when everything is quiet.
+    pub async fn answer(mut self) -> Result<Answer> {
+        self.host.settle().await;
+        let host = Rc::clone(&self.host);
+        let waited = async {
+            tokio::select! {
+                biased;
+                answer = &mut self.answer => Some(answer),
+                () = tokio::time::sleep(Duration::from_millis(1)) => None,
+            }
+        };
+        match host.during(waited).await {
+            Some(answer) => answer,
+            None => Ok(Answer::Nothing(self)),
+        }
+    }
+}
+
+/// A response to a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The headers, by lower-case name.
+    pub headers: BTreeMap<String, String>,
+    /// The body; bytes that are not UTF-8 are replaced.
+    pub body: String,
+}
+
+impl World {
+    /// A world whose chance comes from a seed.
+    pub fn builder(seed: u64) -> Builder {
+        Builder {
+            seed,
+            compile_cache: None,
+            parties: BTreeMap::new(),
+            vars: BTreeMap::new(),
+            limits: Limits::default(),
+            store: None,
+        }
+    }
+
+    async fn start_host(&self) -> Result<()> {
+        let party = |(name, component): (&String, &Component)| Party {
+            name: name.clone(),
+            component: component.clone(),
+            handlers: component.handlers(),
+            limits: Arc::clone(&self.limits),
+            vars: Arc::clone(&self.vars),
+        };
+        let parts = NodeParts {
+            project: "world".into(),
+            parties: self.components.iter().map(party).collect(),
+            store: Arc::clone(&self.store),
+            clock: Arc::new(self.clock.clone()),
+            chance: self.chance.borrow_mut().split(),
+            workers: 1,
+            rooms_awake_max: ROOMS_AWAKE_MAX as usize,
+            idle_ms: IDLE_MS,
+        };
+        let running = self.host.during(async {
+            let node = Node::start_here(parts)?;
+            let server = Server::start(node.clone(), ServerOptions::default())?;
+            anyhow::Ok((node, server))
+        });
+        *self.running.borrow_mut() = Some(running.await?);
+        self.settle().await;
+        Ok(())
+    }
+
+    fn server(&self) -> Server {
+        self.running.borrow().as_ref().expect("the host runs").1.clone()
+    }
+
+    /// Lets everything happen that can happen without time passing.
+    pub async fn settle(&self) {
+        self.host.settle().await;
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Lets time pass, from one thing that is due to the next.
+    pub async fn advance(&self, duration: Duration) {
+        self.settle().await;
+        let until = self.clock.now().after_ms(duration.as_millis() as u64);
+        while let Some(due) = self.clock.next_due(until) {
+            self.clock.set(due.max(self.clock.now()));
+            self.settle().await;
+        }
+        self.clock.set(until);
+        self.settle().await;
+    }
+
+    /// The host dies at once, as by `kill -9`, and starts again. Only what was durable is left.
+    pub async fn crash(&self) -> Result<()> {
+        *self.running.borrow_mut() = None;
+        self.host.crash();
+        self.start_host().await
+    }
+
+    /// The host stops gracefully and starts again.
+    pub async fn restart_host(&self) -> Result<()> {
+        let (node, server) = self.running.borrow_mut().take().context("the host runs")?;
+        self.host
+            .during(async {
+                server.drain().await;
+                node.end().await;
+            })
+            .await;
+        drop((node, server));
+        self.settle().await;
+        self.host.crash();
+        self.start_host().await
+    }
+
+    /// A new in-memory connection to the server.
+    async fn dial(&self) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(SOCKET_BYTES);
+        let server = self.server();
+        self.host.during(async move { server.serve_stream(0, far) }).await;
+        near
+    }
+
+    /// Connects a client to a room. The path follows `/parties/`: `main/lobby?_pk=alice`.
+    pub async fn connect(&self, path: &str) -> Result<Client> {
+        match self.knock(path, &[]).await? {
+            Answer::Connected(client) => Ok(client),
+            Answer::Refused(status, body) => anyhow::bail!("{path}: refused with {status} {body:?}"),
+            Answer::Nothing(_) => anyhow::bail!("{path}: no answer"),
+        }
+    }
+
+    /// Lets a client ask for a connection, with more headers.
+    pub async fn knock(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+        let mut request = format!("ws://world/parties/{path}").into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().insert(http::HeaderName::try_from(*name)?, value.parse()?);
+        }
+        let stream = self.dial().await;
+        let (host, name) = (Rc::clone(&self.host), path.to_owned());
+        let answer = Box::pin(async move {
+            match tokio_tungstenite::client_async(request, stream).await {
+                Ok((socket, _)) => Ok(Answer::Connected(Client::new(host, name, socket))),
+                Err(tungstenite::Error::Http(response)) => {
+                    let body = response.body().as_deref().unwrap_or_default();
+                    let body = String::from_utf8_lossy(body).into_owned();
+                    Ok(Answer::Refused(response.status().as_u16(), body))
+                }
+                Err(error) => Err(error).context(name),
+            }
+        });
+        Knocking { host: Rc::clone(&self.host), answer }.answer().await
+    }
+
+    /// Asks for a path, as `GET /parties/main/lobby`, with a body.
+    pub async fn request(&self, method: &str, path: &str, body: &[u8]) -> Result<Response> {
+        let asked = self.ask(method, path, body).await?;
+        asked.await
+    }
+
+    /// Sends a request; gives back what will be its response. Time may pass before it is awaited.
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<impl Future<Output = Result<Response>> + use<>> {
+        let stream = TokioIo::new(self.dial().await);
+        let (mut sender, connection) =
+            self.host.during(hyper::client::conn::http1::handshake(stream)).await?;
+        // The client's half of the connection is a task of the test's side, driven while the host is.
+        let connection = self.host.during(async { tokio::task::spawn_local(connection) }).await;
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "world")
+            .body(Full::new(Bytes::copy_from_slice(body)))?;
+        let response = sender.send_request(request);
+        self.settle().await;
+        let host = Rc::clone(&self.host);
+        Ok(async move {
+            let read = async {
+                let response = response.await?;
+                let status = response.status().as_u16();
+                let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+                let headers =
+                    response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+                let body = response.into_body().collect().await?.to_bytes();
+                anyhow::Ok(Response { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+            };
+            // The test's own time moves only when everything waits: then there will be no answer.
+            let response = host.during(tokio::time::timeout(Duration::from_millis(1), read)).await;
+            drop(sender);
+            connection.abort();
+            response.unwrap_or_else(|_| anyhow::bail!("no answer when everything was quiet"))
+        })
+    }
+
+    /// Asks for a path and expects this status and body.
+    pub async fn expect(&self, method: &str, path: &str, body: &[u8], status: u16, text: &str) -> Result<()> {
+        let response = self.request(method, path, body).await?;
+        ensure!(
+            (response.status, response.body.as_str()) == (status, text),
+            "{method} {path}: expected {status} {text:?}, received {} {:?}",
+            response.status,
+            response.body
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! What the whole does: real guests, the real node and server, a clock that the test moves, an in-memory network.
+
+mod connections;
+mod isolation;
+mod messages;
+mod requests;
+mod restarts;
+mod starting;
+mod storage;
+mod time;
+
+use anyhow::Result;
+use party_testkit::world::{Builder, World};
+use party_tests::guests::{guest, scratch};
+
+/// A world whose main party is the probe.
+fn probe(seed: u64) -> Builder {
+    World::builder(seed).compile_cache(scratch("compiled")).party("main", &guest("test_guests"))
+}
+
+/// Runs a test in a world with the probe.
+fn with_probe(seed: u64, test: impl AsyncFnOnce(&World) -> Result<()>) {
+    probe(seed).run(test);
+}

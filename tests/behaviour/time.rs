@@ -1,0 +1,135 @@
+//! Sleeps, alarms, clocks, chance: all from arguments.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use party_testkit::client::Received;
+
+use crate::with_probe;
+
+#[test]
+fn a_sleep_ends_when_it_is_due_and_not_earlier() {
+    with_probe(1, async |world| -> Result<()> {
+        let mut alice = world.connect("main/lobby").await?;
+        let due = world.now().after_ms(3 * 86_400_000);
+        alice.send("sleep 259200000 good morning").await?;
+        world.advance(Duration::from_millis(3 * 86_400_000 - 1)).await;
+        assert_eq!(alice.next().await, None);
+        world.advance(Duration::from_millis(1)).await;
+        alice.expect_text(&format!("good morning at {}", due.0)).await
+    });
+}
+
+#[test]
+fn a_sleep_that_is_dropped_never_ends() {
+    with_probe(2, async |world| -> Result<()> {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("sleep 1000 unheard").await?;
+        alice.send("drop-sleep").await?;
+        alice.expect_text("true").await?;
+        world.advance(Duration::from_secs(10)).await;
+        alice.expect_nothing().await
+    });
+}
+
+#[test]
+fn a_hold_lets_only_completions_through() {
+    with_probe(3, async |world| -> Result<()> {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("sleep 1000 heard").await?;
+        alice.send("hold").await?;
+        alice.send("said").await?;
+        world.advance(Duration::from_secs(1)).await;
+        let heard = alice.all().await;
+        assert_eq!(heard.len(), 1, "only the sleep is heard: {heard:?}");
+        // After 30 s the room is reset, and the message that waited is taken by a new life.
+        world.advance(Duration::from_secs(29)).await;
+        alice.expect_text("1").await
+    });
+}
+
+#[test]
+fn an_alarm_rings_when_it_is_due_also_after_a_crash_and_with_nobody_there() {
+    with_probe(4, async |world| -> Result<()> {
+        let mut alice = world.connect("main/lobby").await?;
+        let due = world.now().after_ms(60_000);
+        alice.send("alarm 60000").await?;
+        alice.send("when").await?;
+        alice.expect_text(&due.0.to_string()).await?;
+        drop(alice);
+        world.crash().await?;
+        world.advance(Duration::from_secs(59)).await;
+        world.expect("GET", "/parties/main/other/get?rung", b"", 404, "none").await?;
+        world.advance(Duration::from_secs(2)).await;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("list rung").await?;
+        bob.expect_text("rung").await?;
+        bob.send("when").await?;
+        bob.expect_text("none").await
+    });
+}
+
+#[test]
+fn an_alarm_rings_for_a_room_that_went_to_rest() {
+    with_probe(5, async |world| -> Result<()> {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("alarm 3600000").await?;
+        drop(alice);
+        world.advance(Duration::from_secs(3_599)).await;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("said").await?;
+        bob.expect_text("1").await?;
+        world.advance(Duration::from_secs(1)).await;
+        match bob.next().await {
+            Some(Received::Text(text)) => assert!(text.starts_with("alarm 1 at"), "{text}"),
+            other => panic!("{other:?}"),
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_failing_alarm_is_tried_again_with_doubling_pauses() {
+    with_probe(6, async |world| -> Result<()> {
+        let mut alice = world.connect("main/lobby").await?;
+        let set_at = world.now();
+        alice.send("alarm-fails 2").await?;
+        alice.send("alarm 1000").await?;
+        world.advance(Duration::from_secs(100)).await;
+        for (number, after_ms) in [(1, 1_000), (2, 3_000), (3, 7_000)] {
+            alice.expect_text(&format!("alarm {number} at {}", set_at.after_ms(after_ms).0)).await?;
+        }
+        alice.expect_nothing().await
+    });
+}
+
+#[test]
+fn clocks_of_the_language_stand_still_at_the_turn_s_time() {
+    with_probe(7, async |world| -> Result<()> {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("clock").await?;
+        alice.expect_text(&format!("{} 0 1", world.now().0)).await?;
+        alice.send("now").await?;
+        alice.expect_text(&world.now().0.to_string()).await
+    });
+}
+
+#[test]
+fn the_same_seed_gives_the_same_chance() {
+    let drawn = |seed| {
+        let drawn = std::cell::RefCell::new(Vec::new());
+        with_probe(seed, async |world| -> Result<()> {
+            let mut alice = world.connect("main/lobby").await?;
+            alice.send("random").await?;
+            alice.send("random").await?;
+            drawn.borrow_mut().extend(alice.all().await);
+            Ok(())
+        });
+        drawn.into_inner()
+    };
+    let first = drawn(8);
+    assert_eq!(first.len(), 2);
+    assert_ne!(first[0], first[1]);
+    assert_eq!(first, drawn(8));
+    assert_ne!(first, drawn(9));
+}
