@@ -3129,6 +3129,7 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// The value of a key, if there is one.
             #[allow(async_fn_in_trait)]
             pub fn get(
                 key: &[u8],
@@ -3391,6 +3392,7 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// Set the value of a key.
             #[allow(async_fn_in_trait)]
             pub fn put(
                 key: &[u8],
@@ -3796,6 +3798,7 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// A page of entries, in order of key.
             #[allow(async_fn_in_trait)]
             pub fn list(
                 options: ListOptions<'_>,
@@ -4271,6 +4274,7 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// Do not ring.
             #[allow(async_fn_in_trait)]
             pub fn clear() -> ::core::result::Result<(), AlarmError> {
                 unsafe {
@@ -6040,6 +6044,7 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// Write bytes, within the credit.
             #[allow(async_fn_in_trait)]
             pub fn write(
                 stream: StreamId,
@@ -6124,6 +6129,7 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// Nothing more follows.
             #[allow(async_fn_in_trait)]
             pub fn finish(stream: StreamId) -> ::core::result::Result<(), StreamError> {
                 unsafe {
@@ -6509,6 +6515,7 @@ pub mod party {
             }
             impl ::core::error::Error for DecideError {}
             #[allow(unused_unsafe, clippy::all)]
+            /// Decide a lobby event, once.
             #[allow(async_fn_in_trait)]
             pub fn decide(
                 event: EventId,
@@ -6757,6 +6764,7 @@ pub mod party {
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
+            /// How loud a line is.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
             pub enum Level {
@@ -10420,6 +10428,7 @@ pub mod exports {
                         event: EventId,
                         connection: ConnectionId,
                     ) -> ::core::result::Result<Progress, FailureResult>;
+                    /// A message from an accepted connection.
                     #[allow(async_fn_in_trait)]
                     fn on_message(
                         event: EventId,
@@ -10448,16 +10457,19 @@ pub mod exports {
                         id: RequestId,
                         request: RequestResult,
                     ) -> ::core::result::Result<Progress, FailureResult>;
+                    /// The alarm rings. It has been cleared for this call; `alarms` says how a failure is tried again.
                     #[allow(async_fn_in_trait)]
                     fn on_alarm(
                         event: EventId,
                     ) -> ::core::result::Result<Progress, FailureResult>;
+                    /// An operation has ended.
                     #[allow(async_fn_in_trait)]
                     fn on_completed(
                         event: EventId,
                         operation: OperationId,
                         outcome: Outcome,
                     ) -> ::core::result::Result<Progress, FailureResult>;
+                    /// A stream brings something.
                     #[allow(async_fn_in_trait)]
                     fn on_stream(
                         event: EventId,

@@ -1,10 +1,13 @@
 //! `party-bindgen` rewrites the committed bindings; `party-bindgen --check` only says whether they are current.
 
+mod generate;
+
 use std::env;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use party_bindgen::{Paths, is_current, rewrite};
+
+use generate::{Paths, is_current, rewrite};
 
 fn main() -> Result<ExitCode> {
     let paths = Paths::of_repository();

@@ -17,16 +17,16 @@ const WORLD: &str = "party";
 
 /// Where things are, relative to this package.
 #[derive(Debug, Clone)]
-pub struct Paths {
+pub(crate) struct Paths {
     /// The directory of the WIT package.
-    pub wit: PathBuf,
+    pub(crate) wit: PathBuf,
     /// The committed bindings.
-    pub bindings: PathBuf,
+    pub(crate) bindings: PathBuf,
 }
 
 impl Paths {
     /// The places in this repository.
-    pub fn of_repository() -> Self {
+    pub(crate) fn of_repository() -> Self {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         Self { wit: package.join("../../../wit"), bindings: package.join("../src/bindings.rs") }
     }
@@ -35,7 +35,7 @@ impl Paths {
 /// The text of the bindings for the contract in `wit`.
 ///
 /// Errors: the WIT does not parse, or holds no world `party`.
-pub fn generate(wit: &Path) -> Result<String> {
+pub(crate) fn generate(wit: &Path) -> Result<String> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(wit).with_context(|| format!("reading {}", wit.display()))?;
     let world = resolve.select_world(&[package], Some(WORLD))?;
@@ -48,13 +48,13 @@ pub fn generate(wit: &Path) -> Result<String> {
 }
 
 /// Write the bindings anew.
-pub fn rewrite(paths: &Paths) -> Result<()> {
+pub(crate) fn rewrite(paths: &Paths) -> Result<()> {
     let text = generate(&paths.wit)?;
     fs::write(&paths.bindings, text).with_context(|| format!("writing {}", paths.bindings.display()))
 }
 
 /// Whether the committed bindings are what the contract asks for.
-pub fn is_current(paths: &Paths) -> Result<bool> {
+pub(crate) fn is_current(paths: &Paths) -> Result<bool> {
     let committed = fs::read_to_string(&paths.bindings)
         .with_context(|| format!("reading {}", paths.bindings.display()))?;
     Ok(committed == generate(&paths.wit)?)
