@@ -64,7 +64,6 @@
 //! A handler that returns an error (any error converts with `?`) has failed: that is logged, and a request is
 //! answered with it. What it did before is kept. A panic drops the turn with everything in it, and the room
 //! starts afresh from its storage.
-#![doc = concat!("\nThis is version ", env!("CARGO_PKG_VERSION"), " of the contract's Rust side.")]
 
 mod party;
 
@@ -118,3 +117,8 @@ pub use room::{AlarmError, Hold, HoldError, Room, RoomError, Usage};
 pub use storage::{Entry, List, Storage, StorageError};
 pub use task::{Either, Task, TaskOutput, join, select};
 pub use time::Timestamp;
+
+/// The examples of the guide compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Guide;
