@@ -1,0 +1,24 @@
+//! Every rule of a room as a transcript: what comes in and what the guest does about it, and, line for line, what
+//! comes out. The notation is told in `notation.rs`.
+
+mod alarms;
+mod connecting;
+#[path = "../shared/disk.rs"]
+mod disk;
+mod dropping;
+mod ending;
+mod gate;
+mod guest;
+mod handlers;
+mod handshakes;
+mod ids_and_time;
+mod messages;
+mod notation;
+mod pages;
+mod requests;
+mod settling;
+mod show;
+mod sleeps;
+mod starting;
+mod storage;
+mod suspension;

@@ -1,0 +1,331 @@
+//! The notation of transcripts.
+//!
+//! The input is one step a line; `#` begins a comment. What goes in:
+//!
+//! ```text
+//! handlers start message     only these handlers are real (all are, without this line)
+//! limit credit_events 2      another bound than the default
+//! connect a                  a client, from here on called a       request r    likewise
+//! message a hello            broken a reason       closed a 1000 bye      lost a      gone r
+//! at 1500                    the clock says 1500 ms, and the room is told      clock 1500   it is not told
+//! turn send a hi; pending e  the next turn, what the guest does in it, and how it ends (`done`, if unsaid)
+//! committed                  the oldest commit under way is durable     commit failed    it is not
+//! restart                    another room is made from what is durable  shut down        the room ends
+//! disk broken                reads fail, until `disk mended`
+//! credit a    deadline    phase    quiet    open                         asks the room, and shows the answer
+//! ```
+//!
+//! What the guest does is in `guest.rs`, how what comes out is written in `show.rs`: `> on-message a hello` is a
+//! turn, below it what its reads found and its commands were refused with, then what the room had done about it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use party_core::address::RoomAddress;
+use party_core::commit::RoomCommit;
+use party_core::event::{Handlers, NewConnection, TurnEnd};
+use party_core::http::Request;
+use party_core::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
+use party_core::limits::Limits;
+use party_core::message::{CloseFrame, Message};
+use party_core::room::{Action, Moment, Room, RoomConfig};
+
+use crate::disk::Disk;
+use crate::{guest, show};
+
+/// What a transcript calls things.
+#[derive(Default)]
+pub(crate) struct Names {
+    pub(crate) connections: BTreeMap<String, ConnectionId>,
+    pub(crate) requests: BTreeMap<String, RequestId>,
+    pub(crate) operations: BTreeMap<String, OperationId>,
+    pub(crate) events: BTreeMap<String, EventId>,
+}
+
+impl Names {
+    /// Names a connection. Another life may have known another by the same number.
+    fn name_connection(&mut self, name: &str, id: ConnectionId) {
+        self.connections.retain(|_, other| *other != id);
+        self.connections.insert(name.into(), id);
+    }
+
+    fn name_request(&mut self, name: &str, id: RequestId) {
+        self.requests.retain(|_, other| *other != id);
+        self.requests.insert(name.into(), id);
+    }
+}
+
+/// A room and its surroundings.
+struct Stage {
+    config: RoomConfig,
+    disk: Disk,
+    /// Made by the first step that is not about its configuration.
+    room: Option<Room>,
+    names: Names,
+    now: Timestamp,
+    commits: VecDeque<RoomCommit>,
+    lives: u128,
+    shown: Vec<String>,
+}
+
+/// Runs the input and compares what comes out.
+#[track_caller]
+pub(crate) fn check(input: &str, expected: &str) {
+    let mut stage = Stage::new();
+    let steps = input.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    for step in steps.filter(|step| !step.is_empty()) {
+        stage.step(step);
+    }
+    let indent = |line: &str| format!("        {line}");
+    let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let actual: Vec<&str> = stage.shown.iter().map(|line| line.trim()).collect();
+    if expected != actual {
+        let first = expected.iter().zip(&actual).take_while(|(one, other)| one == other).count();
+        let text: Vec<String> = stage.shown.iter().map(|line| indent(line)).collect();
+        let (wanted, found) = (expected.get(first), actual.get(first));
+        panic!("line {}: expected {wanted:?}, found {found:?}; all:\n{}\n", first + 1, text.join("\n"));
+    }
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let disk = Disk::default();
+        let config = RoomConfig {
+            address: Arc::new(RoomAddress::new("project", "party", "room").expect("it is well formed")),
+            limits: Arc::new(Limits::default()),
+            handlers: Handlers(u32::MAX),
+            vars: Arc::default(),
+            storage: Arc::new(disk.clone()),
+        };
+        Stage {
+            config,
+            disk,
+            room: None,
+            names: Names::default(),
+            now: Timestamp(0),
+            commits: VecDeque::new(),
+            lives: 0,
+            shown: Vec::new(),
+        }
+    }
+
+    fn show(&mut self, line: String) {
+        self.shown.push(line);
+    }
+
+    fn make_room(&self) -> Room {
+        let config = RoomConfig {
+            address: Arc::clone(&self.config.address),
+            limits: Arc::clone(&self.config.limits),
+            handlers: self.config.handlers,
+            vars: Arc::clone(&self.config.vars),
+            storage: Arc::clone(&self.config.storage),
+        };
+        Room::new(Arc::new(config), self.disk.durable().record)
+    }
+
+    fn room(&mut self) -> &mut Room {
+        if self.room.is_none() {
+            self.room = Some(self.make_room());
+        }
+        self.room.as_mut().expect("made above")
+    }
+
+    fn step(&mut self, step: &str) {
+        let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
+        match verb {
+            "handlers" => return self.config.handlers = handlers(rest),
+            "limit" => return set_limit(Arc::make_mut(&mut self.config.limits), rest),
+            "clock" => return self.now = timestamp(rest),
+            "at" => {
+                self.now = timestamp(rest);
+                let now = self.now;
+                self.room().on_time(now);
+            }
+            "turn" => self.turn(rest),
+            "disk" => self.disk.durable().is_broken = rest == "broken",
+            "restart" => {
+                self.commits.clear();
+                self.room = Some(self.make_room());
+            }
+            "connect" | "message" | "broken" | "closed" | "lost" | "request" | "gone" => {
+                self.put_in(verb, rest);
+            }
+            "committed" | "commit" | "shut" => self.end_commit(step),
+            "credit" | "deadline" | "phase" | "quiet" | "open" => self.ask(verb, rest),
+            _ => panic!("unknown step: {step}"),
+        }
+        self.carry_out();
+        let deadline = self.room().next_deadline();
+        if verb == "at" && deadline.is_some_and(|deadline| deadline <= self.now) {
+            panic!("at {} the next deadline is {deadline:?}, which has passed", self.now);
+        }
+    }
+
+    fn put_in(&mut self, verb: &str, rest: &str) {
+        let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let now = self.now;
+        match verb {
+            "connect" => {
+                let uri = "http://host/parties/party/room".to_owned();
+                let new = NewConnection { key: name.into(), uri, headers: Vec::new(), opened_at: now };
+                match self.room().connect(new) {
+                    Ok(id) => self.names.name_connection(name, id),
+                    Err(refusal) => self.show(format!("refused {name}: {refusal}")),
+                }
+            }
+            "request" => {
+                let (method, uri) = ("GET".into(), "http://host/parties/party/room".into());
+                let body = Bytes::copy_from_slice(rest.as_bytes());
+                match self.room().request(Request { method, uri, headers: Vec::new(), body }, now) {
+                    Ok(id) => self.names.name_request(name, id),
+                    Err(refusal) => self.show(format!("refused {name}: {refusal}")),
+                }
+            }
+            "gone" => {
+                let request = self.names.requests[name];
+                self.room().request_gone(request);
+            }
+            "message" | "broken" | "closed" | "lost" => {
+                let id = self.names.connections[name];
+                match verb {
+                    "message" => self.room().message(id, Message::text(rest)),
+                    "broken" => self.room().broken(id, rest.into()),
+                    "lost" => self.room().closed(id, CloseFrame::lost(), false),
+                    _ => self.room().closed(id, close_frame(rest).expect("a code"), true),
+                }
+            }
+            _ => panic!("unknown step: {verb}"),
+        }
+    }
+
+    fn turn(&mut self, script: &str) {
+        self.lives += 1;
+        let moment = Moment { now: self.now, seed: Seed([7; 32]), incarnation: Incarnation(self.lives) };
+        let Some(mut turn) = self.room().begin_turn(moment) else {
+            self.carry_out();
+            self.show("no turn".into());
+            return;
+        };
+        self.carry_out();
+        let event = turn.take_event();
+        let header = show::event(&event, &self.names);
+        self.show(format!("> {header}"));
+        let mut found = Vec::new();
+        let end: TurnEnd = guest::run(script, &mut turn, &mut self.names, &mut found);
+        self.shown.extend(found.into_iter().map(|line| format!("  {line}")));
+        self.room().end_turn(turn, end);
+    }
+
+    fn end_commit(&mut self, step: &str) {
+        match step {
+            "committed" => {
+                let commit = self.commits.pop_front().expect("a commit is under way");
+                self.disk.write(&commit).expect("commits come in order");
+                self.room().committed(commit.record.seq);
+            }
+            "commit failed" => {
+                self.commits.clear();
+                self.room().commit_failed();
+            }
+            "shut down" => {
+                let frame = CloseFrame::new(1001, "going away");
+                self.room().shut_down(&frame);
+            }
+            _ => panic!("unknown step: {step}"),
+        }
+    }
+
+    fn ask(&mut self, verb: &str, rest: &str) {
+        let answer = match verb {
+            "credit" => {
+                let id = self.names.connections[rest];
+                let has = self.room().has_credit(id);
+                format!("credit {rest}: {}", if has { "yes" } else { "no" })
+            }
+            "deadline" => match self.room().next_deadline() {
+                Some(at) => format!("deadline: {at}"),
+                None => "deadline: none".into(),
+            },
+            "phase" => format!("phase: {:?}", self.room().phase()),
+            "quiet" => format!("quiet: {}", if self.room().is_quiet() { "yes" } else { "no" }),
+            "open" => {
+                let (connections, requests) = (self.room().connections(), self.room().requests());
+                format!("open: {connections} connections, {requests} requests")
+            }
+            _ => panic!("unknown question: {verb}"),
+        };
+        self.show(answer);
+    }
+
+    fn carry_out(&mut self) {
+        for action in self.room().take_actions() {
+            let line = show::action(&action, &self.names);
+            self.show(line);
+            match action {
+                Action::Commit(commit) => self.commits.push_back(commit),
+                Action::Output(_) | Action::DropInstance | Action::Report(_) => {}
+            }
+        }
+    }
+}
+
+fn timestamp(text: &str) -> Timestamp {
+    Timestamp(text.parse().expect("a time in milliseconds"))
+}
+
+/// `1000 bye`; nothing for no frame.
+pub(crate) fn close_frame(text: &str) -> Option<CloseFrame> {
+    let (code, reason) = text.split_once(' ').unwrap_or((text, ""));
+    code.parse().ok().map(|code| CloseFrame::new(code, reason))
+}
+
+fn handlers(names: &str) -> Handlers {
+    names.split_whitespace().fold(Handlers::default(), |handlers, name| {
+        handlers.with(match name {
+            "start" => Handlers::ON_START,
+            "connect" => Handlers::ON_CONNECT,
+            "message" => Handlers::ON_MESSAGE,
+            "close" => Handlers::ON_CLOSE,
+            "error" => Handlers::ON_ERROR,
+            "request" => Handlers::ON_REQUEST,
+            "alarm" => Handlers::ON_ALARM,
+            "completed" => Handlers::ON_COMPLETED,
+            "response-closed" => Handlers::ON_RESPONSE_CLOSED,
+            _ => panic!("unknown handler: {name}"),
+        })
+    })
+}
+
+fn set_limit(limits: &mut Limits, text: &str) {
+    let (name, value) = text.split_once(' ').expect("a name and a number");
+    let value: u64 = value.parse().expect("a number");
+    let small = || u32::try_from(value).expect("a small number");
+    match name {
+        "turn_sends_max" => limits.turn_sends_max = small(),
+        "turn_output_bytes_max" => limits.turn_output_bytes_max = value,
+        "message_out_bytes_max" => limits.message_out_bytes_max = small(),
+        "response_body_bytes_max" => limits.response_body_bytes_max = small(),
+        "key_bytes_max" => limits.key_bytes_max = small(),
+        "value_bytes_max" => limits.value_bytes_max = small(),
+        "storage_bytes_max" => limits.storage_bytes_max = value,
+        "keys_per_call_max" => limits.keys_per_call_max = small(),
+        "page_entries_max" => limits.page_entries_max = small(),
+        "page_bytes_max" => limits.page_bytes_max = small(),
+        "turn_write_bytes_max" => limits.turn_write_bytes_max = value,
+        "connections_max" => limits.connections_max = small(),
+        "attachment_bytes_max" => limits.attachment_bytes_max = small(),
+        "credit_events" => limits.credit_events = small(),
+        "credit_bytes" => limits.credit_bytes = small(),
+        "requests_waiting_max" => limits.requests_waiting_max = small(),
+        "requests_open_max" => limits.requests_open_max = small(),
+        "operations_open_max" => limits.operations_open_max = small(),
+        "holds_max" => limits.holds_max = small(),
+        "events_pending_max" => limits.events_pending_max = small(),
+        "uncommitted_turns_max" => limits.uncommitted_turns_max = small(),
+        "uncommitted_bytes_max" => limits.uncommitted_bytes_max = value,
+        "drops_per_minute_max" => limits.drops_per_minute_max = small(),
+        _ => panic!("unknown limit: {name}"),
+    }
+}

@@ -1,0 +1,131 @@
+//! How what comes out of a room is written in transcripts.
+
+use bytes::Bytes;
+use party_core::commit::RoomCommit;
+use party_core::event::{Event, Outcome, Output};
+use party_core::http::Response;
+use party_core::ids::{ConnectionId, OperationId, RequestId};
+use party_core::message::{CloseFrame, Message};
+use party_core::room::{Action, Report};
+use party_core::turn::storage::Page;
+
+use crate::notation::Names;
+
+/// `on-message a hello`
+pub(crate) fn event(event: &Event, names: &Names) -> String {
+    let name = event.name();
+    match event {
+        Event::Start(reason) => format!("{name} {reason:?}"),
+        Event::Connect(id) => format!("{name} {}", connection(*id, names)),
+        Event::Message(id, sent) => format!("{name} {} {}", connection(*id, names), message(sent)),
+        Event::Close(id, frame, was_clean) => {
+            let clean = if *was_clean { "" } else { " not clean" };
+            format!("{name} {} {}{clean}", connection(*id, names), close(frame))
+        }
+        Event::Error(id, error) => format!("{name} {} {error}", connection(*id, names)),
+        Event::Request(id, request) => {
+            format!("{name} {} {}", request_name(*id, names), bytes(&request.body)).trim().to_owned()
+        }
+        Event::ResponseClosed(id) => format!("{name} {}", request_name(*id, names)),
+        Event::Alarm => name.into(),
+        Event::Completed(id, Outcome::Slept) => format!("{name} {}", operation(*id, names)),
+    }
+}
+
+/// `commit 1 k=v`, `send a hello`, `drop instance`, `report …`
+pub(crate) fn action(action: &Action, names: &Names) -> String {
+    match action {
+        Action::Commit(commit) => commit_line(commit),
+        Action::Output(output) => output_line(output, names),
+        Action::DropInstance => "drop instance".into(),
+        Action::Report(report) => format!("report {}", report_text(report)),
+    }
+}
+
+/// `commit 1 cleared k=v -j alarm 5000/1`: the alarm and how often it was tried, if there is one.
+fn commit_line(commit: &RoomCommit) -> String {
+    let mut words = vec![format!("commit {}", commit.record.seq)];
+    words.extend(commit.changes.cleared.then(|| "cleared".to_owned()));
+    words.extend(commit.changes.entries.iter().map(|(key, put)| match put {
+        Some(value) => format!("{}={}", bytes(key), bytes(value)),
+        None => format!("-{}", bytes(key)),
+    }));
+    words.extend(commit.record.alarm.map(|alarm| format!("alarm {}/{}", alarm.at, alarm.attempts)));
+    words.join(" ")
+}
+
+fn output_line(output: &Output, names: &Names) -> String {
+    match output {
+        Output::Accept(id) => format!("accept {}", connection(*id, names)),
+        Output::Read(id) => format!("read {}", connection(*id, names)),
+        Output::Reject(id, answer) => format!("reject {} {}", connection(*id, names), response(answer)),
+        Output::Send(id, sent) => format!("send {} {}", connection(*id, names), message(sent)),
+        Output::Broadcast(ids, sent) => format!("broadcast {} {}", connections(ids, names), message(sent)),
+        Output::Close(id, Some(frame)) => format!("close {} {}", connection(*id, names), close(frame)),
+        Output::Close(id, None) => format!("close {}", connection(*id, names)),
+        Output::Respond(id, answer) => format!("respond {} {}", request_name(*id, names), response(answer)),
+    }
+}
+
+fn report_text(report: &Report) -> String {
+    match report {
+        Report::Failed { event, failure } => format!("{event} failed: {}", failure.message),
+        Report::Dropped { event, cause } => format!("{event} dropped: {cause}"),
+        Report::Suspended { drops, until } => format!("suspended after {drops} drops until {until}"),
+        Report::Overdue { event, deadline_ms } => format!("{event} overdue after {deadline_ms}"),
+        Report::AlarmGivenUp => "alarm given up".into(),
+        Report::CommitFailed => "commit failed".into(),
+    }
+}
+
+/// `a=1 b=2`, and ` next b` if there may be more.
+pub(crate) fn page(page: &Page) -> String {
+    let entries = page.entries.iter().map(|(key, value)| format!("{}={}", bytes(key), bytes(value)));
+    let next = page.next.as_ref().map(|key| format!("next {}", bytes(key)));
+    let words: Vec<String> = entries.chain(next).collect();
+    if words.is_empty() { "nothing".into() } else { words.join(" ") }
+}
+
+/// The value, or `none`.
+pub(crate) fn value(value: Option<&Bytes>) -> String {
+    value.map_or_else(|| "none".into(), bytes)
+}
+
+pub(crate) fn bytes(bytes: &Bytes) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `a,b`, or `nobody`.
+pub(crate) fn connections(ids: &[ConnectionId], names: &Names) -> String {
+    if ids.is_empty() {
+        return "nobody".into();
+    }
+    ids.iter().map(|id| connection(*id, names)).collect::<Vec<_>>().join(",")
+}
+
+fn message(message: &Message) -> String {
+    bytes(message.payload())
+}
+
+fn close(frame: &CloseFrame) -> String {
+    format!("{} {}", frame.code, frame.reason).trim().to_owned()
+}
+
+fn response(response: &Response) -> String {
+    format!("{} {}", response.status, bytes(&response.body)).trim().to_owned()
+}
+
+fn connection(id: ConnectionId, names: &Names) -> String {
+    let known = names.connections.iter().find(|(_, named)| **named == id);
+    known.map_or_else(|| format!("connection-{id}"), |(name, _)| name.clone())
+}
+
+fn request_name(id: RequestId, names: &Names) -> String {
+    let known = names.requests.iter().find(|(_, named)| **named == id);
+    known.map_or_else(|| format!("request-{id}"), |(name, _)| name.clone())
+}
+
+fn operation(id: OperationId, names: &Names) -> String {
+    let known = names.operations.iter().find(|(_, named)| **named == id);
+    known.map_or_else(|| format!("operation-{id}"), |(name, _)| name.clone())
+}
