@@ -16,6 +16,8 @@ use super::http::{Answer, HttpClient, RESPONSE_BYTES_MAX, RequestError, Response
 use super::latency::{Latencies, LatencySummary};
 use super::payload::Stamp;
 use super::poller::Poller;
+use super::process::{ProcessError, ServerProcess};
+use super::sample::Sample;
 use super::target::{Target, room_path};
 use super::websocket::{ConnectError, SocketError, WebSocket};
 
@@ -51,6 +53,8 @@ pub struct ColdReport {
     pub new_rooms_at_once: LatencySummary,
     /// WebSocket connect to first echo, in a room never seen before.
     pub connect_to_echo: LatencySummary,
+    /// What all other processes used meanwhile, in percent of one core; absent without the server's process.
+    pub others_cpu_percent: Option<f64>,
 }
 
 /// Why a run could not be finished.
@@ -97,13 +101,21 @@ pub enum ColdError {
         /// For how long.
         waited_s: u64,
     },
+    /// The server's process cannot be measured.
+    #[error("cannot measure the server's process")]
+    Process(#[from] ProcessError),
 }
 
 /// How long a burst may take.
 const BURST_WAIT: Duration = Duration::from_secs(30);
 
-/// Measures all four.
-pub fn run(target: &Target, settings: &ColdSettings) -> Result<ColdReport, ColdError> {
+/// Measures all four. `server` is only asked how busy the rest of the machine was.
+pub fn run(
+    target: &Target,
+    settings: &ColdSettings,
+    server: Option<ServerProcess>,
+) -> Result<ColdReport, ColdError> {
+    let began = Sample::take(server)?;
     let mut scratch = vec![0; 2 * RESPONSE_BYTES_MAX];
     let known = room_path(&settings.request_party, &format!("known-{:08x}", settings.run));
     let mut http = HttpClient::connect(target)?;
@@ -132,6 +144,7 @@ pub fn run(target: &Target, settings: &ColdSettings) -> Result<ColdReport, ColdE
         new_room: new_room.summary(),
         new_rooms_at_once: new_rooms_at_once.summary(),
         connect_to_echo: connect_to_echo.summary(),
+        others_cpu_percent: began.until(&Sample::take(server)?).others_cpu_percent(),
     })
 }
 

@@ -48,6 +48,8 @@ pub struct CounterReport {
     pub server_cpu_us_per_increment: Option<f64>,
     /// Share of one core that this tool used, in percent.
     pub own_cpu_percent: f64,
+    /// What all other processes used meanwhile, in percent of one core; absent without the server's process.
+    pub others_cpu_percent: Option<f64>,
     /// From request to answer, for requests sent in the window.
     pub latency: LatencySummary,
     /// The number before the first increment.
@@ -154,6 +156,7 @@ pub fn run(
         increments_per_s: usage.per_second(run.acknowledged_in_window),
         server_cpu_us_per_increment: usage.server_cpu_us_per(run.acknowledged_in_window),
         own_cpu_percent: usage.own_cpu_percent(),
+        others_cpu_percent: usage.others_cpu_percent(),
         latency: run.latencies.summary(),
         value_before,
         value_after,

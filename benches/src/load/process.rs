@@ -82,6 +82,27 @@ pub fn own_cpu_time() -> Result<Duration, ProcessError> {
     Ok(Duration::from_nanos(stat.cpu_ticks * (1_000_000_000 / ticks_per_second)))
 }
 
+/// CPU time that all processes on all cores have used so far, with what the hypervisor took away.
+pub fn machine_cpu_time() -> Result<Duration, ProcessError> {
+    let path = "/proc/stat";
+    let text = read(path)?;
+    let line = text.lines().next().unwrap_or_default();
+    let format = || ProcessError::Format { path: path.to_owned(), line: line.to_owned() };
+    let fields = line.strip_prefix("cpu ").ok_or_else(format)?;
+    let ticks = fields
+        .split_whitespace()
+        .map(str::parse::<u64>)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| format())?;
+    // user, nice, system, idle, iowait, irq, softirq, steal; what guests use is part of user.
+    let [user, nice, system, _, _, irq, softirq, steal, ..] = *ticks else {
+        return Err(format());
+    };
+    let busy = user + nice + system + irq + softirq + steal;
+    let ticks_per_second = rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_nanos(busy * (1_000_000_000 / ticks_per_second)))
+}
+
 /// The few fields of `/proc/<pid>/stat` that count here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stat {
@@ -138,7 +159,7 @@ fn read(path: &str) -> Result<String, ProcessError> {
 mod tests {
     use std::process::{Command, Stdio};
 
-    use super::{ProcessError, ServerProcess, Stat};
+    use super::{ProcessError, ServerProcess, Stat, machine_cpu_time, own_cpu_time};
 
     #[test]
     fn a_name_with_parentheses_and_spaces_does_not_confuse_the_fields() {
@@ -160,6 +181,12 @@ mod tests {
         assert!(ServerProcess::new(child.id()).resident_bytes().unwrap() > 100_000);
         drop(pipe);
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn the_machine_has_used_at_least_what_this_process_has() {
+        let own = own_cpu_time().unwrap();
+        assert!(machine_cpu_time().unwrap() >= own);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::process::{ProcessError, ServerProcess, own_cpu_time};
+use super::process::{ProcessError, ServerProcess, machine_cpu_time, own_cpu_time};
 
 /// The clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -14,20 +14,31 @@ pub struct Sample {
     pub at: Instant,
     server_cpu: Option<Duration>,
     own_cpu: Duration,
+    machine_cpu: Duration,
 }
 
 impl Sample {
     /// Reads the clocks now; the server's if its process is known.
     pub fn take(server: Option<ServerProcess>) -> Result<Sample, ProcessError> {
         let server_cpu = server.map(|process| process.cpu_time()).transpose()?;
-        Ok(Sample { at: Instant::now(), server_cpu, own_cpu: own_cpu_time()? })
+        Ok(Sample {
+            at: Instant::now(),
+            server_cpu,
+            own_cpu: own_cpu_time()?,
+            machine_cpu: machine_cpu_time()?,
+        })
     }
 
     /// What was used from this moment to `later`.
     pub fn until(&self, later: &Sample) -> Usage {
         let server_cpu =
             later.server_cpu.zip(self.server_cpu).map(|(later, earlier)| later.saturating_sub(earlier));
-        Usage { wall: later.at - self.at, server_cpu, own_cpu: later.own_cpu.saturating_sub(self.own_cpu) }
+        Usage {
+            wall: later.at - self.at,
+            server_cpu,
+            own_cpu: later.own_cpu.saturating_sub(self.own_cpu),
+            machine_cpu: later.machine_cpu.saturating_sub(self.machine_cpu),
+        }
     }
 }
 
@@ -38,6 +49,7 @@ pub struct Usage {
     pub wall: Duration,
     server_cpu: Option<Duration>,
     own_cpu: Duration,
+    machine_cpu: Duration,
 }
 
 impl Usage {
@@ -59,6 +71,11 @@ impl Usage {
     /// This tool's share of one core, in percent.
     pub fn own_cpu_percent(&self) -> f64 {
         self.percent(self.own_cpu)
+    }
+
+    /// What all other processes used, in percent of one core; `None` without the server's process.
+    pub fn others_cpu_percent(&self) -> Option<f64> {
+        self.server_cpu.map(|server| self.percent(self.machine_cpu.saturating_sub(server + self.own_cpu)))
     }
 
     fn percent(&self, cpu: Duration) -> f64 {

@@ -11,8 +11,8 @@ use super::latency::LatencySummary;
 use super::memory::{self, MemoryError, MemoryReport, MemorySettings};
 use super::process::ServerProcess;
 use super::target::Target;
-use super::traffic::engine::{self, TrafficError};
-use super::traffic::{FanOut, Pace, TrafficReport, TrafficSettings};
+use super::traffic::engine;
+use super::traffic::{FanOut, Pace, TrafficError, TrafficReport, TrafficSettings};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +66,7 @@ pub fn run(
 ) -> Result<Report, ScenarioError> {
     match scenario {
         Scenario::Traffic(settings) => Ok(Report::Traffic(engine::run(target, settings, server)?)),
-        Scenario::Cold(settings) => Ok(Report::Cold(cold::run(target, settings)?)),
+        Scenario::Cold(settings) => Ok(Report::Cold(cold::run(target, settings, server)?)),
         Scenario::Memory(settings, process) => Ok(Report::Memory(memory::run(target, settings, *process)?)),
         Scenario::Counter(settings) => Ok(Report::Counter(counter::run(target, settings, server)?)),
     }
@@ -80,6 +80,16 @@ impl Report {
             // A wrong answer ends these two with an error.
             Report::Cold(_) | Report::Memory(_) => true,
             Report::Counter(report) => report.is_whole() && report.acknowledged > 0,
+        }
+    }
+
+    /// What other processes used of the machine meanwhile, in percent of one core, where that was measured.
+    pub fn others_cpu_percent(&self) -> Option<f64> {
+        match self {
+            Report::Traffic(report) => report.others_cpu_percent,
+            Report::Cold(report) => report.others_cpu_percent,
+            Report::Memory(_) => None,
+            Report::Counter(report) => report.others_cpu_percent,
         }
     }
 
@@ -99,6 +109,9 @@ impl Report {
             Report::Memory(report) => memory_lines(report),
             Report::Counter(report) => counter_lines(report),
         };
+        if let Some(percent) = self.others_cpu_percent() {
+            lines.push(format!("other processes used {percent:.0} % of a core meanwhile"));
+        }
         lines.push(if self.passed() { "passed".to_owned() } else { "FAILED".to_owned() });
         lines
     }

@@ -11,13 +11,47 @@
 //! seen as surely as one too few.
 
 pub mod engine;
-pub mod tally;
 
+mod client;
+mod tally;
+
+use std::io;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::latency::LatencySummary;
+use super::process::ProcessError;
+use super::websocket::{ConnectError, SocketError};
+
+/// Why a run could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum TrafficError {
+    /// A client could not connect.
+    #[error("client {client} of {clients} cannot connect")]
+    Connect {
+        /// Which one, from 0.
+        client: usize,
+        /// Of how many.
+        clients: usize,
+        /// Why.
+        source: ConnectError,
+    },
+    /// A connection failed while it was used.
+    #[error("the connection of client {client} failed")]
+    Socket {
+        /// Which one, from 0.
+        client: usize,
+        /// How.
+        source: SocketError,
+    },
+    /// The system failed.
+    #[error("cannot wait for sockets")]
+    Poll(#[from] io::Error),
+    /// The server's process cannot be measured.
+    #[error("cannot measure the server's process")]
+    Process(#[from] ProcessError),
+}
 
 /// Who gets a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +155,8 @@ pub struct TrafficReport {
     pub latency: LatencySummary,
     /// Share of one core that this tool used, in percent (an open loop watches the clock and so uses all of one).
     pub own_cpu_percent: f64,
+    /// What all other processes used meanwhile, in percent of one core; absent without the server's process.
+    pub others_cpu_percent: Option<f64>,
     /// How much later than due the tool itself wrote its messages.
     pub send_late: LatencySummary,
     /// What became of every message.

@@ -8,20 +8,20 @@
 //! What must hold: the CPU times of the server are read exactly when the window opens and closes; nothing is sent
 //! after it; draining ends when all that is owed has come, or nothing has come for `SILENCE_MAX`.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use super::super::frame::FRAME_BYTES_MAX;
 use super::super::latency::Latencies;
 use super::super::payload::Stamp;
 use super::super::poller::{Poller, Ready};
-use super::super::process::{ProcessError, ServerProcess};
+use super::super::process::ServerProcess;
 use super::super::sample::Sample;
 use super::super::target::Target;
-use super::super::websocket::{ConnectError, SocketError, WebSocket};
+use super::super::websocket::SocketError;
 use super::super::wire::Flushed;
-use super::tally::{Receiver, Tally};
-use super::{FanOut, Integrity, Pace, TrafficReport, TrafficSettings};
+use super::client::{Client, Sender, connect_all};
+use super::tally::Tally;
+use super::{FanOut, Integrity, Pace, TrafficError, TrafficReport, TrafficSettings};
 
 /// How long nothing may come, after the window, before what is owed counts as lost.
 pub const SILENCE_MAX: Duration = Duration::from_secs(2);
@@ -35,52 +35,6 @@ const WATCH_CLOCK: Duration = Duration::from_millis(2);
 
 /// Size of the buffer that all sockets are read into. A broadcast comes in bursts of many small frames.
 const SCRATCH_BYTES: usize = 4 * FRAME_BYTES_MAX;
-
-/// Why a run could not be finished.
-#[derive(Debug, thiserror::Error)]
-pub enum TrafficError {
-    /// A client could not connect.
-    #[error("client {client} of {clients} cannot connect")]
-    Connect {
-        /// Which one, from 0.
-        client: usize,
-        /// Of how many.
-        clients: usize,
-        /// Why.
-        source: ConnectError,
-    },
-    /// A connection failed while it was used.
-    #[error("the connection of client {client} failed")]
-    Socket {
-        /// Which one, from 0.
-        client: usize,
-        /// How.
-        source: SocketError,
-    },
-    /// The system failed.
-    #[error("cannot wait for sockets")]
-    Poll(#[from] io::Error),
-    /// The server's process cannot be measured.
-    #[error("cannot measure the server's process")]
-    Process(#[from] ProcessError),
-}
-
-/// One connection, and what it sends.
-#[derive(Debug)]
-struct Client {
-    socket: WebSocket,
-    receiver: Receiver,
-    sender: Option<Sender>,
-    waits_to_write: bool,
-}
-
-/// The sending side of a client.
-#[derive(Clone, Copy, Debug)]
-struct Sender {
-    id: u32,
-    /// One past the highest of its own messages that came back.
-    returned: u64,
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
@@ -125,32 +79,8 @@ impl<'a> Engine<'a> {
         settings: &'a TrafficSettings,
         server: Option<ServerProcess>,
     ) -> Result<Engine<'a>, TrafficError> {
-        assert!(settings.senders >= 1 && settings.senders <= settings.clients, "senders are clients");
         let poller = Poller::new()?;
-        let in_all = settings.rooms as usize * settings.clients as usize;
-        let mut clients = Vec::with_capacity(in_all);
-        let mut client_of_sender = Vec::new();
-        for room in 0..settings.rooms {
-            let name = format!("load-{:08x}-{room}", settings.run);
-            let first_in_room = client_of_sender.len() as u32;
-            for place in 0..settings.clients {
-                let index = clients.len();
-                let key = format!("{:08x}-{index}", settings.run);
-                let socket = WebSocket::connect(target, &settings.party, &name, &key)
-                    .map_err(|source| TrafficError::Connect { client: index, clients: in_all, source })?;
-                poller.watch(&socket, index)?;
-                let sender = (place < settings.senders).then(|| {
-                    client_of_sender.push(index);
-                    Sender { id: client_of_sender.len() as u32 - 1, returned: 0 }
-                });
-                let receiver = match (settings.fan_out, &sender) {
-                    (FanOut::Echo, Some(sender)) => Receiver::new(sender.id, 1),
-                    (FanOut::Echo, None) => Receiver::new(0, 0),
-                    (FanOut::Broadcast, _) => Receiver::new(first_in_room, settings.senders),
-                };
-                clients.push(Client { socket, receiver, sender, waits_to_write: false });
-            }
-        }
+        let (clients, client_of_sender) = connect_all(target, settings, &poller)?;
         Ok(Engine {
             settings,
             server,
@@ -371,6 +301,7 @@ impl<'a> Engine<'a> {
             server_cpu_percent: usage.server_cpu_percent(),
             latency: self.tally.latencies.summary(),
             own_cpu_percent: usage.own_cpu_percent(),
+            others_cpu_percent: usage.others_cpu_percent(),
             send_late: self.send_late.summary(),
             integrity: Integrity {
                 sent: self.sent_in_all,
