@@ -15,18 +15,25 @@ use party_node::node::{Node, NodeParts, Threads};
 use party_node::party::Party;
 use party_runtime::component::Component;
 use party_runtime::engine::{Engine, EngineOptions};
+use party_server::assets::Assets;
+use party_server::edge::listener::listen;
 use party_server::server::{Server, ServerOptions};
 use party_store::redb_store::{RedbOptions, RedbStore};
 
 use crate::args::{Common, PORT_DEFAULT};
 use crate::commands::project::{BuiltParty, Project};
-use crate::problem::failure_with_hint;
 
 /// How long a room with nothing to do and nobody in it stays awake, in milliseconds: Durable Objects evict an idle
 /// object after 70 s at the earliest.
 const IDLE_MS: u64 = 70_000;
 /// Rooms awake at once, at most, unless the machine allows fewer.
 const ROOMS_AWAKE_MAX: u32 = 8_000;
+
+/// How long rooms are given to end once their clients have gone: their last commits take one flush.
+const END_MAX: Duration = Duration::from_secs(30);
+
+/// How long before the end of the drain rooms answer what still waits for them.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// A running host.
 pub(crate) struct Host {
@@ -70,8 +77,9 @@ impl Host {
             rooms_awake_max: engine.rooms_awake_max() as usize,
             idle_ms: IDLE_MS,
         })?;
-        let options = ServerOptions::new(listener, project.config.serve.as_ref())?;
-        let server = Server::start(node.clone(), options)?;
+        let assets = project.config.serve.as_ref().map(Assets::open).transpose()?;
+        let options = ServerOptions { listeners: vec![listener], assets, ..ServerOptions::default() };
+        let server = Server::start(&node, options)?;
         Ok(Host { node, engine, server, threads, address })
     }
 
@@ -83,24 +91,24 @@ impl Host {
     /// Takes no more clients, tells those that are here, finishes what is under way; at most for this long.
     pub(crate) async fn stop(self, drain: Duration) {
         let Host { node, server, threads, .. } = self;
-        let ended = tokio::time::timeout(drain, async {
-            server.drain().await;
-            node.end().await;
-        });
-        if ended.await.is_err() {
-            tracing::warn!("not everything had ended after {} s; it is cut off", drain.as_secs());
+        let deadline = node.clock().now().after_ms(drain.as_millis() as u64);
+        let last_call = node.clock().now().after_ms(drain.saturating_sub(LAST_CALL).as_millis() as u64);
+        let cut = tokio::select! {
+            cut = server.drain(deadline) => cut,
+            () = node.clock().sleep_until(last_call) => {
+                // Requests that still wait for their room are answered, then the rest is cut.
+                let (cut, _) = tokio::join!(server.drain(deadline), tokio::time::timeout(END_MAX, node.end()));
+                cut
+            }
+        };
+        if cut > 0 {
+            tracing::warn!("{cut} clients had not gone after {} s and were cut off", drain.as_secs());
+        }
+        if tokio::time::timeout(END_MAX, node.end()).await.is_err() {
+            tracing::error!("rooms had not ended after {} s; what they had not written is lost", END_MAX.as_secs());
         }
         threads.stop();
     }
-}
-
-fn listen(address: SocketAddr) -> Result<std::net::TcpListener> {
-    party_server::server::listen(address).map_err(|error| {
-        failure_with_hint(
-            format!("{address} cannot be listened on: {error}"),
-            "another program may have the port; choose one with --port",
-        )
-    })
 }
 
 fn engine(data: &Path) -> Result<Engine> {

@@ -111,7 +111,7 @@ impl Builder {
             components,
             limits,
             vars,
-            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new())),
+            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
             running: RefCell::new(None),
         };
         world.start_host().await?;
@@ -138,7 +138,7 @@ pub struct World {
     limits: Arc<Limits>,
     vars: Arc<BTreeMap<String, String>>,
     store: Arc<dyn Store>,
-    running: RefCell<Option<(Node, Server)>>,
+    running: RefCell<Option<(Node, Rc<Server>)>>,
 }
 
 /// What a client got that asked for a connection.
@@ -220,16 +220,16 @@ impl World {
         };
         let running = self.host.during(async {
             let node = Node::start_here(parts)?;
-            let server = Server::start(node.clone(), ServerOptions::default())?;
-            anyhow::Ok((node, server))
+            let server = Server::start(&node, ServerOptions::default())?;
+            anyhow::Ok((node, Rc::new(server)))
         });
         *self.running.borrow_mut() = Some(running.await?);
         self.settle().await;
         Ok(())
     }
 
-    fn server(&self) -> Server {
-        self.running.borrow().as_ref().expect("the host runs").1.clone()
+    fn server(&self) -> Rc<Server> {
+        Rc::clone(&self.running.borrow().as_ref().expect("the host runs").1)
     }
 
     /// Lets everything happen that can happen without time passing.
@@ -264,24 +264,20 @@ impl World {
     /// The host stops gracefully and starts again.
     pub async fn restart_host(&self) -> Result<()> {
         let (node, server) = self.running.borrow_mut().take().context("the host runs")?;
-        self.host
-            .during(async {
-                server.drain().await;
-                node.end().await;
-            })
-            .await;
-        drop((node, server));
+        self.host.during(node.end()).await;
         self.settle().await;
+        self.host.during(server.drain(self.clock.now())).await;
+        drop((node, server));
         self.host.crash();
         self.start_host().await
     }
 
     /// A new in-memory connection to the server.
-    async fn dial(&self) -> DuplexStream {
+    async fn dial(&self) -> Result<DuplexStream> {
         let (near, far) = tokio::io::duplex(SOCKET_BYTES);
-        let server = self.server();
-        self.host.during(async move { server.serve_stream(0, far) }).await;
-        near
+        self.server().inject(far)?;
+        self.settle().await;
+        Ok(near)
     }
 
     /// Connects a client to a room. The path follows `/parties/`: `main/lobby?_pk=alice`.
@@ -299,7 +295,7 @@ impl World {
         for (name, value) in headers {
             request.headers_mut().insert(http::HeaderName::try_from(*name)?, value.parse()?);
         }
-        let stream = self.dial().await;
+        let stream = self.dial().await?;
         let (host, name) = (Rc::clone(&self.host), path.to_owned());
         let answer = Box::pin(async move {
             match tokio_tungstenite::client_async(request, stream).await {
@@ -328,7 +324,7 @@ impl World {
         path: &str,
         body: &[u8],
     ) -> Result<impl Future<Output = Result<Response>> + use<>> {
-        let stream = TokioIo::new(self.dial().await);
+        let stream = TokioIo::new(self.dial().await?);
         let (mut sender, connection) =
             self.host.during(hyper::client::conn::http1::handshake(stream)).await?;
         // The client's half of the connection is a task of the test's side, driven while the host is.
