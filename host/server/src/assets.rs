@@ -1,0 +1,149 @@
+//! Static assets: files beneath one directory, for GET and HEAD.
+//!
+//! Whatever the path says, nothing outside the directory is opened: cap-std resolves every name beneath the open
+//! directory and refuses links that lead out of it. Files that begin with a dot and everything in `node_modules`
+//! are not served, as on PartyKit. Opening and reading block, so they run beside the worker's thread, a bounded
+//! number at a time.
+
+use std::io;
+use std::sync::Arc;
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+use tokio::sync::Semaphore;
+
+use crate::config::ServeConfig;
+use crate::edge::body::EdgeBody;
+
+mod content_type;
+pub(crate) mod file;
+mod name;
+mod validators;
+
+use file::{FileBody, Opened};
+use name::AssetName;
+
+/// Files that are opened or read at the same moment. More wait: disks do not get faster by it.
+const READS_MAX: usize = 8;
+/// The page of a directory, and of a single-page app.
+const INDEX: &str = "index.html";
+/// The page that answers what is not there.
+const NOT_FOUND_PAGE: &str = "404.html";
+
+/// The static assets of a project.
+#[derive(Debug)]
+pub struct Assets {
+    files: Files,
+    single_page_app: bool,
+}
+
+/// The directory, and how much of it may be read at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    directory: Arc<Dir>,
+    reads: Arc<Semaphore>,
+}
+
+impl Assets {
+    /// Opens the directory. It may change while it is served.
+    pub fn open(config: &ServeConfig) -> io::Result<Assets> {
+        let directory = Arc::new(Dir::open_ambient_dir(&config.path, ambient_authority())?);
+        let files = Files { directory, reads: Arc::new(Semaphore::new(READS_MAX)) };
+        Ok(Assets { files, single_page_app: config.single_page_app })
+    }
+
+    /// The answer to a request for anything that is no room; `None` if it is nothing.
+    pub(crate) async fn answer(&self, parts: &Parts) -> Option<Response<EdgeBody>> {
+        if parts.method != Method::GET && parts.method != Method::HEAD {
+            return None;
+        }
+        if let Some(name) = AssetName::of_path(parts.uri.path()) {
+            match self.files.open(name.clone()).await {
+                Opened::File(file) => return Some(present(file, StatusCode::OK, parts)),
+                Opened::Directory if name.is_directory() => {}
+                Opened::Directory => return redirect(parts),
+                Opened::Nothing => {}
+            }
+        }
+        let page = if self.single_page_app && navigates(&parts.headers) {
+            (INDEX, StatusCode::OK)
+        } else {
+            (NOT_FOUND_PAGE, StatusCode::NOT_FOUND)
+        };
+        match self.files.open(AssetName::of_page(page.0)).await {
+            Opened::File(file) => Some(present(file, page.1, parts)),
+            Opened::Directory | Opened::Nothing => None,
+        }
+    }
+}
+
+impl Files {
+    /// Opens a file, or the index of a directory.
+    async fn open(&self, name: AssetName) -> Opened {
+        let directory = Arc::clone(&self.directory);
+        match self.read(move || file::open(&directory, &name)).await {
+            Some(Opened::File(file)) => Opened::File(file.read_through(self)),
+            Some(other) => other,
+            None => Opened::Nothing,
+        }
+    }
+
+    /// Runs something that reads, beside the worker's thread. `None` only when the host ends.
+    async fn read<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let _turn = Arc::clone(&self.reads).acquire_owned().await.ok()?;
+        tokio::task::spawn_blocking(read).await.ok()
+    }
+}
+
+/// Whether a browser goes to a page, rather than loading a part of one.
+fn navigates(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")
+}
+
+/// A directory without its slash: with the index in its place, the relative links in it would lead elsewhere.
+fn redirect(parts: &Parts) -> Option<Response<EdgeBody>> {
+    let query = parts.uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    let location = HeaderValue::from_str(&format!("{}/{query}", parts.uri.path())).ok()?;
+    let mut response = Response::new(EdgeBody::Whole("".into()));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(LOCATION, location);
+    Some(response)
+}
+
+fn present(file: FileBody, status: StatusCode, parts: &Parts) -> Response<EdgeBody> {
+    let facts = file.facts();
+    let fresh = status == StatusCode::OK && validators::is_fresh(&parts.headers, facts);
+    let mut headers = HeaderMap::new();
+    let mut set = |name: HeaderName, value: &str| {
+        // All values are ASCII of our own making.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(ETAG, &facts.etag());
+    if let Some(date) = facts.last_modified() {
+        set(LAST_MODIFIED, &date);
+    }
+    // Kept by browsers, but asked for again each time: a page and its script must not be of different days.
+    set(CACHE_CONTROL, "no-cache");
+    if !fresh {
+        set(CONTENT_TYPE, &facts.content_type);
+    }
+    let bytes = facts.bytes;
+    let mut response = Response::new(match (fresh, parts.method == Method::HEAD) {
+        (true, _) => EdgeBody::Whole("".into()),
+        (false, true) => EdgeBody::Announced(bytes),
+        (false, false) => EdgeBody::File(file),
+    });
+    *response.status_mut() = if fresh { StatusCode::NOT_MODIFIED } else { status };
+    *response.headers_mut() = headers;
+    response
+}
+
+#[cfg(test)]
+mod tests;

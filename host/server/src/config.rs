@@ -1,0 +1,248 @@
+//! `party.toml`: how a project is served.
+//!
+//! Read strictly: a key that means nothing, a value of the wrong type or beyond its bounds is refused with its
+//! line and what to do, because a misspelt limit that is passed over in silence is a limit that is not there.
+//!
+//! ```toml
+//! name = "my-project"      # default: the name of the directory
+//! main = "."               # the party of /party/:room: a crate, or a component that ends in .wasm
+//! memory = "volatile"      # default, and all that this version has
+//! port = 1999
+//!
+//! [serve]
+//! path = "public"          # static assets
+//! singlePageApp = false    # answer navigation to unknown paths with index.html
+//!
+//! [parties]
+//! lobby = "lobby"          # the party of /parties/lobby/:room
+//!
+//! [vars]
+//! GREETING = "hello"       # what guests read as variables and environment
+//!
+//! [limits]
+//! message_in_bytes_max = 1048576
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use party_core::address::{NAME_BYTES_MAX, check_name};
+use party_core::limits::Limits;
+
+mod limits;
+pub mod problem;
+mod section;
+
+use problem::{ConfigError, Problem};
+use section::{Found, Section, Source};
+
+/// The name of the file.
+pub const FILE_NAME: &str = "party.toml";
+/// The largest file that is read, in bytes.
+pub const FILE_BYTES_MAX: u64 = 1 << 20;
+/// The party that `/party/:room` leads to.
+pub const MAIN_PARTY: &str = "main";
+
+/// A project as its directory describes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProjectConfig {
+    /// Where it is.
+    pub directory: PathBuf,
+    /// The project's name, part of every room's address.
+    pub name: String,
+    /// The code of its parties, by name; [`MAIN_PARTY`] is among them if the project has one.
+    pub parties: BTreeMap<String, PartySource>,
+    /// What becomes of a room's memory.
+    pub memory: Memory,
+    /// The port to listen on, 1 to 65,535.
+    pub port: Option<u16>,
+    /// Static assets.
+    pub serve: Option<ServeConfig>,
+    /// What guests read as variables.
+    pub vars: BTreeMap<String, String>,
+    /// The bounds of its rooms.
+    pub limits: Limits,
+}
+
+/// Where a party's code is. The path exists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PartySource {
+    /// A directory with a `Cargo.toml`, to be built.
+    Crate(PathBuf),
+    /// A component.
+    Component(PathBuf),
+}
+
+/// What becomes of a room's memory when nothing happens, and at the end of the host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// It is gone; the room starts from its storage.
+    Volatile,
+}
+
+/// Static assets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServeConfig {
+    /// Their directory. It exists.
+    pub path: PathBuf,
+    /// Whether navigation to a path that is nothing is answered with `index.html`.
+    pub single_page_app: bool,
+}
+
+impl ProjectConfig {
+    /// Reads the `party.toml` of a directory. Without one, everything is as if it were empty.
+    pub fn load(directory: &Path) -> Result<ProjectConfig, ConfigError> {
+        let failed = |path: &Path, problem| ConfigError { path: path.into(), line: None, problem };
+        match fs::metadata(directory) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(failed(directory, Problem::NotADirectory)),
+            Err(error) => return Err(failed(directory, Problem::Unreadable(error))),
+        }
+        let path = directory.join(FILE_NAME);
+        let text = read_bounded(&path).map_err(|problem| failed(&path, problem))?;
+        ProjectConfig::parse(directory, &path, &text)
+    }
+
+    fn parse(directory: &Path, path: &Path, text: &str) -> Result<ProjectConfig, ConfigError> {
+        let source = Source { path, text };
+        let mut top = source.parse()?;
+        let config = ProjectConfig {
+            directory: directory.into(),
+            name: project_name(&mut top, directory)?,
+            parties: parties(&mut top, directory)?,
+            memory: memory(&mut top)?,
+            port: top.integer("port", 1, u64::from(u16::MAX))?.map(|port| port as u16),
+            serve: serve(top.section("serve")?, directory)?,
+            vars: vars(top.section("vars")?)?,
+            limits: limits::read(top.section("limits")?)?,
+        };
+        top.finish(&["name", "main", "memory", "port", "serve", "parties", "vars", "limits"])?;
+        Ok(config)
+    }
+}
+
+/// A file that is not there reads as empty.
+fn read_bounded(path: &Path) -> Result<String, Problem> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => return Err(Problem::Unreadable(error)),
+    };
+    let mut text = String::new();
+    let bytes = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(Problem::Unreadable)? as u64;
+    if bytes > FILE_BYTES_MAX {
+        return Err(Problem::TooLarge { bytes: fs::metadata(path).map_or(bytes, |found| found.len()) });
+    }
+    Ok(text)
+}
+
+fn project_name(top: &mut Section<'_>, directory: &Path) -> Result<String, ConfigError> {
+    match top.string("name")? {
+        Some(Found { value, at }) => match check_name("project", &value) {
+            Ok(()) => Ok(value),
+            Err(error) => Err(top.error(at, Problem::BadName(error))),
+        },
+        None => Ok(name_of(directory)),
+    }
+}
+
+/// The directory's name, made fit for a URL.
+fn name_of(directory: &Path) -> String {
+    let whole = fs::canonicalize(directory).unwrap_or_else(|_| directory.into());
+    let name = whole.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let fit = |c: char| if matches!(c, 'a'..='z' | '0'..='9' | '_' | '-') { c } else { '-' };
+    let name: String = name.chars().map(fit).take(NAME_BYTES_MAX).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { "project".into() } else { name.into() }
+}
+
+fn parties(top: &mut Section<'_>, directory: &Path) -> Result<BTreeMap<String, PartySource>, ConfigError> {
+    let mut parties = BTreeMap::new();
+    if let Some(found) = top.string("main")? {
+        parties.insert(MAIN_PARTY.into(), party_source(top, "main", found, directory)?);
+    } else if directory.join("Cargo.toml").is_file() {
+        parties.insert(MAIN_PARTY.into(), PartySource::Crate(directory.into()));
+    }
+    let Some(mut section) = top.section("parties")? else { return Ok(parties) };
+    for Found { value: name, at } in section.keys() {
+        if name == MAIN_PARTY {
+            return Err(section.error(at, Problem::ReservedParty));
+        }
+        check_name("party", &name).map_err(|error| section.error(at, Problem::BadName(error)))?;
+        if let Some(found) = section.string(&name)? {
+            let source = party_source(&section, &name, found, directory)?;
+            parties.insert(name, source);
+        }
+    }
+    Ok(parties)
+}
+
+fn party_source(
+    section: &Section<'_>,
+    key: &str,
+    Found { value, at }: Found<String>,
+    directory: &Path,
+) -> Result<PartySource, ConfigError> {
+    let path = directory.join(&value);
+    let found = match fs::metadata(&path) {
+        Ok(found) if found.is_dir() && path.join("Cargo.toml").is_file() => {
+            return Ok(PartySource::Crate(path));
+        }
+        Ok(found) if found.is_file() && path.extension().is_some_and(|ending| ending == "wasm") => {
+            return Ok(PartySource::Component(path));
+        }
+        Ok(found) if found.is_dir() => "a directory without a Cargo.toml",
+        Ok(_) => "a file that does not end in .wasm",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "not there",
+        Err(_) => "not readable",
+    };
+    Err(section.error(at, Problem::NoParty { key: section.full(key), value, found }))
+}
+
+fn memory(top: &mut Section<'_>) -> Result<Memory, ConfigError> {
+    let Some(Found { value, at }) = top.string("memory")? else { return Ok(Memory::Volatile) };
+    match value.as_str() {
+        "volatile" => Ok(Memory::Volatile),
+        "hibernate" | "durable" => Err(top.error(at, Problem::NoSleepYet { value })),
+        _ => Err(top.error(at, Problem::BadMemory { value })),
+    }
+}
+
+fn serve(section: Option<Section<'_>>, directory: &Path) -> Result<Option<ServeConfig>, ConfigError> {
+    let Some(mut section) = section else { return Ok(None) };
+    let path = section.string("path")?;
+    let single_page_app = section.boolean("singlePageApp")?.unwrap_or(false);
+    let serve = match path {
+        None => Err(section.error_here(Problem::MissingKey { section: "serve", key: "path" })),
+        Some(Found { value, at }) => {
+            let path = directory.join(&value);
+            if path.is_dir() {
+                Ok(ServeConfig { path, single_page_app })
+            } else {
+                Err(section.error(at, Problem::NoAssets { value }))
+            }
+        }
+    };
+    // A misspelt key is the better explanation of a missing one, so it is told first.
+    section.finish(&["path", "singlePageApp"])?;
+    serve.map(Some)
+}
+
+fn vars(section: Option<Section<'_>>) -> Result<BTreeMap<String, String>, ConfigError> {
+    let mut vars = BTreeMap::new();
+    let Some(mut section) = section else { return Ok(vars) };
+    for Found { value: name, at } in section.keys() {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(section.error(at, Problem::BadVariable { name }));
+        }
+        if let Some(Found { value, .. }) = section.string(&name)? {
+            vars.insert(name, value);
+        }
+    }
+    Ok(vars)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Which limits can be set, and between which bounds.
+
+use party_core::limits::{Limits, MESSAGE_IN_BYTES_CEILING};
+
+use super::problem::ConfigError;
+use super::section::Section;
+
+/// One limit that can be set under `[limits]`.
+struct Setting {
+    name: &'static str,
+    min: u64,
+    max: u64,
+    set: fn(&mut Limits, u64),
+}
+
+/// Fails the build if a row's bounds are upside down or beyond what the field can hold.
+const fn bounds_fit(min: u64, max: u64, type_max: u64) {
+    assert!(min <= max && max <= type_max);
+}
+
+/// A row of the table. The cast cannot cut anything, because the bounds fit the field's type.
+macro_rules! setting {
+    ($name:ident: $type:ty, $min:expr, $max:expr) => {
+        Setting {
+            name: stringify!($name),
+            min: $min,
+            max: {
+                const { bounds_fit($min, $max, <$type>::MAX as u64) };
+                $max
+            },
+            set: |limits, value| limits.$name = value as $type,
+        }
+    };
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+
+/// Every field of [`Limits`]. The upper bounds are what a room of this kind can need at most, so that a slip of
+/// the pen is found; they are no promise that a host can bear all of them at once.
+const SETTINGS: &[Setting] = &[
+    setting!(memory_bytes_max: u64, MIB, 4 * GIB),
+    setting!(turn_fuel_max: u64, 1_000_000, 1_000_000_000_000_000),
+    setting!(turn_deadline_ms: u64, 1, 10 * MINUTE_MS),
+    setting!(message_in_bytes_max: u32, 1, MESSAGE_IN_BYTES_CEILING as u64),
+    setting!(message_out_bytes_max: u32, 1, 256 * MIB),
+    setting!(turn_sends_max: u32, 1, 100_000_000),
+    setting!(turn_output_bytes_max: u64, KIB, 4 * GIB),
+    setting!(request_body_bytes_max: u32, 0, GIB),
+    setting!(response_body_bytes_max: u32, 0, GIB),
+    setting!(key_bytes_max: u32, 1, 64 * KIB),
+    setting!(value_bytes_max: u32, 1, 64 * MIB),
+    setting!(storage_bytes_max: u64, 0, 1_024 * GIB),
+    setting!(keys_per_call_max: u32, 1, 1_000_000),
+    setting!(page_entries_max: u32, 1, 1_000_000),
+    setting!(page_bytes_max: u32, KIB, 256 * MIB),
+    setting!(turn_write_bytes_max: u64, KIB, 4 * GIB),
+    setting!(connections_max: u32, 0, 1_000_000),
+    setting!(tags_max: u32, 0, 1_000),
+    setting!(tag_chars_max: u32, 1, 64 * KIB),
+    setting!(attachment_bytes_max: u32, 0, MIB),
+    setting!(credit_events: u32, 1, 100_000),
+    setting!(credit_bytes: u32, 1, GIB),
+    setting!(requests_waiting_max: u32, 1, 1_000_000),
+    setting!(requests_open_max: u32, 1, 1_000_000),
+    setting!(outbound_queue_bytes_max: u32, 1, GIB),
+    setting!(operations_open_max: u32, 0, 1_000_000),
+    setting!(holds_max: u32, 1, 1_000_000),
+    setting!(turn_log_lines_max: u32, 0, 1_000_000),
+    setting!(turn_log_bytes_max: u32, 0, 256 * MIB),
+    setting!(events_pending_max: u32, 1, 10_000_000),
+    setting!(uncommitted_turns_max: u32, 1, 100_000),
+    setting!(uncommitted_bytes_max: u64, KIB, 4 * GIB),
+    setting!(accept_deadline_ms: u64, 1, 10 * MINUTE_MS),
+    setting!(connect_deadline_ms: u64, 1, DAY_MS),
+    setting!(request_deadline_ms: u64, 1, DAY_MS),
+    setting!(hold_deadline_ms: u64, 1, DAY_MS),
+    setting!(alarm_deadline_ms: u64, 1, DAY_MS),
+    setting!(drops_per_minute_max: u32, 1, 1_000_000),
+    setting!(suspended_ms: u64, 1, DAY_MS),
+];
+
+/// The defaults, less what the section sets.
+pub(super) fn read(section: Option<Section<'_>>) -> Result<Limits, ConfigError> {
+    let mut limits = Limits::default();
+    let Some(mut section) = section else { return Ok(limits) };
+    for setting in SETTINGS {
+        if let Some(value) = section.integer(setting.name, setting.min, setting.max)? {
+            (setting.set)(&mut limits, value);
+        }
+    }
+    let known: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+    section.finish(&known)?;
+    Ok(limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SETTINGS;
+    use party_core::limits::Limits;
+
+    #[test]
+    fn every_limit_can_be_set_and_its_default_is_within_its_bounds() {
+        // The derived Debug is the one place that lists the fields.
+        let printed = format!("{:?}", Limits::default());
+        let fields = printed.trim_start_matches("Limits { ").trim_end_matches(" }");
+        let fields: Vec<_> = fields.split(", ").filter_map(|field| field.split_once(": ")).collect();
+        assert_eq!(fields.len(), SETTINGS.len());
+        for ((name, default), setting) in fields.into_iter().zip(SETTINGS) {
+            assert_eq!(name, setting.name);
+            let default: u64 = default.parse().unwrap();
+            assert!((setting.min..=setting.max).contains(&default), "{name} = {default}");
+        }
+    }
+
+    #[test]
+    fn a_setting_sets_its_own_field() {
+        for setting in SETTINGS {
+            let mut limits = Limits::default();
+            (setting.set)(&mut limits, setting.max - 1);
+            let printed = format!("{limits:?}");
+            assert!(printed.contains(&format!("{}: {}", setting.name, setting.max - 1)), "{}", setting.name);
+        }
+    }
+}

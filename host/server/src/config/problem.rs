@@ -1,0 +1,177 @@
+//! What can be wrong with a project's configuration, said with the place, the value, the bound and what to do.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A project that cannot be served as it is configured.
+///
+/// Prints as `party.toml:3: unknown key "prot"`, followed by a `hint:` line where there is something to do.
+#[derive(Debug)]
+pub struct ConfigError {
+    /// The file, or the directory, that it is about.
+    pub path: PathBuf,
+    /// The line in the file, from 1.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What is wrong.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// The file or directory cannot be read.
+    #[error("it cannot be read")]
+    Unreadable(#[source] std::io::Error),
+    /// The directory is none.
+    #[error("it is not a directory")]
+    NotADirectory,
+    /// The file is larger than [`super::FILE_BYTES_MAX`].
+    #[error("the file is {bytes} bytes; the limit is {}", super::FILE_BYTES_MAX)]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+    },
+    /// The file is not TOML.
+    #[error("{message}")]
+    Syntax {
+        /// What the parser says.
+        message: String,
+    },
+    /// A key that means nothing.
+    #[error("unknown key {key:?}")]
+    UnknownKey {
+        /// The key, with its section.
+        key: String,
+        /// The known key that looks most like it.
+        nearest: Option<&'static str>,
+        /// All keys that are known there.
+        known: Vec<&'static str>,
+    },
+    /// A value of the wrong type.
+    #[error("{key:?} must be {expected}, not {found}")]
+    WrongType {
+        /// The key, with its section.
+        key: String,
+        /// What it must be.
+        expected: &'static str,
+        /// What stands there.
+        found: &'static str,
+    },
+    /// A number that is too small or too large.
+    #[error("{key:?} is {value}; it must be between {min} and {max}")]
+    OutOfBounds {
+        /// The key, with its section.
+        key: String,
+        /// What stands there.
+        value: String,
+        /// The smallest allowed.
+        min: u64,
+        /// The largest allowed.
+        max: u64,
+    },
+    /// A name that cannot stand in a URL.
+    #[error(transparent)]
+    BadName(#[from] party_core::address::AddressError),
+    /// A party that is called `main` under `[parties]`.
+    #[error("[parties] names a party \"main\", which is the party that the key \"main\" names")]
+    ReservedParty,
+    /// Neither `volatile`, `hibernate` nor `durable`.
+    #[error("\"memory\" is {value:?}; it must be \"volatile\", \"hibernate\" or \"durable\"")]
+    BadMemory {
+        /// What stands there.
+        value: String,
+    },
+    /// A memory mode that this version does not have.
+    #[error(
+        "rooms cannot sleep yet, so \"memory\" cannot be {value:?}: this version keeps every room in memory only"
+    )]
+    NoSleepYet {
+        /// What stands there.
+        value: String,
+    },
+    /// A variable whose name cannot stand in an environment.
+    #[error("[vars] names a variable {name:?}; a name must not be empty and not hold \"=\" or a zero byte")]
+    BadVariable {
+        /// The name.
+        name: String,
+    },
+    /// A party's code that is neither a crate nor a component.
+    #[error("{key:?} is {value:?}, which is {found}")]
+    NoParty {
+        /// The key, with its section.
+        key: String,
+        /// What stands there.
+        value: String,
+        /// What is found there.
+        found: &'static str,
+    },
+    /// A directory of assets that is none.
+    #[error("\"serve.path\" is {value:?}, which is no directory")]
+    NoAssets {
+        /// What stands there.
+        value: String,
+    },
+    /// A section that lacks a key.
+    #[error("[{section}] lacks the key {key:?}")]
+    MissingKey {
+        /// The section.
+        section: &'static str,
+        /// The key.
+        key: &'static str,
+    },
+}
+
+impl Problem {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Problem::Unreadable(_) | Problem::Syntax { .. } => return None,
+            Problem::NotADirectory => {
+                "give the directory of a project, the one that holds its party.toml".into()
+            }
+            Problem::TooLarge { .. } => "a party.toml says how a project is served, and nothing else".into(),
+            Problem::UnknownKey { nearest: Some(nearest), .. } => format!("did you mean {nearest:?}?"),
+            Problem::UnknownKey { nearest: None, known, .. } => format!("known here: {}", known.join(", ")),
+            Problem::WrongType { expected, .. } => match *expected {
+                "a string" => "write it in double quotes".into(),
+                _ => return None,
+            },
+            Problem::OutOfBounds { .. } => return None,
+            Problem::BadName(_) => "the name stands in URLs, as in /parties/chat/my-room".into(),
+            Problem::ReservedParty => "write main = \"path\" at the top of the file instead".into(),
+            Problem::BadMemory { .. } => "leave it out for what this version can do".into(),
+            Problem::NoSleepYet { .. } => {
+                "leave \"memory\" out, or write \"volatile\"; keep in storage what must last".into()
+            }
+            Problem::BadVariable { .. } => "use letters, digits and _".into(),
+            Problem::NoParty { .. } => {
+                "give a directory with a Cargo.toml, or a component: a file that ends in .wasm".into()
+            }
+            Problem::NoAssets { .. } => "it is taken from the directory of the party.toml on".into(),
+            Problem::MissingKey { section, key } => format!("write {key} = … below [{section}]"),
+        };
+        Some(hint)
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.path.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        write!(f, " {}", self.problem)?;
+        match self.problem.hint() {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.problem)
+    }
+}

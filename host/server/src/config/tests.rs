@@ -1,0 +1,221 @@
+use std::fs;
+use std::path::Path;
+
+use party_core::limits::Limits;
+
+use super::{FILE_NAME, Memory, PartySource, ProjectConfig};
+
+/// A project directory: a `party.toml`, a crate `app`, a component `ready.wasm` and a directory `public`.
+fn project(text: &str) -> (tempfile::TempDir, Result<ProjectConfig, String>) {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at(FILE_NAME), text).unwrap();
+    fs::create_dir(at("app")).unwrap();
+    fs::write(at("app/Cargo.toml"), "").unwrap();
+    fs::write(at("ready.wasm"), "").unwrap();
+    fs::create_dir(at("public")).unwrap();
+    let config = ProjectConfig::load(directory.path());
+    (directory, config.map_err(|error| error.to_string()))
+}
+
+fn check_error(text: &str, expected: &str) {
+    let (directory, config) = project(text);
+    let error = config.expect_err(text);
+    let told = error.replace(&format!("{}/", directory.path().display()), "");
+    assert_eq!(told, expected, "for {text:?}");
+}
+
+#[test]
+fn a_whole_file_is_read() {
+    let (directory, config) = project(
+        "name = \"tic-tac\"\nmain = \"app\"\nmemory = \"volatile\"\nport = 8_080\n\
+         [serve]\npath = \"public\"\nsinglePageApp = true\n\
+         [parties]\nlobby = \"ready.wasm\"\n\
+         [vars]\nGREETING = \"hello\"\n\
+         [limits]\nmessage_in_bytes_max = 0x2000000\ntags_max = 0\n",
+    );
+    let config = config.unwrap();
+    let at = |name: &str| directory.path().join(name);
+    assert_eq!(config.name, "tic-tac");
+    assert_eq!(config.parties["main"], PartySource::Crate(at("app")));
+    assert_eq!(config.parties["lobby"], PartySource::Component(at("ready.wasm")));
+    assert_eq!((config.memory, config.port), (Memory::Volatile, Some(8_080)));
+    let serve = config.serve.unwrap();
+    assert_eq!((serve.path, serve.single_page_app), (at("public"), true));
+    assert_eq!(config.vars["GREETING"], "hello");
+    let expected = Limits { message_in_bytes_max: 32 << 20, tags_max: 0, ..Limits::default() };
+    assert_eq!(config.limits, expected);
+}
+
+#[test]
+fn without_a_file_everything_has_its_default() {
+    let outer = tempfile::tempdir().unwrap();
+    let directory = outer.path().join("My App!");
+    fs::create_dir(&directory).unwrap();
+    let config = ProjectConfig::load(&directory).unwrap();
+    assert_eq!(config.name, "my-app");
+    assert!(config.parties.is_empty());
+    assert_eq!(config.limits, Limits::default());
+    fs::write(directory.join("Cargo.toml"), "").unwrap();
+    let config = ProjectConfig::load(&directory).unwrap();
+    assert_eq!(config.parties["main"], PartySource::Crate(directory));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    check_error("prot = 1999", "party.toml:1: unknown key \"prot\"\nhint: did you mean \"port\"?");
+    check_error(
+        "port = 1\n\n[limits]\nmessage_in_max = 5\n",
+        "party.toml:4: unknown key \"limits.message_in_max\"\nhint: did you mean \"message_in_bytes_max\"?",
+    );
+    check_error(
+        "[serve]\npath = \"public\"\nsinglePageApplication = true",
+        "party.toml:3: unknown key \"serve.singlePageApplication\"\nhint: did you mean \"singlePageApp\"?",
+    );
+    check_error(
+        "[serve]\nxyz = 1",
+        "party.toml:2: unknown key \"serve.xyz\"\nhint: known here: path, singlePageApp",
+    );
+}
+
+#[test]
+fn the_first_unknown_key_of_the_file_is_told() {
+    check_error(
+        "zoo = 1\nprot = 2",
+        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, serve, parties, vars, limits",
+    );
+}
+
+#[test]
+fn a_wrong_type_says_what_was_expected() {
+    check_error("port = \"1999\"", "party.toml:1: \"port\" must be an integer, not a string");
+    check_error(
+        "name = 5",
+        "party.toml:1: \"name\" must be a string, not an integer\nhint: write it in double quotes",
+    );
+    check_error("serve = \"public\"", "party.toml:1: \"serve\" must be a table, not a string");
+    check_error(
+        "[vars]\nDEBUG = true",
+        "party.toml:2: \"vars.DEBUG\" must be a string, not true or false\nhint: write it in double quotes",
+    );
+    check_error(
+        "[serve]\npath = \"public\"\nsinglePageApp = 1.5",
+        "party.toml:3: \"serve.singlePageApp\" must be true or false, not a float",
+    );
+}
+
+#[test]
+fn a_number_beyond_its_bounds_is_refused_with_both() {
+    check_error("port = 65536", "party.toml:1: \"port\" is 65536; it must be between 1 and 65535");
+    check_error("port = 0", "party.toml:1: \"port\" is 0; it must be between 1 and 65535");
+    check_error(
+        "limits.message_in_bytes_max = 33554433",
+        "party.toml:1: \"limits.message_in_bytes_max\" is 33554433; it must be between 1 and 33554432",
+    );
+    check_error(
+        "limits.tags_max = -1",
+        "party.toml:1: \"limits.tags_max\" is -1; it must be between 0 and 1000",
+    );
+    check_error(
+        "limits.tags_max = 99999999999999999999999999",
+        "party.toml:1: \"limits.tags_max\" is 99999999999999999999999999; it must be between 0 and 1000",
+    );
+}
+
+#[test]
+fn memory_that_is_not_there_yet_is_refused_with_the_reason() {
+    check_error(
+        "memory = \"durable\"",
+        "party.toml:1: rooms cannot sleep yet, so \"memory\" cannot be \"durable\": this version keeps every room \
+         in memory only\nhint: leave \"memory\" out, or write \"volatile\"; keep in storage what must last",
+    );
+    check_error(
+        "memory = \"forever\"",
+        "party.toml:1: \"memory\" is \"forever\"; it must be \"volatile\", \"hibernate\" or \"durable\"\n\
+         hint: leave it out for what this version can do",
+    );
+}
+
+#[test]
+fn names_are_checked() {
+    check_error(
+        "name = \"Tic Tac\"",
+        "party.toml:1: project name \"Tic Tac\" is not allowed: use 1 to 64 of a-z, 0-9, _ and -\n\
+         hint: the name stands in URLs, as in /parties/chat/my-room",
+    );
+    check_error(
+        "[parties]\nMain = \"app\"",
+        "party.toml:2: party name \"Main\" is not allowed: use 1 to 64 of a-z, 0-9, _ and -\n\
+         hint: the name stands in URLs, as in /parties/chat/my-room",
+    );
+    check_error(
+        "[parties]\nmain = \"app\"",
+        "party.toml:2: [parties] names a party \"main\", which is the party that the key \"main\" names\n\
+         hint: write main = \"path\" at the top of the file instead",
+    );
+    check_error(
+        "[vars]\n\"A=B\" = \"c\"",
+        "party.toml:2: [vars] names a variable \"A=B\"; a name must not be empty and not hold \"=\" or a zero byte\n\
+         hint: use letters, digits and _",
+    );
+}
+
+#[test]
+fn code_and_assets_must_be_there() {
+    let hint = "hint: give a directory with a Cargo.toml, or a component: a file that ends in .wasm";
+    check_error(
+        "main = \"nowhere\"",
+        &format!("party.toml:1: \"main\" is \"nowhere\", which is not there\n{hint}"),
+    );
+    check_error(
+        "[parties]\nx = \"public\"",
+        &format!(
+            "party.toml:2: \"parties.x\" is \"public\", which is a directory without a Cargo.toml\n{hint}"
+        ),
+    );
+    check_error(
+        "main = \"party.toml\"",
+        &format!(
+            "party.toml:1: \"main\" is \"party.toml\", which is a file that does not end in .wasm\n{hint}"
+        ),
+    );
+    check_error(
+        "[serve]\npath = \"dist\"",
+        "party.toml:2: \"serve.path\" is \"dist\", which is no directory\n\
+         hint: it is taken from the directory of the party.toml on",
+    );
+    check_error(
+        "port = 1\n[serve]\n",
+        "party.toml:2: [serve] lacks the key \"path\"\nhint: write path = … below [serve]",
+    );
+}
+
+#[test]
+fn text_that_is_not_toml_is_refused_with_its_line() {
+    let (_directory, config) = project("port = 1\nmain = \n");
+    let error = config.unwrap_err();
+    assert!(error.contains("party.toml:2: "), "{error}");
+    let (_directory, config) = project("port = 1\nport = 2\n");
+    let error = config.unwrap_err();
+    assert!(error.contains("party.toml:2: duplicate key"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_too_large_or_not_text_is_refused() {
+    let (_directory, config) = project(&" ".repeat((1 << 20) + 1));
+    assert!(config.unwrap_err().contains("the file is 1048577 bytes; the limit is 1048576"));
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(FILE_NAME), [0xff, 0xfe]).unwrap();
+    let error = ProjectConfig::load(directory.path()).unwrap_err();
+    assert!(error.to_string().ends_with("it cannot be read"), "{error}");
+}
+
+#[test]
+fn a_project_that_is_no_directory_is_refused() {
+    let error = ProjectConfig::load(Path::new("/dev/null")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "/dev/null: it is not a directory\nhint: give the directory of a project, the one that holds its party.toml"
+    );
+    assert!(ProjectConfig::load(Path::new("/nowhere/at/all")).is_err());
+}

@@ -1,0 +1,121 @@
+//! What becomes of one request: a room answers it, or an asset, or nobody; or it opens a WebSocket.
+
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use hyper::{Method, Request};
+use party_core::address::RoomAddress;
+use party_core::event::{Handlers, NewConnection};
+use party_core::http::{Request as GuestRequest, Response};
+use party_core::profile;
+use party_node::connection::Connect;
+
+use super::body::{Collected, EdgeBody, collect};
+use super::exchange::{guest_headers, guest_uri, to_wire};
+use super::handshake;
+use super::http::Progress;
+use super::routes::{Route, route};
+use super::watch::Stage;
+use super::worker::EdgeWorker;
+
+/// Answers a request.
+pub(crate) async fn answer(
+    worker: &EdgeWorker,
+    progress: &Progress,
+    request: Request<Incoming>,
+) -> hyper::Response<EdgeBody> {
+    let (parts, body) = request.into_parts();
+    // A tunnel would leave HTTP behind.
+    if parts.method == Method::CONNECT {
+        return refuse(progress, Response::text(405, "this host is no proxy"), &parts.method);
+    }
+    let node = worker.node();
+    let has_party = |party: &str| node.party(party).is_some();
+    let answered = match route(node.project(), parts.uri.path(), has_party) {
+        Route::Room(address) if handshake::asks_for_websocket(&parts.headers) => {
+            connect(worker, progress, address, &parts).await
+        }
+        Route::Room(address) => ask(worker, address, &parts, body).await,
+        Route::Refused(response) => Err(response),
+        Route::Elsewhere => match worker.assets() {
+            Some(assets) => match assets.answer(&parts).await {
+                Some(response) => return response,
+                None => Err(Response::text(404, profile::NOT_FOUND)),
+            },
+            None => Err(Response::text(404, profile::NOT_FOUND)),
+        },
+    };
+    match answered {
+        Err(refusal) if has_body(&parts) => refuse(progress, refusal, &parts.method),
+        Ok(response) | Err(response) => to_wire(response, &parts.method),
+    }
+}
+
+/// A refusal of something that is still being sent: the connection can carry nothing else.
+fn refuse(progress: &Progress, refusal: Response, method: &Method) -> hyper::Response<EdgeBody> {
+    progress.refuse();
+    let mut response = to_wire(refusal, method);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Whether the client sends a body.
+fn has_body(parts: &Parts) -> bool {
+    parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// Asks a room. An error is a refusal by the host itself, before the whole body has come.
+async fn ask(
+    worker: &EdgeWorker,
+    address: RoomAddress,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Response, Response> {
+    let Some(party) = worker.node().party(address.party()) else {
+        return Err(profile::party_not_found(address.party()));
+    };
+    if !party.handlers.has(Handlers::ON_REQUEST) {
+        // The room need not even be woken.
+        return Err(profile::failed(profile::NO_ON_REQUEST, None, ""));
+    }
+    let uri = guest_uri(parts)?;
+    let Collected { bytes, share } = collect(worker, body, party.limits.request_body_bytes_max).await?;
+    let request = GuestRequest {
+        method: parts.method.as_str().into(),
+        uri,
+        headers: guest_headers(&parts.headers),
+        body: bytes,
+    };
+    let answered = worker.node().request(address, request).await;
+    drop(share);
+    Ok(answered.unwrap_or_else(|error| Response::text(503, error.to_string())))
+}
+
+/// Opens a WebSocket: the 101 waits until the room has accepted the client.
+async fn connect(
+    worker: &EdgeWorker,
+    progress: &Progress,
+    address: RoomAddress,
+    parts: &Parts,
+) -> Result<Response, Response> {
+    let switch = handshake::check(parts)?;
+    let uri = guest_uri(parts)?;
+    if worker.watch.stage() != Stage::Serving {
+        return Err(Response::text(503, "the host is shutting down"));
+    }
+    let node = worker.node();
+    let new = NewConnection {
+        key: handshake::client_key(parts.uri.query()).unwrap_or_else(|| node.uuid()),
+        uri,
+        headers: guest_headers(&parts.headers),
+        opened_at: node.clock().now(),
+    };
+    match node.connect(address, new).await {
+        Ok(Connect::Accepted(ticket)) => {
+            progress.upgrade(ticket);
+            Ok(switch)
+        }
+        Ok(Connect::Rejected(response)) => Ok(response),
+        Err(error) => Ok(Response::text(503, error.to_string())),
+    }
+}

@@ -1,0 +1,141 @@
+//! Bodies: those that clients send, collected within bounds, and those that they get.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use party_core::http::Response;
+use party_core::ids::Timestamp;
+use party_node::clock::Clock;
+
+use super::count::Share;
+use super::worker::EdgeWorker;
+use crate::assets::file::{FileBody, FileError};
+
+/// The body of a response.
+#[derive(Debug)]
+pub(crate) enum EdgeBody {
+    /// These bytes.
+    Whole(Bytes),
+    /// Nothing, but a length as if there were something: the answer to HEAD.
+    Announced(u64),
+    /// A file.
+    File(FileBody),
+}
+
+impl Body for EdgeBody {
+    type Data = Bytes;
+    type Error = FileError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, FileError>>> {
+        match self.get_mut() {
+            EdgeBody::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            EdgeBody::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            EdgeBody::Announced(_) => Poll::Ready(None),
+            EdgeBody::File(file) => {
+                file.poll_chunk(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            EdgeBody::Whole(bytes) => bytes.is_empty(),
+            EdgeBody::Announced(_) => false,
+            EdgeBody::File(file) => file.left() == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            EdgeBody::Whole(bytes) => bytes.len() as u64,
+            EdgeBody::Announced(bytes) => *bytes,
+            EdgeBody::File(file) => file.left(),
+        })
+    }
+}
+
+/// A request's body, and its part of what the host holds.
+pub(crate) struct Collected {
+    pub(crate) bytes: Bytes,
+    pub(crate) share: Option<Share>,
+}
+
+/// Collects a request's body, or says how to answer instead.
+pub(crate) async fn collect(
+    worker: &EdgeWorker,
+    body: Incoming,
+    bytes_max: u32,
+) -> Result<Collected, Response> {
+    if body.is_end_stream() {
+        return Ok(Collected { bytes: Bytes::new(), share: None });
+    }
+    let announced = body.size_hint().lower();
+    if announced > u64::from(bytes_max) {
+        return Err(Response::text(413, format!("the body is {announced} bytes; the limit is {bytes_max}")));
+    }
+    let ms_max = worker.limits.body_ms_max;
+    let due = worker.clock().now().after_ms(ms_max);
+    let collecting = collect_within(worker, body, bytes_max as usize);
+    match before(worker.clock(), due, collecting).await {
+        Some(collected) => collected,
+        None => Err(Response::text(408, format!("the body has not come within {ms_max} ms"))),
+    }
+}
+
+async fn collect_within(
+    worker: &EdgeWorker,
+    mut body: Incoming,
+    bytes_max: usize,
+) -> Result<Collected, Response> {
+    let Some(mut share) = worker.bodies().take(0) else { return Err(no_room()) };
+    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Response::text(400, format!("the body is broken: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > bytes_max {
+            return Err(Response::text(
+                413,
+                format!("the body is larger than the limit of {bytes_max} bytes"),
+            ));
+        }
+        if !share.grow(data.len()) {
+            return Err(no_room());
+        }
+        // Most bodies come in one piece and need no copy.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        rest.extend_from_slice(&std::mem::take(&mut first));
+        rest.extend_from_slice(&data);
+    }
+    let bytes = if rest.is_empty() { first } else { rest.freeze() };
+    Ok(Collected { bytes, share: Some(share) })
+}
+
+fn no_room() -> Response {
+    Response::text(503, "the host holds as many request bodies as it may")
+}
+
+/// What a future gives before some time; `None` if the time comes first. The clock is only asked to wait if the
+/// future is not ready at once.
+async fn before<F: Future>(clock: &Arc<dyn Clock>, due: Timestamp, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut sleep = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        let sleep = sleep.get_or_insert_with(|| clock.sleep_until(due));
+        sleep.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}

@@ -1,0 +1,250 @@
+use bytes::Bytes;
+use party_core::message::{CloseFrame, Message};
+
+use super::super::write_queue::WriteQueue;
+use super::{Fault, Frames, Received, encode, ping};
+
+const BYTES_MAX: u32 = 1 << 20;
+const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
+
+/// A client's frame: first byte as given, masked payload.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut wire = vec![first];
+    match payload.len() {
+        length @ 0..=125 => wire.push(0x80 | length as u8),
+        length @ 126..=0xffff => {
+            wire.push(0x80 | 126);
+            wire.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            wire.push(0x80 | 127);
+            wire.extend((length as u64).to_be_bytes());
+        }
+    }
+    wire.extend(MASK);
+    wire.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    wire
+}
+
+/// Everything that comes of some bytes, given in pieces of `step`, and what is written in answer.
+fn run(wire: &[u8], step: usize) -> (Vec<Result<Received, Fault>>, Vec<u8>) {
+    let (mut frames, mut out) = (Frames::new(BYTES_MAX), WriteQueue::default());
+    let mut seen = Vec::new();
+    'all: for piece in wire.chunks(step) {
+        let mut input = piece;
+        loop {
+            match frames.next(&mut input, &mut out) {
+                Ok(None) => break,
+                Ok(Some(received)) => {
+                    let last = matches!(received, Received::Close(_));
+                    seen.push(Ok(received));
+                    if last {
+                        break 'all;
+                    }
+                }
+                Err(fault) => {
+                    seen.push(Err(fault));
+                    break 'all;
+                }
+            }
+        }
+        assert!(input.is_empty(), "all bytes are taken");
+    }
+    (seen, written(&mut out))
+}
+
+fn written(out: &mut WriteQueue) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while !out.is_empty() {
+        let (slices, count) = out.slices();
+        let piece: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+        out.advance(piece.len());
+        bytes.extend(piece);
+    }
+    bytes
+}
+
+fn check(wire: &[u8], expected: &[Result<Received, Fault>], answer: &[u8]) {
+    for step in [1, 3, usize::MAX] {
+        let (seen, written) = run(wire, step);
+        assert_eq!(seen, expected, "in steps of {step}");
+        assert_eq!(written, answer, "in steps of {step}");
+    }
+}
+
+fn text(text: &str) -> Result<Received, Fault> {
+    Ok(Received::Message(Message::text(text)))
+}
+
+fn protocol(seen: &[Result<Received, Fault>]) -> bool {
+    matches!(seen, [Err(Fault::Protocol(_))])
+}
+
+#[test]
+fn messages_come_out_whole_however_their_bytes_arrive() {
+    let mut wire = frame(0x81, b"hello");
+    wire.extend(frame(0x82, &[0xff, 0x00]));
+    wire.extend(frame(0x81, b""));
+    wire.extend(frame(0x81, &[b'x'; 70_000]));
+    let binary = Ok(Received::Message(Message::Binary(Bytes::from_static(&[0xff, 0x00]))));
+    check(&wire, &[text("hello"), binary, text(""), text(&"x".repeat(70_000))], b"");
+}
+
+#[test]
+fn fragments_are_joined_around_a_ping_and_a_split_character() {
+    let mut wire = frame(0x01, &"é".as_bytes()[..1]);
+    wire.extend(frame(0x89, b"now"));
+    wire.extend(frame(0x80, &"é".as_bytes()[1..]));
+    check(&wire, &[Ok(Received::Control), text("é")], b"\x8a\x03now");
+}
+
+#[test]
+fn every_ping_has_its_pong_in_order() {
+    let mut wire = frame(0x89, b"a");
+    wire.extend(frame(0x89, b"b"));
+    wire.extend(frame(0x8a, b"unasked"));
+    check(
+        &wire,
+        &[Ok(Received::Control), Ok(Received::Control), Ok(Received::Control)],
+        b"\x8a\x01a\x8a\x01b",
+    );
+}
+
+#[test]
+fn the_largest_message_passes_and_one_byte_more_does_not() {
+    let largest = vec![7; BYTES_MAX as usize];
+    let (seen, _) = run(&frame(0x82, &largest), usize::MAX);
+    assert_eq!(seen, [Ok(Received::Message(Message::Binary(largest.clone().into())))]);
+
+    let fault = Fault::TooLarge { bytes: 1_048_577, bytes_max: 1_048_576 };
+    assert_eq!(fault.to_string(), "Message is too large: 1048577 > 1048576");
+    let larger = frame(0x82, &[&largest[..], &[7]].concat());
+    // The head is enough: nobody waits for a body that will be refused.
+    assert_eq!(run(&larger[..14], usize::MAX).0, [Err(fault.clone())]);
+
+    let mut fragments = frame(0x02, &largest);
+    fragments.extend(frame(0x80, &[7]));
+    assert_eq!(run(&fragments, usize::MAX).0, [Err(fault)]);
+}
+
+#[test]
+fn a_close_is_answered_with_its_own_code_and_reason() {
+    let mut wire = frame(0x88, b"\x0f\xa0bye");
+    wire.extend(frame(0x81, b"too late"));
+    let (seen, answer) = run(&wire, usize::MAX);
+    assert_eq!(seen, [Ok(Received::Close(CloseFrame::new(4000, "bye")))]);
+    assert_eq!(answer, b"\x88\x05\x0f\xa0bye");
+    check(&frame(0x88, b""), &[Ok(Received::Close(CloseFrame::no_code()))], b"\x88\x00");
+}
+
+#[test]
+fn a_close_code_that_may_not_be_sent_is_answered_with_1002() {
+    for code in [0_u16, 999, 1004, 1005, 1006, 1015, 5000, 65535] {
+        let (seen, answer) = run(&frame(0x88, &code.to_be_bytes()), usize::MAX);
+        let Ok(Received::Close(frame)) = &seen[0] else { panic!("{code}: {seen:?}") };
+        assert_eq!(frame.code, 1002, "{code}");
+        assert_eq!(&answer[2..4], &[0x03, 0xea], "{code}");
+    }
+}
+
+#[test]
+fn text_that_is_not_utf8_is_a_fault() {
+    check(&frame(0x81, b"\xc3\x28"), &[Err(Fault::BadText)], b"");
+    check(&frame(0x81, b"\xf0\x9f\x98"), &[Err(Fault::BadText)], b"");
+    check(&frame(0x81, b"\xed\xa0\x80"), &[Err(Fault::BadText)], b"");
+    check(&frame(0x88, b"\x03\xe8\xff"), &[Err(Fault::BadText)], b"");
+    let mut wire = frame(0x01, b"\xce\xba");
+    wire.extend(frame(0x80, b"\xff"));
+    check(&wire, &[Err(Fault::BadText)], b"");
+}
+
+#[test]
+fn frames_that_break_the_protocol_are_faults() {
+    let unmasked = b"\x81\x02hi".to_vec();
+    let reserved_bit = frame(0xc1, b"hi");
+    let reserved_opcode = frame(0x83, b"hi");
+    let reserved_control = frame(0x8b, b"");
+    let long_ping = frame(0x89, &[0; 126]);
+    let fragmented_ping = frame(0x09, b"");
+    let nothing_to_continue = frame(0x80, b"hi");
+    let half_a_code = frame(0x88, b"\x03");
+    let not_continued = [frame(0x01, b"a"), frame(0x81, b"b")].concat();
+    let cases = [
+        unmasked,
+        reserved_bit,
+        reserved_opcode,
+        reserved_control,
+        long_ping,
+        fragmented_ping,
+        nothing_to_continue,
+        half_a_code,
+        not_continued,
+    ];
+    for wire in cases {
+        let (seen, answer) = run(&wire, usize::MAX);
+        assert!(protocol(&seen), "{wire:?}: {seen:?}");
+        assert!(answer.is_empty(), "the caller closes");
+    }
+}
+
+#[test]
+fn our_close_stands_behind_what_was_queued_and_waits_for_its_answer() {
+    let (mut frames, mut out) = (Frames::new(BYTES_MAX), WriteQueue::default());
+    out.push_message(encode(&Message::text("last")), 4);
+    frames.close(Some(&CloseFrame::new(1001, "away")), &mut out);
+    assert_eq!(written(&mut out), b"\x81\x04last\x88\x06\x03\xe9away");
+    let mut wire = frame(0x81, b"on its way");
+    wire.extend(frame(0x88, b"\x03\xe9"));
+    let mut input = &wire[..];
+    assert_eq!(frames.next(&mut input, &mut out), Ok(Some(Received::Message(Message::text("on its way")))));
+    assert_eq!(frames.next(&mut input, &mut out), Ok(Some(Received::Close(CloseFrame::new(1001, "")))));
+    assert!(out.is_empty(), "an answer is not answered");
+}
+
+#[test]
+fn a_close_after_a_fault_is_written() {
+    let (mut frames, mut out) = (Frames::new(BYTES_MAX), WriteQueue::default());
+    let wire = frame(0x81, b"\xff");
+    assert_eq!(frames.next(&mut &wire[..], &mut out), Err(Fault::BadText));
+    frames.close(Some(&CloseFrame::new(1007, "")), &mut out);
+    assert_eq!(written(&mut out), b"\x88\x02\x03\xef");
+}
+
+#[test]
+fn a_close_without_a_code_that_may_be_sent_has_none() {
+    for close in [None, Some(CloseFrame::lost()), Some(CloseFrame::no_code())] {
+        let (mut frames, mut out) = (Frames::new(BYTES_MAX), WriteQueue::default());
+        frames.close(close.as_ref(), &mut out);
+        assert_eq!(written(&mut out), b"\x88\x00");
+    }
+}
+
+#[test]
+fn a_message_is_encoded_with_the_shortest_length() {
+    let head =
+        |length: usize| encode(&Message::Binary(vec![0; length].into()))[..10.min(length + 2)].to_vec();
+    assert_eq!(encode(&Message::text("hi")), &b"\x81\x02hi"[..]);
+    assert_eq!(head(125)[..2], [0x82, 125]);
+    assert_eq!(head(126)[..4], [0x82, 126, 0, 126]);
+    assert_eq!(head(65_535)[..4], [0x82, 126, 0xff, 0xff]);
+    assert_eq!(head(65_536)[..10], [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    assert_eq!(ping(), &b"\x89\x00"[..]);
+}
+
+/// Bytes that nobody meant as frames must end in a fault or wait for more, whatever they are.
+#[test]
+fn noise_never_panics() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for round in 0..2_000 {
+        let wire: Vec<u8> = (0..64)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state as u8
+            })
+            .collect();
+        let (seen, _) = run(&wire, 1 + round % 7);
+        assert!(seen.len() <= 32, "round {round}");
+    }
+}

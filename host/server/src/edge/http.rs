@@ -1,0 +1,260 @@
+//! One client's HTTP connection, until it ends or becomes a WebSocket.
+//!
+//! hyper parses and keeps the connection alive; this task keeps time for it. There is one timeout for all that a
+//! client can drag out between two requests (the head of the next one, idling, reading the last response): while
+//! no request is being answered, either bytes of a response reach the client or the connection is cut.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::TokioIo;
+use party_core::ids::Timestamp;
+use party_node::connection::Ticket;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use super::answer::answer;
+use super::body::EdgeBody;
+use super::count::Share;
+use super::limits::EdgeLimits;
+use super::socket::Socket;
+use super::watch::{Stage, Watched};
+use super::worker::EdgeWorker;
+
+/// How HTTP is spoken.
+pub(crate) struct Protocol {
+    builder: http1::Builder,
+}
+
+impl Protocol {
+    pub(crate) fn new(limits: &EdgeLimits) -> Protocol {
+        let mut builder = http1::Builder::new();
+        builder
+            .keep_alive(true)
+            .max_header_size(limits.head_bytes_max)
+            .max_buf_size(limits.head_bytes_max.max(HEAD_BYTES_LEAST))
+            .max_headers(limits.headers_max)
+            // This task keeps time by the node's clock, which tests move.
+            .header_read_timeout(None)
+            // PartyKit adds none, and it would be the machine's time.
+            .auto_date_header(false);
+        Protocol { builder }
+    }
+}
+
+/// The smallest buffer that hyper takes, in bytes.
+const HEAD_BYTES_LEAST: usize = 8_192;
+
+/// What the connection's task and its requests tell each other.
+pub(crate) struct Progress {
+    /// A request is being answered.
+    answering: Cell<bool>,
+    /// Since when none is.
+    waiting_since: Cell<Timestamp>,
+    /// Bytes have reached the client since last asked.
+    has_written: Cell<bool>,
+    /// The client may still be sending what has been refused.
+    refused: Cell<bool>,
+    /// The right to attach the socket to a room, once a handshake has been accepted.
+    ticket: RefCell<Option<Ticket>>,
+}
+
+impl Progress {
+    /// The response that is being made completes a WebSocket's handshake.
+    pub(crate) fn upgrade(&self, ticket: Ticket) {
+        *self.ticket.borrow_mut() = Some(ticket);
+    }
+
+    /// The response that is being made refuses what is still being sent.
+    pub(crate) fn refuse(&self) {
+        self.refused.set(true);
+    }
+}
+
+/// Serves one client.
+pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) {
+    let now = worker.clock().now();
+    let progress = Rc::new(Progress {
+        answering: Cell::new(false),
+        waiting_since: Cell::new(now),
+        has_written: Cell::new(false),
+        refused: Cell::new(false),
+        ticket: RefCell::new(None),
+    });
+    let watched = worker.watch.add();
+    watched.set_deadline(now.after_ms(worker.limits.head_ms_max));
+    let io = TokioIo::new(Counted { socket, progress: Rc::clone(&progress) });
+    let service = Requests { worker: Rc::clone(&worker), progress: Rc::clone(&progress) };
+    let mut connection = Box::new(worker.http.builder.serve_connection(io, service));
+    let ended = poll_fn(|cx| {
+        watched.register(cx);
+        match watched.stage() {
+            Stage::Serving => {}
+            Stage::Draining => Pin::new(&mut *connection).graceful_shutdown(),
+            Stage::Cut => return Poll::Ready(None),
+        }
+        if watched.take_due() && is_dragging(&worker, &progress, &watched) {
+            return Poll::Ready(None);
+        }
+        connection.poll_without_shutdown(cx).map(Some)
+    })
+    .await;
+    let Some(ended) = ended else { return };
+    if let Err(error) = ended {
+        tracing::debug!("a client's connection ended: {error}");
+    }
+    let parts = connection.into_parts();
+    let socket = parts.io.into_inner().socket;
+    let ticket = progress.ticket.borrow_mut().take();
+    match ticket {
+        Some(ticket) => worker.bring(socket, ticket, parts.read_buf, place),
+        None if progress.refused.get() => linger(&worker, socket, &watched).await,
+        None => {}
+    }
+}
+
+/// Whether the client has done nothing for too long. If not, sets the next time to ask.
+fn is_dragging(worker: &EdgeWorker, progress: &Progress, watched: &Watched) -> bool {
+    let (now, ms_max) = (worker.clock().now(), worker.limits.head_ms_max);
+    if progress.has_written.take() {
+        progress.waiting_since.set(now);
+    }
+    let due = match progress.answering.get() {
+        // What a request may take is bounded where it is answered.
+        true => now.after_ms(ms_max),
+        false => progress.waiting_since.get().after_ms(ms_max),
+    };
+    watched.set_deadline(due);
+    due <= now
+}
+
+/// Reads on for a while what the client sends: closing a socket with unread bytes resets the connection, and the
+/// client would lose the response that says why.
+async fn linger(worker: &EdgeWorker, mut socket: Socket, watched: &Watched) {
+    if socket.shutdown().await.is_err() {
+        return;
+    }
+    watched.set_deadline(worker.clock().now().after_ms(worker.limits.close_ms_max));
+    let mut ignored = vec![0; 16 << 10];
+    poll_fn(|cx| {
+        watched.register(cx);
+        if watched.take_due() || watched.stage() == Stage::Cut {
+            return Poll::Ready(());
+        }
+        let mut read = std::pin::pin!(socket.read(&mut ignored));
+        match read.as_mut().poll(cx) {
+            Poll::Ready(Ok(bytes)) if bytes > 0 => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+}
+
+/// Answers the requests of one connection, one at a time.
+struct Requests {
+    worker: Rc<EdgeWorker>,
+    progress: Rc<Progress>,
+}
+
+impl Service<Request<Incoming>> for Requests {
+    type Response = hyper::Response<EdgeBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<hyper::Response<EdgeBody>, Infallible>>>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (worker, progress) = (Rc::clone(&self.worker), Rc::clone(&self.progress));
+        Box::pin(async move {
+            let answering = Answering::new(&worker, &progress);
+            let response = answer(&worker, &progress, request).await;
+            drop(answering);
+            Ok(response)
+        })
+    }
+}
+
+/// While it lives, a request is being answered.
+struct Answering<'a> {
+    worker: &'a EdgeWorker,
+    progress: &'a Progress,
+}
+
+impl<'a> Answering<'a> {
+    fn new(worker: &'a EdgeWorker, progress: &'a Progress) -> Answering<'a> {
+        progress.answering.set(true);
+        Answering { worker, progress }
+    }
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.progress.answering.set(false);
+        self.progress.waiting_since.set(self.worker.clock().now());
+    }
+}
+
+/// The socket, and a note of what reaches the client.
+struct Counted {
+    socket: Socket,
+    progress: Rc<Progress>,
+}
+
+impl Counted {
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(1..)) = written {
+            self.progress.has_written.set(true);
+        }
+        written
+    }
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write(cx, bytes);
+        this.note(written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, slices);
+        this.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,153 @@
+//! What a path leads to. Nothing else splits a path.
+//!
+//! PartyKit's table, as measured on npm `partykit` 0.0.115: segments are compared as they stand, never decoded;
+//! an empty room is no room; what stands behind the room belongs to the guest.
+
+use party_core::address::RoomAddress;
+use party_core::http::Response;
+use party_core::profile;
+
+use crate::config::MAIN_PARTY;
+
+/// What a path leads to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Route {
+    /// A room of a party that is there.
+    Room(RoomAddress),
+    /// This answer.
+    Refused(Response),
+    /// No room: an asset, or nothing.
+    Elsewhere,
+}
+
+/// Finds out. `has_party` says which parties there are.
+pub(crate) fn route(project: &str, path: &str, has_party: impl FnOnce(&str) -> bool) -> Route {
+    let mut segments = path.split('/');
+    let (party, room) = match (segments.next(), segments.next()) {
+        (Some(""), Some("party")) => (Some(MAIN_PARTY), segments.next()),
+        (Some(""), Some("parties")) => (segments.next(), segments.next()),
+        _ => return Route::Elsewhere,
+    };
+    let (Some(party), Some(room)) = (party, room) else { return Route::Elsewhere };
+    if party.is_empty() || room.is_empty() {
+        return Route::Elsewhere;
+    }
+    if !has_party(party) {
+        return Route::Refused(profile::party_not_found(party));
+    }
+    if let Some(reason) = ambiguous(path) {
+        return Route::Refused(Response::text(400, reason));
+    }
+    match RoomAddress::new(project, party, room) {
+        Ok(address) => Route::Room(address),
+        Err(error) => Route::Refused(Response::text(400, error.to_string())),
+    }
+}
+
+/// What a URL parser reads differently from what stands there. Browsers never send it; a guest that parses its
+/// URL would find another room in it than the host did.
+fn ambiguous(path: &str) -> Option<&'static str> {
+    if path.contains('\\') {
+        return Some("the path holds a backslash");
+    }
+    if path.split('/').any(is_dot_segment) {
+        return Some("the path holds a segment that is only dots");
+    }
+    None
+}
+
+/// `.` or `..`, with dots that may be percent-encoded (WHATWG URL, 4.1).
+fn is_dot_segment(segment: &str) -> bool {
+    let mut rest = segment;
+    let mut dots = 0;
+    while !rest.is_empty() {
+        let dot =
+            rest.strip_prefix('.').or_else(|| rest.strip_prefix("%2e")).or_else(|| rest.strip_prefix("%2E"));
+        match dot {
+            Some(after) if dots < 2 => {
+                rest = after;
+                dots += 1;
+            }
+            _ => return false,
+        }
+    }
+    dots > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Route, route};
+
+    fn look(path: &str) -> Route {
+        route("demo", path, |party| party == "main" || party == "chat")
+    }
+
+    #[track_caller]
+    fn check_room(path: &str, party: &str, room: &str) {
+        let Route::Room(address) = look(path) else { panic!("{path}: {:?}", look(path)) };
+        assert_eq!((address.project(), address.party(), address.room()), ("demo", party, room), "{path}");
+    }
+
+    #[track_caller]
+    fn check_refused(path: &str, status: u16, body: &str) {
+        let Route::Refused(response) = look(path) else { panic!("{path}: {:?}", look(path)) };
+        assert_eq!((response.status, &response.body[..]), (status, body.as_bytes()), "{path}");
+    }
+
+    #[test]
+    fn rooms_are_found() {
+        check_room("/party/lobby", "main", "lobby");
+        check_room("/party/lobby/", "main", "lobby");
+        check_room("/party/lobby/a/b", "main", "lobby");
+        check_room("/party/lobby//b", "main", "lobby");
+        check_room("/parties/main/lobby", "main", "lobby");
+        check_room("/parties/chat/a%20b%2Fc", "chat", "a%20b%2Fc");
+        check_room("/parties/chat/%zz", "chat", "%zz");
+        check_room("/parties/chat/Ü", "chat", "Ü");
+        check_room("/parties/chat/...", "chat", "...");
+        check_room("/parties/chat/room=1;x", "chat", "room=1;x");
+        check_room("/party/party", "main", "party");
+    }
+
+    #[test]
+    fn what_is_no_room_is_elsewhere() {
+        for path in [
+            "",
+            "/",
+            "*",
+            "/party",
+            "/party/",
+            "/parties",
+            "/parties/",
+            "/parties/main",
+            "/parties/main/",
+            "/parties//room",
+            "/Party/room",
+            "/partyx/room",
+            "//party/room",
+            "/index.html",
+            "/parties.html",
+        ] {
+            assert_eq!(look(path), Route::Elsewhere, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_party_is_told_by_name() {
+        check_refused("/parties/nope/room", 404, "Party nope not found");
+        check_refused("/parties/Chat/room", 404, "Party Chat not found");
+        check_refused("/parties/chat%20/room", 404, "Party chat%20 not found");
+    }
+
+    #[test]
+    fn odd_rooms_are_refused_with_the_reason() {
+        let long = format!("/party/{}", "x".repeat(1_025));
+        check_refused(&long, 400, "the room id is 1025 bytes; the limit is 1024");
+        for path in ["/party/.", "/party/..", "/party/.%2E", "/party/room/../other", "/party/%2e%2e/x"] {
+            check_refused(path, 400, "the path holds a segment that is only dots");
+        }
+        check_refused("/party/a\\b", 400, "the path holds a backslash");
+        check_refused("/party/a\u{85}b", 400, "the room id holds '\\u{85}', which is not allowed");
+        check_room(&format!("/party/{}", "x".repeat(1_024)), "main", &"x".repeat(1_024));
+    }
+}

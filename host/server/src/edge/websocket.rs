@@ -1,0 +1,330 @@
+//! One WebSocket, for its whole life: a task on the thread of its room.
+//!
+//! Every wake does the same in the same order: take what the room has to say, write, read, keep time. Most wakes
+//! are an echo's two halves, each one system call: bytes came (read, put into the room's mailbox), the room
+//! answered (write). While the room's mailbox has no credit for this connection the socket is not read at all, so
+//! that TCP holds the client back.
+//!
+//! An idle connection keeps no buffer but the little one of its frames: bytes are read into one buffer that all
+//! connections of the thread share, and only what cannot be taken at once is put aside.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use party_core::message::CloseFrame;
+use party_core::profile::{CLOSE_BAD_TEXT, CLOSE_GOING_AWAY, CLOSE_PROTOCOL, too_large};
+use party_node::connection::Connection;
+use party_node::outbox::Outbound;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::count::Share;
+use super::frames::{Fault, Frames, Received, encode, ping};
+use super::pulse::{Beat, Pulse};
+use super::socket::Socket;
+use super::watch::{Stage, Watched};
+use super::worker::EdgeWorker;
+use super::write_queue::WriteQueue;
+
+/// The buffer that all connections of a thread read into, in bytes.
+const READ_BYTES: usize = 64 << 10;
+/// How many frames are taken in one wake before other tasks have their turn.
+const FRAMES_PER_WAKE_MAX: usize = 64;
+/// How many control frames may wait to be written before the socket is no longer read: a client that asks for
+/// pongs and does not take them must not fill the memory.
+const CONTROLS_WAITING_MAX: usize = 64;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// Where the connection is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Messages go both ways.
+    Open,
+    /// Our close is sent or queued; the client's answer is awaited, messages are no longer taken.
+    Closing,
+    /// Our close follows a fault. Nothing that comes has a meaning any more, but it is read, because unread bytes
+    /// would make TCP reset the connection and the client lose the close.
+    Discarding,
+    /// The client's close has come; what is queued is still written.
+    Finishing,
+}
+
+/// The socket is of no more use.
+struct Gone;
+
+/// The task.
+pub(crate) struct WebSocket {
+    worker: Rc<EdgeWorker>,
+    socket: Socket,
+    connection: Connection,
+    frames: Frames,
+    out: WriteQueue,
+    /// Bytes that were read and not yet taken.
+    unread: Bytes,
+    phase: Phase,
+    /// The sending half is closed.
+    finished: bool,
+    pulse: Pulse,
+    watched: Watched,
+    /// Its place among the host's connections, held as long as it lives.
+    _place: Share,
+}
+
+impl WebSocket {
+    /// A socket whose 101 is sent. `unread` is what came behind the handshake.
+    pub(crate) fn new(
+        worker: Rc<EdgeWorker>,
+        socket: Socket,
+        connection: Connection,
+        unread: Bytes,
+        place: Share,
+    ) -> WebSocket {
+        let limits = &worker.limits;
+        let (pulse, first) =
+            Pulse::new(worker.clock().now(), limits.ping_interval_ms, limits.ping_timeout_ms);
+        let watched = worker.watch.add();
+        watched.set_deadline(first);
+        WebSocket {
+            frames: Frames::new(connection.limits().message_in_bytes_max),
+            worker,
+            socket,
+            connection,
+            out: WriteQueue::default(),
+            unread,
+            phase: Phase::Open,
+            finished: false,
+            pulse,
+            watched,
+            _place: place,
+        }
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
+        match self.watched.stage() {
+            Stage::Serving => {}
+            Stage::Draining if self.phase == Phase::Open => {
+                self.close(Some(CloseFrame::new(CLOSE_GOING_AWAY, "the host is shutting down")));
+            }
+            Stage::Draining => {}
+            Stage::Cut => return Err(Gone),
+        }
+        // Ready means only that what follows is worth doing; pending, that the task will be woken.
+        while self.connection.poll_change(cx).is_ready() {}
+        self.take_outbound();
+        self.write(cx)?;
+        let more = self.read(cx)?;
+        if self.watched.take_due() {
+            self.on_time()?;
+        }
+        self.write(cx)?;
+        self.finish(cx)?;
+        Ok(more)
+    }
+
+    /// Queues what the room has to say.
+    fn take_outbound(&mut self) {
+        while let Some(outbound) = self.connection.next_outbound() {
+            match (outbound, self.phase) {
+                (Outbound::Frame(outgoing), Phase::Open) => {
+                    self.out.push_message(outgoing.wire(encode), outgoing.message().len());
+                }
+                (Outbound::Close(frame), Phase::Open) => self.close(frame),
+                // Whoever closes has said all.
+                (Outbound::Frame(_) | Outbound::Close(_), _) => {}
+            }
+        }
+    }
+
+    /// Begins to close. What is queued still goes out, if the client takes it in time.
+    fn close(&mut self, frame: Option<CloseFrame>) {
+        self.frames.close(frame.as_ref(), &mut self.out);
+        self.enter(Phase::Closing);
+    }
+
+    /// Every phase but the first is bounded in time.
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.watched.set_deadline(self.worker.clock().now().after_ms(self.worker.limits.close_ms_max));
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Gone> {
+        while !self.out.is_empty() {
+            let socket = Pin::new(&mut self.socket);
+            let written = match self.out.single() {
+                Some(bytes) => socket.poll_write(cx, bytes),
+                None => {
+                    let (slices, count) = self.out.slices();
+                    socket.poll_write_vectored(cx, &slices[..count])
+                }
+            };
+            match written {
+                Poll::Ready(Ok(bytes)) if bytes > 0 => {
+                    let payload = self.out.advance(bytes);
+                    self.connection.written(payload);
+                }
+                Poll::Ready(_) => return Err(Gone),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until the socket has nothing, or this wake has had its share: then there may be more.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
+        let mut frames_left = FRAMES_PER_WAKE_MAX;
+        loop {
+            if frames_left == 0 {
+                return Ok(true);
+            }
+            if !self.wants_bytes() {
+                return Ok(false);
+            }
+            if !self.unread.is_empty() {
+                let unread = std::mem::take(&mut self.unread);
+                let mut rest = &unread[..];
+                self.take_frames(&mut rest, &mut frames_left)?;
+                self.unread = unread.slice_ref(rest);
+                if !self.unread.is_empty() {
+                    continue;
+                }
+            }
+            let read = READ_BUFFER.with_borrow_mut(|buffer| {
+                let mut buffer = ReadBuf::new(buffer);
+                match Pin::new(&mut self.socket).poll_read(cx, &mut buffer) {
+                    Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                        self.pulse.heard();
+                        let mut rest = buffer.filled();
+                        self.take_frames(&mut rest, &mut frames_left)?;
+                        self.unread = Bytes::copy_from_slice(rest);
+                        Ok(true)
+                    }
+                    Poll::Ready(_) => Err(Gone),
+                    Poll::Pending => Ok(false),
+                }
+            })?;
+            if !read {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Whether bytes of the client are of any use now.
+    fn wants_bytes(&self) -> bool {
+        match self.phase {
+            Phase::Open => self.connection.may_read() && self.out.controls() < CONTROLS_WAITING_MAX,
+            Phase::Closing => self.out.controls() < CONTROLS_WAITING_MAX,
+            Phase::Discarding => true,
+            Phase::Finishing => false,
+        }
+    }
+
+    /// Takes frames while they are wanted. What is left in `input` is to be kept.
+    fn take_frames(&mut self, input: &mut &[u8], frames_left: &mut usize) -> Result<(), Gone> {
+        while *frames_left > 0 && self.wants_bytes() {
+            if self.phase == Phase::Discarding {
+                input.advance(input.len());
+                return Ok(());
+            }
+            match self.frames.next(input, &mut self.out) {
+                Ok(None) => return Ok(()),
+                Ok(Some(received)) => self.take(received),
+                Err(fault) => self.fail(fault)?,
+            }
+            *frames_left -= 1;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, received: Received) {
+        match received {
+            Received::Message(message) if self.phase == Phase::Open => self.connection.message(message),
+            Received::Message(_) | Received::Control => {}
+            Received::Close(frame) => {
+                self.connection.closed(frame, true);
+                self.enter(Phase::Finishing);
+            }
+        }
+    }
+
+    /// The client broke the protocol or a limit: the room is told, the client too.
+    fn fail(&mut self, fault: Fault) -> Result<(), Gone> {
+        if self.phase != Phase::Open {
+            return Err(Gone);
+        }
+        let error = fault.to_string();
+        let frame = match fault {
+            Fault::TooLarge { bytes, bytes_max } => too_large(bytes, bytes_max),
+            Fault::BadText => CloseFrame::new(CLOSE_BAD_TEXT, error.clone()),
+            Fault::Protocol(_) => CloseFrame::new(CLOSE_PROTOCOL, error.clone()),
+        };
+        self.connection.broken(error);
+        self.frames.close(Some(&frame), &mut self.out);
+        self.connection.closed(frame, false);
+        self.enter(Phase::Discarding);
+        Ok(())
+    }
+
+    fn on_time(&mut self) -> Result<(), Gone> {
+        if self.phase != Phase::Open {
+            return Err(Gone);
+        }
+        // A client that we do not read cannot be heard.
+        let listening = self.connection.may_read();
+        let (beat, next) = self.pulse.beat(self.worker.clock().now(), listening);
+        match beat {
+            Beat::Wait => {}
+            Beat::Ping => self.out.push_control(ping()),
+            Beat::Dead => return Err(Gone),
+        }
+        self.watched.set_deadline(next);
+        Ok(())
+    }
+
+    /// When all is written, says so to the client, or ends.
+    fn finish(&mut self, cx: &mut Context<'_>) -> Result<(), Gone> {
+        if !self.out.is_empty() {
+            return Ok(());
+        }
+        match self.phase {
+            Phase::Open | Phase::Closing => Ok(()),
+            Phase::Finishing => Err(Gone),
+            Phase::Discarding if self.finished => Ok(()),
+            Phase::Discarding => match Pin::new(&mut self.socket).poll_shutdown(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.finished = true;
+                    Ok(())
+                }
+                Poll::Ready(Err(_)) => Err(Gone),
+                Poll::Pending => Ok(()),
+            },
+        }
+    }
+}
+
+impl Future for WebSocket {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.watched.register(cx);
+        match this.step(cx) {
+            Ok(more) => {
+                if more {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            Err(Gone) => {
+                // Only the first report counts, so this is for whoever has not said goodbye.
+                this.connection.closed(CloseFrame::lost(), false);
+                Poll::Ready(())
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Bytes on their way to one socket, in the order in which they leave.
+//!
+//! Chunks are shared, not copied: a broadcast is one allocation for all its receivers. As many as fit go out in
+//! one vectored write.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+/// The most chunks that one write takes: enough to make the system call cheap for each, little enough to stand on
+/// the stack.
+pub(crate) const SLICES_MAX: usize = 64;
+
+struct Chunk {
+    wire: Bytes,
+    /// Bytes of the message's payload in it; `None` for a control frame.
+    payload: Option<usize>,
+}
+
+/// What waits to be written.
+#[derive(Default)]
+pub(crate) struct WriteQueue {
+    chunks: VecDeque<Chunk>,
+    /// Bytes of the first chunk that have been written.
+    written: usize,
+    /// Control frames among the chunks.
+    controls: usize,
+}
+
+impl WriteQueue {
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// How many control frames wait.
+    pub(crate) fn controls(&self) -> usize {
+        self.controls
+    }
+
+    /// Adds the frame of a message with a payload of so many bytes.
+    pub(crate) fn push_message(&mut self, wire: Bytes, payload: usize) {
+        self.chunks.push_back(Chunk { wire, payload: Some(payload) });
+    }
+
+    /// Adds control frames.
+    pub(crate) fn push_control(&mut self, wire: Bytes) {
+        self.chunks.push_back(Chunk { wire, payload: None });
+        self.controls += 1;
+    }
+
+    /// The bytes to write next.
+    pub(crate) fn slices(&self) -> ([IoSlice<'_>; SLICES_MAX], usize) {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let mut count = 0;
+        for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+            let from = if count == 0 { self.written } else { 0 };
+            *slice = IoSlice::new(&chunk.wire[from..]);
+            count += 1;
+        }
+        (slices, count)
+    }
+
+    /// If there is only one chunk, what is left of it: then a plain write does.
+    pub(crate) fn single(&self) -> Option<&[u8]> {
+        match self.chunks.len() {
+            1 => Some(&self.chunks[0].wire[self.written..]),
+            _ => None,
+        }
+    }
+
+    /// So many bytes have been written. Gives back the payload bytes of the messages that are now wholly out.
+    pub(crate) fn advance(&mut self, bytes: usize) -> usize {
+        let mut payload = 0;
+        self.written += bytes;
+        while let Some(first) = self.chunks.front() {
+            if self.written < first.wire.len() {
+                break;
+            }
+            self.written -= first.wire.len();
+            match first.payload {
+                Some(bytes) => payload += bytes,
+                None => self.controls -= 1,
+            }
+            self.chunks.pop_front();
+        }
+        if self.chunks.is_empty() {
+            assert!(self.written == 0, "no more is written than was there");
+            if self.chunks.capacity() > SLICES_MAX {
+                // A burst is over; thousands of idle connections should not each keep room for one.
+                self.chunks = VecDeque::new();
+            }
+        }
+        payload
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SLICES_MAX, WriteQueue};
+    use bytes::Bytes;
+
+    fn waiting(queue: &WriteQueue) -> Vec<u8> {
+        let (slices, count) = queue.slices();
+        slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn bytes_leave_in_order_and_count_when_their_frame_is_whole() {
+        let mut queue = WriteQueue::default();
+        queue.push_message(Bytes::from_static(b"abc"), 1);
+        queue.push_control(Bytes::from_static(b"de"));
+        queue.push_message(Bytes::from_static(b"fghi"), 2);
+        assert_eq!(waiting(&queue), b"abcdefghi");
+        assert_eq!(queue.advance(2), 0);
+        assert_eq!(waiting(&queue), b"cdefghi");
+        assert_eq!(queue.advance(4), 1);
+        assert_eq!((waiting(&queue), queue.controls()), (b"ghi".to_vec(), 0));
+        assert_eq!(queue.single(), Some(&b"ghi"[..]));
+        assert_eq!(queue.advance(3), 2);
+        assert!(queue.is_empty() && queue.single().is_none());
+    }
+
+    #[test]
+    fn one_write_takes_a_bounded_number_of_chunks() {
+        let mut queue = WriteQueue::default();
+        for _ in 0..SLICES_MAX + 1 {
+            queue.push_message(Bytes::from_static(b"x"), 1);
+        }
+        assert_eq!(waiting(&queue).len(), SLICES_MAX);
+        assert_eq!(queue.advance(SLICES_MAX), SLICES_MAX);
+        assert_eq!(waiting(&queue), b"x");
+    }
+}
