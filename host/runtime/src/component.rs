@@ -1,0 +1,100 @@
+//! A component that is ready to be instantiated: one room, one instance.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use party_core::event::{DropCause, Handlers};
+use party_core::limits::Limits;
+use sha2::{Digest as _, Sha256};
+
+use crate::bindings::RoomOnlyPre;
+use crate::engine::Engine;
+use crate::instance::Instance;
+use crate::state::InstanceState;
+
+/// The SHA-256 of a component's bytes: its identity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Digest {
+        Digest(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A party's code, checked, compiled and linked. Cheap to clone.
+#[derive(Clone)]
+pub struct Component(Arc<Parts>);
+
+struct Parts {
+    linked: RoomOnlyPre<InstanceState>,
+    digest: Digest,
+    handlers: Handlers,
+    vars: Arc<BTreeMap<String, String>>,
+    limits: Arc<Limits>,
+    engine: Engine,
+}
+
+impl Component {
+    /// A component of which it is not known yet what it can do.
+    pub(crate) fn new(
+        engine: Engine,
+        linked: RoomOnlyPre<InstanceState>,
+        digest: Digest,
+        vars: Arc<BTreeMap<String, String>>,
+        limits: Arc<Limits>,
+    ) -> Component {
+        let handlers = Handlers::default();
+        Component(Arc::new(Parts { linked, digest, handlers, vars, limits, engine }))
+    }
+
+    /// This component with what an instance of it says that it can do.
+    pub(crate) async fn probed(self) -> Result<Component, DropCause> {
+        let handlers = Instance::start(&self).await?.handlers();
+        let Parts { linked, digest, vars, limits, engine, .. } = &*self.0;
+        Ok(Component(Arc::new(Parts {
+            linked: linked.clone(),
+            digest: *digest,
+            handlers,
+            vars: Arc::clone(vars),
+            limits: Arc::clone(limits),
+            engine: engine.clone(),
+        })))
+    }
+
+    /// Its identity.
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    /// Which handlers are real. Nothing else is to be called.
+    pub fn handlers(&self) -> Handlers {
+        self.0.handlers
+    }
+
+    /// Makes an instance: a room's life. It has run its prologue (`guest.capabilities`) and waits for its first
+    /// turn.
+    pub async fn instantiate(&self) -> Result<Instance, DropCause> {
+        Instance::start(self).await
+    }
+
+    pub(crate) fn linked(&self) -> &RoomOnlyPre<InstanceState> {
+        &self.0.linked
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+}

@@ -1,0 +1,95 @@
+//! The engine: one per process. It owns the pool that instances live in, the linker, the compile cache and the
+//! clock that makes guests yield.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+use wasmtime::component::Linker;
+
+use crate::cache::{CacheError, CompileCache};
+use crate::config;
+use crate::imports;
+use crate::state::InstanceState;
+use crate::ticker::Ticker;
+use crate::wasi;
+
+/// What an engine is made for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EngineOptions {
+    /// Rooms that may be awake at once. The system may allow fewer: [`Engine::rooms_awake_max`] tells.
+    pub rooms_awake_max: u32,
+    /// Where compiled code is kept, a directory that only this user can enter. It is made if it is not there.
+    /// `None`: every load compiles.
+    pub compile_cache: Option<PathBuf>,
+}
+
+/// Why there is no engine.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The memory for the pool cannot be reserved, or the processor is not supported.
+    #[error("the engine cannot be set up for {rooms_awake_max} awake rooms: {reason}")]
+    Setup {
+        /// The number of rooms that it was to hold.
+        rooms_awake_max: u32,
+        /// The engine's words.
+        reason: String,
+    },
+    /// No thread can be started.
+    #[error("the engine's clock thread cannot be started")]
+    Ticker(#[source] std::io::Error),
+    /// The compile cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+/// Loads components. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Engine(Arc<Parts>);
+
+struct Parts {
+    // The ticker stops before the engine that it ticks goes.
+    ticker: Ticker,
+    linker: Linker<InstanceState>,
+    cache: Option<CompileCache>,
+    wasm: wasmtime::Engine,
+    rooms_awake_max: u32,
+}
+
+impl Engine {
+    /// Reserves the pool's address space, opens the cache, and starts the clock, which rests until a turn runs.
+    pub fn new(options: EngineOptions) -> Result<Engine, EngineError> {
+        let rooms_awake_max = config::rooms_awake_max(options.rooms_awake_max);
+        let setup =
+            |error: wasmtime::Error| EngineError::Setup { rooms_awake_max, reason: format!("{error:#}") };
+        let wasm = wasmtime::Engine::new(&config::engine_config(rooms_awake_max)).map_err(setup)?;
+        let mut linker = Linker::new(&wasm);
+        imports::add_to_linker(&mut linker).map_err(setup)?;
+        wasi::add_to_linker(&mut linker).map_err(setup)?;
+        let cache =
+            options.compile_cache.map(|directory| CompileCache::open(directory, &wasm)).transpose()?;
+        let ticker = Ticker::start(wasm.clone()).map_err(EngineError::Ticker)?;
+        Ok(Engine(Arc::new(Parts { ticker, linker, cache, wasm, rooms_awake_max })))
+    }
+
+    /// How many rooms can be awake: what was asked for, or less if the system allows less.
+    pub fn rooms_awake_max(&self) -> u32 {
+        self.0.rooms_awake_max
+    }
+
+    pub(crate) fn wasm(&self) -> &wasmtime::Engine {
+        &self.0.wasm
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<InstanceState> {
+        &self.0.linker
+    }
+
+    pub(crate) fn cache(&self) -> Option<&CompileCache> {
+        self.0.cache.as_ref()
+    }
+
+    pub(crate) fn ticker(&self) -> &Ticker {
+        &self.0.ticker
+    }
+}

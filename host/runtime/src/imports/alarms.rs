@@ -1,0 +1,27 @@
+//! `alarms`: the room's one durable alarm.
+
+use party_core::ids::Timestamp;
+use wasmtime::Result;
+
+use crate::bindings::party::server::alarms::{AlarmError, Host};
+use crate::state::InstanceState;
+
+impl Host for InstanceState {
+    fn set(&mut self, at: u64) -> Result<Result<(), AlarmError>> {
+        let turn = self.turn("alarms.set")?;
+        if at == 0 {
+            return Ok(Err(AlarmError::BadTime));
+        }
+        turn.set_alarm(Some(Timestamp(at)));
+        Ok(Ok(()))
+    }
+
+    fn get(&mut self) -> Result<Result<Option<u64>, AlarmError>> {
+        Ok(Ok(self.turn("alarms.get")?.alarm().map(|at| at.0)))
+    }
+
+    fn clear(&mut self) -> Result<Result<(), AlarmError>> {
+        self.turn("alarms.clear")?.set_alarm(None);
+        Ok(Ok(()))
+    }
+}

@@ -1,0 +1,62 @@
+//! `room`: who and when am I. These reads also answer outside of a turn, neutrally.
+
+use wasmtime::Result;
+
+use crate::bindings::party::server::room::{Host, RoomError, RoomUsage};
+use crate::imports::not_yet;
+use crate::state::InstanceState;
+
+impl Host for InstanceState {
+    fn project(&mut self) -> Result<String> {
+        Ok(self.turn_if_any().map_or_else(String::new, |turn| turn.address().project().into()))
+    }
+
+    fn party(&mut self) -> Result<String> {
+        Ok(self.turn_if_any().map_or_else(String::new, |turn| turn.address().party().into()))
+    }
+
+    fn id(&mut self) -> Result<String> {
+        Ok(self.turn_if_any().map_or_else(String::new, |turn| turn.address().room().into()))
+    }
+
+    fn incarnation(&mut self) -> Result<String> {
+        Ok(self.turn_if_any().map_or_else(String::new, |turn| turn.incarnation().to_string()))
+    }
+
+    fn now(&mut self) -> Result<u64> {
+        Ok(InstanceState::now(self).0)
+    }
+
+    fn var(&mut self, name: String) -> Result<Option<String>> {
+        Ok(InstanceState::vars(self).and_then(|vars| vars.get(&name)).cloned())
+    }
+
+    fn vars(&mut self) -> Result<Vec<(String, String)>> {
+        let vars = InstanceState::vars(self).into_iter().flatten();
+        Ok(vars.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    fn usage(&mut self) -> Result<RoomUsage> {
+        let memory_bytes = self.limiter.memory_bytes();
+        let memory_bytes_max = self.limiter.memory_bytes_max();
+        let turn = self.turn("room.usage")?;
+        Ok(RoomUsage {
+            memory_bytes,
+            memory_bytes_max,
+            storage_bytes: turn.storage_bytes(),
+            storage_bytes_max: turn.limits().storage_bytes_max,
+            connections: turn.connections(None).len() as u32,
+            operations: turn.open_operations(),
+        })
+    }
+
+    fn abort(&mut self, _reason: String) -> Result<Result<(), RoomError>> {
+        self.turn("room.abort")?;
+        Ok(Err(RoomError::NotYet(not_yet("room.abort"))))
+    }
+
+    fn destroy(&mut self) -> Result<Result<(), RoomError>> {
+        self.turn("room.destroy")?;
+        Ok(Err(RoomError::NotYet(not_yet("room.destroy"))))
+    }
+}

@@ -1,0 +1,54 @@
+//! Values of the contract, turned into the room's own and back.
+
+use bytes::Bytes;
+use party_core::event::Failure;
+use party_core::http::{Header, Response};
+use party_core::message::{CloseFrame, Message};
+
+use crate::bindings::party::server::types::{
+    BodyResult, CloseFrameResult, Failure as GuestFailure, HeaderParam, HeaderResult, MessageResult,
+    ResponseResult,
+};
+
+/// A message out of a guest. Its bytes are not copied again.
+pub(crate) fn message(message: MessageResult) -> Message {
+    match message {
+        MessageResult::Text(text) => Message::text(text),
+        MessageResult::Binary(bytes) => Message::Binary(bytes.into()),
+    }
+}
+
+/// A failure out of a guest. A status that is none counts as absent.
+pub(crate) fn failure(failure: GuestFailure) -> Failure {
+    let GuestFailure { message, stack, status } = failure;
+    Failure { message, stack, status: status.filter(|status| (200..=599).contains(status)) }
+}
+
+/// A close frame out of a guest.
+pub(crate) fn close_frame(frame: CloseFrameResult) -> CloseFrame {
+    CloseFrame::new(frame.code, frame.reason)
+}
+
+/// A response out of a guest, unless its body is to follow: then why it cannot be taken.
+pub(crate) fn response(response: ResponseResult) -> Result<Response, String> {
+    let ResponseResult { status, headers, body } = response;
+    let body = match body {
+        BodyResult::Bytes(bytes) => Bytes::from(bytes),
+        BodyResult::Streamed(_) => {
+            return Err("a streamed body is part of the contract, but this host does not offer it yet".into());
+        }
+    };
+    let headers = headers.into_iter().map(|header| Header { name: header.name, value: header.value.into() });
+    Ok(Response { status, headers: headers.collect(), body })
+}
+
+/// Headers on their way into a guest, as arguments.
+pub(crate) fn headers(headers: &[Header]) -> Vec<HeaderParam<'_>> {
+    headers.iter().map(|header| HeaderParam { name: &header.name, value: &header.value }).collect()
+}
+
+/// Headers on their way into a guest, as a result.
+pub(crate) fn owned_headers(headers: &[Header]) -> Vec<HeaderResult> {
+    let headers = headers.iter();
+    headers.map(|header| HeaderResult { name: header.name.clone(), value: header.value.to_vec() }).collect()
+}

@@ -1,0 +1,157 @@
+//! An instance: one room's life, from its start to its last turn.
+//!
+//! The turn is moved into the store for the time of the call and comes back in every case. Each turn has its own
+//! fuel and its own CPU time. An instance whose guest did not return is dead: its memory may be half changed.
+
+use party_core::event::{DropCause, Event, Handlers, Outcome, StartReason, TurnEnd};
+use party_core::ids::EventId;
+use party_core::message::Message;
+use party_core::turn::Turn;
+use wasmtime::{Result, Store};
+
+use crate::bindings::RoomOnly;
+use crate::bindings::exports::party::server::guest::{Outcome as GuestOutcome, StartReason as GuestReason};
+use crate::bindings::party::server::types::{
+    BodyParam, CloseFrameParam, Failure, MessageParam, Progress, RequestParam,
+};
+use crate::component::Component;
+use crate::imports::{failure, headers};
+use crate::state::InstanceState;
+use crate::traps::drop_cause;
+
+/// Milliseconds of epoch after which a guest is asked to yield.
+const TICKS_BEFORE_YIELD: u64 = 1;
+
+/// A room that is awake.
+pub struct Instance {
+    store: Store<InstanceState>,
+    guest: RoomOnly,
+    handlers: Handlers,
+    fuel_used: u64,
+    /// False from the beginning of a turn to its orderly end.
+    callable: bool,
+    component: Component,
+}
+
+impl Instance {
+    /// Makes an instance and runs its prologue: outside of any room, the same for every instance.
+    pub(crate) async fn start(component: &Component) -> std::result::Result<Instance, DropCause> {
+        let limits = component.limits();
+        let mut store = Store::new(component.engine().wasm(), InstanceState::new(limits));
+        store.limiter(|state| &mut state.limiter);
+        store.epoch_deadline_callback(|mut context| context.data_mut().spend_tick());
+        store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+        store.set_fuel(limits.turn_fuel_max).expect("the engine counts fuel");
+        let ticking = component.engine().ticker().ticking();
+        let started = async {
+            let guest = component.linked().instantiate_async(&mut store).await?;
+            let handlers = guest.party_server_guest().call_capabilities(&mut store).await?;
+            Ok((guest, handlers))
+        };
+        let started: Result<_> = started.await;
+        drop(ticking);
+        let (guest, handlers) = started.map_err(|error| drop_cause(&error, limits))?;
+        store.data_mut().end_start();
+        let handlers = Handlers(handlers.as_array()[0]);
+        let component = component.clone();
+        Ok(Instance { store, guest, handlers, fuel_used: 0, callable: true, component })
+    }
+
+    /// Runs one turn: calls the export that takes its event.
+    ///
+    /// The guest yields every millisecond, so that others on this thread go on. If it does not return, the end is
+    /// `Dropped`, and the instance must be thrown away. It must be, too, when the future is dropped before it is
+    /// ready.
+    ///
+    /// # Panics
+    ///
+    /// If the instance's last turn was dropped or given up: that is a bug of the caller.
+    pub async fn run(&mut self, mut turn: Turn) -> (Turn, TurnEnd) {
+        assert!(self.callable, "an instance whose last turn did not end in order is never called again");
+        self.callable = false;
+        let event = turn.take_event();
+        let event_id = turn.event_id();
+        let fuel_max = turn.limits().turn_fuel_max;
+        self.store.set_fuel(fuel_max).expect("the engine counts fuel");
+        self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+        self.store.data_mut().begin(turn);
+        let ticking = self.component.engine().ticker().ticking();
+        let called = call(&self.guest, &mut self.store, event_id, event).await;
+        drop(ticking);
+        self.fuel_used = fuel_max - self.store.get_fuel().expect("the engine counts fuel");
+        let turn = self.store.data_mut().end();
+        let end = match called {
+            Ok(Ok(Progress::Done)) => TurnEnd::Done,
+            Ok(Ok(Progress::Pending)) => TurnEnd::Pending,
+            Ok(Err(caught)) => TurnEnd::Failed(failure(caught)),
+            Err(error) => return (turn, TurnEnd::Dropped(drop_cause(&error, self.component.limits()))),
+        };
+        self.callable = true;
+        (turn, end)
+    }
+
+    /// Which handlers the prologue said are real.
+    pub fn handlers(&self) -> Handlers {
+        self.handlers
+    }
+
+    /// Linear memory in use, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.store.data().limiter.memory_bytes()
+    }
+
+    /// Fuel that the last turn used: about one unit per instruction.
+    pub fn fuel_used(&self) -> u64 {
+        self.fuel_used
+    }
+}
+
+async fn call(
+    guest: &RoomOnly,
+    mut store: &mut Store<InstanceState>,
+    EventId(id): EventId,
+    event: Event,
+) -> Result<std::result::Result<Progress, Failure>> {
+    let guest = guest.party_server_guest();
+    match event {
+        Event::Start(reason) => guest.call_on_start(&mut store, id, start_reason(reason)).await,
+        Event::Connect(connection) => guest.call_on_connect(&mut store, id, connection.0).await,
+        Event::Message(connection, message) => {
+            let message = match &message {
+                Message::Text(text) => MessageParam::Text(text.as_str()),
+                Message::Binary(bytes) => MessageParam::Binary(bytes),
+            };
+            guest.call_on_message(&mut store, id, connection.0, message).await
+        }
+        Event::Close(connection, frame, was_clean) => {
+            let frame = CloseFrameParam { code: frame.code, reason: &frame.reason };
+            guest.call_on_close(&mut store, id, connection.0, frame, was_clean).await
+        }
+        Event::Error(connection, error) => guest.call_on_error(&mut store, id, connection.0, &error).await,
+        Event::Request(request_id, request) => {
+            let request = RequestParam {
+                method: &request.method,
+                uri: &request.uri,
+                headers: &headers(&request.headers),
+                body: BodyParam::Bytes(&request.body),
+            };
+            guest.call_on_request(&mut store, id, request_id.0, request).await
+        }
+        Event::ResponseClosed(request) => guest.call_on_response_closed(&mut store, id, request.0).await,
+        Event::Alarm => guest.call_on_alarm(&mut store, id).await,
+        Event::Completed(operation, outcome) => {
+            let outcome = match outcome {
+                Outcome::Slept => GuestOutcome::Slept,
+            };
+            guest.call_on_completed(&mut store, id, operation.0, outcome).await
+        }
+    }
+}
+
+fn start_reason(reason: StartReason) -> GuestReason {
+    match reason {
+        StartReason::New => GuestReason::New,
+        StartReason::Lost => GuestReason::Lost,
+        StartReason::FailedBefore => GuestReason::FailedBefore,
+    }
+}

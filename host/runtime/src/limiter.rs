@@ -1,0 +1,87 @@
+//! The bound on an instance's memory. Growth beyond it is refused: `memory.grow` answers -1, as wasm code expects.
+
+use wasmtime::{Error, ResourceLimiter, Result};
+
+use crate::config::TABLE_ELEMENTS_MAX;
+
+/// Counts the linear memory of one instance, over all its memories.
+pub(crate) struct Limiter {
+    memory_bytes: u64,
+    memory_bytes_max: u64,
+    last_growth_bytes: u64,
+}
+
+impl Limiter {
+    /// Nothing used of this bound.
+    pub(crate) fn new(memory_bytes_max: u64) -> Limiter {
+        Limiter { memory_bytes: 0, memory_bytes_max, last_growth_bytes: 0 }
+    }
+
+    /// Bytes of linear memory in use.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    /// The bound on them.
+    pub(crate) fn memory_bytes_max(&self) -> u64 {
+        self.memory_bytes_max
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let growth = (desired - current) as u64;
+        if self.memory_bytes + growth > self.memory_bytes_max {
+            return Ok(false);
+        }
+        self.memory_bytes += growth;
+        self.last_growth_bytes = growth;
+        Ok(true)
+    }
+
+    /// The growth that was allowed last did not happen: the system has no memory left.
+    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
+        tracing::debug!(%error, "a guest's memory could not grow");
+        self.memory_bytes -= std::mem::take(&mut self.last_growth_bytes);
+        Ok(())
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        Ok(desired <= maximum.unwrap_or(TABLE_ELEMENTS_MAX).min(TABLE_ELEMENTS_MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::ResourceLimiter;
+
+    use super::Limiter;
+
+    #[test]
+    fn memories_are_counted_together() {
+        let mut limiter = Limiter::new(10);
+        assert!(limiter.memory_growing(0, 6, None).unwrap());
+        assert!(!limiter.memory_growing(0, 5, None).unwrap());
+        assert!(limiter.memory_growing(0, 4, None).unwrap());
+        assert!(!limiter.memory_growing(6, 7, None).unwrap());
+        assert_eq!(limiter.memory_bytes(), 10);
+    }
+
+    #[test]
+    fn growth_that_failed_is_not_counted() {
+        let mut limiter = Limiter::new(10);
+        assert!(limiter.memory_growing(0, 6, None).unwrap());
+        limiter.memory_grow_failed(wasmtime::format_err!("no memory")).unwrap();
+        assert_eq!(limiter.memory_bytes(), 0);
+    }
+
+    #[test]
+    fn growth_beyond_a_memory_s_own_maximum_is_not_counted() {
+        let mut limiter = Limiter::new(10);
+        assert!(!limiter.memory_growing(0, 6, Some(5)).unwrap());
+        assert_eq!(limiter.memory_bytes(), 0);
+    }
+}

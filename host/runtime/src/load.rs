@@ -1,0 +1,194 @@
+//! From bytes to a [`Component`]: check, compile, link, ask what it can do.
+//!
+//! Every way in which a component can be unfit has a variant of its own, and each says what to do about it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use party_core::event::DropCause;
+use party_core::limits::Limits;
+use thiserror::Error;
+
+use crate::bindings::RoomOnlyPre;
+use crate::checks;
+use crate::component::{Component, Digest};
+use crate::engine::Engine;
+
+/// The largest component, in bytes: 64 MiB.
+pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+
+/// Why a component is refused.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum LoadError {
+    /// There are no bytes.
+    #[error("the component is empty")]
+    Empty,
+    /// More than [`COMPONENT_BYTES_MAX`].
+    #[error("the component is {bytes} bytes; the limit is {bytes_max}")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// Something else than WebAssembly.
+    #[error("this is not WebAssembly: it begins with {beginning:?}, not with \"\\0asm\"")]
+    NotWasm {
+        /// The first bytes, fit to print.
+        beginning: String,
+    },
+    /// A core module.
+    #[error("this is a core WebAssembly module, not a component")]
+    CoreModule,
+    /// Not valid; the text is the validator's.
+    #[error("the component is not valid: {0}")]
+    Malformed(String),
+    /// A memory with 64-bit addresses.
+    #[error("the component has a 64-bit memory; rooms have 32-bit memories")]
+    Memory64,
+    /// A memory shared between threads.
+    #[error("the component has a shared memory; rooms have no threads")]
+    SharedMemory,
+    /// A memory that begins larger than a room may be.
+    #[error("the component's memory begins with {bytes} bytes; the limit is {bytes_max}")]
+    InitialMemory {
+        /// How large it begins.
+        bytes: u64,
+        /// The bound, `memory_bytes_max`.
+        bytes_max: u64,
+    },
+    /// It does not export the guest interface.
+    #[error("the component does not export {wanted}; it exports {}", listed(exports))]
+    NoGuest {
+        /// The interface.
+        wanted: &'static str,
+        /// What it exports instead.
+        exports: Vec<String>,
+    },
+    /// It was made for another version of the contract.
+    #[error("the component exports {found}; this host speaks {wanted}")]
+    WrongVersion {
+        /// What it exports.
+        found: String,
+        /// The interface.
+        wanted: &'static str,
+    },
+    /// Functions of the guest interface are not there or have another type.
+    #[error(
+        "the component does not implement {wanted}: missing {}; of another type {}",
+        listed(missing),
+        listed(mistyped)
+    )]
+    GuestFunctions {
+        /// The interface.
+        wanted: &'static str,
+        /// Names of functions that it lacks.
+        missing: Vec<String>,
+        /// Names of functions that it has with another type.
+        mistyped: Vec<String>,
+    },
+    /// It needs something that no host of rooms offers.
+    #[error("the component imports what this host does not offer: {}", listed(imports))]
+    Imports {
+        /// The imports, each as `interface` or `interface.function`.
+        imports: Vec<String>,
+    },
+    /// The engine does not take it; the text is its own.
+    #[error("the component cannot be compiled: {0}")]
+    Compile(String),
+    /// An import or export has a type that does not fit; the text is the engine's.
+    #[error("the component cannot be linked: {0}")]
+    Link(String),
+    /// It does not survive its own start.
+    #[error("the component does not start: {0}")]
+    Start(DropCause),
+}
+
+impl LoadError {
+    /// What the author of the party can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            LoadError::CoreModule => {
+                Some("build for wasm32-wasip2, or make a component of it with `wasm-tools component new`")
+            }
+            LoadError::NotWasm { .. } => Some("give the compiled .wasm file, not its source"),
+            LoadError::NoGuest { .. } | LoadError::GuestFunctions { .. } => {
+                Some("build the party with a party SDK, which exports the whole interface")
+            }
+            LoadError::WrongVersion { .. } => Some("build the party with the SDK of this host's version"),
+            LoadError::Imports { .. } => {
+                Some("rooms reach the world through party:server only: operations, storage, connections")
+            }
+            LoadError::TooLarge { .. } => Some("strip debug information from the component"),
+            LoadError::InitialMemory { .. } => {
+                Some("raise memory_bytes_max under [limits], or shrink the memory")
+            }
+            LoadError::Empty
+            | LoadError::Malformed(_)
+            | LoadError::Memory64
+            | LoadError::SharedMemory
+            | LoadError::Compile(_)
+            | LoadError::Link(_)
+            | LoadError::Start(_) => None,
+        }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "nothing".into() } else { names.join(", ") }
+}
+
+impl Engine {
+    /// Makes a component of bytes: checks that it implements the contract, compiles it (or takes the compiled
+    /// code from the cache), links it, and asks an instance of it what it can do.
+    ///
+    /// Blocks: seconds for a large component that is not in the cache; a log line says when it compiles.
+    pub fn load(
+        &self,
+        bytes: &[u8],
+        vars: &Arc<BTreeMap<String, String>>,
+        limits: &Arc<Limits>,
+    ) -> Result<Component, LoadError> {
+        checks::check(bytes, limits)?;
+        let digest = Digest::of(bytes);
+        let compiled = self.compile(bytes, digest)?;
+        let linked = self
+            .linker()
+            .instantiate_pre(&compiled)
+            .map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        let linked = RoomOnlyPre::new(linked).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        let component = Component::new(self.clone(), linked, digest, Arc::clone(vars), Arc::clone(limits));
+        run_here(component.probed()).map_err(LoadError::Start)
+    }
+
+    fn compile(&self, bytes: &[u8], digest: Digest) -> Result<wasmtime::component::Component, LoadError> {
+        let compile_error = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
+        let Some(cache) = self.cache() else {
+            tracing::info!(%digest, bytes = bytes.len(), "compiling a component");
+            return wasmtime::component::Component::new(self.wasm(), bytes).map_err(compile_error);
+        };
+        if let Some(component) = cache.get(self.wasm(), digest) {
+            return Ok(component);
+        }
+        tracing::info!(%digest, bytes = bytes.len(), "compiling a component, for the first time on this host");
+        let compiled = self.wasm().precompile_component(bytes).map_err(compile_error)?;
+        tracing::info!(%digest, compiled_bytes = compiled.len(), "compiled");
+        cache.put(self.wasm(), digest, &compiled).map_err(compile_error)
+    }
+}
+
+/// Runs a future that never waits for anything but its own yields.
+fn run_here<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::yield_now(),
+        }
+    }
+}

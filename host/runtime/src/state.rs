@@ -1,0 +1,112 @@
+//! What a store holds beside the guest: the turn that runs, what it has left of its bounds, and WASI's tables.
+//!
+//! Outside of a turn (while an instance starts and says what it can do) there is no room, no time and no chance:
+//! a few reads answer neutrally, so that language runtimes can start, and everything else traps.
+
+use std::collections::BTreeMap;
+
+use party_core::event::LogLevel;
+use party_core::ids::Timestamp;
+use party_core::limits::Limits;
+use party_core::turn::Turn;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use wasmtime::{Error, Result, UpdateDeadline};
+
+use crate::limiter::Limiter;
+use crate::ticker::TICK_MS;
+use crate::traps::GuestFault;
+use crate::wasi::WasiState;
+
+/// A guest's only window to the world.
+pub(crate) struct InstanceState {
+    turn: Option<Turn>,
+    chance: Option<Box<ChaCha20Rng>>,
+    ticks_left: u64,
+    pub(crate) limiter: Limiter,
+    pub(crate) wasi: WasiState,
+}
+
+impl InstanceState {
+    /// Before the first turn. The start of the instance may take as long as a turn.
+    pub(crate) fn new(limits: &Limits) -> InstanceState {
+        InstanceState {
+            turn: None,
+            chance: None,
+            ticks_left: limits.turn_deadline_ms / TICK_MS,
+            limiter: Limiter::new(limits.memory_bytes_max),
+            wasi: WasiState::default(),
+        }
+    }
+
+    /// Takes a turn in. Its chance and its time begin anew.
+    pub(crate) fn begin(&mut self, turn: Turn) {
+        assert!(self.turn.is_none(), "one turn at a time");
+        self.ticks_left = turn.limits().turn_deadline_ms / TICK_MS;
+        self.chance = None;
+        self.wasi.set_time(turn.now());
+        self.turn = Some(turn);
+    }
+
+    /// Gives the turn back, with everything that the guest has written to its output streams.
+    pub(crate) fn end(&mut self) -> Turn {
+        self.wasi.flush(self.turn.as_mut());
+        self.chance = None;
+        self.turn.take().expect("a turn that has begun is here until it ends")
+    }
+
+    /// The running turn; outside of one, a trap that names the import.
+    pub(crate) fn turn(&mut self, import: &'static str) -> Result<&mut Turn> {
+        self.turn.as_mut().ok_or_else(|| Error::new(GuestFault::OutsideOfATurn { import }))
+    }
+
+    /// The running turn, if one runs.
+    pub(crate) fn turn_if_any(&mut self) -> Option<&mut Turn> {
+        self.turn.as_mut()
+    }
+
+    /// The time: 0 outside of a turn.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.turn.as_ref().map_or(Timestamp(0), Turn::now)
+    }
+
+    /// The party's vars: none outside of a turn.
+    pub(crate) fn vars(&self) -> Option<&BTreeMap<String, String>> {
+        self.turn.as_ref().map(Turn::vars)
+    }
+
+    /// The turn's chance: one stream for all who ask. Outside of a turn it is the same for everyone.
+    pub(crate) fn chance(&mut self) -> &mut ChaCha20Rng {
+        let seed = self.turn.as_ref().map_or([0; 32], |turn| turn.seed().0);
+        self.chance.get_or_insert_with(|| Box::new(ChaCha20Rng::from_seed(seed)))
+    }
+
+    /// Forgets what the start of the instance used of its chance and wrote to its output streams.
+    pub(crate) fn end_start(&mut self) {
+        self.chance = None;
+        self.wasi.flush(None);
+    }
+
+    /// Logs a line of the guest's, after what it has written to its output streams.
+    pub(crate) fn log(&mut self, level: LogLevel, text: Vec<u8>) {
+        self.wasi.drain(self.turn.as_mut());
+        if let Some(turn) = &mut self.turn {
+            turn.log(level, text.into());
+        }
+    }
+
+    /// Hands finished lines of the output streams to the turn.
+    pub(crate) fn drain_output(&mut self) {
+        self.wasi.drain(self.turn.as_mut());
+    }
+
+    /// Another millisecond has been used up. Lets others run, or ends the turn.
+    pub(crate) fn spend_tick(&mut self) -> Result<UpdateDeadline> {
+        match self.ticks_left.checked_sub(1) {
+            Some(left) => self.ticks_left = left,
+            None => return Err(Error::new(GuestFault::Deadline)),
+        }
+        // Tokio's own yield: it looks at sockets and timers before it comes back to this task.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    }
+}
