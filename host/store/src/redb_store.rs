@@ -1,13 +1,12 @@
 //! The engine that survives: one redb file per data directory.
 //!
 //! How it is laid out, and why, is told in `docs/store-layout.md`; what is promised, in [`crate::store`]. In
-//! reading order: [`device`] is what it lies on, `directory` who may use it, `layout` every byte of it, `snapshot`
+//! reading order: [`device`] is what it lies on, `directory` who may use it, `blocks` how damage of it is found, `layout` every byte of it, `snapshot`
 //! how it is read, `batch` how it is written, `engine` how it is kept going when something fails.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,16 +17,19 @@ use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 use thiserror::Error;
 
 use crate::redb_store::batch::Batch;
-use crate::redb_store::device::{Device, FileDevice};
+use crate::redb_store::device::Device;
 use crate::redb_store::directory::DataDirectory;
 use crate::redb_store::engine::Engine;
-use crate::redb_store::layout::room_prefix;
+use crate::redb_store::layout::{Damage, Tally, room_prefix};
+use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::Trouble;
 use crate::store::{AcquireError, CommitError, RoomsQuery, Store, check_size};
 
 mod batch;
+mod blocks;
 pub mod device;
 mod directory;
+mod doubt;
 mod engine;
 mod layout;
 mod snapshot;
@@ -41,8 +43,6 @@ pub struct RedbOptions {
     /// From this size of the file on, every commit also stores what a quick start after a crash needs. Below it, a
     /// crash costs a check of the whole file at the next start, and a commit one sync instead of two.
     pub quick_repair_bytes_min: u64,
-    /// A room whose storage is at most so many bytes is checked for missing entries when it is first read.
-    pub verified_room_bytes_max: u64,
     /// How long to wait for a data directory that another process holds.
     pub lock_wait: Duration,
 }
@@ -52,7 +52,6 @@ impl Default for RedbOptions {
         RedbOptions {
             cache_bytes: 64 << 20,
             quick_repair_bytes_min: 128 << 20,
-            verified_room_bytes_max: 1 << 20,
             lock_wait: Duration::from_secs(1),
         }
     }
@@ -96,6 +95,29 @@ pub enum OpenError {
         /// What does not fit.
         cause: String,
     },
+    /// The file is older than what was acknowledged.
+    #[error(
+        "the store ends at batch {batch}, but batch {acknowledged} was acknowledged: it is damaged, or an old copy\n\
+         hint: run `party-host check` on it; if it is a backup that you mean to use, remove the file rooms.batch"
+    )]
+    Behind {
+        /// The last batch in the store.
+        batch: u64,
+        /// The last that was acknowledged.
+        acknowledged: u64,
+    },
+    /// There is no store where there was one.
+    #[error(
+        "{} is gone, but rooms were kept in it\n\
+         hint: bring it back, or remove {} to begin with an empty store",
+        path.display(), last_batch.display()
+    )]
+    Missing {
+        /// Where the store was.
+        path: PathBuf,
+        /// What tells of it.
+        last_batch: PathBuf,
+    },
     /// The data directory cannot be used.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -120,7 +142,11 @@ impl OpenError {
         match trouble {
             Trouble::Damage(_) | Trouble::Panic(_) => OpenError::Damaged { cause },
             Trouble::Engine(error) => match **error {
-                redb::Error::Corrupted(_) => OpenError::Damaged { cause },
+                redb::Error::Corrupted(_)
+                | redb::Error::TableDoesNotExist(_)
+                | redb::Error::TableIsMultimap(_)
+                | redb::Error::TableTypeMismatch { .. }
+                | redb::Error::TypeDefinitionChanged { .. } => OpenError::Damaged { cause },
                 _ => OpenError::Failed { cause },
             },
         }
@@ -130,7 +156,6 @@ impl OpenError {
 /// A store in a redb file. Dropping it closes the file; keep it until the last commit has returned.
 pub struct RedbStore {
     engine: Arc<Engine>,
-    verified_room_bytes_max: u64,
     /// Held as long as the store is open.
     _directory: Option<DataDirectory>,
 }
@@ -139,11 +164,9 @@ impl RedbStore {
     /// Opens the store of a data directory, which is created if it is missing. Only one process can have it open.
     pub fn open(directory: &Path, options: RedbOptions) -> Result<RedbStore, OpenError> {
         let directory = DataDirectory::lock(directory, options.lock_wait)?;
-        directory.ensure_store(|path| RedbStore::create_on(&FileDevice::new(path), options))?;
-        let device = Box::new(FileDevice::new(directory.store_file()));
-        let engine = Arc::new(Engine::open(device, options)?);
-        let verified_room_bytes_max = options.verified_room_bytes_max;
-        Ok(RedbStore { engine, verified_room_bytes_max, _directory: Some(directory) })
+        directory.ensure_store(|device| RedbStore::create_on(device, options))?;
+        let engine = Arc::new(Engine::open(Box::new(directory.device()), options)?);
+        Ok(RedbStore { engine, _directory: Some(directory) })
     }
 
     /// Makes an empty store on an empty device. If it fails or is cut short, the device must be emptied before it
@@ -155,13 +178,17 @@ impl RedbStore {
     /// Opens the store on a device. The caller sees to it that nobody else has it open.
     pub fn open_on(device: Box<dyn Device>, options: RedbOptions) -> Result<RedbStore, OpenError> {
         let engine = Arc::new(Engine::open(device, options)?);
-        let verified_room_bytes_max = options.verified_room_bytes_max;
-        Ok(RedbStore { engine, verified_room_bytes_max, _directory: None })
+        Ok(RedbStore { engine, _directory: None })
     }
 
     /// How long the file is, in bytes.
     pub fn file_bytes(&self) -> u64 {
-        self.engine.file_bytes()
+        self.engine.findings().file_bytes()
+    }
+
+    /// How often a damaged page has been read, this time and, counted as one, before. If it is not 0 the store should be checked: rooms that are not damaged go on, more slowly.
+    pub fn doubts(&self) -> u64 {
+        self.engine.findings().doubts()
     }
 
     /// How often the file was opened again after a failure since this store was opened.
@@ -182,18 +209,19 @@ impl Store for RedbStore {
 
     fn record(&self, address: &RoomAddress) -> Result<Option<RoomRecord>, StorageReadError> {
         let prefix = room_prefix(address);
-        let stored =
-            self.engine.read(|snapshot| snapshot.record(&prefix)).map_err(Trouble::into_read_error)?;
-        Ok(stored.map(|stored| stored.record))
+        let record = self.engine.read(|snapshot| {
+            let stored = snapshot.record(&prefix)?;
+            if stored.is_none() && self.doubts() > 0 {
+                snapshot.check_place_of_record(&prefix)?;
+                self.engine.survey(snapshot)?.check_absent(&prefix)?;
+            }
+            Ok(stored.map(|stored| stored.record))
+        });
+        record.map_err(Trouble::into_read_error)
     }
 
     fn storage(&self, address: &Arc<RoomAddress>) -> Arc<dyn RoomStorage> {
-        Arc::new(RedbRoom {
-            engine: self.engine.clone(),
-            prefix: room_prefix(address),
-            verified_bytes_max: self.verified_room_bytes_max,
-            verified: AtomicBool::new(false),
-        })
+        Arc::new(RedbRoom { engine: self.engine.clone(), prefix: room_prefix(address) })
     }
 
     fn alarms(&self, visit: &mut dyn FnMut(&RoomAddress, Alarm) -> Visit) -> Result<(), StorageReadError> {
@@ -203,25 +231,45 @@ impl Store for RedbStore {
     }
 
     fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<RoomAddress>, StorageReadError> {
-        self.engine.read(|snapshot| snapshot.rooms(query)).map_err(Trouble::into_read_error)
+        let rooms = self.engine.read(|snapshot| {
+            let found = snapshot.rooms(query);
+            if self.doubts() == 0 {
+                return found;
+            }
+            self.engine.survey(snapshot)?.check_whole()?;
+            snapshot.rooms_by_walk(query)
+        });
+        rooms.map_err(Trouble::into_read_error)
     }
 }
 
 struct RedbRoom {
     engine: Arc<Engine>,
     prefix: Vec<u8>,
-    verified_bytes_max: u64,
-    /// Whether the room's entries have been seen to be all there.
-    verified: AtomicBool,
 }
 
 impl RedbRoom {
-    fn verify(&self) -> Result<(), StorageReadError> {
-        if !self.verified.load(Ordering::Relaxed) {
-            let verify =
-                self.engine.read(|snapshot| snapshot.verify_room(&self.prefix, self.verified_bytes_max));
-            verify.map_err(Trouble::into_read_error)?;
-            self.verified.store(true, Ordering::Relaxed);
+    fn in_doubt(&self) -> bool {
+        self.engine.findings().doubts() > 0
+    }
+
+    /// A scan that came upon a damaged leaf must have visited just what a walk finds, as far as it got.
+    fn check_scan(
+        &self,
+        snapshot: &Snapshot,
+        range: &KeyRange,
+        reverse: bool,
+        visited: Tally,
+        end: Visit,
+    ) -> Result<(), Trouble> {
+        let mut expected = Tally::default();
+        let mut left = visited.rows;
+        snapshot.whole_room(&self.prefix)?.scan(range, reverse, &mut expected, &mut |_, _| {
+            left = left.saturating_sub(1);
+            if end == Visit::Stop && left == 0 { Visit::Stop } else { Visit::Continue }
+        })?;
+        if visited != expected {
+            return Err(Damage("a scan has come upon a damaged page".to_owned()).into());
         }
         Ok(())
     }
@@ -229,8 +277,11 @@ impl RedbRoom {
 
 impl RoomStorage for RedbRoom {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageReadError> {
-        self.verify()?;
-        self.engine.read(|snapshot| snapshot.get(&self.prefix, key)).map_err(Trouble::into_read_error)
+        let value = self.engine.read(|snapshot| match snapshot.get(&self.prefix, key)? {
+            None if self.in_doubt() => snapshot.whole_room(&self.prefix)?.get(key),
+            value => Ok(value),
+        });
+        value.map_err(Trouble::into_read_error)
     }
 
     fn scan(
@@ -239,9 +290,21 @@ impl RoomStorage for RedbRoom {
         reverse: bool,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
     ) -> Result<(), StorageReadError> {
-        self.verify()?;
-        self.engine
-            .visit(|snapshot, visited| snapshot.scan(&self.prefix, range, reverse, visited, visit))
-            .map_err(Trouble::into_read_error)
+        let scanned = self.engine.visit(|snapshot, begun| {
+            let mut visited = Tally::default();
+            let visit = &mut |key: &[u8], value: &[u8]| {
+                *begun = true;
+                visit(key, value)
+            };
+            if self.in_doubt() {
+                return snapshot.whole_room(&self.prefix)?.scan(range, reverse, &mut visited, visit);
+            }
+            let end = snapshot.scan(&self.prefix, range, reverse, &mut visited, visit)?;
+            if self.in_doubt() {
+                self.check_scan(snapshot, range, reverse, visited, end)?;
+            }
+            Ok(())
+        });
+        scanned.map_err(Trouble::into_read_error)
     }
 }

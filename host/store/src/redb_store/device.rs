@@ -1,20 +1,21 @@
 //! What the engine lies on: a file, or in tests a simulated disk.
 //!
+//! Beside the database a device keeps one number: that of the last batch that was acknowledged. It is written after
+//! each batch and never synced, so it costs a microsecond. It may be older than the database, but never newer:
+//! if it is, the database has lost something, as when damage after a crash makes redb go back a transaction.
+//!
 //! The engine opens its device anew after every failure, because redb refuses to go on after one. A device that
 //! failed to sync may have dropped writes which the operating system's cache still shows (Linux marks pages clean
 //! after a failed fsync), so a reopening says whether the cache may be believed.
 
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::ops::Bound;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use redb::StorageBackend;
 use redb::backends::FileBackend;
-use redb::{BackendError, StorageBackend};
 use rustix::fs::{Advice, fadvise};
 
 /// Whether what the operating system has cached of a device may be taken for what the device holds.
@@ -30,30 +31,72 @@ pub enum Cache {
 pub trait Device: Send + Sync + 'static {
     /// Opens it. The backend before has been closed.
     fn open(&self, cache: Cache) -> io::Result<Box<dyn StorageBackend>>;
+
+    /// The last batch that is known to have been acknowledged, 0 if none is.
+    fn acknowledged(&self) -> io::Result<u64>;
+
+    /// Notes that a batch is acknowledged. A note that gets lost is no harm.
+    fn acknowledge(&self, batch: u64);
 }
 
-/// A file that only its owner may read or write. It is created if it is missing.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A file that only its owner may read or write, and a second one for the last batch. They are created if they are
+/// missing.
+#[derive(Debug)]
 pub struct FileDevice {
     path: PathBuf,
+    last_batch_path: PathBuf,
+    last_batch: OnceLock<File>,
 }
 
+const LAST_BATCH_BYTES: usize = 12;
+
 impl FileDevice {
-    /// The file at `path`.
-    pub fn new(path: PathBuf) -> FileDevice {
-        FileDevice { path }
+    /// The file at `path`, and at `last_batch_path` the number of the last batch.
+    pub fn new(path: PathBuf, last_batch_path: PathBuf) -> FileDevice {
+        FileDevice { path, last_batch_path, last_batch: OnceLock::new() }
     }
+
+    fn last_batch(&self) -> io::Result<&File> {
+        if let Some(file) = self.last_batch.get() {
+            return Ok(file);
+        }
+        let file = open_private(&self.last_batch_path)?;
+        Ok(self.last_batch.get_or_init(|| file))
+    }
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 impl Device for FileDevice {
     fn open(&self, cache: Cache) -> io::Result<Box<dyn StorageBackend>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&self.path)?;
+        let file = open_private(&self.path)?;
         if cache == Cache::Suspect {
             forget_cached(&file);
         }
         Ok(Box::new(FileBackend::new(file).map_err(io::Error::other)?))
+    }
+
+    fn acknowledged(&self) -> io::Result<u64> {
+        let mut bytes = [0; LAST_BATCH_BYTES];
+        let (batch, crc) = match self.last_batch()?.read_exact_at(&mut bytes, 0) {
+            Ok(()) => bytes.split_at(LAST_BATCH_BYTES - 4),
+            // Never written, or cut short when the power failed: nothing is known.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        let known = crc32c::crc32c(batch).to_le_bytes() == crc;
+        Ok(if known { u64::from_le_bytes(batch.try_into().map_err(io::Error::other)?) } else { 0 })
+    }
+
+    fn acknowledge(&self, batch: u64) {
+        let batch = batch.to_le_bytes();
+        let mut bytes = [0; LAST_BATCH_BYTES];
+        bytes[..batch.len()].copy_from_slice(&batch);
+        bytes[batch.len()..].copy_from_slice(&crc32c::crc32c(&batch).to_le_bytes());
+        // The batch is durable whether or not the note can be written.
+        let _ = self.last_batch().and_then(|file| file.write_all_at(&bytes, 0));
     }
 }
 
@@ -61,76 +104,4 @@ impl Device for FileDevice {
 /// what it likes, and the engine still verifies what it reads after an unclean close.
 fn forget_cached(file: &File) {
     let _ = fadvise(file, 0, None, Advice::DontNeed);
-}
-
-/// A boxed backend that redb can own, and that tells how long the storage is.
-pub(crate) struct SizedBackend {
-    inner: Box<dyn StorageBackend>,
-    bytes: Arc<AtomicU64>,
-}
-
-impl SizedBackend {
-    /// Wraps `inner`; `bytes` follows its length from now on.
-    pub(crate) fn new(inner: Box<dyn StorageBackend>, bytes: Arc<AtomicU64>) -> io::Result<SizedBackend> {
-        bytes.store(inner.len()?, Ordering::Relaxed);
-        Ok(SizedBackend { inner, bytes })
-    }
-}
-
-impl fmt::Debug for SizedBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-impl StorageBackend for SizedBackend {
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.inner.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.inner.set_len(len)?;
-        self.bytes.store(len, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.inner.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.inner.write(offset, data)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.inner.close()
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.inner.try_lock_range(start, end)
-    }
-
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.inner.try_lock_shared_range(start, end)
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.lock_range(start, end)
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.unlock_range(start, end)
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.inner.query_lock_range(start, end)
-    }
 }

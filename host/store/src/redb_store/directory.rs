@@ -11,10 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::redb_store::OpenError;
+use crate::redb_store::device::FileDevice;
 
 const LOCK_FILE: &str = "lock";
-const STORE_FILE: &str = "store.redb";
-const UNFINISHED_FILE: &str = "store.redb.new";
+const STORE_FILE: &str = "rooms.store";
+const UNFINISHED_FILE: &str = "rooms.store.new";
+const LAST_BATCH_FILE: &str = "rooms.batch";
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 const HOLDER_BYTES_MAX: u64 = 20;
 
@@ -54,29 +56,34 @@ impl DataDirectory {
         Ok(DataDirectory { path: path.to_owned(), _lock: lock })
     }
 
-    /// Where the store lies once it is complete.
-    pub(crate) fn store_file(&self) -> PathBuf {
-        self.path.join(STORE_FILE)
+    /// The store's file, and the one for its last batch.
+    pub(crate) fn device(&self) -> FileDevice {
+        FileDevice::new(self.path.join(STORE_FILE), self.path.join(LAST_BATCH_FILE))
     }
 
     /// Makes the store with `create` under another name and renames it, so that a crash leaves a whole one or
-    /// none. Does nothing if there is one.
+    /// none. Does nothing if there is one. A store that is gone although batches were acknowledged is not replaced
+    /// by an empty one.
     pub(crate) fn ensure_store(
         &self,
-        create: impl FnOnce(PathBuf) -> Result<(), OpenError>,
+        create: impl FnOnce(&FileDevice) -> Result<(), OpenError>,
     ) -> Result<(), OpenError> {
         let failed =
             |what: &'static str| move |source| OpenError::Io { what, path: self.path.clone(), source };
-        let unfinished = self.path.join(UNFINISHED_FILE);
-        if self.store_file().try_exists().map_err(failed("look into"))? {
+        let (store, last_batch) = (self.path.join(STORE_FILE), self.path.join(LAST_BATCH_FILE));
+        if store.try_exists().map_err(failed("look into"))? {
             return Ok(());
         }
+        if last_batch.try_exists().map_err(failed("look into"))? {
+            return Err(OpenError::Missing { path: store, last_batch });
+        }
+        let unfinished = self.path.join(UNFINISHED_FILE);
         match std::fs::remove_file(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("clean up")(error)),
             Ok(()) | Err(_) => {}
         }
-        create(unfinished.clone())?;
-        std::fs::rename(&unfinished, self.store_file()).map_err(failed("create the store in"))?;
+        create(&FileDevice::new(unfinished.clone(), last_batch))?;
+        std::fs::rename(&unfinished, store).map_err(failed("create the store in"))?;
         File::open(&self.path).and_then(|directory| directory.sync_all()).map_err(failed("sync"))
     }
 }

@@ -5,23 +5,24 @@
 //! the cache shows, and the number of the last batch in it says what became of the transaction. A batch that
 //! survived is confirmed by one more durable transaction before it is acknowledged.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use party_core::ids::Epoch;
 use redb::{Builder, Database, WriteTransaction};
 
 use crate::redb_store::batch::{Batch, Rejected, write_state};
-use crate::redb_store::device::{Cache, Device, SizedBackend};
+use crate::redb_store::blocks::{Blocks, Findings};
+use crate::redb_store::device::{Cache, Device};
+use crate::redb_store::doubt::Survey;
 use crate::redb_store::layout::{
-    ALARMS, FORMAT_KEY, FORMAT_VERSION, META, ROOMS, State, decode_format, encode_format, open, seal,
+    ALARMS, Damage, FORMAT_KEY, FORMAT_VERSION, META, ROOMS, State, decode_format, encode_format, open, seal,
 };
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::{Trouble, contain};
 use crate::redb_store::{OpenError, RedbOptions};
 use crate::store::CommitError;
 
-const REDB_MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
 /// How often a failed device is tried again before the caller is told.
 const REOPENINGS_MAX: u32 = 2;
 
@@ -29,8 +30,9 @@ const REOPENINGS_MAX: u32 = 2;
 pub(crate) struct Engine {
     device: Box<dyn Device>,
     options: RedbOptions,
-    /// How long the file is.
-    file_bytes: Arc<AtomicU64>,
+    findings: Arc<Findings>,
+    /// The last survey of the records, and how many doubts there were then.
+    survey: Mutex<Option<(u64, Arc<Survey>)>>,
     reopened: AtomicU64,
     writer: Mutex<Writer>,
     current: RwLock<Option<Arc<Snapshot>>>,
@@ -54,7 +56,7 @@ enum Outcome {
 impl Engine {
     /// Makes an empty store on an empty device.
     pub(crate) fn create(device: &dyn Device, options: &RedbOptions) -> Result<(), OpenError> {
-        let db = open_database(device, options, Cache::Trusted, &Arc::default(), true)?;
+        let db = open_database(device, options, Cache::Trusted, &Arc::default(), Purpose::Create)?;
         contain(|| {
             let mut transaction = db.begin_write()?;
             transaction.set_quick_repair(true);
@@ -73,24 +75,33 @@ impl Engine {
 
     /// Opens the store on a device.
     pub(crate) fn open(device: Box<dyn Device>, options: RedbOptions) -> Result<Engine, OpenError> {
-        let file_bytes = Arc::default();
-        let db = open_database(&*device, &options, Cache::Trusted, &file_bytes, false)?;
+        let findings = Arc::default();
+        let db = open_database(&*device, &options, Cache::Trusted, &findings, Purpose::Open)?;
         check_format(&db)?;
         let snapshot = Snapshot::take(&db, 1).map_err(|trouble| OpenError::from_trouble(&trouble))?;
         let state = snapshot.state().map_err(|trouble| OpenError::from_trouble(&trouble))?;
+        let acknowledged =
+            device.acknowledged().map_err(|error| OpenError::Failed { cause: error.to_string() })?;
+        if acknowledged > state.batch {
+            return Err(OpenError::Behind { batch: state.batch, acknowledged });
+        }
+        if state.in_doubt {
+            findings.add_doubt();
+        }
         Ok(Engine {
             device,
             options,
-            file_bytes,
+            findings,
+            survey: Mutex::default(),
             reopened: AtomicU64::new(0),
             writer: Mutex::new(Writer { db: Some(db), state, opening: 1 }),
             current: RwLock::new(Some(Arc::new(snapshot))),
         })
     }
 
-    /// How long the file is, in bytes.
-    pub(crate) fn file_bytes(&self) -> u64 {
-        self.file_bytes.load(Ordering::Relaxed)
+    /// What has been found damaged.
+    pub(crate) fn findings(&self) -> &Findings {
+        &self.findings
     }
 
     /// How often the database has been opened again after a failure.
@@ -101,10 +112,11 @@ impl Engine {
     /// Makes the next epoch the store's.
     pub(crate) fn acquire(&self) -> Result<Epoch, Trouble> {
         let mut writer = self.writer();
+        self.check_shared()?;
         self.ensure_open(&mut writer)?;
         let epoch = Epoch(writer.state.epoch.0 + 1);
-        let next = State { epoch, batch: writer.state.batch + 1, ..writer.state };
-        match self.transact(&mut writer, |transaction, _| {
+        match self.transact(&mut writer, |transaction, state| {
+            let next = State { epoch, batch: state.batch + 1, ..state };
             write_state(transaction, &next)?;
             Ok(next)
         }) {
@@ -140,6 +152,7 @@ impl Engine {
         &self,
         mut read: impl FnMut(&Snapshot) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
+        self.check_shared()?;
         let failed_opening = match self.snapshot() {
             Some(snapshot) => match read(&snapshot) {
                 Err(trouble) if trouble.needs_reopening() => snapshot.opening,
@@ -158,16 +171,40 @@ impl Engine {
         read(&snapshot)
     }
 
-    /// Reads as [`Engine::read`] does, where `read` hands entries to somebody and counts them: once the first has
-    /// been handed over it cannot start over.
+    /// The survey of all records, made anew when there are new doubts.
+    pub(crate) fn survey(&self, snapshot: &Snapshot) -> Result<Arc<Survey>, Trouble> {
+        let mut survey = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((doubts, made)) = &*survey
+            && *doubts == self.findings.doubts()
+        {
+            return Ok(made.clone());
+        }
+        let made = Arc::new(snapshot.survey()?);
+        // The damaged leaves that the survey itself has come upon are no news to it.
+        *survey = Some((self.findings.doubts(), made.clone()));
+        Ok(made)
+    }
+
+    /// Once something shared is damaged nothing more is done.
+    fn check_shared(&self) -> Result<(), Trouble> {
+        if self.findings.shared() {
+            let damage =
+                "a part that all rooms share is damaged\nhint: stop the host and run `party-host check`";
+            return Err(Damage(damage.to_owned()).into());
+        }
+        Ok(())
+    }
+
+    /// Reads as [`Engine::read`] does, where `read` hands rows to somebody and says whether it has begun to: it
+    /// cannot start over then.
     pub(crate) fn visit(
         &self,
-        mut read: impl FnMut(&Snapshot, &mut u64) -> Result<(), Trouble>,
+        mut read: impl FnMut(&Snapshot, &mut bool) -> Result<(), Trouble>,
     ) -> Result<(), Trouble> {
-        let mut visited = 0;
+        let mut begun = false;
         let mut cut_short = None;
-        self.read(|snapshot| match read(snapshot, &mut visited) {
-            Err(trouble) if visited > 0 => {
+        self.read(|snapshot| match read(snapshot, &mut begun) {
+            Err(trouble) if begun => {
                 cut_short = Some(trouble);
                 Ok(())
             }
@@ -200,7 +237,7 @@ impl Engine {
         let result = contain(|| {
             let mut transaction = db.begin_write()?;
             transaction.set_quick_repair(quick_repair);
-            let state = match write(&transaction, before) {
+            let state = match write(&transaction, State { in_doubt: self.findings.doubts() > 0, ..before }) {
                 Ok(state) => state,
                 Err(Rejected::Trouble(trouble)) => return Err(trouble),
                 Err(Rejected::Refused(refused)) => {
@@ -215,8 +252,9 @@ impl Engine {
             Ok(Err(refused)) => return Err(refused),
             Ok(Ok(state)) => {
                 writer.state = state;
+                self.device.acknowledge(state.batch);
                 self.publish_newest(writer);
-                return Ok(());
+                return self.note_doubt(writer);
             }
             Err(trouble) => trouble,
         };
@@ -228,9 +266,22 @@ impl Engine {
         }
     }
 
+    /// A commit that has read a damaged leaf may have copied it, with a checksum that fits. Then the doubt must be
+    /// on the device before anybody may take it for gone.
+    fn note_doubt(&self, writer: &mut Writer) -> Result<(), CommitError> {
+        if self.findings.doubts() == 0 || writer.state.in_doubt {
+            return Ok(());
+        }
+        let noted = State { batch: writer.state.batch + 1, in_doubt: true, ..writer.state };
+        self.transact(writer, |transaction, _| {
+            write_state(transaction, &noted)?;
+            Ok(noted)
+        })
+    }
+
     /// Below a certain size a full check after a crash is quick, and commits cost one sync instead of two.
     fn quick_repair(&self) -> bool {
-        self.file_bytes() >= self.options.quick_repair_bytes_min
+        self.findings.file_bytes() >= self.options.quick_repair_bytes_min
     }
 
     fn publish_newest(&self, writer: &Writer) {
@@ -274,7 +325,7 @@ impl Engine {
         self.close(writer);
         self.reopened.fetch_add(1, Ordering::Relaxed);
         let db = contain(|| {
-            open_database(&*self.device, &self.options, Cache::Suspect, &self.file_bytes, false)
+            open_database(&*self.device, &self.options, Cache::Suspect, &self.findings, Purpose::Open)
                 .map_err(|error| unavailable(error.to_string()))
         })?;
         writer.opening += 1;
@@ -296,6 +347,7 @@ impl Engine {
             Ok::<_, Trouble>(())
         })?;
         writer.state = confirmed;
+        self.device.acknowledge(confirmed.batch);
         let snapshot = Snapshot::take(&db, writer.opening)?;
         writer.db = Some(db);
         self.publish(Some(Arc::new(snapshot)));
@@ -307,32 +359,46 @@ fn unavailable(cause: String) -> Trouble {
     Trouble::from(std::io::Error::other(cause))
 }
 
+/// What a device is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To make a store on it; it must be empty.
+    Create,
+    /// To use the store on it.
+    Open,
+}
+
 /// Opens the device as a redb database, or makes one on it.
 fn open_database(
     device: &dyn Device,
     options: &RedbOptions,
     cache: Cache,
-    file_bytes: &Arc<AtomicU64>,
-    create: bool,
+    findings: &Arc<Findings>,
+    purpose: Purpose,
 ) -> Result<Database, OpenError> {
     let opened = contain(|| {
-        let backend = SizedBackend::new(device.open(cache)?, file_bytes.clone())?;
-        let mut magic = [0; REDB_MAGIC.len()];
-        let len = redb::StorageBackend::len(&backend)?;
-        if len >= magic.len() as u64 {
-            redb::StorageBackend::read(&backend, 0, &mut magic)?;
-        }
-        if !create && magic != *REDB_MAGIC {
+        let blocks = Blocks::new(device.open(cache)?, findings.clone())?;
+        let fits = match purpose {
+            Purpose::Create => blocks.is_empty()?,
+            Purpose::Open => blocks.is_ours()?,
+        };
+        if !fits {
             return Ok(None);
         }
-        Ok::<_, Trouble>(Some(
-            Builder::new().set_cache_size(options.cache_bytes).create_with_backend(backend)?,
-        ))
+        let repaired = Arc::new(AtomicBool::new(false));
+        let saw_repair = repaired.clone();
+        let db = Builder::new()
+            .set_cache_size(options.cache_bytes)
+            .set_repair_callback(move |_| saw_repair.store(true, Ordering::Relaxed))
+            .create_with_backend(blocks.clone())?;
+        blocks.settle(repaired.load(Ordering::Relaxed))?;
+        Ok::<_, Trouble>(Some(db))
     });
-    match opened {
-        Ok(Some(db)) => Ok(db),
-        Ok(None) => Err(OpenError::NotAStore { why: "it does not begin like one" }),
-        Err(trouble) => Err(OpenError::from_trouble(&trouble)),
+    match (opened, purpose) {
+        (Ok(Some(db)), _) => Ok(db),
+        (Ok(None), Purpose::Open) => Err(OpenError::NotAStore { why: "it does not begin like one" }),
+        (Ok(None), Purpose::Create) => Err(OpenError::NotAStore { why: "there is something in its place" }),
+        (Err(trouble), _) => Err(OpenError::from_trouble(&trouble)),
     }
 }
 

@@ -4,7 +4,7 @@
 //!   another's, and byte order is the order of the addresses. The record's tag sorts before those of the entries:
 //!   a room's record and its first entries lie on one page, and one commit touches one place of the tree.
 //! - Every value begins with a CRC-32C over the length of its key, its key and the rest of the value, so that a
-//!   value is neither damaged nor somebody else's. redb does not verify its own checksums when it reads.
+//!   value is neither damaged nor somebody else's.
 //! - A checksum cannot tell that a row is *missing*. For that, each record counts its room's entries and sums
 //!   their checksums, and the state row does the same for records and alarms.
 
@@ -35,7 +35,7 @@ const TAG_RECORD: u8 = 0;
 const TAG_ENTRY: u8 = 1;
 const CRC_BYTES: usize = 4;
 const RECORD_BYTES: usize = 53;
-const STATE_BYTES: usize = 48;
+const STATE_BYTES: usize = 49;
 const ALARM_TIME_BYTES: usize = 8;
 const PRINTED_BYTES_MAX: usize = 200;
 
@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub(crate) batch: u64,
     pub(crate) records: Tally,
     pub(crate) alarms: Tally,
+    /// Whether a damaged page has ever been read: what cannot be found may then have been lost.
+    pub(crate) in_doubt: bool,
 }
 
 /// The bytes that every key of a room begins with.
@@ -238,6 +240,7 @@ pub(crate) fn encode_state(state: &State) -> [u8; STATE_BYTES] {
         body.u64(tally.rows);
         body.u64(tally.sum);
     }
+    body.u8(u8::from(state.in_doubt));
     body.finish()
 }
 
@@ -247,7 +250,8 @@ pub(crate) fn decode_state(body: &[u8]) -> Result<State, Damage> {
     let (epoch, batch) = (Epoch(body.u64()), body.u64());
     let records = Tally { rows: body.u64(), sum: body.u64() };
     let alarms = Tally { rows: body.u64(), sum: body.u64() };
-    Ok(State { epoch, batch, records, alarms })
+    let in_doubt = body.u8() != 0;
+    Ok(State { epoch, batch, records, alarms, in_doubt })
 }
 
 /// The body of the format row.

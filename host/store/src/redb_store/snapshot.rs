@@ -4,9 +4,11 @@
 //! each batch. A snapshot pins the pages of its state; it must therefore be let go of soon, and nobody keeps one
 //! beyond a call.
 //!
-//! A checksum proves that a value is right. That a key is *absent* is believed only if its neighbours are where
-//! they belong, and if the room, when it was first read, had all its entries (see [`Snapshot::verify_room`]).
+//! A checksum proves that a value is right. That a key is *absent* is right as long as every page is, which the
+//! layer below watches over. Once a damaged leaf has been read, everybody is in doubt, and what is not found is
+//! looked for another way: see `doubt`.
 
+use std::hint::black_box;
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -16,16 +18,16 @@ use party_core::storage::{KeyRange, Visit};
 use redb::{AccessGuard, Database, Range, ReadOnlyTable, ReadableDatabase};
 
 use crate::redb_store::layout::{
-    ALARMS, Damage, ROOMS, RoomRow, State, StoredRecord, Tally, after_room, decode_record, decode_state,
-    entry_key, entry_keys, open, parse_alarm_key, parse_prefix, parse_room_row, party_prefix, printable,
+    ALARMS, Damage, META, ROOMS, RoomRow, STATE_KEY, State, StoredRecord, Tally, after_room, decode_record,
+    decode_state, entry_key, open, parse_alarm_key, parse_prefix, parse_room_row, party_prefix, printable,
     record_key,
 };
-use crate::redb_store::layout::{META, STATE_KEY};
 use crate::redb_store::trouble::{Trouble, contain};
 use crate::store::{ROOMS_PAGE_MAX, RoomsQuery};
 
 type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
-type Row = (AccessGuard<'static, &'static [u8]>, AccessGuard<'static, &'static [u8]>);
+/// A key or value, with the page that it lies in.
+pub(crate) type Guard = AccessGuard<'static, &'static [u8]>;
 
 /// One committed state.
 pub(crate) struct Snapshot {
@@ -56,128 +58,83 @@ impl Snapshot {
     /// A room's record.
     pub(crate) fn record(&self, prefix: &[u8]) -> Result<Option<StoredRecord>, Trouble> {
         let key = record_key(prefix);
-        match get(&self.rooms, &key)? {
-            Some(row) => Ok(Some(decode_record(&key, open(&key, row.value())?)?)),
-            None => {
-                self.check_absent(prefix, &key)?;
-                Ok(None)
-            }
-        }
+        let Some(row) = get(&self.rooms, &key)? else { return Ok(None) };
+        Ok(Some(decode_record(&key, open(&key, row.value())?)?))
     }
 
     /// The value of one of a room's keys.
     pub(crate) fn get(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Bytes>, Trouble> {
         let key = entry_key(prefix, key);
-        match get(&self.rooms, &key)? {
-            Some(row) => Ok(Some(Bytes::copy_from_slice(open(&key, row.value())?))),
-            None => {
-                self.check_absent(prefix, &key)?;
-                Ok(None)
-            }
-        }
+        let Some(row) = get(&self.rooms, &key)? else { return Ok(None) };
+        Ok(Some(Bytes::copy_from_slice(open(&key, row.value())?)))
     }
 
-    /// A key that was not found must lie between its neighbours, and those of the same room must be whole: a
-    /// damaged page that led the search astray shows itself here.
-    fn check_absent(&self, prefix: &[u8], key: &[u8]) -> Result<(), Trouble> {
-        let next = contain(|| self.rooms.range::<&[u8]>(key..)?.next().transpose())?;
-        let previous = contain(|| self.rooms.range::<&[u8]>(..key)?.next_back().transpose())?;
-        if next.as_ref().is_some_and(|(next, _)| next.value() <= key)
-            || previous.as_ref().is_some_and(|(previous, _)| previous.value() >= key)
-        {
-            return Err(Damage(format!("the rows around {} are out of order", printable(key))).into());
-        }
-        let is_record = key.len() == prefix.len() + 1;
-        for (neighbour, value) in [next, previous].into_iter().flatten() {
-            let neighbour = neighbour.value();
-            if neighbour.starts_with(prefix) {
-                open(neighbour, value.value())?;
-                if is_record {
-                    return Err(Damage(format!("the record at {} is missing", printable(key))).into());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether all of a room's entries are there and whole, unless they are more than `bytes_max` bytes.
-    pub(crate) fn verify_room(&self, prefix: &[u8], bytes_max: u64) -> Result<(), Trouble> {
-        let Some(stored) = self.record(prefix)? else { return Ok(()) };
-        if stored.record.storage_bytes > bytes_max {
-            return Ok(());
-        }
-        let keys = entry_keys(prefix);
-        let mut found = Tally::default();
-        let mut rows = Rows::new(&self.rooms, Bound::Included(&keys.start), Bound::Excluded(&keys.end))?;
-        while let Some((key, value)) = rows.next(false)? {
-            open(key.value(), value.value())?;
-            found.add(value.value());
-        }
-        if found != stored.entries {
-            let (found, expected) = (found.rows, stored.entries.rows);
-            let room = printable(prefix);
-            return Err(
-                Damage(format!("room {room} has {found} entries; its record tells of {expected}")).into()
-            );
-        }
-        Ok(())
-    }
-
-    /// Visits a range of a room's entries. `visited` counts how many have been.
+    /// Visits a range of a room's entries. `visited` is the tally of those that have been.
     pub(crate) fn scan(
         &self,
         prefix: &[u8],
         range: &KeyRange,
         reverse: bool,
-        visited: &mut u64,
+        visited: &mut Tally,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Visit, Trouble> {
         if range.end.as_ref().is_some_and(|end| *end <= range.start) {
-            return Ok(());
+            return Ok(Visit::Continue);
         }
         let start = entry_key(prefix, &range.start);
         let end = range.end.as_ref().map_or_else(|| after_room(prefix), |end| entry_key(prefix, end));
-        let mut rows = Rows::new(&self.rooms, Bound::Included(&start), Bound::Excluded(&end))?;
+        let mut rows = self.room_rows(Bound::Included(&start), Bound::Excluded(&end))?;
         while let Some((key, value)) = rows.next(reverse)? {
             let key = key.value();
             if key < start.as_slice() || key >= end.as_slice() {
-                return Err(Damage(format!("the rows around {} are out of order", printable(key))).into());
+                return Err(out_of_order(key));
             }
-            let value = open(key, value.value())?;
-            *visited += 1;
-            if visit(&key[prefix.len() + 1..], value) == Visit::Stop {
+            visited.add(value.value());
+            if visit(&key[prefix.len() + 1..], open(key, value.value())?) == Visit::Stop {
+                return Ok(Visit::Stop);
+            }
+        }
+        Ok(Visit::Continue)
+    }
+
+    /// Visits all alarms in order of time. `begun` says whether one has been. If the table of alarms is damaged,
+    /// the records say which there are; a room whose record is damaged too fails when it is woken.
+    pub(crate) fn alarms(
+        &self,
+        begun: &mut bool,
+        visit: &mut dyn FnMut(&RoomAddress, Alarm) -> Visit,
+    ) -> Result<(), Trouble> {
+        if !self.alarms_are_whole() {
+            for ((_, address), alarm) in self.alarms_by_records()? {
+                *begun = true;
+                if visit(&address, alarm) == Visit::Stop {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let mut rows = Rows::new(&self.alarms, Bound::Unbounded, Bound::Unbounded)?;
+        while let Some((key, value)) = rows.next(false)? {
+            let (at, address) = parse_alarm_key(key.value())?;
+            let attempts = decode_attempts(key.value(), open(key.value(), value.value())?)?;
+            *begun = true;
+            if visit(&address, Alarm { at, attempts }) == Visit::Stop {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Visits all alarms in order of time. `visited` counts how many have been.
-    pub(crate) fn alarms(
-        &self,
-        visited: &mut u64,
-        visit: &mut dyn FnMut(&RoomAddress, Alarm) -> Visit,
-    ) -> Result<(), Trouble> {
-        let mut found = Tally::default();
-        let mut rows = Rows::new(&self.alarms, Bound::Unbounded, Bound::Unbounded)?;
-        while let Some((key, value)) = rows.next(false)? {
-            let (at, address) = parse_alarm_key(key.value())?;
-            let body = open(key.value(), value.value())?;
-            let attempts = body.try_into().map(u32::from_le_bytes);
-            let attempts =
-                attempts.map_err(|_| Damage(format!("the alarm of room {address} is malformed")))?;
-            found.add(value.value());
-            *visited += 1;
-            if visit(&address, Alarm { at, attempts }) == Visit::Stop {
-                return Ok(());
+    fn alarms_are_whole(&self) -> bool {
+        let found = Rows::new(&self.alarms, Bound::Unbounded, Bound::Unbounded).and_then(|mut rows| {
+            let mut found = Tally::default();
+            while let Some((key, value)) = rows.next(false)? {
+                open(key.value(), value.value())?;
+                found.add(value.value());
             }
-        }
-        let expected = self.state()?.alarms;
-        if found != expected {
-            let (found, expected) = (found.rows, expected.rows);
-            return Err(Damage(format!("there are {found} alarms; the state row tells of {expected}")).into());
-        }
-        Ok(())
+            Ok(found)
+        });
+        found.is_ok_and(|found| self.state().is_ok_and(|state| state.alarms == found))
     }
 
     /// The rooms of a party: one search each, over the entries of the room before.
@@ -190,30 +147,56 @@ impl Snapshot {
         }
         let mut rooms = Vec::new();
         while rooms.len() < query.limit.min(ROOMS_PAGE_MAX) {
-            let row = contain(|| self.rooms.range::<&[u8]>(from.as_slice()..)?.next().transpose())?;
-            let Some((key, _)) = row else { break };
+            let row = self.room_rows(Bound::Included(&from), Bound::Unbounded)?.next(false)?;
+            let Some((key, value)) = row else { break };
             if !key.value().starts_with(&wanted) {
                 break;
             }
+            open(key.value(), value.value())?;
             let (prefix, row) = parse_room_row(key.value())?;
             if row != RoomRow::Record || key.value() < from.as_slice() {
-                return Err(
-                    Damage(format!("the rows around {} are out of order", printable(key.value()))).into()
-                );
+                return Err(out_of_order(key.value()));
             }
             rooms.push(parse_prefix(prefix)?);
             from = after_room(prefix);
         }
         Ok(rooms)
     }
+
+    /// The rows of records and entries in a range.
+    pub(crate) fn room_rows(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<Rows, Trouble> {
+        Rows::new(&self.rooms, start, end)
+    }
 }
 
-fn get(table: &Table, key: &[u8]) -> Result<Option<AccessGuard<'static, &'static [u8]>>, Trouble> {
-    contain(|| table.get(key))
+fn decode_attempts(key: &[u8], body: &[u8]) -> Result<u32, Damage> {
+    let attempts = body.try_into().map(u32::from_le_bytes);
+    attempts.map_err(|_| Damage(format!("the alarm at {} is malformed", printable(key))))
+}
+
+/// Rows whose keys do not ascend.
+pub(crate) fn out_of_order(key: &[u8]) -> Trouble {
+    Damage(format!("the rows around {} are out of order", printable(key))).into()
+}
+
+fn get(table: &Table, key: &[u8]) -> Result<Option<Guard>, Trouble> {
+    contain(|| {
+        let value = table.get(key)?;
+        if let Some(value) = &value {
+            touch(value);
+        }
+        Ok::<_, Trouble>(value)
+    })
+}
+
+/// A guard finds its bytes in its page when it is asked for them, and panics if a damaged page says that they lie
+/// outside. So it is asked once under [`contain`]; it gives the same answer ever after.
+fn touch(guard: &Guard) {
+    black_box(guard.value());
 }
 
 /// The rows of a range, each fetched under [`contain`]: what is done with them is not.
-struct Rows {
+pub(crate) struct Rows {
     range: Range<'static, &'static [u8], &'static [u8]>,
 }
 
@@ -222,7 +205,15 @@ impl Rows {
         Ok(Rows { range: contain(|| table.range::<&[u8]>((start, end)))? })
     }
 
-    fn next(&mut self, reverse: bool) -> Result<Option<Row>, Trouble> {
-        contain(|| if reverse { self.range.next_back() } else { self.range.next() }.transpose())
+    /// The next row from the front, or with `reverse` from the back.
+    pub(crate) fn next(&mut self, reverse: bool) -> Result<Option<(Guard, Guard)>, Trouble> {
+        contain(|| {
+            let row = if reverse { self.range.next_back() } else { self.range.next() }.transpose()?;
+            if let Some((key, value)) = &row {
+                touch(key);
+                touch(value);
+            }
+            Ok::<_, Trouble>(row)
+        })
     }
 }

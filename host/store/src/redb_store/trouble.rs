@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use party_core::storage::StorageReadError;
 use thiserror::Error;
 
+use crate::redb_store::blocks::SharedDamage;
 use crate::redb_store::layout::Damage;
 
 /// Why something below the store failed.
@@ -28,6 +29,16 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
+    /// Damage that the layer below redb has found passes through redb as an I/O error.
+    fn from_engine(error: redb::Error) -> Trouble {
+        if let redb::Error::Io(error) = &error
+            && let Some(damage) = error.get_ref().and_then(|cause| cause.downcast_ref::<SharedDamage>())
+        {
+            return Damage(damage.to_string()).into();
+        }
+        Trouble::Engine(Box::new(error))
+    }
+
     /// Whether the engine has to be opened anew before it works again, and may work then.
     pub(crate) fn needs_reopening(&self) -> bool {
         match self {
@@ -60,7 +71,7 @@ macro_rules! from_engine {
     ($($error:ident),*) => {
         $(impl From<redb::$error> for Trouble {
             fn from(error: redb::$error) -> Trouble {
-                Trouble::Engine(Box::new(error.into()))
+                Trouble::from_engine(error.into())
             }
         })*
     };
@@ -70,7 +81,7 @@ from_engine!(StorageError, TableError, TransactionError, CommitError, DatabaseEr
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Trouble {
-        Trouble::Engine(Box::new(redb::Error::Io(error)))
+        Trouble::from_engine(redb::Error::Io(error))
     }
 }
 

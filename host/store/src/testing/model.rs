@@ -136,7 +136,7 @@ fn difference(
 }
 
 /// All rooms of the parties that the model knows, page by page.
-fn all_rooms(store: &dyn Store, model: &Model) -> Result<Vec<RoomAddress>, StorageReadError> {
+pub fn all_rooms(store: &dyn Store, model: &Model) -> Result<Vec<RoomAddress>, StorageReadError> {
     let mut parties: Vec<(&str, &str)> =
         model.rooms.keys().map(|address| (address.project(), address.party())).collect();
     parties.dedup();

@@ -68,6 +68,9 @@ struct Disk {
     open: Option<u64>,
     openings: u64,
     chance: Chance,
+    /// The last acknowledged batch, as noted, and the notes since the last power cut.
+    acknowledged: u64,
+    notes: Vec<u64>,
 }
 
 #[derive(Clone)]
@@ -87,11 +90,32 @@ enum Operation {
 impl SimulatedDisk {
     /// An empty disk; `seed` decides what power cuts leave.
     pub fn new(seed: u64) -> SimulatedDisk {
-        let (live, durable, pending) = (Vec::new(), Vec::new(), Vec::new());
-        let chance = Chance::new(seed);
-        let disk =
-            Disk { live, durable, pending, powered: true, fault: None, open: None, openings: 0, chance };
+        SimulatedDisk::from_image(seed, Vec::new(), 0)
+    }
+
+    /// A disk that holds `image`, with a note that batch `acknowledged` was the last.
+    pub fn from_image(seed: u64, image: Vec<u8>, acknowledged: u64) -> SimulatedDisk {
+        let (durable, pending, chance) = (image.clone(), Vec::new(), Chance::new(seed));
+        let (powered, fault, open, openings) = (true, None, None, 0);
+        let notes = Vec::new();
+        let disk = Disk {
+            live: image,
+            durable,
+            pending,
+            powered,
+            fault,
+            open,
+            openings,
+            chance,
+            acknowledged,
+            notes,
+        };
         SimulatedDisk { disk: Arc::new(Mutex::new(disk)) }
+    }
+
+    /// What reads of the disk see.
+    pub fn image(&self) -> Vec<u8> {
+        self.disk().live.clone()
     }
 
     /// Plans a fault, in place of the one before.
@@ -102,6 +126,16 @@ impl SimulatedDisk {
     /// Forgets the planned fault.
     pub fn heal(&self) {
         self.disk().fault = None;
+    }
+
+    /// Cuts off whoever has the disk open, as when its process is killed: all that was written is still seen.
+    pub fn kill(&self) {
+        self.disk().open = None;
+    }
+
+    /// The last batch that was noted as acknowledged.
+    pub fn acknowledged_batch(&self) -> u64 {
+        self.disk().acknowledged
     }
 
     /// Cuts the power now: every operation fails until it is restored.
@@ -129,18 +163,6 @@ impl SimulatedDisk {
         disk.live.clear();
         disk.durable.clear();
         disk.pending.clear();
-    }
-
-    /// Changes bytes in both images, behind the back of whoever uses the disk.
-    pub fn tamper(&self, change: impl Fn(&mut Vec<u8>)) {
-        let mut disk = self.disk();
-        change(&mut disk.live);
-        change(&mut disk.durable);
-    }
-
-    /// How long the disk's contents are.
-    pub fn bytes(&self) -> usize {
-        self.disk().live.len()
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
@@ -193,6 +215,11 @@ impl Disk {
             }
         }
         self.live.clone_from(&self.durable);
+        // The note is never synced: any of those since the last cut may be the one that is left.
+        let notes = std::mem::take(&mut self.notes);
+        if !notes.is_empty() && !self.chance.one_in(4) {
+            self.acknowledged = *self.chance.pick(&notes);
+        }
     }
 
     fn tear(&mut self, offset: usize, bytes: &[u8]) {
@@ -263,6 +290,18 @@ impl Device for SimulatedDisk {
         disk.openings += 1;
         disk.open = Some(disk.openings);
         Ok(Box::new(OpenDisk { disk: self.clone(), opening: disk.openings }))
+    }
+
+    fn acknowledged(&self) -> io::Result<u64> {
+        Ok(self.disk().acknowledged)
+    }
+
+    fn acknowledge(&self, batch: u64) {
+        let mut disk = self.disk();
+        let before = disk.acknowledged;
+        disk.notes.push(before);
+        disk.notes.push(batch);
+        disk.acknowledged = batch;
     }
 }
 

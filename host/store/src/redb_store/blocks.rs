@@ -1,0 +1,420 @@
+//! A checksum for every block of the file, below redb.
+//!
+//! redb keeps checksums of its pages but verifies them only after an unclean close. A flipped bit in a page that
+//! was at rest is otherwise believed: a value of ours would show it by its own checksum, but a key that can no
+//! longer be found looks like a key that was never there. So this layer, which redb takes for its file, keeps a
+//! CRC-32C for each block of 4,096 bytes and compares it with every read.
+//!
+//! The file is a row of groups: one block of 1,024 checksums, then the 1,024 blocks that they are of. Checksums are
+//! kept in memory as they change and written before each sync. That is safe without a log, because redb never
+//! overwrites a page of the last state that was synced: what a crash tears apart from its checksum is always part of
+//! a transaction that had not finished. If redb then finds, by its own checksums, that such a transaction is whole
+//! after all, [`Blocks::settle`] brings the checksums of its blocks up to date.
+//!
+//! What a damaged block means depends on what it is. A *leaf* holds rows of some rooms: it is let through, and
+//! everybody is in doubt from then on, which makes readers prove that what they read is complete. Anything else is
+//! shared by all rooms, and reading it fails.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{BackendError, StorageBackend};
+use thiserror::Error;
+
+/// How many bytes have one checksum: redb's page.
+pub(crate) const BLOCK_BYTES: usize = 4_096;
+/// How many blocks share a block of checksums.
+const GROUP_BLOCKS: u64 = (BLOCK_BYTES / CHECKSUM_BYTES) as u64;
+const CHECKSUM_BYTES: usize = 4;
+/// Stands in place of the checksum of block 0, redb's header: that is written in parts, and redb checks it itself.
+const MAGIC: u32 = u32::from_le_bytes(*b"pst1");
+/// How redb marks a page of rows; such a page is told by the first byte of its first block.
+const LEAF: u8 = 1;
+const BLOCK: u64 = BLOCK_BYTES as u64;
+
+/// A read of a damaged page that all rooms share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("block {block} of the store, which all rooms share, does not match its checksum")]
+pub(crate) struct SharedDamage {
+    block: u64,
+}
+
+/// What has been found damaged since the store was opened, across reopenings.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// How often a damaged leaf was read; one more if the store was in doubt when it was opened.
+    doubts: AtomicU64,
+    /// Whether something that all rooms share is damaged: the store is of no use until it is checked.
+    shared: AtomicBool,
+    /// How long the file is, in bytes.
+    file_bytes: AtomicU64,
+}
+
+impl Findings {
+    /// How many reasons for doubt there are; 0 is none.
+    pub(crate) fn doubts(&self) -> u64 {
+        self.doubts.load(Ordering::Acquire)
+    }
+
+    /// Adds a reason for doubt.
+    pub(crate) fn add_doubt(&self) {
+        self.doubts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether something that all rooms share is damaged.
+    pub(crate) fn shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
+    /// How long the file is, in bytes.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.file_bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// The file as redb sees it: without the checksums. Clones are the same file.
+#[derive(Clone, Debug)]
+pub(crate) struct Blocks {
+    file: Arc<CheckedFile>,
+}
+
+#[derive(Debug)]
+struct CheckedFile {
+    inner: Box<dyn StorageBackend>,
+    groups: Mutex<Groups>,
+    findings: Arc<Findings>,
+    /// Blocks that did not match while redb was opening the file, until they are settled; `None` from then on.
+    unsettled: Mutex<Option<BTreeSet<u64>>>,
+    refuses_writes: AtomicBool,
+}
+
+/// The checksums, by group, as far as they have been needed.
+#[derive(Default)]
+struct Groups {
+    groups: Vec<Option<Group>>,
+}
+
+struct Group {
+    checksums: Box<[u32]>,
+    dirty: bool,
+}
+
+impl fmt::Debug for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Groups({})", self.groups.len())
+    }
+}
+
+impl Blocks {
+    /// Takes a file. Until [`Blocks::settle`] it is taken to be opening.
+    pub(crate) fn new(inner: Box<dyn StorageBackend>, findings: Arc<Findings>) -> io::Result<Blocks> {
+        findings.file_bytes.store(inner.len()?, Ordering::Relaxed);
+        let unsettled = Mutex::new(Some(BTreeSet::new()));
+        let (groups, refuses_writes) = (Mutex::default(), AtomicBool::new(false));
+        Ok(Blocks { file: Arc::new(CheckedFile { inner, groups, findings, unsettled, refuses_writes }) })
+    }
+
+    /// Whether the file is empty.
+    pub(crate) fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.file.inner.len()? == 0)
+    }
+
+    /// Whether the file begins as this layer begins one.
+    pub(crate) fn is_ours(&self) -> io::Result<bool> {
+        if self.file.inner.len()? < BLOCK {
+            return Ok(false);
+        }
+        Ok(self.file.groups().group(&*self.file.inner, 0)?.checksums[0] == MAGIC)
+    }
+
+    /// Ends the opening. If redb has `repaired` the file it has verified all of it that counts, so blocks that did
+    /// not match were cut off from their checksums by the crash; else they are damaged. An error leaves a file that
+    /// takes no more writes, so that it will be repaired again.
+    pub(crate) fn settle(&self, repaired: bool) -> io::Result<()> {
+        let settled = self.file.settle(repaired);
+        if settled.is_err() {
+            self.file.refuses_writes.store(true, Ordering::Release);
+        }
+        settled
+    }
+}
+
+impl CheckedFile {
+    fn groups(&self) -> MutexGuard<'_, Groups> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unsettled(&self) -> MutexGuard<'_, Option<BTreeSet<u64>>> {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settle(&self, repaired: bool) -> io::Result<()> {
+        let unsettled = self.unsettled().take().unwrap_or_default();
+        let Some(&first) = unsettled.first() else { return Ok(()) };
+        if !repaired {
+            return Err(self.shared_damage(first));
+        }
+        for block in unsettled {
+            let mut bytes = [0; BLOCK_BYTES];
+            self.inner.read(position(block), &mut bytes)?;
+            self.groups().set(&*self.inner, block, checksum(block, &bytes))?;
+        }
+        self.sync()
+    }
+
+    fn shared_damage(&self, block: u64) -> io::Error {
+        self.findings.shared.store(true, Ordering::Release);
+        io::Error::new(io::ErrorKind::InvalidData, SharedDamage { block })
+    }
+
+    /// Reads whole blocks and compares their checksums.
+    fn read_blocks(&self, first: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut mismatch = None;
+        for (block, bytes) in runs(first, out.len()) {
+            let run = &mut out[bytes];
+            self.inner.read(position(block), run)?;
+            let mut groups = self.groups();
+            for (block, bytes) in (block..).zip(run.chunks_exact(BLOCK_BYTES)) {
+                if !matches(groups.get(&*self.inner, block)?, block, bytes) {
+                    mismatch = mismatch.or(Some(block));
+                    if let Some(unsettled) = &mut *self.unsettled() {
+                        unsettled.insert(block);
+                    }
+                }
+            }
+        }
+        let Some(block) = mismatch else { return Ok(()) };
+        if self.unsettled().is_some() {
+            // redb verifies what it reads now, or it is found out when the opening ends.
+            return Ok(());
+        }
+        if out.first() != Some(&LEAF) {
+            return Err(self.shared_damage(block));
+        }
+        self.findings.add_doubt();
+        Ok(())
+    }
+
+    fn write_blocks(&self, first: u64, data: &[u8]) -> io::Result<()> {
+        for (block, bytes) in runs(first, data.len()) {
+            let run = &data[bytes];
+            self.inner.write(position(block), run)?;
+            let mut groups = self.groups();
+            for (block, bytes) in (block..).zip(run.chunks_exact(BLOCK_BYTES)) {
+                groups.set(&*self.inner, block, checksum(block, bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_blocks(&self, blocks: u64) -> io::Result<()> {
+        let len = file_bytes(blocks);
+        self.inner.set_len(len)?;
+        self.findings.file_bytes.store(len, Ordering::Relaxed);
+        self.groups().set_blocks(&*self.inner, blocks)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.groups().write_dirty(&*self.inner)?;
+        self.inner.sync_data()
+    }
+
+    fn check_writable(&self) -> io::Result<()> {
+        if self.refuses_writes.load(Ordering::Acquire) {
+            return Err(io::Error::other("the file could not be opened in full"));
+        }
+        Ok(())
+    }
+}
+
+impl Groups {
+    /// The checksums of a group, read if they have not been.
+    fn group(&mut self, file: &dyn StorageBackend, group: usize) -> io::Result<&mut Group> {
+        if self.groups.len() <= group {
+            self.groups.resize_with(group + 1, || None);
+        }
+        let slot = &mut self.groups[group];
+        if slot.is_none() {
+            let mut bytes = [0; BLOCK_BYTES];
+            file.read(group_position(group), &mut bytes)?;
+            let checksums =
+                bytes.as_chunks().0.iter().map(|&checksum| u32::from_le_bytes(checksum)).collect();
+            *slot = Some(Group { checksums, dirty: false });
+        }
+        Ok(slot.as_mut().expect("it has just been filled"))
+    }
+
+    fn get(&mut self, file: &dyn StorageBackend, block: u64) -> io::Result<u32> {
+        let (group, index) = place(block);
+        Ok(self.group(file, group)?.checksums[index])
+    }
+
+    fn set(&mut self, file: &dyn StorageBackend, block: u64, checksum: u32) -> io::Result<()> {
+        let (group, index) = place(block);
+        let group = self.group(file, group)?;
+        group.checksums[index] = checksum;
+        group.dirty = true;
+        Ok(())
+    }
+
+    /// Follows a change of the file's length: blocks that are new, or will be, have no checksum.
+    fn set_blocks(&mut self, file: &dyn StorageBackend, blocks: u64) -> io::Result<()> {
+        let (full, rest) = place(blocks);
+        self.groups.truncate(full + usize::from(rest > 0));
+        if rest > 0 {
+            let last = self.group(file, full)?;
+            last.checksums[rest..].fill(0);
+            last.dirty = true;
+        }
+        if blocks > 0 {
+            let first = self.group(file, 0)?;
+            first.checksums[0] = MAGIC;
+            first.dirty = true;
+        }
+        Ok(())
+    }
+
+    fn write_dirty(&mut self, file: &dyn StorageBackend) -> io::Result<()> {
+        for (number, group) in self.groups.iter_mut().enumerate() {
+            if let Some(group) = group
+                && group.dirty
+            {
+                let bytes: Vec<u8> =
+                    group.checksums.iter().flat_map(|&checksum| checksum.to_le_bytes()).collect();
+                file.write(group_position(number), &bytes)?;
+                group.dirty = false;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Splits a run of blocks where a group ends. Each part is its first block and its place in the buffer.
+fn runs(first: u64, bytes: usize) -> impl Iterator<Item = (u64, std::ops::Range<usize>)> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        if done == bytes {
+            return None;
+        }
+        let block = first + (done / BLOCK_BYTES) as u64;
+        let to_group_end = (GROUP_BLOCKS - block % GROUP_BLOCKS) as usize * BLOCK_BYTES;
+        let start = done;
+        done = bytes.min(start + to_group_end);
+        Some((block, start..done))
+    })
+}
+
+/// Where a block's checksum is: its group and its place there.
+fn place(block: u64) -> (usize, usize) {
+    let group = usize::try_from(block / GROUP_BLOCKS).expect("a file has fewer groups than memory has bytes");
+    (group, (block % GROUP_BLOCKS) as usize)
+}
+
+/// Where a group begins in the file, with its checksums.
+fn group_position(group: usize) -> u64 {
+    group as u64 * (GROUP_BLOCKS + 1) * BLOCK
+}
+
+/// Where a block is in the file.
+fn position(block: u64) -> u64 {
+    (block + block / GROUP_BLOCKS + 1) * BLOCK
+}
+
+/// How long a file of so many blocks is.
+fn file_bytes(blocks: u64) -> u64 {
+    (blocks + blocks.div_ceil(GROUP_BLOCKS)) * BLOCK
+}
+
+/// How many blocks a file of so many bytes holds; what does not fill a block is not counted.
+fn blocks_in(file_bytes: u64) -> u64 {
+    let all = file_bytes / BLOCK;
+    all - all.div_ceil(GROUP_BLOCKS + 1)
+}
+
+/// The checksum of a block: over its number too, so that a block in the wrong place is none. Never 0, which stands
+/// for a block that has not been written.
+fn checksum(block: u64, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&block.to_le_bytes()), bytes).max(1)
+}
+
+fn matches(expected: u32, block: u64, bytes: &[u8]) -> bool {
+    block == 0 || expected == checksum(block, bytes) || (expected == 0 && bytes.iter().all(|&byte| byte == 0))
+}
+
+/// The block that an access begins with. All are of whole blocks, except those within redb's header.
+fn whole_blocks(offset: u64, bytes: usize) -> io::Result<Option<u64>> {
+    if offset.is_multiple_of(BLOCK) && bytes.is_multiple_of(BLOCK_BYTES) {
+        return Ok(Some(offset / BLOCK));
+    }
+    if offset + bytes as u64 <= BLOCK {
+        return Ok(None);
+    }
+    let access = format!("an access of {bytes} bytes at {offset} is not of whole blocks");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, access))
+}
+
+impl StorageBackend for Blocks {
+    fn len(&self) -> io::Result<u64> {
+        Ok(blocks_in(self.file.inner.len()?) * BLOCK)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        match whole_blocks(offset, out.len())? {
+            Some(first) => self.file.read_blocks(first, out),
+            None => self.file.inner.read(position(0) + offset, out),
+        }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.check_writable()?;
+        if !len.is_multiple_of(BLOCK) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a length is not of whole blocks"));
+        }
+        self.file.set_blocks(len / BLOCK)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.check_writable()?;
+        self.file.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.check_writable()?;
+        match whole_blocks(offset, data.len())? {
+            Some(first) => self.file.write_blocks(first, data),
+            None => self.file.inner.write(position(0) + offset, data),
+        }
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.inner.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.inner.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.inner.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.inner.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.inner.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.inner.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.inner.query_lock_range(start, end)
+    }
+}

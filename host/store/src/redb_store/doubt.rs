@@ -1,0 +1,212 @@
+//! Reading a store in which a damaged leaf has been seen.
+//!
+//! A leaf is searched by halving, so one damaged key in it can hide its neighbours, and a damaged count its last
+//! rows. What a search *finds* is still right, by its own checksum. What it does not find is looked for by walking:
+//! rows are visited where they lie, one after the other, and counted; the count and the sum of their checksums must
+//! be what was noted when they were written. So a room that is not damaged goes on, slower, and one that is says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use bytes::Bytes;
+use party_core::address::RoomAddress;
+use party_core::commit::{Alarm, RoomRecord};
+use party_core::ids::Timestamp;
+use party_core::storage::{KeyRange, Visit};
+
+use crate::redb_store::layout::{
+    Damage, RoomRow, StoredRecord, Tally, decode_record, entry_keys, open, parse_prefix, parse_room_row,
+    party_prefix, printable, record_key,
+};
+use crate::redb_store::snapshot::{Guard, Snapshot, out_of_order};
+use crate::redb_store::trouble::Trouble;
+use crate::store::{ROOMS_PAGE_MAX, RoomsQuery};
+
+/// With more damaged records than this the store is not one with damage in it but a damaged store.
+const DAMAGED_RECORDS_MAX: usize = 1_000;
+
+/// Takes a record: its room's prefix, its key and its value.
+type VisitRecord<'a> = dyn FnMut(&[u8], &[u8], &[u8]) -> Result<(), Damage> + 'a;
+
+/// All entries of one room, in order: key, value, and the checksum that they were stored with.
+pub(crate) struct WholeRoom {
+    entries: Vec<(Guard, Guard)>,
+    prefix_bytes: usize,
+}
+
+impl WholeRoom {
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Trouble> {
+        let Ok(index) = self.entries.binary_search_by_key(&key, |(stored, _)| self.key(stored)) else {
+            return Ok(None);
+        };
+        let (stored, value) = &self.entries[index];
+        Ok(Some(Bytes::copy_from_slice(open(stored.value(), value.value())?)))
+    }
+
+    /// Visits a range. `visited` is the tally of the entries that have been.
+    pub(crate) fn scan(
+        &self,
+        range: &KeyRange,
+        reverse: bool,
+        visited: &mut Tally,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), Trouble> {
+        let mut within = self.entries.iter().filter(|(stored, _)| {
+            let key = self.key(stored);
+            key >= range.start.as_ref() && range.end.as_ref().is_none_or(|end| key < end.as_ref())
+        });
+        while let Some((stored, value)) = if reverse { within.next_back() } else { within.next() } {
+            visited.add(value.value());
+            if visit(self.key(stored), open(stored.value(), value.value())?) == Visit::Stop {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn key<'a>(&self, stored: &'a Guard) -> &'a [u8] {
+        &stored.value()[self.prefix_bytes + 1..]
+    }
+}
+
+/// What a walk over all records has found.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    found: Tally,
+    expected: Tally,
+    /// Records that do not belong to the keys that they lie under: either is damaged.
+    damaged: Vec<Vec<u8>>,
+}
+
+impl Survey {
+    /// Whether it is certain that a room that was not found has never been.
+    pub(crate) fn check_absent(&self, prefix: &[u8]) -> Result<(), Trouble> {
+        if self.damaged.is_empty() {
+            return check_complete("rooms", self.found, self.expected);
+        }
+        if self.found.rows != self.expected.rows {
+            return check_complete("rooms", self.found, self.expected);
+        }
+        let key = record_key(prefix);
+        if self.damaged.iter().any(|sealed| open(&key, sealed).is_ok()) {
+            return Err(Damage(format!("the key of the record at {} is damaged", printable(&key))).into());
+        }
+        Ok(())
+    }
+
+    /// Whether all records are there and whole.
+    pub(crate) fn check_whole(&self) -> Result<(), Trouble> {
+        if !self.damaged.is_empty() {
+            return Err(Damage(format!("the records of {} rooms are damaged", self.damaged.len())).into());
+        }
+        check_complete("rooms", self.found, self.expected)
+    }
+}
+
+impl Snapshot {
+    /// All entries of a room, if they are all there and whole.
+    pub(crate) fn whole_room(&self, prefix: &[u8]) -> Result<WholeRoom, Trouble> {
+        let expected = self.record(prefix)?.unwrap_or_default().entries;
+        let keys = entry_keys(prefix);
+        let mut rows = self.room_rows(Bound::Included(&keys.start), Bound::Excluded(&keys.end))?;
+        let mut found = Tally::default();
+        let mut entries: Vec<(Guard, Guard)> = Vec::new();
+        while let Some((key, value)) = rows.next(false)? {
+            if entries.last().is_some_and(|(last, _)| last.value() >= key.value()) {
+                return Err(out_of_order(key.value()));
+            }
+            open(key.value(), value.value())?;
+            found.add(value.value());
+            entries.push((key, value));
+        }
+        check_complete(&format!("entries of room {}", printable(prefix)), found, expected)?;
+        Ok(WholeRoom { entries, prefix_bytes: prefix.len() })
+    }
+
+    /// Walks over all records: reads the whole store.
+    pub(crate) fn survey(&self) -> Result<Survey, Trouble> {
+        let mut survey =
+            Survey { found: Tally::default(), expected: self.state()?.records, damaged: Vec::new() };
+        self.walk_records(&mut |_, key, sealed| {
+            survey.found.add(sealed);
+            if open(key, sealed).is_err() {
+                survey.damaged.push(sealed.to_vec());
+            }
+            if survey.damaged.len() > DAMAGED_RECORDS_MAX {
+                return Err(Damage(format!("more than {DAMAGED_RECORDS_MAX} records are damaged")));
+            }
+            Ok(())
+        })?;
+        Ok(survey)
+    }
+
+    /// The place where a record was looked for and not found must lie between sound rows: a search that a damaged
+    /// key has led astray ends beside that key.
+    pub(crate) fn check_place_of_record(&self, prefix: &[u8]) -> Result<(), Trouble> {
+        let key = record_key(prefix);
+        let next = self.room_rows(Bound::Included(&key), Bound::Unbounded)?.next(false)?;
+        let previous = self.room_rows(Bound::Unbounded, Bound::Excluded(&key))?.next(true)?;
+        let ascending = next.as_ref().is_none_or(|(next, _)| next.value() > key.as_slice())
+            && previous.as_ref().is_none_or(|(previous, _)| previous.value() < key.as_slice());
+        if !ascending {
+            return Err(out_of_order(&key));
+        }
+        for (neighbour, value) in [next, previous].into_iter().flatten() {
+            open(neighbour.value(), value.value())?;
+        }
+        Ok(())
+    }
+
+    /// The rooms of a party, from a walk over the whole store.
+    pub(crate) fn rooms_by_walk(&self, query: &RoomsQuery<'_>) -> Result<Vec<RoomAddress>, Trouble> {
+        let limit = query.limit.min(ROOMS_PAGE_MAX);
+        let wanted = [party_prefix(query.project, query.party).as_slice(), query.prefix.as_bytes()].concat();
+        let mut rooms = BTreeSet::new();
+        self.walk_records(&mut |prefix, _, _| {
+            if prefix.starts_with(&wanted) {
+                let address = parse_prefix(prefix)?;
+                if query.after.is_none_or(|after| address.room() > after) {
+                    rooms.insert(address);
+                }
+                if rooms.len() > limit {
+                    rooms.pop_last();
+                }
+            }
+            Ok(())
+        })?;
+        Ok(rooms.into_iter().collect())
+    }
+
+    /// The alarms that the records tell of, from a walk over the whole store.
+    pub(crate) fn alarms_by_records(&self) -> Result<BTreeMap<(Timestamp, RoomAddress), Alarm>, Trouble> {
+        let mut alarms = BTreeMap::new();
+        self.walk_records(&mut |prefix, key, sealed| {
+            let record = open(key, sealed).and_then(|body| decode_record(key, body));
+            if let Ok(StoredRecord { record: RoomRecord { alarm: Some(alarm), .. }, .. }) = record {
+                alarms.insert((alarm.at, parse_prefix(prefix)?), alarm);
+            }
+            Ok(())
+        })?;
+        Ok(alarms)
+    }
+
+    /// Visits every record, sound or not.
+    fn walk_records(&self, visit: &mut VisitRecord<'_>) -> Result<(), Trouble> {
+        let mut rows = self.room_rows(Bound::Unbounded, Bound::Unbounded)?;
+        while let Some((key, value)) = rows.next(false)? {
+            if let Ok((prefix, RoomRow::Record)) = parse_room_row(key.value()) {
+                visit(prefix, key.value(), value.value())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_complete(what: &str, found: Tally, expected: Tally) -> Result<(), Trouble> {
+    if found == expected {
+        return Ok(());
+    }
+    let (found, expected) = (found.rows, expected.rows);
+    Err(Damage(format!("of {expected} {what} {found} are there, or some are old")).into())
+}
