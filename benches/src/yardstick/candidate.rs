@@ -49,7 +49,10 @@ pub enum CandidateError {
         command: String,
     },
     /// The server ended or did not answer.
-    #[error("{candidate} did not answer a request within {} s; its last words:\n{output}", READY_WAIT.as_secs())]
+    #[error(
+        "{candidate} ended or did not answer a request within {} s; its last words:\n{output}",
+        READY_WAIT.as_secs()
+    )]
     NotReady {
         /// Which server.
         candidate: &'static str,

@@ -10,7 +10,7 @@ use super::super::sequence::{Arrival, Sequence};
 
 /// What one client has received.
 #[derive(Debug)]
-pub struct Receiver {
+pub(super) struct Receiver {
     /// The first of the senders whose messages this client gets.
     first_sender: u32,
     sequences: Vec<Sequence>,
@@ -22,49 +22,49 @@ pub struct Receiver {
 
 impl Receiver {
     /// A client that gets the messages of `senders` senders, numbered from `first_sender`.
-    pub fn new(first_sender: u32, senders: u32) -> Receiver {
+    pub(super) fn new(first_sender: u32, senders: u32) -> Receiver {
         let sequences = vec![Sequence::default(); senders as usize];
         Receiver { first_sender, sequences, order: 0, faults: 0 }
     }
 
     /// Deliveries that never came; `sent` is indexed by sender.
-    pub fn lost(&self, sent: &[u64]) -> u64 {
+    pub(super) fn lost(&self, sent: &[u64]) -> u64 {
         let sent = &sent[self.first_sender as usize..];
         self.sequences.iter().zip(sent).map(|(sequence, sent)| sequence.lost(*sent)).sum()
     }
 
     /// The order in which everything arrived, if all of it did, once each.
-    pub fn order(&self, sent: &[u64]) -> Option<u64> {
+    pub(super) fn order(&self, sent: &[u64]) -> Option<u64> {
         (self.faults == 0 && self.lost(sent) == 0).then_some(self.order)
     }
 }
 
 /// Counts over all receivers.
 #[derive(Debug)]
-pub struct Tally {
+pub(super) struct Tally {
     run: u32,
     window_from_ns: u64,
     window_to_ns: u64,
     /// Deliveries, each counted once.
-    pub delivered: u64,
+    pub(super) delivered: u64,
     /// Those that came while the window was open.
-    pub delivered_in_window: u64,
+    pub(super) delivered_in_window: u64,
     /// Deliveries that came again.
-    pub duplicated: u64,
+    pub(super) duplicated: u64,
     /// Deliveries that came after a later one.
-    pub reordered: u64,
+    pub(super) reordered: u64,
     /// Messages altered or never sent.
-    pub corrupted: u64,
+    pub(super) corrupted: u64,
     /// Messages of another room or run.
-    pub foreign: u64,
+    pub(super) foreign: u64,
     last_arrival_ns: u64,
     /// Latencies of messages due in the window.
-    pub latencies: Latencies,
+    pub(super) latencies: Latencies,
 }
 
 impl Tally {
     /// Nothing seen, the window not open.
-    pub fn new(run: u32) -> Tally {
+    pub(super) fn new(run: u32) -> Tally {
         Tally {
             run,
             window_from_ns: u64::MAX,
@@ -81,17 +81,17 @@ impl Tally {
     }
 
     /// Measuring begins.
-    pub fn open_window(&mut self, now_ns: u64) {
+    pub(super) fn open_window(&mut self, now_ns: u64) {
         self.window_from_ns = now_ns;
     }
 
     /// Measuring ends; messages due before still count when they come.
-    pub fn close_window(&mut self, now_ns: u64) {
+    pub(super) fn close_window(&mut self, now_ns: u64) {
         self.window_to_ns = now_ns;
     }
 
     /// When the last message came or the window closed, whichever was later.
-    pub fn last_event_ns(&self) -> u64 {
+    pub(super) fn last_event_ns(&self) -> u64 {
         match self.window_to_ns {
             u64::MAX => self.last_arrival_ns,
             closed => self.last_arrival_ns.max(closed),
@@ -99,13 +99,13 @@ impl Tally {
     }
 
     /// Whether a message due at this time counts.
-    pub fn window_covers(&self, intended_ns: u64) -> bool {
+    pub(super) fn window_covers(&self, intended_ns: u64) -> bool {
         intended_ns >= self.window_from_ns && intended_ns < self.window_to_ns
     }
 
     /// Judges one message that `receiver` got at `now_ns`. `sent` is indexed by sender. Returns who sent it, as
     /// which number, if it is one of this run for this room.
-    pub fn judge(
+    pub(super) fn judge(
         &mut self,
         receiver: &mut Receiver,
         sent: &[u64],
