@@ -19,6 +19,7 @@ use thiserror::Error;
 use crate::redb_store::batch::Batch;
 use crate::redb_store::device::Device;
 use crate::redb_store::directory::DataDirectory;
+use crate::redb_store::doubt::Survey;
 use crate::redb_store::engine::Engine;
 use crate::redb_store::layout::{Damage, Tally, room_prefix};
 use crate::redb_store::snapshot::Snapshot;
@@ -212,8 +213,7 @@ impl Store for RedbStore {
         let record = self.engine.read(|snapshot| {
             let stored = snapshot.record(&prefix)?;
             if stored.is_none() && self.doubts() > 0 {
-                snapshot.check_place_of_record(&prefix)?;
-                self.engine.survey(snapshot)?.check_absent(&prefix)?;
+                self.engine.with_survey(snapshot, |survey| survey.check_absent(&prefix))?;
             }
             Ok(stored.map(|stored| stored.record))
         });
@@ -236,7 +236,7 @@ impl Store for RedbStore {
             if self.doubts() == 0 {
                 return found;
             }
-            self.engine.survey(snapshot)?.check_whole()?;
+            self.engine.with_survey(snapshot, Survey::check_whole)?;
             snapshot.rooms_by_walk(query)
         });
         rooms.map_err(Trouble::into_read_error)
@@ -277,9 +277,10 @@ impl RedbRoom {
 
 impl RoomStorage for RedbRoom {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageReadError> {
-        let value = self.engine.read(|snapshot| match snapshot.get(&self.prefix, key)? {
-            None if self.in_doubt() => snapshot.whole_room(&self.prefix)?.get(key),
-            value => Ok(value),
+        let value = self.engine.read(|snapshot| {
+            let value = snapshot.get(&self.prefix, key)?;
+            // Asked afterwards: it may be this read that has raised the doubt.
+            if self.in_doubt() { snapshot.whole_room(&self.prefix)?.get(key) } else { Ok(value) }
         });
         value.map_err(Trouble::into_read_error)
     }

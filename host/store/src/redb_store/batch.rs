@@ -78,6 +78,11 @@ impl<'a> Batch<'a> {
         self.rooms.is_empty()
     }
 
+    /// The prefixes of its rooms.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = &[u8]> {
+        self.rooms.keys().map(Vec::as_slice)
+    }
+
     /// Writes the batch into a transaction that has not been committed. Returns the state that it leaves, which
     /// is written too.
     pub(crate) fn write(&self, transaction: &WriteTransaction, state: State) -> Result<State, Rejected> {

@@ -32,7 +32,7 @@ pub(crate) struct Engine {
     options: RedbOptions,
     findings: Arc<Findings>,
     /// The last survey of the records, and how many doubts there were then.
-    survey: Mutex<Option<(u64, Arc<Survey>)>>,
+    survey: Mutex<Option<(u64, Survey)>>,
     reopened: AtomicU64,
     writer: Mutex<Writer>,
     current: RwLock<Option<Arc<Snapshot>>>,
@@ -143,7 +143,11 @@ impl Engine {
         if batch.is_empty() {
             return Ok(());
         }
-        self.transact(&mut writer, |transaction, state| batch.write(transaction, state))
+        self.transact(&mut writer, |transaction, state| batch.write(transaction, state))?;
+        if let Some((_, survey)) = &mut *self.survey() {
+            batch.prefixes().for_each(|prefix| survey.add_room(prefix));
+        }
+        Ok(())
     }
 
     /// Reads from the newest snapshot. If the database has to be opened anew for that, it is, and `read` is called
@@ -171,18 +175,26 @@ impl Engine {
         read(&snapshot)
     }
 
-    /// The survey of all records, made anew when there are new doubts.
-    pub(crate) fn survey(&self, snapshot: &Snapshot) -> Result<Arc<Survey>, Trouble> {
-        let mut survey = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Asks the survey of all records, which is made anew when there are new doubts.
+    pub(crate) fn with_survey<T>(
+        &self,
+        snapshot: &Snapshot,
+        ask: impl FnOnce(&Survey) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let mut survey = self.survey();
         if let Some((doubts, made)) = &*survey
             && *doubts == self.findings.doubts()
         {
-            return Ok(made.clone());
+            return ask(made);
         }
-        let made = Arc::new(snapshot.survey()?);
+        let made = snapshot.survey()?;
         // The damaged leaves that the survey itself has come upon are no news to it.
-        *survey = Some((self.findings.doubts(), made.clone()));
-        Ok(made)
+        let (_, made) = survey.insert((self.findings.doubts(), made));
+        ask(made)
+    }
+
+    fn survey(&self) -> MutexGuard<'_, Option<(u64, Survey)>> {
+        self.survey.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Once something shared is damaged nothing more is done.

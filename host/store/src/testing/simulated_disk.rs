@@ -79,6 +79,14 @@ enum Change {
     Length(usize),
 }
 
+/// What a power cut leaves of a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Survival {
+    Kept,
+    Torn,
+    Lost,
+}
+
 /// Kinds of operations, by what can strike them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -157,6 +165,17 @@ impl SimulatedDisk {
         disk.fault = None;
     }
 
+    /// Loses everything since the last sync, and cuts off whoever has the disk open: a disk that was taken away and
+    /// came back.
+    pub fn forget_unsynced(&self) {
+        let mut disk = self.disk();
+        disk.pending.clear();
+        let durable = disk.durable.clone();
+        disk.live = durable;
+        disk.open = None;
+        disk.fault = None;
+    }
+
     /// Empties the disk, as when an unfinished file is removed.
     pub fn erase(&self) {
         let mut disk = self.disk();
@@ -200,6 +219,12 @@ impl Disk {
         }
     }
 
+    fn close(&mut self, opening: u64) {
+        if self.open == Some(opening) {
+            self.open = None;
+        }
+    }
+
     fn change(&mut self, change: Change) {
         change.clone().apply(&mut self.live);
         self.pending.push(change);
@@ -207,11 +232,22 @@ impl Disk {
 
     /// The durable image becomes what a power cut leaves of it and of the changes since the last sync.
     fn survive(&mut self) {
-        for change in std::mem::take(&mut self.pending) {
-            match (self.chance.below(4), change) {
-                (0 | 1, change) => change.apply(&mut self.durable),
-                (2, Change::Write { offset, bytes }) => self.tear(offset, &bytes),
-                (_, Change::Write { .. } | Change::Length(_)) => {}
+        // Some cuts take everything, some nothing, and some all but one change: the last is the hardest.
+        let mood = self.chance.below(5);
+        let pending = std::mem::take(&mut self.pending);
+        let odd = self.chance.index(pending.len().max(1));
+        for (index, change) in pending.into_iter().enumerate() {
+            let fate = match mood {
+                0 => Survival::Lost,
+                1 => Survival::Kept,
+                2 if index == odd => Survival::Torn,
+                2 => Survival::Kept,
+                _ => *self.chance.pick(&[Survival::Kept, Survival::Kept, Survival::Torn, Survival::Lost]),
+            };
+            match (fate, change) {
+                (Survival::Kept, change) => change.apply(&mut self.durable),
+                (Survival::Torn, Change::Write { offset, bytes }) => self.tear(offset, &bytes),
+                (Survival::Lost, _) | (Survival::Torn, Change::Length(_)) => {}
             }
         }
         self.live.clone_from(&self.durable);
@@ -316,6 +352,12 @@ impl fmt::Debug for OpenDisk {
     }
 }
 
+impl Drop for OpenDisk {
+    fn drop(&mut self) {
+        self.disk.disk().close(self.opening);
+    }
+}
+
 impl StorageBackend for OpenDisk {
     fn len(&self) -> io::Result<u64> {
         let mut disk = self.disk.disk();
@@ -358,10 +400,7 @@ impl StorageBackend for OpenDisk {
     }
 
     fn close(&self) -> io::Result<()> {
-        let mut disk = self.disk.disk();
-        if disk.open == Some(self.opening) {
-            disk.open = None;
-        }
+        self.disk.disk().close(self.opening);
         Ok(())
     }
 }

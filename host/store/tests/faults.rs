@@ -1,0 +1,205 @@
+//! Failing devices: EIO, a full disk and failed syncs at every operation of a commit. Nothing acknowledged is lost,
+//! every answer is true, and the store goes on by itself once the device works.
+
+use party_core::storage::StorageReadError;
+use party_store::redb_store::{RedbOptions, RedbStore};
+use party_store::store::{AcquireError, CommitError, Store};
+use party_store::testing::chance::Chance;
+use party_store::testing::conformance::putting;
+use party_store::testing::model::{Comparison, Model};
+use party_store::testing::simulated_disk::{DiskFault, FaultKind, SimulatedDisk};
+use party_store::testing::workload::{Workload, room};
+
+fn opened(seed: u64, quick_repair_bytes_min: u64, cache_bytes: usize) -> (SimulatedDisk, RedbStore) {
+    let options = RedbOptions { quick_repair_bytes_min, cache_bytes, ..RedbOptions::default() };
+    let disk = SimulatedDisk::new(seed);
+    RedbStore::create_on(&disk, options).unwrap();
+    let store = RedbStore::open_on(Box::new(disk.clone()), options).unwrap();
+    (disk, store)
+}
+
+/// How often each answer was given.
+#[derive(Debug, Default)]
+struct Answers {
+    ok: u64,
+    not_written: u64,
+    unavailable: u64,
+}
+
+/// Commits once while `fault` is planned, checks that the answer is true, then that the store goes on, and last that
+/// the power may fail and what was acknowledged is there.
+fn commit_through(fault: DiskFault, quick_repair_bytes_min: u64, answers: &mut Answers) {
+    let (disk, store) = opened(fault.after, quick_repair_bytes_min, 64 << 20);
+    let mut chance = Chance::new(fault.after);
+    let workload = Workload::plain(30, 10, 2_000);
+    let mut model = Model::default();
+    let epoch = store.acquire().unwrap();
+    for _ in 0..3 {
+        let batch = workload.batch(&mut chance, &mut model, 20);
+        store.commit(epoch, &batch).unwrap();
+    }
+    disk.plan(fault);
+    let mut after = model.clone();
+    let batch = workload.batch(&mut chance, &mut after, 20);
+    let answer = store.commit(epoch, &batch);
+    disk.heal();
+    match answer {
+        Ok(()) => {
+            answers.ok += 1;
+            model = after;
+        }
+        Err(CommitError::NotWritten { cause }) => {
+            answers.not_written += 1;
+            assert!(!cause.is_empty());
+        }
+        Err(CommitError::Unavailable { cause }) => {
+            answers.unavailable += 1;
+            assert!(!cause.is_empty());
+            if model.compare(&store).is_err() {
+                model = after;
+            }
+        }
+        Err(error) => panic!("{error}"),
+    }
+    model.compare(&store).unwrap();
+    let batch = workload.batch(&mut chance, &mut model, 20);
+    store.commit(epoch, &batch).unwrap();
+    model.compare(&store).unwrap();
+    disk.cut_power();
+    drop(store);
+    disk.restore_power();
+    let store = RedbStore::open_on(Box::new(disk), RedbOptions::default()).unwrap();
+    model.compare(&store).unwrap();
+}
+
+fn commit_through_all(kind: FaultKind, times: u64) -> Answers {
+    let mut answers = Answers::default();
+    // A commit makes some thirty writes and one or two syncs; a few more belong to what follows.
+    let operations = match kind {
+        FaultKind::SyncWaiting | FaultKind::SyncDropped => 4,
+        _ => 40,
+    };
+    for quick_repair_bytes_min in [u64::MAX, 0] {
+        for after in 0..operations {
+            println!(
+                "{kind:?} {times} times after {after}, quick repair from {quick_repair_bytes_min} bytes"
+            );
+            commit_through(DiskFault { kind, after, times }, quick_repair_bytes_min, &mut answers);
+        }
+    }
+    println!("{kind:?} {times} times: {answers:?}");
+    answers
+}
+
+#[test]
+fn a_commit_goes_through_one_failed_write() {
+    let answers = commit_through_all(FaultKind::Write, 1);
+    assert!(answers.not_written > 0 && answers.ok > 0 && answers.unavailable == 0, "{answers:?}");
+}
+
+#[test]
+fn a_full_disk_refuses_commits_until_there_is_space() {
+    let answers = commit_through_all(FaultKind::Space, u64::MAX);
+    assert!(answers.unavailable > 0 && answers.ok > 0, "{answers:?}");
+}
+
+#[test]
+fn a_commit_goes_through_one_failed_sync() {
+    for kind in [FaultKind::SyncWaiting, FaultKind::SyncDropped] {
+        let answers = commit_through_all(kind, 1);
+        assert!(answers.not_written > 0 && answers.ok > 0 && answers.unavailable == 0, "{answers:?}");
+    }
+}
+
+#[test]
+fn a_device_that_keeps_failing_is_reported_and_recovers() {
+    for kind in [FaultKind::Write, FaultKind::SyncWaiting, FaultKind::SyncDropped] {
+        let answers = commit_through_all(kind, u64::MAX);
+        assert!(answers.unavailable > 0, "{answers:?}");
+    }
+}
+
+#[test]
+fn every_call_says_that_the_device_fails_and_works_again_when_it_does() {
+    let (disk, store) = opened(1, u64::MAX, 64 << 20);
+    let epoch = store.acquire().unwrap();
+    let a = room("a");
+    let commit = |seq: u64| [putting(&a, seq, &[(b"k", &seq.to_le_bytes())])];
+    store.commit(epoch, &commit(1)).unwrap();
+    disk.cut_power();
+    for _ in 0..3 {
+        let error = store.commit(epoch, &commit(2)).unwrap_err();
+        assert!(matches!(&error, CommitError::Unavailable { .. }), "{error}");
+        assert!(error.to_string().contains("hint: check the disk"), "{error}");
+        assert!(matches!(store.record(&a), Err(StorageReadError::Io(_))));
+        assert!(matches!(store.storage(&a).get(b"k"), Err(StorageReadError::Io(_))));
+        assert!(matches!(store.acquire(), Err(AcquireError::Unavailable { .. })));
+    }
+    disk.restore_power();
+    assert_eq!(store.record(&a).unwrap().unwrap().seq.0, 1);
+    store.commit(epoch, &commit(2)).unwrap();
+    assert_eq!(store.storage(&a).get(b"k").unwrap().unwrap().as_ref(), 2u64.to_le_bytes());
+    assert!(store.reopened() > 0);
+}
+
+#[test]
+fn a_failed_read_is_tried_once_more_on_a_device_opened_anew() {
+    for quick_repair_bytes_min in [u64::MAX, 0] {
+        let (disk, store) = opened(2, quick_repair_bytes_min, 16 << 10);
+        let mut chance = Chance::new(2);
+        let workload = Workload::plain(200, 20, 1_000);
+        let mut model = Model::default();
+        let epoch = store.acquire().unwrap();
+        for _ in 0..40 {
+            let batch = workload.batch(&mut chance, &mut model, 30);
+            store.commit(epoch, &batch).unwrap();
+        }
+        for after in 0..60 {
+            let reopened = store.reopened();
+            disk.plan(DiskFault { kind: FaultKind::Read, after, times: 1 });
+            for address in model.rooms.keys() {
+                let record = store.record(address).unwrap().unwrap();
+                let room = &model.rooms[address];
+                assert_eq!(record, room.record);
+                for (key, value) in &room.entries {
+                    assert_eq!(store.storage(address).get(key).unwrap().as_ref(), Some(value));
+                }
+            }
+            assert_eq!(store.reopened(), reopened + 1, "the read after {after} others has failed");
+        }
+        disk.plan(DiskFault { kind: FaultKind::Read, after: 0, times: u64::MAX });
+        let failed = model.compare(&store).unwrap_err();
+        assert!(failed.contains("cannot be read"), "{failed}");
+        disk.heal();
+        model.compare(&store).unwrap();
+        // A scan that has begun to hand out entries cannot start over: it fails, or it is right.
+        for after in 0..60 {
+            disk.plan(DiskFault { kind: FaultKind::Read, after, times: 1 });
+            for address in model.rooms.keys() {
+                let fate = model.compare_room(&store, address);
+                let allowed =
+                    matches!(fate, Comparison::Same | Comparison::Reported(StorageReadError::Io(_)));
+                assert!(allowed, "{fate:?}");
+            }
+        }
+        disk.heal();
+        store.commit(epoch, &workload.batch(&mut chance, &mut model, 30)).unwrap();
+        model.compare(&store).unwrap();
+    }
+}
+
+#[test]
+fn a_device_that_forgets_acknowledged_writes_is_not_written_to() {
+    let (disk, store) = opened(3, u64::MAX, 64 << 20);
+    let epoch = store.acquire().unwrap();
+    let a = room("a");
+    store.commit(epoch, &[putting(&a, 1, &[])]).unwrap();
+    disk.plan(DiskFault { kind: FaultKind::SyncLie, after: 0, times: u64::MAX });
+    for seq in 2..10 {
+        store.commit(epoch, &[putting(&a, seq, &[])]).unwrap();
+    }
+    disk.forget_unsynced();
+    let error = store.commit(epoch, &[putting(&a, 10, &[])]).unwrap_err();
+    assert!(error.to_string().contains("lost acknowledged writes"), "{error}");
+    assert!(store.record(&a).is_err());
+}
