@@ -78,6 +78,8 @@ pub struct Limits {
     pub accept_deadline_ms: u64,
     /// How long `on-connect` may take to settle, in milliseconds.
     pub connect_deadline_ms: u64,
+    /// How long `on-close` may take to settle, in milliseconds: so long the connection stays known.
+    pub close_deadline_ms: u64,
     /// How long a request may wait for its answer, in milliseconds.
     pub request_deadline_ms: u64,
     /// How long a hold, and a start, may last, in milliseconds (Durable Objects' blockConcurrencyWhile).
@@ -138,6 +140,7 @@ impl Default for Limits {
             uncommitted_bytes_max: 64 << 20,
             accept_deadline_ms: 3_500,
             connect_deadline_ms: 30_000,
+            close_deadline_ms: 30_000,
             request_deadline_ms: 30_000,
             hold_deadline_ms: 30_000,
             alarm_deadline_ms: 900_000,

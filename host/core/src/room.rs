@@ -295,13 +295,14 @@ impl Room {
 
     /// Whether nothing is under way: no event, no turn, no commit, no open request or operation, no connection,
     /// no hold, and no turn was dropped lately. Such a room can be forgotten once its memory is not to be kept;
-    /// forgotten earlier, a room that keeps failing would never be suspended.
+    /// forgotten earlier, a room that keeps failing would never be suspended. An event that may take for ever to
+    /// settle counts for nothing: with no operation open, only something new could settle it.
     pub fn is_quiet(&self) -> bool {
         self.state.as_ref().is_some_and(|state| {
             state.sessions.is_empty()
                 && state.requests.is_empty()
                 && state.operations.is_empty()
-                && state.pending.is_empty()
+                && state.pending.next_deadline().is_none()
                 && state.holds == 0
         }) && self.mailbox.is_empty()
             && self.arriving.is_empty()

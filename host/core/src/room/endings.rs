@@ -162,11 +162,8 @@ impl Room {
             Subject::Connect(_) => Some(limits.connect_deadline_ms),
             Subject::Request(_) => Some(limits.request_deadline_ms),
             Subject::Alarm => Some(limits.alarm_deadline_ms),
-            Subject::Message(_)
-            | Subject::Close(_)
-            | Subject::Error(_)
-            | Subject::ResponseClosed
-            | Subject::Completed => None,
+            Subject::Close(_) => Some(limits.close_deadline_ms),
+            Subject::Message(_) | Subject::Error(_) | Subject::ResponseClosed | Subject::Completed => None,
         }
     }
 

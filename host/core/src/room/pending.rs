@@ -41,10 +41,6 @@ impl PendingEvents {
         self.open.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_empty()
-    }
-
     pub(crate) fn contains(&self, event: EventId) -> bool {
         self.open.contains_key(&event)
     }
@@ -108,7 +104,7 @@ mod tests {
         assert_eq!(overdue.iter().map(|event| event.deadline_ms).collect::<Vec<_>>(), [20, 50]);
         assert!(pending.contains(EventId(3)));
         assert_eq!(pending.remove(EventId(3)), Some(Subject::Completed));
-        assert!(pending.is_empty());
+        assert_eq!(pending.len(), 0);
     }
 
     #[test]

@@ -49,14 +49,21 @@ impl Room {
                 self.mailbox.push(Event::Completed(operation, Outcome::Slept));
             }
         }
-        if !self.alarm_waits && self.home().alarm.due().is_some_and(|at| at <= now) {
-            self.alarm_waits = true;
-            self.mailbox.push(Event::Alarm);
-        }
         self.accept_overdue(now);
         self.end_overdue(now);
         if self.home().holds > 0 && self.home().hold_until <= now {
             self.reset_overdue("events.hold", now);
+        }
+        self.ring_alarm(now);
+    }
+
+    /// Comes last: what is overdue may have been the alarm that rang, and then the one after it is due.
+    fn ring_alarm(&mut self, now: Timestamp) {
+        let is_suspended = matches!(self.phase, Phase::Suspended { .. });
+        let is_due = self.home().alarm.due().is_some_and(|at| at <= now);
+        if is_due && !self.alarm_waits && !is_suspended {
+            self.alarm_waits = true;
+            self.mailbox.push(Event::Alarm);
         }
     }
 

@@ -271,3 +271,34 @@ fn a_pending_alarm_whose_memory_is_lost_is_tried_again() {
         ",
     );
 }
+
+/// The simulation found this one: the deadline of the second alarm had passed after `on_time`, so that a driver
+/// would have been woken again at once.
+#[test]
+fn an_alarm_that_waits_for_another_is_due_as_soon_as_that_one_is_overdue() {
+    check(
+        "
+        handlers request alarm
+        request r
+        turn alarm 1000; respond r 200
+        committed
+        at 1000
+        turn alarm 1500; hold; pending e
+        committed
+        at 1500
+        at 31000
+        turn
+        ",
+        "
+        > on-request r
+        commit 1 alarm 1000/0
+        respond r 200
+        > on-alarm
+        commit 2 alarm 1500/0
+        report events.hold overdue after 30000
+        drop instance
+        > on-alarm
+        commit 3
+        ",
+    );
+}

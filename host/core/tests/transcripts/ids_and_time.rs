@@ -89,6 +89,11 @@ fn a_room_is_quiet_when_nothing_is_under_way() {
         quiet
         at 90000
         quiet
+        request u
+        turn respond u 200; pending f
+        quiet
+        at 120000
+        quiet
         connect a
         quiet
         ",
@@ -108,6 +113,10 @@ fn a_room_is_quiet_when_nothing_is_under_way() {
         quiet: no
         report events.hold overdue after 30000
         drop instance
+        quiet: no
+        quiet: yes
+        > on-request u
+        respond u 200
         quiet: no
         quiet: yes
         quiet: no

@@ -191,6 +191,12 @@ fn a_pending_on_close_keeps_the_connection_known_until_it_settles() {
         at 10
         turn state a; attachment a; settle e
         quiet
+        connect b
+        turn
+        lost b
+        turn pending f
+        at 30010
+        quiet
         ",
         "
         accept a
@@ -200,6 +206,13 @@ fn a_pending_on_close_keeps_the_connection_known_until_it_settles() {
         > on-completed s
         state a: Closed
         attachment a: x
+        quiet: yes
+        accept b
+        read b
+        no turn
+        > on-close b 1006 not clean
+        report on-close overdue after 30000
+        report on-close failed: on-close did not settle within 30000 ms
         quiet: yes
         ",
     );

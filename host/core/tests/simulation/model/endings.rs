@@ -1,0 +1,277 @@
+//! The end of a turn and of events, and the loss of the memory, in the model.
+
+use party_core::commit::Alarm;
+use party_core::event::{Event, Failure, Output, StartReason, TurnEnd};
+use party_core::http::Response;
+use party_core::ids::{ConnectionId, Timestamp};
+use party_core::limits::{ALARM_RETRIES_MAX, ALARM_RETRY_FIRST_MS};
+use party_core::message::CloseFrame;
+use party_core::profile;
+use party_core::room::Phase;
+use party_core::session::ReadyState;
+
+use crate::model::{Draft, Model, Pending, Session};
+
+impl Session {
+    /// Whether the handshake of a client that is there has no answer yet.
+    pub(crate) fn waits_for_its_answer(&self) -> bool {
+        !self.upgraded && !self.connect_ended && !self.rejected && self.gone.is_none()
+    }
+}
+
+impl Model {
+    /// A turn ends: its draft becomes the state, or nothing of it does.
+    pub(crate) fn end(&mut self, draft: Draft, end: &TurnEnd) {
+        let now = draft.now;
+        let own = match end {
+            TurnEnd::Dropped(cause) => {
+                let stack = Some(cause.to_string());
+                let failure = Failure { stack, ..Failure::default() };
+                return self.start_afresh(Some(&draft.event), &failure, now);
+            }
+            TurnEnd::Done => Some(Ok(())),
+            TurnEnd::Failed(failure) => Some(Err(failure.clone())),
+            TurnEnd::Pending => draft.own_settled,
+        };
+        let alarm_before = self.state.alarm_record();
+        self.state = draft.state;
+        for session in self.state.sessions.values_mut().filter(|session| session.rejected) {
+            session.state = ReadyState::Closed;
+        }
+        let mut outputs = draft.outputs;
+        for (event, outcome) in draft.settled {
+            outputs.extend(self.end_event(&event, outcome, now));
+        }
+        match own {
+            Some(outcome) => outputs.extend(self.end_event(&draft.event, outcome, now)),
+            None => {
+                let until = self.deadline_ms(&draft.event).map(|ms| now.after_ms(ms));
+                self.state.pending.insert(draft.event_id, Pending { event: draft.event, until });
+            }
+        }
+        if draft.wrote || self.state.alarm_record() != alarm_before {
+            self.commit();
+        }
+        self.ledger.expect(outputs);
+        if let Some(failure) = self.start_failure.take() {
+            self.lose_memory(None, now);
+            self.refuse_next(&failure, now);
+        }
+    }
+
+    /// What the end of an event is answered with.
+    pub(crate) fn end_event(
+        &mut self,
+        event: &Event,
+        outcome: Result<(), Failure>,
+        now: Timestamp,
+    ) -> Vec<Output> {
+        match event {
+            Event::Start(_) => match outcome {
+                Ok(()) => self.phase = Phase::Running,
+                Err(failure) => self.start_failure = Some(failure),
+            },
+            Event::Connect(id) => return self.end_connect(*id, outcome),
+            Event::Request(id, _) => {
+                if self.state.requests.remove(id) {
+                    let response = match outcome {
+                        Ok(()) => profile::failed(profile::NO_RESPONSE, None, ""),
+                        Err(failure) => {
+                            profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED)
+                        }
+                    };
+                    return vec![Output::Respond(*id, response)];
+                }
+            }
+            Event::Alarm => match outcome {
+                Ok(()) => self.state.ringing = None,
+                Err(_) => self.fail_alarm(now),
+            },
+            Event::Close(id, ..) => drop(self.state.sessions.remove(id)),
+            Event::Message(..) | Event::Error(..) | Event::ResponseClosed(_) | Event::Completed(..) => {}
+        }
+        Vec::new()
+    }
+
+    fn end_connect(&mut self, id: ConnectionId, outcome: Result<(), Failure>) -> Vec<Output> {
+        let Some(session) = self.state.sessions.get_mut(&id) else { return Vec::new() };
+        session.connect_ended = true;
+        session.accepted |= outcome.is_ok() && !session.rejected;
+        if session.rejected || (session.gone.is_some() && !session.accepted) {
+            self.state.sessions.remove(&id);
+            return Vec::new();
+        }
+        if let Some((frame, was_clean)) = session.gone.take() {
+            self.waiting.push_back(Event::Close(id, frame, was_clean));
+            return Vec::new();
+        }
+        let mut outputs = Vec::new();
+        if !session.upgraded {
+            outputs.push(Output::Accept(id));
+        }
+        session.upgraded = true;
+        outputs.push(Output::Read(id));
+        match (session.state == ReadyState::Closing, outcome) {
+            (true, _) => {}
+            (false, Ok(())) => session.state = ReadyState::Open,
+            (false, Err(failure)) => {
+                session.state = ReadyState::Closing;
+                outputs.push(Output::Close(id, Some(profile::connect_failed(&failure.message))));
+            }
+        }
+        outputs
+    }
+
+    fn fail_alarm(&mut self, now: Timestamp) {
+        let Some(failed) = self.state.ringing.take() else { return };
+        if self.state.alarm.is_none() && failed.attempts < ALARM_RETRIES_MAX {
+            let at = now.after_ms(ALARM_RETRY_FIRST_MS << failed.attempts);
+            self.state.alarm = Some(Alarm { at, attempts: failed.attempts + 1 });
+        }
+    }
+
+    pub(crate) fn commit_alarm(&mut self, before: Option<Alarm>) {
+        if self.state.alarm_record() != before {
+            self.commit();
+        }
+    }
+
+    /// The memory goes, because a turn was dropped or something took too long.
+    pub(crate) fn start_afresh(&mut self, dropped: Option<&Event>, failure: &Failure, now: Timestamp) {
+        let was_starting = self.phase == Phase::Starting;
+        self.lose_memory(dropped, now);
+        if was_starting {
+            self.refuse_next(failure, now);
+        } else {
+            self.phase = Phase::Fresh(StartReason::Lost);
+        }
+        self.drops.push(now);
+        self.forget_drops(now);
+        let drops = self.drops.len();
+        if drops > self.limits.drops_per_minute_max as usize {
+            let reason = format!("the room is suspended after {drops} dropped turns within a minute");
+            self.drops.clear();
+            self.turn_everyone_away(&CloseFrame::new(profile::CLOSE_TRY_LATER, reason));
+            self.phase = Phase::Suspended { until: now.after_ms(self.limits.suspended_ms) };
+        }
+    }
+
+    fn lose_memory(&mut self, dropped: Option<&Event>, now: Timestamp) {
+        self.instances_lost += 1;
+        let alarm_before = self.state.alarm_record();
+        self.waiting.retain(|event| !matches!(event, Event::Completed(..)));
+        self.state.sleeps.clear();
+        self.state.holds = 0;
+        let pending = std::mem::take(&mut self.state.pending);
+        for event in pending.values().map(|pending| &pending.event).chain(dropped) {
+            match event {
+                Event::Connect(id) => self.lose_connecting(*id),
+                Event::Alarm => self.fail_alarm(now),
+                Event::Close(id, ..) => drop(self.state.sessions.remove(id)),
+                Event::Start(_)
+                | Event::Message(..)
+                | Event::Error(..)
+                | Event::Request(..)
+                | Event::ResponseClosed(_)
+                | Event::Completed(..) => {}
+            }
+        }
+        let requests = std::mem::take(&mut self.state.requests);
+        let lost = || profile::failed(profile::REQUEST_FAILED, None, "");
+        self.say(requests.into_iter().map(|id| Output::Respond(id, lost())).collect());
+        self.commit_alarm(alarm_before);
+    }
+
+    fn lose_connecting(&mut self, id: ConnectionId) {
+        let Some(session) = self.state.sessions.get_mut(&id) else { return };
+        if session.rejected || session.gone.is_some() {
+            self.state.sessions.remove(&id);
+            return;
+        }
+        let mut outputs = Vec::new();
+        if !session.upgraded {
+            outputs.push(Output::Accept(id));
+        }
+        outputs.push(Output::Read(id));
+        if session.state != ReadyState::Closing {
+            outputs.push(Output::Close(id, Some(profile::connect_failed(""))));
+        }
+        (session.upgraded, session.connect_ended, session.accepted) = (true, true, false);
+        session.state = ReadyState::Closing;
+        self.say(outputs);
+    }
+
+    /// The event that a start was for is answered with its failure.
+    fn refuse_next(&mut self, failure: &Failure, now: Timestamp) {
+        self.phase = Phase::Fresh(StartReason::FailedBefore);
+        match self.waiting.pop_front() {
+            Some(Event::Connect(id)) => {
+                let Some(arriving) = self.arriving.remove(&id) else { return };
+                self.say(vec![match arriving.upgraded {
+                    true => Output::Close(id, Some(profile::connect_failed(&failure.message))),
+                    false => {
+                        let (message, status) = (&failure.message, failure.status);
+                        Output::Reject(id, profile::failed(message, status, profile::CONNECT_FAILED))
+                    }
+                }]);
+            }
+            Some(Event::Request(id, _)) => {
+                let response = profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED);
+                self.say(vec![Output::Respond(id, response)]);
+            }
+            Some(Event::Close(id, ..)) => drop(self.state.sessions.remove(&id)),
+            Some(Event::Alarm) => {
+                self.alarm_waits = false;
+                if self.is_alarm_due(now) {
+                    let before = self.state.alarm_record();
+                    self.state.ringing = self.state.alarm.take();
+                    self.fail_alarm(now);
+                    self.commit_alarm(before);
+                }
+            }
+            Some(
+                Event::Start(_)
+                | Event::Message(..)
+                | Event::Error(..)
+                | Event::ResponseClosed(_)
+                | Event::Completed(..),
+            )
+            | None => {}
+        }
+    }
+
+    /// The room ends: everyone is told, and nothing more is taken.
+    pub(crate) fn shut_down(&mut self, frame: &CloseFrame) {
+        if self.is_open {
+            self.is_open = false;
+            self.turn_everyone_away(frame);
+        }
+    }
+
+    fn turn_everyone_away(&mut self, frame: &CloseFrame) {
+        let unavailable = || Response::text(503, frame.reason.clone());
+        let away = |id, upgraded| match upgraded {
+            true => Output::Close(id, Some(frame.clone())),
+            false => Output::Reject(id, unavailable()),
+        };
+        let mut outputs = Vec::new();
+        for event in std::mem::take(&mut self.waiting) {
+            if let Event::Request(id, _) = event {
+                outputs.push(Output::Respond(id, unavailable()));
+            }
+        }
+        let requests = std::mem::take(&mut self.state.requests);
+        outputs.extend(requests.into_iter().map(|id| Output::Respond(id, unavailable())));
+        let arriving = std::mem::take(&mut self.arriving);
+        outputs.extend(arriving.into_iter().map(|(id, arriving)| away(id, arriving.upgraded)));
+        for (id, session) in std::mem::take(&mut self.state.sessions) {
+            let was_told = session.upgraded && session.state == ReadyState::Closing;
+            let is_there = !session.rejected && session.gone.is_none() && session.state != ReadyState::Closed;
+            if is_there && !was_told {
+                outputs.push(away(id, session.upgraded));
+            }
+        }
+        self.alarm_waits = false;
+        self.say(outputs);
+    }
+}

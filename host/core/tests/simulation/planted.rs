@@ -1,0 +1,60 @@
+//! Each planted bug is found. A simulation that finds none of them would prove nothing by finding nothing.
+
+use party_core::planted::{PlantedBug, plant};
+
+use crate::seeds::{SEEDS, live};
+
+/// Plants a bug and lives seeds until one fails.
+#[track_caller]
+fn check_found(bug: PlantedBug) {
+    plant(Some(bug));
+    let found = (0..SEEDS).find(|seed| live(*seed).is_none());
+    plant(None);
+    match found {
+        Some(seed) => println!("{bug:?} is found by seed {seed}"),
+        None => panic!("{bug:?} is not found within {SEEDS} seeds"),
+    }
+}
+
+/// One test for each bug.
+macro_rules! planted {
+    ($($test:ident: $bug:ident,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                check_found(PlantedBug::$bug);
+            }
+        )*
+
+        /// Every bug there is has its test, or this does not compile.
+        #[test]
+        fn every_planted_bug_has_a_test() {
+            fn test_of(bug: PlantedBug) -> &'static str {
+                match bug {
+                    $(PlantedBug::$bug => stringify!($test),)*
+                }
+            }
+            assert_eq!(test_of(PlantedBug::GateOpensEarly), "a_gate_that_opens_early_is_found");
+        }
+    };
+}
+
+planted! {
+    a_gate_that_opens_early_is_found: GateOpensEarly,
+    a_dropped_turns_output_is_found: DroppedOutputSent,
+    a_dropped_turns_attachment_is_found: DroppedAttachmentKept,
+    a_completion_delivered_twice_is_found: CompletionTwice,
+    a_cancelled_completion_is_found: CancelledCompletionDelivered,
+    an_early_sleep_is_found: SleepEarly,
+    swapped_commits_are_found: CommitsSwapped,
+    an_overlay_forgotten_early_is_found: OverlayForgottenEarly,
+    a_deleted_key_that_reappears_is_found: DeletedKeyListed,
+    an_alarm_forgotten_while_it_rings_is_found: AlarmForgottenWhileRinging,
+    a_dropped_alarm_that_is_not_retried_is_found: DroppedAlarmNotRetried,
+    credit_that_is_not_repaid_is_found: CreditNotRepaid,
+    an_ignored_hold_is_found: HoldIgnored,
+    a_forgotten_request_is_found: OpenRequestForgotten,
+    a_handshake_answered_twice_is_found: HandshakeAnsweredTwice,
+    ids_given_out_again_are_found: IdsNotReserved,
+    a_forgotten_answer_is_found: HeldAnswerForgotten,
+}

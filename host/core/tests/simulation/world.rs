@@ -1,0 +1,316 @@
+//! A simulated world: one room with its driver, store and clients, and the model that says what must come of it.
+//!
+//! A world takes random steps. Between any two of them a message can come, a commit become durable, be slow, fail or
+//! end in doubt, the clock jump, the process crash. After every step the room and the model are compared.
+
+mod commits;
+mod ending;
+mod outside;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use party_core::address::RoomAddress;
+use party_core::event::{Event, TurnEnd};
+use party_core::ids::{CommitSeq, ConnectionId, Incarnation, OperationId, RequestId, Seed, Timestamp};
+use party_core::room::{Moment, Phase, Room, RoomConfig};
+use party_core::turn::Turn;
+
+use crate::disk::Disk;
+use crate::guest::Guest;
+use crate::habits::Habits;
+use crate::ids::{Ids, Kind};
+use crate::log::Log;
+use crate::model::{Draft, Model, Snapshot};
+use crate::random::Random;
+use crate::tally::Tally;
+use commits::Flight;
+use outside::Client;
+
+/// A turn that is out.
+struct Out {
+    turn: Turn,
+    draft: Draft,
+    chance: Random,
+    number: u64,
+    end: TurnEnd,
+}
+
+/// The world.
+pub(crate) struct World {
+    random: Random,
+    habits: Habits,
+    log: Log,
+    config: Arc<RoomConfig>,
+    disk: Disk,
+    /// What the disk must hold.
+    durable: Snapshot,
+    room: Room,
+    model: Model,
+    out: Option<Out>,
+    flight: Flight,
+    clients: BTreeMap<ConnectionId, Client>,
+    /// Requests of this life, and whether their client has gone.
+    requests: BTreeMap<RequestId, bool>,
+    ids: Ids,
+    now: Timestamp,
+    turns: u64,
+    last_turn_at: Timestamp,
+    /// When each sleep of this life is due, as it was started.
+    due: BTreeMap<OperationId, Timestamp>,
+    completed: BTreeSet<OperationId>,
+    /// Nothing new begins any more.
+    is_winding_up: bool,
+    tally: Tally,
+}
+
+/// Lives one seed's world to its end; gives back what it met. Panics if anything is not as it must be.
+pub(crate) fn live(seed: u64, log: Log) -> Tally {
+    let mut world = World::new(seed, log);
+    for _ in 0..world.habits.steps {
+        world.step();
+    }
+    world.wind_up();
+    world.tally
+}
+
+impl World {
+    fn new(seed: u64, log: Log) -> World {
+        let mut random = Random::new(seed);
+        let habits = Habits::draw(&mut random);
+        log.say(|| format!("{habits:?}"));
+        let disk = Disk::default();
+        let config = Arc::new(RoomConfig {
+            address: Arc::new(RoomAddress::new("project", "party", "room").expect("it is well formed")),
+            limits: Arc::new(habits.limits.clone()),
+            handlers: habits.handlers,
+            vars: Arc::default(),
+            storage: Arc::new(disk.clone()),
+        });
+        let durable = Snapshot { seq: CommitSeq(0), entries: BTreeMap::new(), alarm: None };
+        World {
+            room: Room::new(Arc::clone(&config), None),
+            model: Model::new(habits.limits.clone(), habits.handlers, &durable),
+            random,
+            habits,
+            log,
+            config,
+            disk,
+            durable,
+            out: None,
+            flight: Flight::default(),
+            clients: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            ids: Ids::default(),
+            now: Timestamp(1_000_000),
+            turns: 0,
+            last_turn_at: Timestamp(0),
+            due: BTreeMap::new(),
+            completed: BTreeSet::new(),
+            is_winding_up: false,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Another life, from what is durable, in this process or the next.
+    fn begin_life(&mut self) {
+        let record = self.disk.durable().record;
+        self.log.say(|| format!("a new life from {record:?}"));
+        self.room = Room::new(Arc::clone(&self.config), record);
+        self.model = Model::new(self.habits.limits.clone(), self.habits.handlers, &self.durable);
+        self.ids.restart(self.durable.seq);
+        self.out = None;
+        self.flight = Flight::default();
+        self.clients.clear();
+        self.requests.clear();
+        self.due.clear();
+        self.completed.clear();
+        self.last_turn_at = Timestamp(0);
+    }
+
+    fn step(&mut self) {
+        if self.random.below(10_000) < self.habits.crash {
+            self.crash();
+        } else if self.random.below(10_000) < self.habits.commit_failure {
+            self.fail_commit();
+        } else if self.random.below(10_000) < 20 {
+            self.shut_down();
+        } else if self.random.percent(self.habits.commit) {
+            self.write_or_report();
+        } else {
+            match self.random.below(20) {
+                0 | 1 => self.connect(),
+                2..5 => self.client_speaks(),
+                5 => self.client_leaves(),
+                6 | 7 => self.request(),
+                8 => self.request_goes(),
+                9..12 => self.time_passes(),
+                _ => self.turn_step(),
+            }
+        }
+        if self.random.percent(self.habits.carry_out) {
+            self.carry_out();
+        }
+        self.compare();
+    }
+
+    /// The turn that is out ends, or the next begins.
+    fn turn_step(&mut self) {
+        if self.out.is_some() {
+            return self.end_turn();
+        }
+        if self.random.percent(90) {
+            self.tell_time();
+        }
+        self.begin_turn();
+        if self.random.percent(60) && self.out.is_some() {
+            self.end_turn();
+        }
+    }
+
+    fn begin_turn(&mut self) {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.random.next().to_le_bytes());
+        let incarnation = Incarnation(u128::from(self.random.next()));
+        let turn = self.room.begin_turn(Moment { now: self.now, seed: Seed(seed), incarnation });
+        let expected = self.model.begin(self.now);
+        let Some(mut turn) = turn else {
+            assert_eq!(None, expected, "the event that the guest should be called with");
+            if self.model.waits_for_commits() {
+                self.tally.meet("waits", "for commits");
+            }
+            return;
+        };
+        let event = turn.take_event();
+        assert_eq!(Some(&event), expected.as_ref(), "the event that the guest is called with");
+        self.turns += 1;
+        self.log.say(|| format!("  turn {} at {}: {event:?}", self.turns, turn.now()));
+        self.ids.give(Kind::Event, turn.event_id().0);
+        self.check_delivery(&event, &turn);
+        let mut draft = self.model.draft(event, turn.event_id(), turn.now());
+        let mut chance = Random::new(u64::from_le_bytes(turn.seed().0[..8].try_into().expect("8 bytes")));
+        let number = self.turns;
+        let mut guest =
+            Guest { turn: &mut turn, draft: &mut draft, chance: &mut chance, log: &self.log, number };
+        let end = match self.is_winding_up {
+            true => guest.wind_up(),
+            false => {
+                guest.act();
+                guest.end(&self.habits)
+            }
+        };
+        self.out = Some(Out { turn, draft, chance, number, end });
+    }
+
+    /// What must hold of a delivery whatever the model thinks.
+    fn check_delivery(&mut self, event: &Event, turn: &Turn) {
+        assert!(
+            turn.now() >= self.last_turn_at,
+            "time went back from {} to {}",
+            self.last_turn_at,
+            turn.now()
+        );
+        self.last_turn_at = turn.now();
+        let passes_holds = matches!(event, Event::Start(_) | Event::Completed(..));
+        let is_held = self.model.state.holds > 0 || self.room.phase() == Phase::Starting;
+        assert!(passes_holds || !is_held, "{event:?} was delivered while the room was held or starting");
+        if is_held && matches!(event, Event::Completed(..)) {
+            let is_starting = self.room.phase() == Phase::Starting;
+            let when = if is_starting { "while the room starts" } else { "while the room is held" };
+            self.tally.meet("event", when);
+        }
+        match event {
+            Event::Message(id, message) => {
+                let text = String::from_utf8_lossy(message.payload());
+                let number: u64 =
+                    text.split('-').next().and_then(|digits| digits.parse().ok()).expect("a number");
+                let client = self.clients.get_mut(id).expect("it sent the message");
+                assert!(number > client.heard, "message {number} of {id} came after {}", client.heard);
+                client.heard = number;
+            }
+            Event::Completed(id, _) => {
+                assert!(self.completed.insert(*id), "operation {id} completed twice");
+                let due = self.due.get(id).expect("it was started by a turn that was kept");
+                assert!(turn.now() >= *due, "sleep {id} is due at {due} and came at {}", turn.now());
+            }
+            Event::Start(_)
+            | Event::Connect(_)
+            | Event::Close(..)
+            | Event::Error(..)
+            | Event::Request(..)
+            | Event::ResponseClosed(_)
+            | Event::Alarm => {}
+        }
+    }
+
+    fn end_turn(&mut self) {
+        let Some(Out { mut turn, mut draft, mut chance, number, end }) = self.out.take() else { return };
+        if !self.is_winding_up && self.random.percent(30) {
+            // The guest went on while commits became durable.
+            let (turn, draft) = (&mut turn, &mut draft);
+            Guest { turn, draft, chance: &mut chance, log: &self.log, number }.act();
+        }
+        self.log.say(|| format!("  turn {number} ends: {end:?}"));
+        if !matches!(end, TurnEnd::Dropped(_)) {
+            let before = &self.model.state.sleeps;
+            for (id, sleep) in draft.state.sleeps.iter().filter(|(id, _)| !before.contains_key(id)) {
+                self.ids.give(Kind::Operation, id.0);
+                self.due.insert(*id, sleep.due);
+            }
+        }
+        self.model.end(draft, &end);
+        self.room.end_turn(turn, end);
+    }
+
+    fn time_passes(&mut self) {
+        let next = self.room.next_deadline();
+        let soon = self.now.after_ms(self.random.below(5));
+        self.now = match (self.random.below(20), next) {
+            (0..8, Some(next)) if next < Timestamp::NEVER => self.now.max(next),
+            (8..11, Some(next)) => {
+                self.now.max(Timestamp(next.0.saturating_sub(1)).min(self.now.after_ms(80_000)))
+            }
+            (11, _) => self.now.after_ms(self.random.below(40_000)),
+            // The host's clock was set back.
+            (12, _) => Timestamp(self.now.0 - self.random.below(50)),
+            _ => soon,
+        };
+        if self.random.percent(80) {
+            self.tell_time();
+        }
+    }
+
+    fn tell_time(&mut self) {
+        self.log.say(|| format!("at {}", self.now));
+        self.room.on_time(self.now);
+        if self.out.is_some() {
+            return;
+        }
+        if self.model.on_time(self.now) > 0 {
+            self.tally.meet("accept", "at the deadline");
+        }
+        if let Some(next) = self.room.next_deadline() {
+            assert!(
+                next > self.now,
+                "a driver would spin: it is {} and the next deadline is {next}",
+                self.now
+            );
+        }
+    }
+
+    /// Whatever can be asked of the room agrees with the model.
+    fn compare(&self) {
+        let (room, model) = (&self.room, &self.model);
+        assert_eq!(room.phase(), model.phase, "the phase");
+        assert_eq!(room.connections(), model.connections(), "connections");
+        assert_eq!(room.requests(), model.requests(), "unanswered requests");
+        for id in self.clients.keys() {
+            assert_eq!(room.has_credit(*id), model.has_credit(*id), "the credit of {id}");
+        }
+        if self.out.is_none() {
+            assert_eq!(room.next_deadline(), model.next_deadline(), "the next deadline");
+            assert_eq!(room.is_quiet(), model.is_quiet(), "whether the room is quiet");
+            assert_eq!(room.alarm(), model.state.alarm_record().map(|alarm| alarm.at), "the alarm");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The store's side: what the room has decided is carried out, commits are written, reported, lost.
+
+use std::collections::VecDeque;
+
+use party_core::commit::RoomCommit;
+use party_core::ids::CommitSeq;
+use party_core::message::CloseFrame;
+use party_core::room::Action;
+
+use crate::model::Snapshot;
+use crate::world::World;
+
+/// Commits between the room and its knowledge of their end.
+#[derive(Default)]
+pub(crate) struct Flight {
+    /// On their way to the disk, with what they must make of it.
+    asked: VecDeque<(RoomCommit, Snapshot)>,
+    /// On the disk; the room has not been told.
+    written: VecDeque<CommitSeq>,
+    /// One has failed: none is written any more, and the room is told when it is home.
+    has_failed: bool,
+}
+
+impl Flight {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asked.is_empty() && self.written.is_empty()
+    }
+}
+
+impl World {
+    /// Takes the room's actions, in order, and compares them with what the model wants.
+    pub(crate) fn carry_out(&mut self) {
+        for action in self.room.take_actions() {
+            self.log.say(|| format!("    -> {action:?}"));
+            self.tally.count(&action);
+            match action {
+                Action::Commit(commit) => self.ask(commit),
+                Action::Output(output) => self.model.ledger.see(&output),
+                Action::DropInstance => {
+                    let lost = self.model.instances_lost.checked_sub(1);
+                    self.model.instances_lost = lost.expect("an instance was dropped for no reason");
+                }
+                Action::Report(_) => {}
+            }
+        }
+        assert_eq!(self.model.instances_lost, 0, "an instance whose memory is lost was not dropped");
+        assert!(self.model.snapshots.is_empty(), "a turn that must persist something did not commit");
+        self.model.ledger.check_seen();
+    }
+
+    fn ask(&mut self, commit: RoomCommit) {
+        let snapshot = self.model.snapshots.pop_front().expect("a commit that no turn has asked for");
+        let record = commit.record;
+        assert_eq!(record.seq, snapshot.seq, "commits are numbered without gaps");
+        assert_eq!(record.alarm, snapshot.alarm, "the alarm that commit {} remembers", record.seq);
+        let bytes: usize = snapshot.entries.iter().map(|(key, value)| key.len() + value.len()).sum();
+        assert_eq!(record.storage_bytes, bytes as u64, "the bytes that commit {} counts", record.seq);
+        self.ids.remember(record.seq);
+        if !self.flight.has_failed {
+            self.flight.asked.push_back((commit, snapshot));
+        }
+    }
+
+    /// The oldest commit reaches the disk.
+    fn write(&mut self) {
+        let Some((commit, snapshot)) = self.flight.asked.pop_front() else { return };
+        self.log.say(|| format!("commit {} is durable", commit.record.seq));
+        self.disk.write(&commit).expect("commits come in order");
+        let durable = self.disk.durable();
+        assert_eq!(durable.entries, snapshot.entries, "the disk after commit {}", commit.record.seq);
+        drop(durable);
+        self.durable = snapshot;
+        self.flight.written.push_back(commit.record.seq);
+    }
+
+    /// The room hears of the oldest commit that has reached the disk.
+    fn report(&mut self) {
+        let Some(seq) = self.flight.written.pop_front() else { return };
+        self.log.say(|| format!("committed {seq}"));
+        self.model.ledger.committed(seq);
+        self.room.committed(seq);
+    }
+
+    pub(crate) fn write_or_report(&mut self) {
+        let is_written = !self.flight.written.is_empty();
+        if is_written && self.random.percent(70) {
+            return self.report();
+        }
+        self.write();
+        if self.random.percent(60) {
+            self.report();
+        }
+    }
+
+    /// Every commit becomes durable and the room hears of it.
+    pub(crate) fn write_and_report_all(&mut self) {
+        self.carry_out();
+        while !self.flight.is_empty() {
+            self.write();
+            self.report();
+            self.carry_out();
+        }
+    }
+
+    /// The oldest commit fails. Whether it is on the disk all the same is anybody's guess; later ones are not.
+    pub(crate) fn fail_commit(&mut self) {
+        if self.flight.asked.is_empty() {
+            return;
+        }
+        self.log.say(|| "a commit fails".into());
+        if self.random.percent(30) {
+            self.tally.meet("commit", "failed but durable");
+            self.write();
+            self.flight.written.pop_back();
+        }
+        self.flight.asked.clear();
+        self.flight.has_failed = true;
+        if self.out.is_some() {
+            self.end_turn();
+        }
+        while !self.flight.written.is_empty() {
+            self.report();
+        }
+        self.carry_out();
+        if !self.model.ledger.is_empty() {
+            self.tally.meet("commit", "failed with answers held back");
+        }
+        let frame = CloseFrame::new(1011, "the room could not be written");
+        let here = self.clients.iter().filter(|(_, client)| !client.is_gone).map(|(id, _)| *id);
+        let open = self.requests.iter().filter(|(_, is_gone)| !**is_gone).map(|(id, _)| *id);
+        self.model.ledger.fail(here, open, &frame);
+        self.model.snapshots.clear();
+        self.model.instances_lost += 1;
+        self.room.commit_failed();
+        self.room.commit_failed();
+        self.carry_out();
+        self.check_everyone_was_told();
+        self.begin_life();
+    }
+
+    /// The process ends. Some of what was on its way may have reached the disk.
+    pub(crate) fn crash(&mut self) {
+        let asked = self.flight.asked.len() as u64;
+        let reached = self.random.below(asked + 1);
+        self.tally.meet(
+            "crash",
+            match (reached, asked - reached) {
+                (0, _) => "before any commit",
+                (_, 0) => "after all commits",
+                (_, _) => "between two commits",
+            },
+        );
+        self.log.say(|| format!("crash; {reached} commits reach the disk"));
+        for _ in 0..reached {
+            self.write();
+        }
+        self.begin_life();
+    }
+}
