@@ -7,7 +7,18 @@ use std::process::{Command, Output};
 /// Runs the shortest scenarios against the given candidates and keeps the files below `runs`.
 fn run(runs: &Path, flags: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_party-yardstick"))
-        .args(["--rounds", "1", "--window-s", "0.3", "--repeats-max", "0", "--date", "2026-11-21"])
+        .args([
+            "--rounds",
+            "1",
+            "--window-s",
+            "0.3",
+            "--repeats-max",
+            "0",
+            "--quiet-wait-s",
+            "0",
+            "--date",
+            "2026-11-21",
+        ])
         .args(["--machine", "test", "--scenarios", "echo,counter-1"])
         .args(flags)
         .arg("--benches")

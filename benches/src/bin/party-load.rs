@@ -1,6 +1,7 @@
 //! `party-load`: drives a server, checks every message, reports. Everything is in `party_benches::load`.
 
 use std::fs;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -43,8 +44,11 @@ fn meant(arguments: &Arguments) -> Result<(Target, Scenario), ArgumentsError> {
 fn drive(arguments: &Arguments, target: &Target, scenario: &Scenario) -> anyhow::Result<bool> {
     raise_open_files().context("cannot raise the limit of open files")?;
     let report = scenario::run(target, scenario, arguments.server())?;
-    for line in report.lines() {
-        println!("{line}");
+    let text = report.lines().join("\n") + "\n";
+    match io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written.context("cannot print the report")?,
     }
     if let Some(path) = &arguments.json {
         let json = serde_json::to_string_pretty(&report)?;

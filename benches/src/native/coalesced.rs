@@ -38,11 +38,6 @@ impl Coalesced {
         // An error is found by the read itself.
         self.stream.poll_read_ready(cx).map(|_| ())
     }
-
-    /// Whether all has been written.
-    pub(super) fn is_flushed(&self) -> bool {
-        self.output.is_empty()
-    }
 }
 
 impl AsyncRead for Coalesced {

@@ -71,6 +71,12 @@ impl Room {
         lock(&self.members).retain(|member| !Arc::ptr_eq(member, outbox));
     }
 
+    /// How many connections are in it.
+    #[cfg(test)]
+    pub(super) fn members(&self) -> usize {
+        lock(&self.members).len()
+    }
+
     /// Encodes a message once and appends it to every outbox.
     pub(super) fn broadcast(&self, kind: Data, payload: Bytes) {
         let frame = encode(kind, payload);
@@ -123,6 +129,11 @@ impl Outbox {
         {
             waker.wake_by_ref();
         }
+    }
+
+    /// Whether more waited than may; nothing more is appended then.
+    pub(super) fn is_overflowed(&self) -> bool {
+        lock(&self.pending).overflowed
     }
 
     /// Moves all that waits into `output`, which must be empty, and wakes `waker` at the next push.

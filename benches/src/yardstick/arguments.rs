@@ -111,6 +111,9 @@ pub struct Arguments {
     /// How often a measurement is repeated for that reason; the quietest is kept.
     #[arg(long, default_value_t = 3)]
     pub repeats_max: u32,
+    /// Before each measurement wait up to so many seconds for other processes to be that quiet.
+    #[arg(long, default_value_t = 5)]
+    pub quiet_wait_s: u64,
     /// Fail if party-host misses a target.
     #[arg(long)]
     pub require_targets: bool,

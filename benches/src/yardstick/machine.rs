@@ -5,7 +5,12 @@
 use std::fs;
 use std::io;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::super::load::process::{ProcessError, machine_cpu_time};
+
+/// How long a machine must be quiet to count as quiet: long enough for ticks of 10 ms to tell.
+const QUIET_STEP: Duration = Duration::from_millis(500);
 
 /// The machine, as far as it matters for comparing runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +49,20 @@ impl Machine {
         }
         slug
     }
+}
+
+/// Waits until all processes together use at most this share of one core, in percent, but no longer than `wait_max`.
+pub(super) fn wait_for_quiet(percent_max: f64, wait_max: Duration) -> Result<(), ProcessError> {
+    let began = Instant::now();
+    while began.elapsed() < wait_max {
+        let (from, used) = (Instant::now(), machine_cpu_time()?);
+        thread::sleep(QUIET_STEP);
+        let used = machine_cpu_time()?.saturating_sub(used);
+        if 100.0 * used.as_secs_f64() <= percent_max * from.elapsed().as_secs_f64() {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// The load averages as the kernel writes them.

@@ -6,15 +6,16 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::super::load::process::ProcessError;
 use super::super::load::scenario::Report;
 use super::arguments::{Arguments, CandidateName, ScenarioName};
 use super::candidate::{Candidate, CandidateError};
 use super::conditions::{of_the_host, of_the_yardstick};
-use super::machine::{Machine, day_of, load_average};
+use super::machine::{Machine, day_of, load_average, wait_for_quiet};
 use super::measurement::{MeasurementError, Places, measure};
 use super::results::{Record, Results};
 use super::summary::{Circumstances, failures, page};
@@ -61,6 +62,9 @@ pub enum RunError {
         /// Why.
         source: MeasurementError,
     },
+    /// How busy the machine is cannot be read.
+    #[error("cannot see how busy the machine is")]
+    Process(#[from] ProcessError),
     /// The results cannot be written as JSON.
     #[error("cannot write the results")]
     Json(#[from] serde_json::Error),
@@ -197,6 +201,7 @@ fn quietest(
     let mut kept: Option<Report> = None;
     for repeats in 0..=arguments.repeats_max {
         let port = ports.next().unwrap_or(arguments.port);
+        wait_for_quiet(arguments.others_percent_max, Duration::from_secs(arguments.quiet_wait_s))?;
         let report = measure(candidate, scenario, arguments.window_s, port, places).map_err(|source| {
             let (candidate, scenario) = (candidate.name.as_str(), scenario.as_str());
             RunError::Measurement { candidate, scenario, source }
