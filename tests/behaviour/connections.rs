@@ -162,9 +162,9 @@ fn more_connections_than_the_limit_get_a_503() {
 #[test]
 fn a_dead_peer_is_found_by_ping() {
     with_probe(11, async |world| -> Result<()> {
-        let alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main/lobby").await?;
         let mut bob = world.connect("main/lobby").await?;
-        // Alice reads nothing any more, so she answers no ping; bob answers each.
+        alice.stop_reading().await?;
         for _ in 0..20 {
             world.advance(Duration::from_secs(5)).await;
             for received in bob.all().await {

@@ -46,9 +46,9 @@ fn limits_hold_exactly_and_say_so() {
         alice.send("put-bytes b 68892").await?;
         alice.expect_text("ok").await?;
         alice.send("put-bytes c 1").await?;
-        alice.expect_text("the room's storage is full; the limit is 200000 bytes").await?;
+        alice.expect_text("the storage of the room is full; the limit is 200000 bytes").await?;
         let long_key = "k".repeat(2_049);
         alice.send(&format!("put-bytes {long_key} 1")).await?;
-        alice.expect_text("the key is too large; the limit is 2048 bytes").await
+        alice.expect_text("the key is too long; the limit is 2048 bytes").await
     });
 }

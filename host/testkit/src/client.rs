@@ -1,11 +1,16 @@
 //! A simulated WebSocket client, over an in-memory socket.
+//!
+//! Its socket is served by a task beside the host's, as a browser's is by the browser: pings are answered and messages
+//! taken in while the test does something else.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use anyhow::{Result, bail};
+use futures_util::{SinkExt, StreamExt};
 use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -26,93 +31,157 @@ pub enum Received {
     Lost,
 }
 
+enum Order {
+    Send(Message),
+    StopReading,
+}
+
+/// What has arrived. Says that the connection was lost when the task that fills it is dropped.
+#[derive(Default)]
+struct Inbox {
+    received: VecDeque<Received>,
+    ended: bool,
+}
+
+impl Inbox {
+    fn end(&mut self, how: Received) {
+        if !self.ended {
+            self.ended = true;
+            self.received.push_back(how);
+        }
+    }
+}
+
+struct Filling(Rc<RefCell<Inbox>>);
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        self.0.borrow_mut().end(Received::Lost);
+    }
+}
+
 /// One client. Dropping it cuts its connection.
 pub struct Client {
     host: Rc<Host>,
     name: String,
-    socket: WebSocketStream<DuplexStream>,
-    waiting: VecDeque<Received>,
-    ended: bool,
+    orders: mpsc::UnboundedSender<Order>,
+    inbox: Rc<RefCell<Inbox>>,
+}
+
+async fn serve(
+    mut socket: WebSocketStream<DuplexStream>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    inbox: Filling,
+) {
+    let mut reads = true;
+    loop {
+        tokio::select! {
+            biased;
+            arrived = socket.next(), if reads => match arrived {
+                Some(Ok(message)) => take(message, &mut inbox.0.borrow_mut()),
+                Some(Err(_)) | None => return,
+            },
+            order = orders.recv() => match order {
+                Some(Order::Send(message)) if reads => {
+                    // Sending may wait until the host reads; meanwhile what the host sends must be taken in.
+                    let (mut sink, mut stream) = socket.split();
+                    let mut sending = std::pin::pin!(sink.send(message));
+                    loop {
+                        tokio::select! {
+                            biased;
+                            // A send that fails is seen as the end of the stream, next.
+                            _ = &mut sending => break,
+                            arrived = stream.next() => match arrived {
+                                Some(Ok(message)) => take(message, &mut inbox.0.borrow_mut()),
+                                Some(Err(_)) | None => return,
+                            },
+                        }
+                    }
+                    let Ok(whole) = sink.reunite(stream) else { return };
+                    socket = whole;
+                }
+                Some(Order::Send(message)) => {
+                    if socket.send(message).await.is_err() {
+                        return;
+                    }
+                }
+                Some(Order::StopReading) => reads = false,
+                None => return,
+            },
+        }
+    }
+}
+
+fn take(message: Message, inbox: &mut Inbox) {
+    match message {
+        Message::Text(text) => inbox.received.push_back(Received::Text(text.as_str().to_owned())),
+        Message::Binary(bytes) => inbox.received.push_back(Received::Binary(bytes.to_vec())),
+        Message::Close(frame) => {
+            let frame = frame.map(|frame| (u16::from(frame.code), frame.reason.as_str().to_owned()));
+            let (code, reason) = frame.unwrap_or((1005, String::new()));
+            inbox.end(Received::Closed(code, reason));
+        }
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+    }
 }
 
 impl Client {
+    /// Only while the host's tasks run.
     pub(crate) fn new(host: Rc<Host>, name: String, socket: WebSocketStream<DuplexStream>) -> Client {
-        Client { host, name, socket, waiting: VecDeque::new(), ended: false }
+        let inbox = Rc::new(RefCell::new(Inbox::default()));
+        let (orders, receiver) = mpsc::unbounded_channel();
+        tokio::task::spawn_local(serve(socket, receiver, Filling(Rc::clone(&inbox))));
+        Client { host, name, orders, inbox }
+    }
+
+    async fn order(&self, order: Order) -> Result<()> {
+        if self.orders.send(order).is_err() {
+            bail!("{} has no connection any more", self.name);
+        }
+        self.host.settle().await;
+        Ok(())
     }
 
     /// Sends a text message.
     pub async fn send(&mut self, text: &str) -> Result<()> {
-        self.send_message(Message::text(text)).await
+        self.order(Order::Send(Message::text(text))).await
     }
 
     /// Sends a binary message.
     pub async fn send_binary(&mut self, bytes: &[u8]) -> Result<()> {
-        self.send_message(Message::binary(bytes.to_vec())).await
-    }
-
-    async fn send_message(&mut self, message: Message) -> Result<()> {
-        let host = Rc::clone(&self.host);
-        let sent = host.during(self.socket.send(message)).await;
-        sent.with_context(|| format!("{} cannot send", self.name))?;
-        host.settle().await;
-        Ok(())
+        self.order(Order::Send(Message::binary(bytes.to_vec()))).await
     }
 
     /// Closes the connection, with a code and a reason.
     pub async fn close(&mut self, code: u16, reason: &str) -> Result<()> {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.to_owned().into() };
-        let host = Rc::clone(&self.host);
-        host.during(self.socket.close(Some(frame))).await?;
-        host.settle().await;
-        Ok(())
+        self.order(Order::Send(Message::Close(Some(frame)))).await
     }
 
-    /// Takes what has arrived until everything is quiet.
-    async fn take_arrived(&mut self) {
-        self.host.settle().await;
-        while !self.ended {
-            let Some(arrived) = self.socket.next().now_or_never() else { break };
-            let received = match arrived {
-                Some(Ok(Message::Text(text))) => Received::Text(text.as_str().to_owned()),
-                Some(Ok(Message::Binary(bytes))) => Received::Binary(bytes.to_vec()),
-                Some(Ok(Message::Close(frame))) => {
-                    self.ended = true;
-                    let frame = frame.map(|frame| (u16::from(frame.code), frame.reason.as_str().to_owned()));
-                    let (code, reason) = frame.unwrap_or((1005, String::new()));
-                    Received::Closed(code, reason)
-                }
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-                Some(Err(_)) | None => {
-                    self.ended = true;
-                    Received::Lost
-                }
-            };
-            self.waiting.push_back(received);
-        }
-        // A pong or the answer to a close may wait to leave.
-        let _ = self.socket.flush().now_or_never();
-        self.host.settle().await;
+    /// Reads nothing from now on, so that pings are not answered either: a client that has stalled, or died.
+    pub async fn stop_reading(&mut self) -> Result<()> {
+        self.order(Order::StopReading).await
     }
 
     /// The next thing received, if anything has arrived when everything is quiet.
     pub async fn next(&mut self) -> Option<Received> {
-        if self.waiting.is_empty() {
-            self.take_arrived().await;
-        }
-        self.waiting.pop_front()
+        self.host.settle().await;
+        self.inbox.borrow_mut().received.pop_front()
     }
 
     /// Everything received since the last look, when everything is quiet.
     pub async fn all(&mut self) -> Vec<Received> {
-        self.take_arrived().await;
-        self.waiting.drain(..).collect()
+        self.host.settle().await;
+        self.inbox.borrow_mut().received.drain(..).collect()
     }
 
     async fn expect(&mut self, expected: Received) -> Result<()> {
         match self.next().await {
             Some(received) if received == expected => Ok(()),
-            Some(received) => bail!("{} expected {expected:?}, received {received:?}", self.name),
-            None => bail!("{} expected {expected:?}, received nothing", self.name),
+            Some(received) => {
+                bail!("{} expected {}, received {}", self.name, short(&expected), short(&received))
+            }
+            None => bail!("{} expected {}, received nothing", self.name, short(&expected)),
         }
     }
 
@@ -130,7 +199,8 @@ impl Client {
     pub async fn expect_close(&mut self, code: u16) -> Result<String> {
         match self.next().await {
             Some(Received::Closed(received, reason)) if received == code => Ok(reason),
-            other => bail!("{} expected a close with {code}, received {other:?}", self.name),
+            Some(other) => bail!("{} expected a close with {code}, received {}", self.name, short(&other)),
+            None => bail!("{} expected a close with {code}, received nothing", self.name),
         }
     }
 
@@ -138,7 +208,18 @@ impl Client {
     pub async fn expect_nothing(&mut self) -> Result<()> {
         match self.next().await {
             None => Ok(()),
-            Some(received) => bail!("{} expected nothing, received {received:?}", self.name),
+            Some(received) => bail!("{} expected nothing, received {}", self.name, short(&received)),
         }
+    }
+}
+
+/// The longest message that is shown whole.
+const SHOWN_CHARS_MAX: usize = 300;
+
+fn short(received: &Received) -> String {
+    let text = format!("{received:?}");
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+        None => text,
     }
 }

@@ -100,8 +100,9 @@ impl Builder {
         let (limits, vars) = (Arc::new(self.limits), Arc::new(self.vars));
         let mut components = BTreeMap::new();
         for (name, bytes) in self.parties {
-            let component =
-                engine.load(&bytes, &vars, &limits).with_context(|| format!("party {name} cannot be loaded"))?;
+            let component = engine
+                .load(&bytes, &vars, &limits)
+                .with_context(|| format!("party {name} cannot be loaded"))?;
             components.insert(name, component);
         }
         let world = World {
@@ -341,7 +342,9 @@ impl World {
             let read = async {
                 let response = response.await?;
                 let status = response.status().as_u16();
-                let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+                let text = |value: &hyper::header::HeaderValue| {
+                    String::from_utf8_lossy(value.as_bytes()).into_owned()
+                };
                 let headers =
                     response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
                 let body = response.into_body().collect().await?.to_bytes();
