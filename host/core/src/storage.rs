@@ -213,3 +213,53 @@ pub fn prefix_range(prefix: &[u8]) -> KeyRange {
     }
     KeyRange { start: Bytes::copy_from_slice(prefix), end: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{KeyRange, Overlay, prefix_range};
+    use crate::commit::KvChanges;
+    use crate::ids::CommitSeq;
+
+    fn range(start: &'static [u8], end: Option<&'static [u8]>) -> KeyRange {
+        KeyRange { start: Bytes::from_static(start), end: end.map(Bytes::from_static) }
+    }
+
+    #[test]
+    fn a_prefix_ends_before_the_next_prefix_of_its_length_or_shorter() {
+        assert_eq!(prefix_range(b"ab"), range(b"ab", Some(b"ac")));
+        assert_eq!(prefix_range(b"a\xff"), range(b"a\xff", Some(b"b")));
+        assert_eq!(prefix_range(b"a\xff\xff"), range(b"a\xff\xff", Some(b"b")));
+        assert_eq!(prefix_range(b"a\xfe"), range(b"a\xfe", Some(b"a\xff")));
+        assert_eq!(prefix_range(b"\xff"), range(b"\xff", None));
+        assert_eq!(prefix_range(b"\xff\xff"), range(b"\xff\xff", None));
+        assert_eq!(prefix_range(b""), range(b"", None));
+    }
+
+    fn put(key: &'static str, value: &'static str) -> KvChanges {
+        KvChanges { cleared: false, entries: [(key.into(), Some(value.into()))].into() }
+    }
+
+    #[test]
+    fn the_overlay_counts_the_bytes_that_are_not_durable_yet() {
+        let mut overlay = Overlay::default();
+        overlay.push(CommitSeq(4), put("key", "value"));
+        overlay.push(CommitSeq(6), put("k", "v"));
+        assert_eq!(overlay.bytes(), 10);
+        overlay.settle(CommitSeq(3));
+        assert_eq!(overlay.bytes(), 10);
+        overlay.settle(CommitSeq(5));
+        assert_eq!(overlay.bytes(), 2);
+        overlay.settle(CommitSeq(6));
+        assert_eq!(overlay.bytes(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "commits are numbered in order")]
+    fn commits_come_in_order() {
+        let mut overlay = Overlay::default();
+        overlay.push(CommitSeq(4), put("k", "v"));
+        overlay.push(CommitSeq(4), put("k", "v"));
+    }
+}

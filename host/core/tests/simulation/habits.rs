@@ -57,7 +57,7 @@ impl Habits {
             ..Limits::default()
         };
         let mut habits = Habits {
-            steps: one_of(&[50, 150, 400, 1_000]),
+            steps: one_of(&[40, 100, 250, 800]),
             trap: one_of(&[0, 2, 8, 20]),
             fail: one_of(&[0, 5, 15]),
             pending: one_of(&[10, 30, 50]),

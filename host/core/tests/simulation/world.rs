@@ -172,10 +172,13 @@ impl World {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.random.next().to_le_bytes());
         let incarnation = Incarnation(u128::from(self.random.next()));
+        let was_wanted = self.room.wants_a_turn(self.now);
         let turn = self.room.begin_turn(Moment { now: self.now, seed: Seed(seed), incarnation });
+        assert!(was_wanted || turn.is_none(), "a driver would not have asked for this turn");
         let expected = self.model.begin(self.now);
         let Some(mut turn) = turn else {
             assert_eq!(None, expected, "the event that the guest should be called with");
+            assert!(!self.room.wants_a_turn(self.now), "a driver would ask for a turn again and again");
             if self.model.waits_for_commits() {
                 self.tally.meet("waits", "for commits");
             }

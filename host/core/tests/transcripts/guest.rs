@@ -10,13 +10,13 @@
 //! put k v    put-many k=v j=w    get k    get-many k j    delete k    delete-many k j    clear    bytes
 //! page prefix=k start=k after=k end=k limit=2 bytes=9 reverse
 //! alarm 5000    alarm off    alarm    sleep s 100    cancel s    operations
-//! settle e    settle e fail message    hold    release    now    own e
+//! settle e    settle e fail message    hold    release    now    incarnation    log text    own e
 //! ```
 //!
-//! `own e` gives this turn's event a name. Reads write a line each; commands only if they are refused.
+//! `own e` gives this turn's event a name. What is logged is shown when the turn is over. Reads write a line each; commands only if they are refused.
 
 use bytes::Bytes;
-use party_core::event::{DropCause, Failure, TurnEnd};
+use party_core::event::{DropCause, Failure, LogLevel, TurnEnd};
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, Timestamp};
 use party_core::message::Message;
@@ -185,6 +185,11 @@ fn about_time(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> Opt
         "hold" => done(turn.hold()),
         "release" => done(turn.release()),
         "now" => Ok(Some(turn.now().to_string())),
+        "incarnation" => Ok(Some(turn.incarnation().to_string())),
+        "log" => {
+            turn.log(LogLevel::Info, bytes(rest));
+            Ok(None)
+        }
         _ => return None,
     })
 }

@@ -39,6 +39,72 @@ fn ids_that_a_commit_can_remember_are_not_given_out_again_after_a_restart() {
 }
 
 #[test]
+fn every_life_has_an_incarnation_of_its_own() {
+    check(
+        "
+        request r
+        turn incarnation
+        request s
+        turn incarnation; respond r 200
+        turn trap boom
+        request t
+        turn incarnation
+        turn incarnation; fail
+        request u
+        turn incarnation
+        ",
+        "
+        > on-start New
+        incarnation: 00000000000000000000000000000001
+        > on-request r
+        incarnation: 00000000000000000000000000000001
+        respond r 200
+        > on-request s
+        report on-request dropped: the guest trapped: boom
+        drop instance
+        respond s 500 Uncaught exception when making a request
+        > on-start Lost
+        incarnation: 00000000000000000000000000000004
+        > on-request t
+        incarnation: 00000000000000000000000000000004
+        report on-request failed:
+        respond t 500 Uncaught exception when making a request
+        > on-request u
+        incarnation: 00000000000000000000000000000004
+        respond u 500 Incorrect type for Promise: the Promise did not resolve to 'Response'.
+        ",
+    );
+}
+
+#[test]
+fn what_one_turn_logs_is_bounded_in_lines_and_bytes() {
+    check(
+        "
+        handlers request
+        limit turn_log_lines_max 3
+        limit turn_log_bytes_max 8
+        request r
+        turn log one; log two; log three; log 4; log 5; log 6; respond r 200
+        request s
+        turn log again; trap boom
+        ",
+        "
+        > on-request r
+        logged one
+        logged two
+        logged 4
+        left out 3 lines
+        respond r 200
+        > on-request s
+        logged again
+        report on-request dropped: the guest trapped: boom
+        drop instance
+        respond s 500 Uncaught exception when making a request
+        ",
+    );
+}
+
+#[test]
 fn time_never_decreases_from_turn_to_turn() {
     check(
         "

@@ -202,12 +202,17 @@ impl Stage {
 
     fn turn(&mut self, script: &str) {
         self.lives += 1;
-        let moment = Moment { now: self.now, seed: Seed([7; 32]), incarnation: Incarnation(self.lives) };
+        let now = self.now;
+        let moment = Moment { now, seed: Seed([7; 32]), incarnation: Incarnation(self.lives) };
+        let was_wanted = self.room().wants_a_turn(now);
         let Some(mut turn) = self.room().begin_turn(moment) else {
             self.carry_out();
+            assert!(!self.room().wants_a_turn(now), "a driver would ask for a turn again and again");
             self.show("no turn".into());
             return;
         };
+        assert!(was_wanted, "a driver would not have asked for this turn");
+        assert_eq!(turn.seed(), Seed([7; 32]), "the turn's chance is the driver's");
         self.carry_out();
         let event = turn.take_event();
         let header = show::event(&event, &self.names);
@@ -215,6 +220,9 @@ impl Stage {
         let mut found = Vec::new();
         let end: TurnEnd = guest::run(script, &mut turn, &mut self.names, &mut found);
         self.shown.extend(found.into_iter().map(|line| format!("  {line}")));
+        let (lines, left_out) = turn.take_logs();
+        self.shown.extend(lines.iter().map(|line| format!("  logged {}", show::bytes(&line.text))));
+        self.shown.extend((left_out > 0).then(|| format!("  left out {left_out} lines")));
         self.room().end_turn(turn, end);
     }
 
@@ -314,6 +322,8 @@ fn set_limit(limits: &mut Limits, text: &str) {
         "page_entries_max" => limits.page_entries_max = small(),
         "page_bytes_max" => limits.page_bytes_max = small(),
         "turn_write_bytes_max" => limits.turn_write_bytes_max = value,
+        "turn_log_lines_max" => limits.turn_log_lines_max = small(),
+        "turn_log_bytes_max" => limits.turn_log_bytes_max = small(),
         "connections_max" => limits.connections_max = small(),
         "attachment_bytes_max" => limits.attachment_bytes_max = small(),
         "credit_events" => limits.credit_events = small(),
