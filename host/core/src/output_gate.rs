@@ -35,11 +35,6 @@ impl OutputGate {
         OutputGate { issued: durable, durable, held: VecDeque::new(), held_bytes: 0 }
     }
 
-    /// The last commit number that was taken.
-    pub fn issued(&self) -> CommitSeq {
-        self.issued
-    }
-
     /// The last commit that is durable.
     pub fn durable(&self) -> CommitSeq {
         self.durable
@@ -97,11 +92,6 @@ impl OutputGate {
         self.held_bytes = 0;
         std::mem::take(&mut self.held).into_iter().flat_map(|held| held.outputs).collect()
     }
-
-    /// Outputs that wait.
-    pub fn held(&self) -> usize {
-        self.held.iter().map(|held| held.outputs.len()).sum()
-    }
 }
 
 #[cfg(test)]
@@ -119,7 +109,7 @@ mod tests {
     fn outputs_leave_at_once_when_nothing_is_pending() {
         let mut gate = OutputGate::new(CommitSeq(7));
         assert_eq!(gate.pass(send("a")), send("a"));
-        assert_eq!((gate.held(), gate.waiting_turns()), (0, 0));
+        assert_eq!((gate.held_bytes(), gate.waiting_turns()), (0, 0));
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Room {
         }
     }
 
-    /// Events about nothing that there still is: they start no new life.
+    /// Events about nothing that there still is, and closes that no life was to hear of: they start no new one.
     fn discard_ghosts(&mut self, now: Timestamp) {
         while let Some(event) = self.mailbox.peek(Lane::All) {
             let state = self.state.as_ref().expect("the lane was open, so the state is home");
@@ -79,7 +79,7 @@ impl Room {
                 Event::Message(connection, _) | Event::Error(connection, _) => {
                     state.sessions.get(connection).is_some_and(|it| it.ready_state == ReadyState::Open)
                 }
-                Event::Close(connection, ..) => state.sessions.contains_key(connection),
+                Event::Close(connection, ..) => state.sessions.get(connection).is_some_and(|it| it.accepted),
                 Event::ResponseClosed(request) => state.requests.contains(request),
                 Event::Alarm => state.alarm.due().is_some_and(|at| at <= now),
                 Event::Completed(operation, _) => state.operations.contains(*operation),
@@ -87,8 +87,21 @@ impl Room {
             if is_about_something {
                 return;
             }
-            if let Some(Event::Alarm) = self.mailbox.pop(Lane::All) {
-                self.alarm_waits = false;
+            match self.mailbox.pop(Lane::All) {
+                Some(Event::Alarm) => self.alarm_waits = false,
+                Some(Event::Close(connection, ..)) => {
+                    self.home().sessions.remove(&connection);
+                }
+                Some(
+                    Event::Start(_)
+                    | Event::Connect(_)
+                    | Event::Message(..)
+                    | Event::Error(..)
+                    | Event::Request(..)
+                    | Event::ResponseClosed(_)
+                    | Event::Completed(..),
+                )
+                | None => {}
             }
         }
     }

@@ -53,6 +53,7 @@ impl Habits {
             operations_open_max: 5,
             holds_max: 2,
             uncommitted_turns_max: one_of(&[2, 4, 64]) as u32,
+            uncommitted_bytes_max: one_of(&[20, 1 << 20, 1 << 20]),
             drops_per_minute_max: one_of(&[1, 10]) as u32,
             ..Limits::default()
         };

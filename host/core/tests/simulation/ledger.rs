@@ -54,8 +54,10 @@ pub(crate) struct Ledger {
     durable: CommitSeq,
     connections: BTreeMap<ConnectionId, VecDeque<(CommitSeq, Sight)>>,
     requests: BTreeMap<RequestId, VecDeque<(CommitSeq, Response)>>,
-    /// One for each turn, or word of the host, whose outputs wait.
-    batches: VecDeque<CommitSeq>,
+    /// One for each turn, or word of the host, whose outputs wait, with their bytes.
+    batches: VecDeque<(CommitSeq, u64)>,
+    /// Commits under way, with the bytes of their changes.
+    commits: VecDeque<(CommitSeq, u64)>,
     told: BTreeMap<ConnectionId, Told>,
     answered: BTreeSet<RequestId>,
     /// Clients that have gone: after a failed commit it does not matter what they are told.
@@ -69,25 +71,35 @@ impl Ledger {
         Ledger { issued: durable, durable, ..Ledger::default() }
     }
 
-    pub(crate) fn issue(&mut self) -> CommitSeq {
+    /// Takes a commit number for changes of so many bytes.
+    pub(crate) fn issue(&mut self, bytes: u64) -> CommitSeq {
         self.issued = self.issued.next();
+        self.commits.push_back((self.issued, bytes));
         self.issued
     }
 
     pub(crate) fn committed(&mut self, seq: CommitSeq) {
         self.durable = seq;
-        while self.batches.front().is_some_and(|waits_for| *waits_for <= seq) {
-            self.batches.pop_front();
-        }
+        self.batches.retain(|(waits_for, _)| *waits_for > seq);
+        self.commits.retain(|(under_way, _)| *under_way > seq);
     }
 
-    pub(crate) fn has_commits_under_way(&self) -> bool {
-        self.issued > self.durable
+    pub(crate) fn durable(&self) -> CommitSeq {
+        self.durable
+    }
+
+    pub(crate) fn commits_under_way(&self) -> u64 {
+        self.commits.len() as u64
     }
 
     /// Turns that wait, for their commit or with their outputs.
     pub(crate) fn waiting_turns(&self) -> u64 {
-        (self.issued.0 - self.durable.0).max(self.batches.len() as u64)
+        self.commits.len().max(self.batches.len()) as u64
+    }
+
+    /// Bytes that wait: of changes, and of outputs.
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        self.commits.iter().chain(&self.batches).map(|(_, bytes)| bytes).sum()
     }
 
     pub(crate) fn connection_gone(&mut self, id: ConnectionId) {
@@ -104,7 +116,8 @@ impl Ledger {
             return;
         }
         if self.issued > self.durable {
-            self.batches.push_back(self.issued);
+            let bytes = outputs.iter().map(Output::payload_bytes).sum();
+            self.batches.push_back((self.issued, bytes));
         }
         for output in outputs {
             self.expect_one(output);
@@ -200,6 +213,7 @@ impl Ledger {
         self.requests.values_mut().for_each(|responses| responses.retain(|(seq, _)| *seq <= durable));
         self.issued = durable;
         self.batches.clear();
+        self.commits.clear();
         self.has_failed = true;
         for id in connections {
             let mut told = self.told.get(&id).copied().unwrap_or_default();

@@ -177,7 +177,7 @@ impl Model {
         let is_idle = !must_settle && state.holds == 0 && self.drops.is_empty();
         let is_suspended = matches!(self.phase, Phase::Suspended { .. });
         let is_alone = self.waiting.is_empty() && self.arriving.is_empty();
-        is_empty && is_idle && is_alone && !is_suspended && !self.ledger.has_commits_under_way()
+        is_empty && is_idle && is_alone && !is_suspended && self.ledger.commits_under_way() == 0
     }
 
     /// Whether the socket of a connection may be read.
@@ -194,9 +194,10 @@ impl Model {
         events < self.limits.credit_events as usize && bytes < self.limits.credit_bytes as usize
     }
 
-    /// Whether too many turns wait for their commits for another to begin.
+    /// Whether too much waits for commits for another turn to begin.
     pub(crate) fn waits_for_commits(&self) -> bool {
         self.ledger.waiting_turns() >= u64::from(self.limits.uncommitted_turns_max)
+            || self.ledger.waiting_bytes() >= self.limits.uncommitted_bytes_max
     }
 
     /// The event that the next turn must be called with. Events that need no guest take effect here.
@@ -244,7 +245,7 @@ impl Model {
                 Event::Message(id, _) | Event::Error(id, _) => {
                     sessions.get(id).is_some_and(|session| session.state == ReadyState::Open)
                 }
-                Event::Close(id, ..) => sessions.contains_key(id),
+                Event::Close(id, ..) => sessions.get(id).is_some_and(|session| session.accepted),
                 Event::ResponseClosed(id) => self.state.requests.contains(id),
                 Event::Alarm => self.is_alarm_due(now),
                 Event::Completed(id, _) => self.state.sleeps.contains_key(id),
@@ -254,7 +255,9 @@ impl Model {
                 return;
             }
             self.alarm_waits &= *event != Event::Alarm;
-            self.waiting.pop_front();
+            if let Some(Event::Close(id, ..)) = self.waiting.pop_front() {
+                self.state.sessions.remove(&id);
+            }
         }
     }
 
@@ -325,7 +328,7 @@ impl Model {
                 }
                 self.state.ringing = None;
                 if self.state.alarm.is_none() {
-                    self.commit();
+                    self.commit(0);
                 }
                 None
             }
@@ -348,9 +351,9 @@ impl Model {
         }
     }
 
-    /// Takes a commit number for the state as it is.
-    fn commit(&mut self) {
-        let seq = self.ledger.issue();
+    /// Takes a commit number for the state as it is, which differs by so many bytes of keys and values.
+    fn commit(&mut self, bytes: u64) {
+        let seq = self.ledger.issue(bytes);
         let (entries, alarm) = (self.state.entries.clone(), self.state.alarm_record());
         self.snapshots.push_back(Snapshot { seq, entries, alarm });
     }

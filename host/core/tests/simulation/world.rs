@@ -307,6 +307,8 @@ impl World {
         assert_eq!(room.phase(), model.phase, "the phase");
         assert_eq!(room.connections(), model.connections(), "connections");
         assert_eq!(room.requests(), model.requests(), "unanswered requests");
+        assert_eq!(room.durable(), model.ledger.durable(), "the last durable commit");
+        assert_eq!(room.uncommitted(), model.ledger.commits_under_way(), "commits under way");
         for id in self.clients.keys() {
             assert_eq!(room.has_credit(*id), model.has_credit(*id), "the credit of {id}");
         }

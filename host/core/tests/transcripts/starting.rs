@@ -262,6 +262,33 @@ fn a_failed_start_costs_an_alarm_one_attempt_and_a_message_its_delivery() {
 }
 
 #[test]
+fn the_close_of_a_client_that_no_life_knew_starts_nothing() {
+    check(
+        "
+        connect a
+        turn
+        turn trap boom
+        lost a
+        open
+        turn
+        open
+        ",
+        "
+        > on-start New
+        > on-connect a
+        report on-connect dropped: the guest trapped: boom
+        drop instance
+        accept a
+        read a
+        close a 1011 Uncaught exception when connecting
+        open: 1 connections, 0 requests
+        no turn
+        open: 0 connections, 0 requests
+        ",
+    );
+}
+
+#[test]
 fn what_has_gone_meanwhile_starts_nothing() {
     check(
         "

@@ -1,5 +1,7 @@
 //! A turn in the model: a copy of the state, changed at once by every command.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use party_core::commit::Alarm;
 use party_core::event::{Event, Failure, Output};
@@ -26,6 +28,8 @@ pub(crate) struct Draft {
     pub(crate) own_settled: Option<Result<(), Failure>>,
     /// Whether a key was put or deleted, were it to the same value.
     pub(crate) wrote: bool,
+    /// Which keys the commit names, beside everything that it may clear first.
+    pub(crate) changed: BTreeSet<Bytes>,
     pub(crate) storage_bytes_max: u64,
     operations_open_max: u32,
     holds_max: u32,
@@ -44,6 +48,7 @@ impl Model {
             settled: Vec::new(),
             own_settled: None,
             wrote: false,
+            changed: BTreeSet::new(),
             storage_bytes_max: self.limits.storage_bytes_max,
             operations_open_max: self.limits.operations_open_max,
             holds_max: self.limits.holds_max,

@@ -1,5 +1,6 @@
 //! The end of a turn and of events, and the loss of the memory, in the model.
 
+use bytes::Bytes;
 use party_core::commit::Alarm;
 use party_core::event::{Event, Failure, Output, StartReason, TurnEnd};
 use party_core::http::Response;
@@ -50,7 +51,9 @@ impl Model {
             }
         }
         if draft.wrote || self.state.alarm_record() != alarm_before {
-            self.commit();
+            let entries = &self.state.entries;
+            let bytes = |key: &Bytes| key.len() + entries.get(key).map_or(0, Bytes::len);
+            self.commit(draft.changed.iter().map(|key| bytes(key) as u64).sum());
         }
         self.ledger.expect(outputs);
         if let Some(failure) = self.start_failure.take() {
@@ -132,7 +135,7 @@ impl Model {
 
     pub(crate) fn commit_alarm(&mut self, before: Option<Alarm>) {
         if self.state.alarm_record() != before {
-            self.commit();
+            self.commit(0);
         }
     }
 

@@ -26,14 +26,15 @@ impl Draft {
             return Err(StorageError::QuotaExceeded(bytes_max));
         }
         self.wrote = true;
+        self.changed.insert(key);
         Ok(())
     }
 
     pub(crate) fn put_many(&mut self, entries: Vec<(Bytes, Bytes)>) -> Result<(), StorageError> {
-        let before = (self.state.entries.clone(), self.wrote);
+        let before = (self.state.entries.clone(), self.changed.clone(), self.wrote);
         for (key, value) in entries {
             if let Err(error) = self.put(key, value) {
-                (self.state.entries, self.wrote) = before;
+                (self.state.entries, self.changed, self.wrote) = before;
                 return Err(error);
             }
         }
@@ -42,12 +43,16 @@ impl Draft {
 
     pub(crate) fn delete(&mut self, key: &[u8]) -> bool {
         let existed = self.state.entries.remove(key).is_some();
-        self.wrote |= existed;
+        if existed {
+            self.wrote = true;
+            self.changed.insert(Bytes::copy_from_slice(key));
+        }
         existed
     }
 
     pub(crate) fn delete_all(&mut self) {
         self.state.entries.clear();
+        self.changed.clear();
         self.wrote = true;
     }
 
