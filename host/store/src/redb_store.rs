@@ -17,22 +17,27 @@ use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 use thiserror::Error;
 
 use crate::redb_store::batch::Batch;
+use crate::redb_store::check::CheckReport;
 use crate::redb_store::device::Device;
 use crate::redb_store::directory::DataDirectory;
 use crate::redb_store::doubt::Survey;
 use crate::redb_store::engine::Engine;
 use crate::redb_store::layout::{Damage, Tally, room_prefix};
+use crate::redb_store::opening::create_store;
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::Trouble;
 use crate::store::{AcquireError, CommitError, RoomsQuery, Store, check_size};
 
 mod batch;
 mod blocks;
+pub mod check;
 pub mod device;
 mod directory;
 mod doubt;
 mod engine;
 mod layout;
+mod leaf;
+mod opening;
 mod snapshot;
 mod trouble;
 
@@ -91,7 +96,7 @@ pub enum OpenError {
         supported: u32,
     },
     /// A part that all rooms share is damaged.
-    #[error("the store is damaged: {cause}\nhint: run `party-host check` on it; it is not changed by that")]
+    #[error("the store is damaged: {cause}\nhint: run `party-host check`; nothing of it is thrown away")]
     Damaged {
         /// What does not fit.
         cause: String,
@@ -99,7 +104,7 @@ pub enum OpenError {
     /// The file is older than what was acknowledged.
     #[error(
         "the store ends at batch {batch}, but batch {acknowledged} was acknowledged: it is damaged, or an old copy\n\
-         hint: run `party-host check` on it; if it is a backup that you mean to use, remove the file rooms.batch"
+         hint: run `party-host check`; if it is a backup that you mean to use, remove the file rooms.batch"
     )]
     Behind {
         /// The last batch in the store.
@@ -173,7 +178,7 @@ impl RedbStore {
     /// Makes an empty store on an empty device. If it fails or is cut short, the device must be emptied before it
     /// is tried again.
     pub fn create_on(device: &dyn Device, options: RedbOptions) -> Result<(), OpenError> {
-        Engine::create(device, &options)
+        create_store(device, &options)
     }
 
     /// Opens the store on a device. The caller sees to it that nobody else has it open.
@@ -187,9 +192,17 @@ impl RedbStore {
         self.engine.findings().file_bytes()
     }
 
-    /// How often a damaged page has been read, this time and, counted as one, before. If it is not 0 the store should be checked: rooms that are not damaged go on, more slowly.
+    /// How often a damaged page has been read since the store was opened; one more if that has happened before. If
+    /// it is not 0 the store should be checked: rooms that are not damaged go on, more slowly.
     pub fn doubts(&self) -> u64 {
         self.engine.findings().doubts()
+    }
+
+    /// Reads everything and says what is damaged. Takes about a second for a gigabyte, and memory for the names of
+    /// all rooms.
+    pub fn check(&self) -> Result<CheckReport, StorageReadError> {
+        let report = self.engine.read(Snapshot::check).map_err(Trouble::into_read_error)?;
+        Ok(CheckReport { doubts: self.doubts(), ..report })
     }
 
     /// How often the file was opened again after a failure since this store was opened.

@@ -57,7 +57,7 @@ fn changes(number: u64, seq: u64) -> KvChanges {
 }
 
 fn commit(number: u64, seq: u64) -> RoomCommit {
-    let alarm = (seq % 3 == 0).then_some(Alarm { at: Timestamp(seq), attempts: 0 });
+    let alarm = seq.is_multiple_of(3).then_some(Alarm { at: Timestamp(seq), attempts: 0 });
     let record = RoomRecord { seq: CommitSeq(seq), alarm, storage_bytes: seq, ids_reserved: number };
     RoomCommit { address: address(number), record, changes: changes(number, seq) }
 }

@@ -11,9 +11,9 @@
 //! a transaction that had not finished. If redb then finds, by its own checksums, that such a transaction is whole
 //! after all, [`Blocks::settle`] brings the checksums of its blocks up to date.
 //!
-//! What a damaged block means depends on what it is. A *leaf* holds rows of some rooms: it is let through, and
-//! everybody is in doubt from then on, which makes readers prove that what they read is complete. Anything else is
-//! shared by all rooms, and reading it fails.
+//! What a damaged block means depends on what it is. A leaf with one damaged row of ours (see `leaf`) is let through,
+//! and everybody is in doubt from then on, which makes readers prove that what they read is complete. Anything else
+//! is shared by all rooms, and reading it fails.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,6 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::{BackendError, StorageBackend};
 use thiserror::Error;
 
+use crate::redb_store::leaf::{Damaged, examine};
+
 /// How many bytes have one checksum: redb's page.
 pub(crate) const BLOCK_BYTES: usize = 4_096;
 /// How many blocks share a block of checksums.
@@ -32,8 +34,6 @@ const GROUP_BLOCKS: u64 = (BLOCK_BYTES / CHECKSUM_BYTES) as u64;
 const CHECKSUM_BYTES: usize = 4;
 /// Stands in place of the checksum of block 0, redb's header: that is written in parts, and redb checks it itself.
 const MAGIC: u32 = u32::from_le_bytes(*b"pst1");
-/// How redb marks a page of rows; such a page is told by the first byte of its first block.
-const LEAF: u8 = 1;
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
 /// A read of a damaged page that all rooms share.
@@ -46,7 +46,7 @@ pub(crate) struct SharedDamage {
 /// What has been found damaged since the store was opened, across reopenings.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// How often a damaged leaf was read; one more if the store was in doubt when it was opened.
+    /// How often a leaf with a damaged row was read; one more if the store was in doubt when it was opened.
     doubts: AtomicU64,
     /// Whether something that all rooms share is damaged: the store is of no use until it is checked.
     shared: AtomicBool,
@@ -87,7 +87,7 @@ struct CheckedFile {
     inner: Box<dyn StorageBackend>,
     groups: Mutex<Groups>,
     findings: Arc<Findings>,
-    /// Blocks that did not match while redb was opening the file, until they are settled; `None` from then on.
+    /// While redb repairs the file: the blocks that did not match, until they are settled.
     unsettled: Mutex<Option<BTreeSet<u64>>>,
     refuses_writes: AtomicBool,
 }
@@ -110,11 +110,11 @@ impl fmt::Debug for Groups {
 }
 
 impl Blocks {
-    /// Takes a file. Until [`Blocks::settle`] it is taken to be opening.
+    /// Takes a file.
     pub(crate) fn new(inner: Box<dyn StorageBackend>, findings: Arc<Findings>) -> io::Result<Blocks> {
         findings.file_bytes.store(inner.len()?, Ordering::Relaxed);
-        let unsettled = Mutex::new(Some(BTreeSet::new()));
-        let (groups, refuses_writes) = (Mutex::default(), AtomicBool::new(false));
+        let (groups, unsettled, refuses_writes) =
+            (Mutex::default(), Mutex::default(), AtomicBool::new(false));
         Ok(Blocks { file: Arc::new(CheckedFile { inner, groups, findings, unsettled, refuses_writes }) })
     }
 
@@ -131,11 +131,17 @@ impl Blocks {
         Ok(self.file.groups().group(&*self.file.inner, 0)?.checksums[0] == MAGIC)
     }
 
-    /// Ends the opening. If redb has `repaired` the file it has verified all of it that counts, so blocks that did
-    /// not match were cut off from their checksums by the crash; else they are damaged. An error leaves a file that
-    /// takes no more writes, so that it will be repaired again.
-    pub(crate) fn settle(&self, repaired: bool) -> io::Result<()> {
-        let settled = self.file.settle(repaired);
+    /// redb begins to repair the file, which a crash has left unfinished: it verifies all that it reads by its own
+    /// checksums, so ours do not count until [`Blocks::settle`].
+    pub(crate) fn begin_repair(&self) {
+        self.file.unsettled().get_or_insert_default();
+    }
+
+    /// The file is open. If redb has repaired it, what counts of it is verified, so blocks that did not match were
+    /// cut off from their checksums by the crash. An error leaves a file that takes no more writes, so that it will
+    /// be repaired again.
+    pub(crate) fn settle(&self) -> io::Result<()> {
+        let settled = self.file.settle();
         if settled.is_err() {
             self.file.refuses_writes.store(true, Ordering::Release);
         }
@@ -152,11 +158,10 @@ impl CheckedFile {
         self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settle(&self, repaired: bool) -> io::Result<()> {
+    fn settle(&self) -> io::Result<()> {
         let unsettled = self.unsettled().take().unwrap_or_default();
-        let Some(&first) = unsettled.first() else { return Ok(()) };
-        if !repaired {
-            return Err(self.shared_damage(first));
+        if unsettled.is_empty() {
+            return Ok(());
         }
         for block in unsettled {
             let mut bytes = [0; BLOCK_BYTES];
@@ -189,13 +194,13 @@ impl CheckedFile {
         }
         let Some(block) = mismatch else { return Ok(()) };
         if self.unsettled().is_some() {
-            // redb verifies what it reads now, or it is found out when the opening ends.
             return Ok(());
         }
-        if out.first() != Some(&LEAF) {
-            return Err(self.shared_damage(block));
+        match examine(out) {
+            Damaged::Nothing => {}
+            Damaged::OneRow => self.findings.add_doubt(),
+            Damaged::Structure => return Err(self.shared_damage(block)),
         }
-        self.findings.add_doubt();
         Ok(())
     }
 
@@ -418,3 +423,6 @@ impl StorageBackend for Blocks {
         self.file.inner.query_lock_range(start, end)
     }
 }
+
+#[cfg(test)]
+mod tests;

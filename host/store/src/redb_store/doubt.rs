@@ -1,10 +1,11 @@
-//! Reading a store in which a damaged leaf has been seen.
+//! Reading a store in which a damaged row has been seen.
 //!
-//! A leaf is searched by halving, so one damaged key in it can hide its neighbours, a damaged count its last rows,
-//! and a write into such a leaf can put rows where no search looks for them. The values that a search finds are
-//! right by their own checksums, but may be older ones of the same key. So searches are not relied on: rows are
-//! visited where they lie, one after the other; they must ascend, and their count and the sum of their checksums
-//! must be what was noted when they were written. A room that is not damaged goes on, slower; one that is says so.
+//! A row's key may be what is damaged. Then the row cannot be found, and since it is carried along when its leaf is
+//! written anew, or is merged with another, it may come to lie where it misleads searches for other keys. The values
+//! that a search finds are right by their own checksums, but may be older ones of the same key. So searches are not
+//! relied on: rows are visited where they lie, one after the other; they must ascend, and their count and the sum of
+//! their checksums must be what was noted when they were written. A room that is not damaged goes on, slower; one
+//! that is says so.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -28,7 +29,7 @@ use crate::store::{ROOMS_PAGE_MAX, RoomsQuery};
 const DAMAGED_RECORDS_MAX: usize = 1_000;
 
 /// Takes a record: its room's prefix, its key and its value.
-type VisitRecord<'a> = dyn FnMut(&[u8], &[u8], &[u8]) -> Result<(), Damage> + 'a;
+pub(crate) type VisitRecord<'a> = dyn FnMut(&[u8], &[u8], &[u8]) -> Result<(), Damage> + 'a;
 
 /// All entries of one room, in order: key, value, and the checksum that they were stored with.
 pub(crate) struct WholeRoom {
@@ -188,7 +189,7 @@ impl Snapshot {
     }
 
     /// Visits every record, sound or not.
-    fn walk_records(&self, visit: &mut VisitRecord<'_>) -> Result<(), Trouble> {
+    pub(crate) fn walk_records(&self, visit: &mut VisitRecord<'_>) -> Result<(), Trouble> {
         let mut rows = self.room_rows(Bound::Unbounded, Bound::Unbounded)?;
         while let Some((key, value)) = rows.next(false)? {
             if let Ok((prefix, RoomRow::Record)) = parse_room_row(key.value()) {

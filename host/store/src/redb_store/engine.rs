@@ -5,19 +5,18 @@
 //! the cache shows, and the number of the last batch in it says what became of the transaction. A batch that
 //! survived is confirmed by one more durable transaction before it is acknowledged.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use party_core::ids::Epoch;
-use redb::{Builder, Database, WriteTransaction};
+use redb::{Database, WriteTransaction};
 
 use crate::redb_store::batch::{Batch, Rejected, write_state};
-use crate::redb_store::blocks::{Blocks, Findings};
+use crate::redb_store::blocks::Findings;
 use crate::redb_store::device::{Cache, Device};
 use crate::redb_store::doubt::Survey;
-use crate::redb_store::layout::{
-    ALARMS, Damage, FORMAT_KEY, FORMAT_VERSION, META, ROOMS, State, decode_format, encode_format, open, seal,
-};
+use crate::redb_store::layout::{Damage, State};
+use crate::redb_store::opening::{Purpose, check_format, open_database};
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::{Trouble, contain};
 use crate::redb_store::{OpenError, RedbOptions};
@@ -54,25 +53,6 @@ enum Outcome {
 }
 
 impl Engine {
-    /// Makes an empty store on an empty device.
-    pub(crate) fn create(device: &dyn Device, options: &RedbOptions) -> Result<(), OpenError> {
-        let db = open_database(device, options, Cache::Trusted, &Arc::default(), Purpose::Create)?;
-        contain(|| {
-            let mut transaction = db.begin_write()?;
-            transaction.set_quick_repair(true);
-            let mut sealed = Vec::new();
-            seal(&mut sealed, FORMAT_KEY, &encode_format(FORMAT_VERSION));
-            transaction.open_table(META)?.insert(FORMAT_KEY, sealed.as_slice())?;
-            transaction.open_table(ROOMS)?;
-            transaction.open_table(ALARMS)?;
-            write_state(&transaction, &State::default())?;
-            transaction.commit()?;
-            db.close()?;
-            Ok::<_, Trouble>(())
-        })
-        .map_err(|trouble| OpenError::from_trouble(&trouble))
-    }
-
     /// Opens the store on a device.
     pub(crate) fn open(device: Box<dyn Device>, options: RedbOptions) -> Result<Engine, OpenError> {
         let findings = Arc::default();
@@ -369,69 +349,4 @@ impl Engine {
 
 fn unavailable(cause: String) -> Trouble {
     Trouble::from(std::io::Error::other(cause))
-}
-
-/// What a device is opened for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// To make a store on it; it must be empty.
-    Create,
-    /// To use the store on it.
-    Open,
-}
-
-/// Opens the device as a redb database, or makes one on it.
-fn open_database(
-    device: &dyn Device,
-    options: &RedbOptions,
-    cache: Cache,
-    findings: &Arc<Findings>,
-    purpose: Purpose,
-) -> Result<Database, OpenError> {
-    let opened = contain(|| {
-        let blocks = Blocks::new(device.open(cache)?, findings.clone())?;
-        let fits = match purpose {
-            Purpose::Create => blocks.is_empty()?,
-            Purpose::Open => blocks.is_ours()?,
-        };
-        if !fits {
-            return Ok(None);
-        }
-        let repaired = Arc::new(AtomicBool::new(false));
-        let saw_repair = repaired.clone();
-        let db = Builder::new()
-            .set_cache_size(options.cache_bytes)
-            .set_repair_callback(move |_| saw_repair.store(true, Ordering::Relaxed))
-            .create_with_backend(blocks.clone())?;
-        blocks.settle(repaired.load(Ordering::Relaxed))?;
-        Ok::<_, Trouble>(Some(db))
-    });
-    match (opened, purpose) {
-        (Ok(Some(db)), _) => Ok(db),
-        (Ok(None), Purpose::Open) => Err(OpenError::NotAStore { why: "it does not begin like one" }),
-        (Ok(None), Purpose::Create) => Err(OpenError::NotAStore { why: "there is something in its place" }),
-        (Err(trouble), _) => Err(OpenError::from_trouble(&trouble)),
-    }
-}
-
-/// Refuses a database that is none of ours, or one from the future.
-fn check_format(db: &Database) -> Result<(), OpenError> {
-    let row = contain(|| {
-        use redb::ReadableDatabase as _;
-        let meta = match db.begin_read()?.open_table(META) {
-            Err(redb::TableError::TableDoesNotExist(_) | redb::TableError::TableTypeMismatch { .. }) => {
-                return Ok(None);
-            }
-            result => result?,
-        };
-        Ok::<_, Trouble>(meta.get(FORMAT_KEY)?.map(|row| row.value().to_vec()))
-    })
-    .map_err(|trouble| OpenError::from_trouble(&trouble))?;
-    let Some(row) = row else { return Err(OpenError::NotAStore { why: "it holds something else" }) };
-    let body = open(FORMAT_KEY, &row).map_err(|damage| OpenError::Damaged { cause: damage.0 })?;
-    match decode_format(body) {
-        None => Err(OpenError::NotAStore { why: "its format row is another's" }),
-        Some(FORMAT_VERSION) => Ok(()),
-        Some(found) => Err(OpenError::OtherFormat { found, supported: FORMAT_VERSION }),
-    }
 }

@@ -331,3 +331,6 @@ impl<'a> Reader<'a> {
         byte
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! beyond a call.
 //!
 //! A checksum proves that a value is right. That a key is *absent* is right as long as every page is, which the
-//! layer below watches over. Once a damaged leaf has been read, everybody is in doubt, and what is not found is
+//! layer below watches over. Once a damaged row has been seen, everybody is in doubt, and what is not found is
 //! looked for another way: see `doubt`.
 
 use std::hint::black_box;
@@ -125,7 +125,8 @@ impl Snapshot {
         Ok(())
     }
 
-    fn alarms_are_whole(&self) -> bool {
+    /// Whether the table of alarms is just as it was written.
+    pub(crate) fn alarms_are_whole(&self) -> bool {
         let found = Rows::new(&self.alarms, Bound::Unbounded, Bound::Unbounded).and_then(|mut rows| {
             let mut found = Tally::default();
             while let Some((key, value)) = rows.next(false)? {

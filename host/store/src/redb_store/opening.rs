@@ -1,0 +1,164 @@
+//! Opening a device as a redb database through the layer of checksums, and making a store on an empty one.
+
+use std::sync::Arc;
+
+use redb::{Builder, Database};
+
+use crate::redb_store::batch::write_state;
+use crate::redb_store::blocks::{Blocks, Findings};
+use crate::redb_store::device::{Cache, Device};
+use crate::redb_store::layout::{
+    ALARMS, FORMAT_KEY, FORMAT_VERSION, META, ROOMS, State, decode_format, encode_format, open, seal,
+};
+use crate::redb_store::trouble::{Trouble, contain};
+use crate::redb_store::{OpenError, RedbOptions};
+
+/// Makes an empty store on an empty device.
+pub(crate) fn create_store(device: &dyn Device, options: &RedbOptions) -> Result<(), OpenError> {
+    let db = open_database(device, options, Cache::Trusted, &Arc::default(), Purpose::Create)?;
+    contain(|| {
+        let mut transaction = db.begin_write()?;
+        transaction.set_quick_repair(true);
+        let mut sealed = Vec::new();
+        seal(&mut sealed, FORMAT_KEY, &encode_format(FORMAT_VERSION));
+        transaction.open_table(META)?.insert(FORMAT_KEY, sealed.as_slice())?;
+        transaction.open_table(ROOMS)?;
+        transaction.open_table(ALARMS)?;
+        write_state(&transaction, &State::default())?;
+        transaction.commit()?;
+        db.close()?;
+        Ok::<_, Trouble>(())
+    })
+    .map_err(|trouble| OpenError::from_trouble(&trouble))
+}
+
+/// What a device is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To make a store on it; it must be empty.
+    Create,
+    /// To use the store on it.
+    Open,
+}
+
+/// Opens the device as a redb database, or makes one on it.
+pub(crate) fn open_database(
+    device: &dyn Device,
+    options: &RedbOptions,
+    cache: Cache,
+    findings: &Arc<Findings>,
+    purpose: Purpose,
+) -> Result<Database, OpenError> {
+    let opened = contain(|| {
+        let blocks = Blocks::new(device.open(cache)?, findings.clone())?;
+        let fits = match purpose {
+            Purpose::Create => blocks.is_empty()?,
+            Purpose::Open => blocks.is_ours()?,
+        };
+        if !fits {
+            return Ok(None);
+        }
+        let repaired = blocks.clone();
+        let db = Builder::new()
+            .set_cache_size(options.cache_bytes)
+            .set_repair_callback(move |_| repaired.begin_repair())
+            .create_with_backend(blocks.clone())?;
+        blocks.settle()?;
+        Ok::<_, Trouble>(Some(db))
+    });
+    match (opened, purpose) {
+        (Ok(Some(db)), _) => Ok(db),
+        (Ok(None), Purpose::Open) => Err(OpenError::NotAStore { why: "it does not begin like one" }),
+        (Ok(None), Purpose::Create) => Err(OpenError::NotAStore { why: "there is something in its place" }),
+        (Err(trouble), _) => Err(OpenError::from_trouble(&trouble)),
+    }
+}
+
+/// Refuses a database that is none of ours, or one from the future.
+pub(crate) fn check_format(db: &Database) -> Result<(), OpenError> {
+    let row = contain(|| {
+        use redb::ReadableDatabase as _;
+        let meta = match db.begin_read()?.open_table(META) {
+            Err(redb::TableError::TableDoesNotExist(_) | redb::TableError::TableTypeMismatch { .. }) => {
+                return Ok(None);
+            }
+            result => result?,
+        };
+        Ok::<_, Trouble>(meta.get(FORMAT_KEY)?.map(|row| row.value().to_vec()))
+    })
+    .map_err(|trouble| OpenError::from_trouble(&trouble))?;
+    let Some(row) = row else { return Err(OpenError::NotAStore { why: "it holds something else" }) };
+    let body = open(FORMAT_KEY, &row).map_err(|damage| OpenError::Damaged { cause: damage.0 })?;
+    match decode_format(body) {
+        None => Err(OpenError::NotAStore { why: "its format row is another's" }),
+        Some(FORMAT_VERSION) => Ok(()),
+        Some(found) => Err(OpenError::OtherFormat { found, supported: FORMAT_VERSION }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use redb::{Database, TableDefinition};
+
+    use crate::redb_store::device::{Cache, FileDevice};
+    use crate::redb_store::layout::{FORMAT_KEY, FORMAT_VERSION, META, encode_format, seal};
+    use crate::redb_store::opening::{Purpose, create_store, open_database};
+    use crate::redb_store::{OpenError, RedbOptions, RedbStore};
+
+    fn device(directory: &Path) -> FileDevice {
+        FileDevice::new(directory.join("store"), directory.join("batch"))
+    }
+
+    /// What opening a store says after `change` has been done to its database.
+    fn opened_after(change: impl FnOnce(&Database)) -> Result<(), OpenError> {
+        let directory = tempfile::tempdir().unwrap();
+        let options = RedbOptions::default();
+        create_store(&device(directory.path()), &options).unwrap();
+        let findings = std::sync::Arc::default();
+        let device = device(directory.path());
+        let db = open_database(&device, &options, Cache::Trusted, &findings, Purpose::Open).unwrap();
+        change(&db);
+        drop(db);
+        RedbStore::open_on(Box::new(device), options).map(|_| ())
+    }
+
+    fn put_format(db: &Database, sealed: &[u8]) {
+        let transaction = db.begin_write().unwrap();
+        transaction.open_table(META).unwrap().insert(FORMAT_KEY, sealed).unwrap();
+        transaction.commit().unwrap();
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_its_number() {
+        let newer = opened_after(|db| {
+            let mut sealed = Vec::new();
+            seal(&mut sealed, FORMAT_KEY, &encode_format(FORMAT_VERSION + 1));
+            put_format(db, &sealed);
+        });
+        let error = newer.unwrap_err();
+        assert!(matches!(error, OpenError::OtherFormat { found: 2, supported: 1 }), "{error}");
+        assert!(error.to_string().contains("hint: a newer party-host wrote it"), "{error}");
+    }
+
+    #[test]
+    fn a_format_row_that_is_damaged_or_gone_is_no_store() {
+        let damaged = opened_after(|db| put_format(db, b"party-st\x01\0\0\0"));
+        assert!(matches!(damaged, Err(OpenError::Damaged { .. })), "{damaged:?}");
+        let empty = opened_after(|db| {
+            let transaction = db.begin_write().unwrap();
+            transaction.delete_table(META).unwrap();
+            transaction.commit().unwrap();
+        });
+        assert!(matches!(empty, Err(OpenError::NotAStore { .. })), "{empty:?}");
+        let other: TableDefinition<'_, u64, u64> = TableDefinition::new("meta");
+        let foreign = opened_after(|db| {
+            let transaction = db.begin_write().unwrap();
+            transaction.delete_table(META).unwrap();
+            transaction.open_table(other).unwrap();
+            transaction.commit().unwrap();
+        });
+        assert!(matches!(foreign, Err(OpenError::NotAStore { .. })), "{foreign:?}");
+    }
+}
