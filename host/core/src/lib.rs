@@ -3,7 +3,8 @@
 //! A [`room::Room`] is a state machine. Events go in; it hands out one turn at a time; the finished turn comes
 //! back with what the guest did; actions come out: commits to write, outputs to perform. Everything that could
 //! differ from run to run (time, seeds, incarnations) is an argument, so a room's life can be written down as a
-//! transcript and run again.
+//! transcript and run again: `tests/transcripts` does so for every rule, and `tests/simulation` lives thousands of
+//! random lives beside a plain model of these rules.
 
 pub mod address;
 pub mod alarm;

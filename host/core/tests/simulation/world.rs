@@ -184,6 +184,8 @@ impl World {
             }
             return;
         };
+        assert_eq!((turn.address(), turn.limits()), (self.room.address(), &**self.room.limits()));
+        assert_eq!(turn.limits(), &self.habits.limits, "the limits are the party's");
         let event = turn.take_event();
         assert_eq!(Some(&event), expected.as_ref(), "the event that the guest is called with");
         self.turns += 1;
@@ -305,6 +307,7 @@ impl World {
     fn compare(&self) {
         let (room, model) = (&self.room, &self.model);
         assert_eq!(room.phase(), model.phase, "the phase");
+        assert_eq!(room.is_in_a_turn(), self.out.is_some(), "whether a turn is out");
         assert_eq!(room.connections(), model.connections(), "connections");
         assert_eq!(room.requests(), model.requests(), "unanswered requests");
         assert_eq!(room.durable(), model.ledger.durable(), "the last durable commit");
