@@ -38,7 +38,7 @@ pub(crate) struct Committer {
     store: Arc<dyn Store>,
     epoch: Epoch,
     workers: Vec<mpsc::UnboundedSender<ToWorker>>,
-    requests: mpsc::UnboundedReceiver<CommitRequest>,
+    requests: mpsc::UnboundedReceiver<Vec<CommitRequest>>,
     /// Rooms one of whose commits has failed. A number is never used twice, so none need ever be taken out; a
     /// failure is rare enough that the set stays small.
     failed: BTreeSet<(usize, RoomNumber)>,
@@ -49,7 +49,7 @@ impl Committer {
         store: Arc<dyn Store>,
         epoch: Epoch,
         workers: Vec<mpsc::UnboundedSender<ToWorker>>,
-        requests: mpsc::UnboundedReceiver<CommitRequest>,
+        requests: mpsc::UnboundedReceiver<Vec<CommitRequest>>,
     ) -> Committer {
         Committer { store, epoch, workers, requests, failed: BTreeSet::new() }
     }
@@ -57,25 +57,34 @@ impl Committer {
     /// Writes until nobody can ask any more: on a thread of its own.
     pub(crate) fn run(mut self) {
         while let Some(first) = self.requests.blocking_recv() {
-            self.write_group(first);
+            self.write_waiting(first);
         }
     }
 
     /// Writes until nobody can ask any more: as a task beside the worker's, for tests that run on one thread.
     pub(crate) async fn run_beside(mut self) {
         while let Some(first) = self.requests.recv().await {
-            self.write_group(first);
+            self.write_waiting(first);
         }
     }
 
-    fn write_group(&mut self, first: CommitRequest) {
-        let mut group = vec![first];
+    /// Takes what else waits, and writes all of it, a bounded group at a time.
+    fn write_waiting(&mut self, first: Vec<CommitRequest>) {
+        let mut group = first;
         while group.len() < GROUP_COMMITS_MAX {
             match self.requests.try_recv() {
-                Ok(request) => group.push(request),
+                Ok(more) => group.extend(more),
                 Err(_) => break,
             }
         }
+        while !group.is_empty() {
+            let rest = group.split_off(group.len().min(GROUP_COMMITS_MAX));
+            self.write_group(group);
+            group = rest;
+        }
+    }
+
+    fn write_group(&mut self, group: Vec<CommitRequest>) {
         let mut replies: Vec<Vec<CommitReply>> = vec![Vec::new(); self.workers.len()];
         let mut origins = Vec::with_capacity(group.len());
         let mut batch = Vec::with_capacity(group.len());

@@ -101,12 +101,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn new(
-        node: Node,
-        worker: WorkerIndex,
-        room: RoomNumber,
-        connection: ConnectionId,
-    ) -> Ticket {
+    pub(crate) fn new(node: Node, worker: WorkerIndex, room: RoomNumber, connection: ConnectionId) -> Ticket {
         Ticket { node, worker, room, connection, used: false }
     }
 

@@ -18,12 +18,12 @@ use party_core::room::Refusal;
 use party_core::storage::{StorageReadError, Visit};
 use party_store::store::{AcquireError, Store};
 use thiserror::Error;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::LocalSet;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::committer::Committer;
+use crate::committer::{CommitRequest, Committer};
 use crate::connection::{Connect, Decision, Ticket, knock};
 use crate::party::{Parties, Party};
 use crate::timers::RoomNumber;
@@ -131,7 +131,7 @@ impl Threads {
 struct Made {
     node: Node,
     workers: Vec<(Chance, mpsc::UnboundedReceiver<ToWorker>)>,
-    commits: mpsc::UnboundedSender<crate::committer::CommitRequest>,
+    commits: mpsc::UnboundedSender<Vec<CommitRequest>>,
     committer: Committer,
     alarms: Vec<Vec<(RoomAddress, Alarm)>>,
 }
@@ -168,15 +168,25 @@ impl Node {
         let mut threads = Vec::new();
         for (index, ((chance, mail), alarms)) in workers.into_iter().zip(alarms).enumerate() {
             let (node, commits) = (node.clone(), commits.clone());
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let (started, starts) = std::sync::mpsc::channel();
             let run = move || {
+                let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+                let runtime = match runtime {
+                    Ok(runtime) => runtime,
+                    // Whoever starts the node waits for exactly this.
+                    Err(error) => return started.send(Err(error)).unwrap_or_default(),
+                };
                 let worker = Worker::new(node, WorkerIndex(index), chance, commits);
                 worker.make_current();
                 worker.remember_alarms(alarms);
-                LocalSet::new().block_on(&runtime, worker.run(mail));
+                started.send(Ok(())).unwrap_or_default();
+                runtime.block_on(worker.run(mail));
+                // Tasks are dropped while their worker is still there to be told.
+                drop(runtime);
                 Worker::forget_current();
             };
             threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
+            starts.recv().map_err(std::io::Error::other)??;
         }
         drop(commits);
         let committer =
@@ -184,7 +194,7 @@ impl Node {
         Ok((node.clone(), Threads { node, workers: threads, committer }))
     }
 
-    /// Starts a node whose one worker and committer are tasks of the current [`LocalSet`]: for tests, where
+    /// Starts a node whose one worker and committer are tasks of the current [`tokio::task::LocalSet`]: for tests, where
     /// everything is on one thread and dropping the set is a crash.
     pub fn start_here(parts: NodeParts) -> Result<Node, StartError> {
         let Made { node, workers, commits, committer, alarms } = make(NodeParts { workers: 1, ..parts })?;
@@ -242,6 +252,9 @@ impl Node {
 
     /// The worker that a room lives on.
     pub(crate) fn worker_of(&self, address: &RoomAddress) -> WorkerIndex {
+        if self.shared.workers.len() == 1 {
+            return WorkerIndex(0);
+        }
         let mut hasher = DefaultHasher::new();
         address.hash(&mut hasher);
         WorkerIndex((hasher.finish() % self.shared.workers.len() as u64) as usize)

@@ -32,6 +32,8 @@ pub(crate) struct RoomEntry {
     pub(crate) wake: Signal,
     /// The deadline that the worker's timers hold for it.
     pub(crate) deadline: Cell<Option<Timestamp>>,
+    /// It has been taken out of the registry; its task is to end.
+    pub(crate) ended: Cell<bool>,
     /// The instance is to be thrown away before the next turn.
     pub(crate) drop_instance: Cell<bool>,
     /// A commit has failed: the room is to be made anew.
@@ -54,6 +56,7 @@ impl RoomEntry {
             starved: RefCell::default(),
             wake: Signal::default(),
             deadline: Cell::new(None),
+            ended: Cell::new(false),
             drop_instance: Cell::new(false),
             commit_failed: Cell::new(false),
             farewell: RefCell::new(None),

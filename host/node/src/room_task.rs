@@ -43,7 +43,7 @@ pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
 
 /// What happened to the room while it was not looking: a failed commit, a farewell, its removal.
 fn still_awake(worker: &Worker, entry: &RoomEntry) -> bool {
-    if worker.rooms().by_number(entry.number).is_none() {
+    if entry.ended.get() {
         return false;
     }
     if entry.commit_failed.get() {
@@ -70,7 +70,7 @@ fn next_turn(worker: &Worker, entry: &RoomEntry) -> Option<Turn> {
     core.on_time(now);
     let turn = if core.wants_a_turn(now) {
         entry.active_at.set(now);
-        core.begin_turn(worker.moment())
+        core.begin_turn(worker.moment(now))
     } else {
         None
     };
@@ -162,7 +162,9 @@ fn log_report(entry: &RoomEntry, report: Report) {
         Report::Overdue { event, deadline_ms } => {
             tracing::warn!(party, room, event, "it did not settle within {deadline_ms} ms");
         }
-        Report::AlarmGivenUp => tracing::error!(party, room, "the alarm has failed too often and is given up"),
+        Report::AlarmGivenUp => {
+            tracing::error!(party, room, "the alarm has failed too often and is given up")
+        }
         Report::CommitFailed => {
             tracing::error!(party, room, "a commit failed: the room starts from what is durable");
         }

@@ -47,7 +47,10 @@ pub(crate) struct Worker {
     alarms: RefCell<BTreeSet<(Timestamp, Arc<RoomAddress>)>>,
     chance: RefCell<Chance>,
     next_room: Cell<u64>,
-    commits: mpsc::UnboundedSender<CommitRequest>,
+    commits: mpsc::UnboundedSender<Vec<CommitRequest>>,
+    /// Commits that this round of tasks has taken, and the sign that there are some.
+    taken: RefCell<Vec<CommitRequest>>,
+    has_taken: Signal,
     ending: Cell<bool>,
     /// Set whenever a room ends.
     room_ended: Signal,
@@ -58,7 +61,7 @@ impl Worker {
         node: Node,
         index: WorkerIndex,
         chance: Chance,
-        commits: mpsc::UnboundedSender<CommitRequest>,
+        commits: mpsc::UnboundedSender<Vec<CommitRequest>>,
     ) -> Rc<Worker> {
         Rc::new(Worker {
             node,
@@ -69,6 +72,8 @@ impl Worker {
             chance: RefCell::new(chance),
             next_room: Cell::new(1),
             commits,
+            taken: RefCell::default(),
+            has_taken: Signal::default(),
             ending: Cell::new(false),
             room_ended: Signal::default(),
         })
@@ -103,9 +108,9 @@ impl Worker {
         self.node.clock().now()
     }
 
-    pub(crate) fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self, now: Timestamp) -> Moment {
         let mut chance = self.chance.borrow_mut();
-        Moment { now: self.now(), seed: chance.seed(), incarnation: chance.incarnation() }
+        Moment { now, seed: chance.seed(), incarnation: chance.incarnation() }
     }
 
     pub(crate) fn uuid(&self) -> String {
@@ -115,6 +120,7 @@ impl Worker {
     /// Reads mail until it is told to stop.
     pub(crate) async fn run(self: Rc<Worker>, mut mail: mpsc::UnboundedReceiver<ToWorker>) {
         tokio::task::spawn_local(Rc::clone(&self).keep_time());
+        tokio::task::spawn_local(Rc::clone(&self).send_commits());
         while let Some(message) = mail.recv().await {
             match message {
                 ToWorker::Committed(replies) => self.committed(replies),
@@ -190,9 +196,21 @@ impl Worker {
     }
 
     pub(crate) fn commit(&self, room: RoomNumber, commit: party_core::commit::RoomCommit) {
-        let request = CommitRequest { worker: self.index, room, commit };
-        if self.commits.send(request).is_err() {
-            tracing::error!("the committer has ended; a commit is lost with its outputs");
+        self.taken.borrow_mut().push(CommitRequest { worker: self.index, room, commit });
+        self.has_taken.set();
+    }
+
+    /// Sends commits to the committer, those of one round of tasks at once: one message, one wake of the other
+    /// thread, one group. A round lasts microseconds; without it the first commit of a round would be written
+    /// alone, and all others would wait for a second sync.
+    async fn send_commits(self: Rc<Worker>) {
+        loop {
+            self.has_taken.wait().await;
+            tokio::task::yield_now().await;
+            let taken = self.taken.take();
+            if !taken.is_empty() && self.commits.send(taken).is_err() {
+                tracing::error!("the committer has ended; commits are lost with their outputs");
+            }
         }
     }
 
@@ -267,6 +285,7 @@ impl Worker {
     }
 
     fn take_out(&self, entry: &RoomEntry, alarm: Option<Timestamp>) {
+        entry.ended.set(true);
         self.rooms.remove(entry);
         self.set_deadline(entry, None);
         entry.wake.set();
