@@ -159,7 +159,8 @@ impl OpenError {
     }
 }
 
-/// A store in a redb file. Dropping it closes the file; keep it until the last commit has returned.
+/// A store in a redb file. Dropping it closes the file and lets go of the data directory; the storage of a room that
+/// somebody still has answers with an error from then on.
 pub struct RedbStore {
     engine: Arc<Engine>,
     /// Held as long as the store is open.
@@ -208,6 +209,12 @@ impl RedbStore {
     /// How often the file was opened again after a failure since this store was opened.
     pub fn reopened(&self) -> u64 {
         self.engine.reopened()
+    }
+}
+
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        self.engine.shut();
     }
 }
 

@@ -173,3 +173,15 @@ fn a_check_finds_nothing_wrong_with_a_sound_store() {
     let report = open(directory.path()).unwrap().check().unwrap();
     assert!(report.is_sound() && report.rooms == 1, "{report:?}");
 }
+
+#[test]
+fn a_closed_store_lets_go_of_its_directory_whoever_still_has_a_room() {
+    let directory = filled();
+    let store = open(directory.path()).unwrap();
+    let storage = store.storage(&room("a"));
+    assert!(storage.get(b"k").unwrap().is_some());
+    drop(store);
+    let error = storage.get(b"k").unwrap_err();
+    assert!(error.to_string().contains("it has been closed"), "{error}");
+    assert!(open(directory.path()).unwrap().storage(&room("a")).get(b"k").unwrap().is_some());
+}

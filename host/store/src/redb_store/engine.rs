@@ -44,6 +44,8 @@ struct Writer {
     state: State,
     /// How often the database has been opened.
     opening: u64,
+    /// Whether it was closed for good.
+    shut: bool,
 }
 
 /// What became of a transaction.
@@ -74,7 +76,7 @@ impl Engine {
             findings,
             survey: Mutex::default(),
             reopened: AtomicU64::new(0),
-            writer: Mutex::new(Writer { db: Some(db), state, opening: 1 }),
+            writer: Mutex::new(Writer { db: Some(db), state, opening: 1, shut: false }),
             current: RwLock::new(Some(Arc::new(snapshot))),
         })
     }
@@ -282,7 +284,17 @@ impl Engine {
         self.publish(Snapshot::take(db, writer.opening).ok().map(Arc::new));
     }
 
+    /// Closes the database for good, whoever still has a room's storage at hand.
+    pub(crate) fn shut(&self) {
+        let mut writer = self.writer();
+        writer.shut = true;
+        self.close(&mut writer);
+    }
+
     fn ensure_open(&self, writer: &mut Writer) -> Result<(), Trouble> {
+        if writer.shut {
+            return Err(unavailable("it has been closed".to_owned()));
+        }
         let published = self.snapshot().is_some();
         if writer.db.is_some() && published {
             return Ok(());
