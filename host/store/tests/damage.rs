@@ -7,10 +7,12 @@
 use std::env;
 use std::sync::Arc;
 
-use party_core::commit::RoomCommit;
+use party_core::address::RoomAddress;
+use party_core::commit::{Alarm, RoomCommit};
+use party_core::ids::Timestamp;
 use party_core::storage::StorageReadError;
 use party_store::redb_store::{OpenError, RedbOptions, RedbStore};
-use party_store::store::{CommitError, Store};
+use party_store::store::{CommitError, Refusal, Store};
 use party_store::testing::chance::Chance;
 use party_store::testing::conformance::putting;
 use party_store::testing::model::{Comparison, Model, all_alarms, all_rooms};
@@ -222,37 +224,54 @@ fn place_of(image: &[u8], bytes: &[u8]) -> usize {
     place
 }
 
-#[test]
-fn a_damaged_value_harms_one_room() {
-    let options = options(u64::MAX);
+/// A closed store of three rooms, each with an alarm and a record that can be told by `ids_reserved`.
+fn three_rooms() -> (SimulatedDisk, Vec<Arc<RoomAddress>>, Model) {
     let disk = SimulatedDisk::new(1);
-    RedbStore::create_on(&disk, options).unwrap();
-    let store = RedbStore::open_on(Box::new(disk.clone()), options).unwrap();
+    RedbStore::create_on(&disk, options(u64::MAX)).unwrap();
+    let store = RedbStore::open_on(Box::new(disk.clone()), options(u64::MAX)).unwrap();
     let epoch = store.acquire().unwrap();
-    let rooms: Vec<Arc<_>> = ["a", "b", "c"].map(room).to_vec();
-    let batch: Vec<RoomCommit> = rooms
-        .iter()
-        .map(|address| {
+    let rooms: Vec<Arc<RoomAddress>> = ["a", "b", "c"].map(room).to_vec();
+    let batch: Vec<RoomCommit> = (0..)
+        .zip(&rooms)
+        .map(|(index, address)| {
             let value = format!("the value of {address}");
-            putting(address, 1, &[(b"k", value.as_bytes()), (b"other", b"1")])
+            let mut commit = putting(address, 1, &[(b"k", value.as_bytes()), (b"other", b"1")]);
+            commit.record.ids_reserved = MARK + index;
+            commit.record.alarm = Some(Alarm { at: Timestamp(MARK + 0x100 + index), attempts: 0 });
+            commit
         })
         .collect();
     store.commit(epoch, &batch).unwrap();
     let mut model = Model::default();
     model.apply(&batch);
-    drop(store);
+    (disk, rooms, model)
+}
 
+const MARK: u64 = 0x1122_3344_5566_7700;
+
+/// Opens what a disk holds with one bit flipped in the last of these bytes, which are there once.
+fn opened_with_damage_at(disk: &SimulatedDisk, bytes: &[u8]) -> (SimulatedDisk, RedbStore) {
     let mut image = disk.image();
-    let place = place_of(&image, b"the value of p/main/b");
+    let place = place_of(&image, bytes) + bytes.len() - 1;
     image[place] ^= 0x20;
     let disk = SimulatedDisk::from_image(1, image, disk.acknowledged_batch());
-    let store = RedbStore::open_on(Box::new(disk.clone()), options).unwrap();
+    let store = RedbStore::open_on(Box::new(disk.clone()), options(u64::MAX)).unwrap();
+    (disk, store)
+}
+
+#[test]
+fn a_damaged_value_harms_one_room() {
+    let (disk, rooms, mut model) = three_rooms();
+    let (disk, store) = opened_with_damage_at(&disk, b"the value of p/main/b");
     let damaged = store.storage(&rooms[1]).get(b"k").unwrap_err();
     assert!(matches!(&damaged, StorageReadError::Damaged(cause) if cause.contains("/b/")), "{damaged}");
     assert_eq!(store.doubts(), 1, "a damaged page is noticed");
     assert_eq!(model.compare_room(&store, &rooms[0]), Comparison::Same);
     assert_eq!(model.compare_room(&store, &rooms[2]), Comparison::Same);
     assert_eq!(store.record(&room("new")).unwrap(), None, "rooms can still be made");
+    let report = store.check().unwrap();
+    assert_eq!((report.rooms, report.damaged, report.rooms_problem), (3, 1, None));
+    assert_eq!(report.damaged_rooms[0].0, *rooms[1]);
 
     let epoch = store.acquire().unwrap();
     let batch = [putting(&rooms[0], 2, &[(b"k", b"2")]), putting(&room("new"), 1, &[(b"k", b"1")])];
@@ -261,11 +280,43 @@ fn a_damaged_value_harms_one_room() {
     drop(store);
 
     // The page has been written anew since, with a checksum that fits; the doubt is remembered.
-    let store = RedbStore::open_on(Box::new(disk), options).unwrap();
+    let store = RedbStore::open_on(Box::new(disk), options(u64::MAX)).unwrap();
     assert_eq!(store.doubts(), 1);
     for address in [&rooms[0], &rooms[2], &room("new")] {
         assert_eq!(model.compare_room(&store, address), Comparison::Same);
     }
     assert_eq!(store.storage(&rooms[1]).get(b"k").unwrap_err(), damaged);
     assert!(store.storage(&rooms[1]).get(b"missing").is_err(), "the whole room fails closed");
+}
+
+#[test]
+fn a_damaged_record_harms_one_room() {
+    let (disk, rooms, model) = three_rooms();
+    let (_, store) = opened_with_damage_at(&disk, &(MARK + 1).to_le_bytes());
+    assert!(matches!(store.record(&rooms[1]), Err(StorageReadError::Damaged(_))));
+    assert_eq!(model.compare_room(&store, &rooms[0]), Comparison::Same);
+    assert_eq!(model.compare_room(&store, &rooms[2]), Comparison::Same);
+    assert_eq!(store.record(&room("new")).unwrap(), None, "rooms can still be made");
+    assert_eq!(all_alarms(&store).unwrap(), model.alarms(), "the table of alarms is whole");
+    assert!(all_rooms(&store, &model).is_err(), "a list of rooms would not be certain");
+    let epoch = store.acquire().unwrap();
+    let refused = store.commit(epoch, &[putting(&rooms[0], 2, &[]), putting(&rooms[1], 2, &[])]).unwrap_err();
+    let CommitError::Refused { address, refusal: Refusal::Damaged(_) } = &refused else {
+        panic!("{refused}")
+    };
+    assert_eq!(address, &rooms[1]);
+    store.commit(epoch, &[putting(&rooms[0], 2, &[])]).unwrap();
+    let report = store.check().unwrap();
+    assert_eq!((report.rooms, report.damaged), (3, 1));
+    assert!(report.rooms_problem.is_some() && !report.is_sound());
+}
+
+#[test]
+fn damaged_alarms_are_made_good_from_the_records() {
+    let (disk, _, model) = three_rooms();
+    // The time of an alarm is big-endian in its key, and nowhere else. The last alarm stays the last.
+    let (_, store) = opened_with_damage_at(&disk, &(MARK + 0x102).to_be_bytes());
+    assert_eq!(all_alarms(&store).unwrap(), model.alarms());
+    let report = store.check().unwrap();
+    assert!(report.alarms_damaged && report.damaged == 0, "{report:?}");
 }
