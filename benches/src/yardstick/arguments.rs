@@ -99,7 +99,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "COMMAND",
-        default_value = "{bin}/party-host serve {benches}/yardstick --port {port} --data {data}"
+        default_value = "{bin}/party-host serve {benches}/yardstick --host 127.0.0.1 --port {port} --data {data}"
     )]
     pub host_command: String,
     /// First of the ports to listen on.

@@ -19,8 +19,8 @@ use super::arguments::{CandidateName, ScenarioName};
 /// The core that servers run on; the load tool has the next.
 const SERVER_CORE: &str = "0";
 
-/// How long a server may take to answer its first request: it may have to compile its party.
-const READY_WAIT: Duration = Duration::from_secs(60);
+/// How long a server may take to answer its first request: party-host may have to build its party with cargo.
+const READY_WAIT: Duration = Duration::from_secs(300);
 
 /// How long a server may take to end when asked to.
 const END_WAIT: Duration = Duration::from_secs(10);
@@ -214,8 +214,12 @@ impl RunningServer {
     }
 
     fn end(&mut self) {
+        // Once it has been waited for, its id may be another process's.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
-            // It may have ended by itself.
+            // It may have ended just now.
             let _ = kill_process(pid, Signal::TERM);
         }
         let deadline = Instant::now() + END_WAIT;
