@@ -15,7 +15,7 @@ pub mod instance;
 pub mod load;
 
 mod bindings;
-mod cache;
+pub mod cache;
 mod checks;
 mod config;
 mod imports;

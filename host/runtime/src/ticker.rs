@@ -100,3 +100,39 @@ fn tick(shared: &Shared, engine: &Engine) {
         idle = if shared.running.load(Ordering::SeqCst) == 0 { idle + 1 } else { 0 };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use wasmtime::Engine;
+
+    use super::Ticker;
+
+    fn wait_until(what: impl Fn() -> bool) {
+        while !what() {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn the_clock_rests_ticks_while_a_turn_runs_and_rests_again() {
+        let engine = Engine::default();
+        let ticker = Ticker::start(engine).unwrap();
+        for _ in 0..3 {
+            wait_until(|| ticker.is_parked());
+            let (first, second) = (ticker.ticking(), ticker.ticking());
+            wait_until(|| !ticker.is_parked());
+            drop(first);
+            drop(second);
+        }
+        wait_until(|| ticker.is_parked());
+    }
+
+    #[test]
+    fn a_parked_clock_can_be_dropped() {
+        let ticker = Ticker::start(Engine::default()).unwrap();
+        wait_until(|| ticker.is_parked());
+        drop(ticker);
+    }
+}

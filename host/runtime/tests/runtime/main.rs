@@ -1,0 +1,9 @@
+//! The runtime on the real engine, with tiny guests in real rooms.
+
+mod cache;
+mod guests;
+mod hostile;
+mod loading;
+mod room;
+mod turns;
+mod wasi;
