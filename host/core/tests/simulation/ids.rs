@@ -30,8 +30,14 @@ impl Ids {
         *highest = id;
     }
 
-    /// A commit was taken: from now on it may hold every id so far.
-    pub(crate) fn remember(&mut self, seq: CommitSeq) {
+    /// A commit was taken: from now on it may hold every id so far, so it reserves them.
+    pub(crate) fn remember(&mut self, seq: CommitSeq, reserved: u64) {
+        for highest in self.highest {
+            assert!(
+                highest < reserved,
+                "commit {seq} reserves ids below {reserved}; {highest} was given out"
+            );
+        }
         self.remembered.push((seq, self.highest));
     }
 

@@ -16,6 +16,7 @@ mod messages;
 mod notation;
 mod pages;
 mod requests;
+mod reserving;
 mod settling;
 mod show;
 mod sleeps;

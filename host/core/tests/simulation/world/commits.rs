@@ -55,7 +55,7 @@ impl World {
         assert_eq!(record.alarm, snapshot.alarm, "the alarm that commit {} remembers", record.seq);
         let bytes: usize = snapshot.entries.iter().map(|(key, value)| key.len() + value.len()).sum();
         assert_eq!(record.storage_bytes, bytes as u64, "the bytes that commit {} counts", record.seq);
-        self.ids.remember(record.seq);
+        self.ids.remember(record.seq, record.ids_reserved);
         if !self.flight.has_failed {
             self.flight.asked.push_back((commit, snapshot));
         }
