@@ -8,18 +8,49 @@ use clap::{Args, Parser, Subcommand};
 /// The port that PartyKit's tools and PartySocket's examples use.
 pub(crate) const PORT_DEFAULT: u16 = 1999;
 
+const ABOUT: &str = "\
+A self-hosted server for stateful, realtime rooms. A room is a WebAssembly component, written in Rust:
+sandboxed, one instance per room, reached over WebSocket and HTTP at /parties/PARTY/ROOM.";
+
 const AFTER_HELP: &str = "\
 A first minute:
   party-host new hello && cd hello     write a party
   party-host dev                       build it, serve it, reload it on every change
   open http://127.0.0.1:1999/          its page; rooms are at /parties/main/ROOM
 
-Logs: PARTY_LOG=debug (or warn, or party_node=debug,guest=info) says how much is told.";
+Logs: PARTY_LOG=debug (or warn, or party_node=debug,guest=info) says how much is told.
 
-/// A self-hosted server for stateful, realtime rooms. A room is a WebAssembly component: written in Rust,
-/// sandboxed, one instance per room, reached over WebSocket and HTTP at /parties/PARTY/ROOM.
+Exit codes: 0 all went well; 1 a failure; 2 what was given cannot be used (a flag, a path, party.toml, a component);
+130 stopped at once by a second Ctrl-C.";
+
+const AFTER_NEW: &str = "\
+Writes src/lib.rs (what happens in a room), public/ (its page), party.toml (how it is served) and the SDK:
+  party-host new hello
+  party-host new parties/tic-tac-toe";
+
+const AFTER_BUILD: &str = "\
+Every party that party.toml names as a directory is built with cargo, for wasm32-wasip2, and it is told where its
+component is. `serve` and `dev` build by themselves; this is for components that are served elsewhere:
+  party-host build
+  party-host serve COMPONENT.wasm";
+
+const AFTER_SERVE: &str = "\
+A project's parties are built first; a component is served as the party `main`:
+  party-host serve
+  party-host serve examples/counter --port 8080
+  party-host serve party.wasm --data /var/lib/party
+
+Ctrl-C and SIGTERM drain: clients are told (1001), what is under way is finished. Ctrl-C once more stops at once.";
+
+const AFTER_DEV: &str = "\
+Saving a source builds its party and puts it in the place of the one that runs; open pages reconnect, storage is
+kept. What does not build leaves the last one that worked running:
+  party-host dev
+  party-host dev examples/chat --port 8080";
+
+/// All that can be said.
 #[derive(Debug, Parser)]
-#[command(name = "party-host", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+#[command(name = "party-host", version, about = ABOUT, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -28,12 +59,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a new party, ready to run and to change
+    #[command(after_help = AFTER_NEW)]
     New(New),
     /// Build the parties of a project into components
+    #[command(after_help = AFTER_BUILD)]
     Build(Build),
     /// Serve a project or a component, for others to reach
+    #[command(after_help = AFTER_SERVE)]
     Serve(Serve),
     /// Build, serve on this machine only, watch and reload
+    #[command(after_help = AFTER_DEV)]
     Dev(Dev),
 }
 
@@ -93,6 +128,6 @@ pub(crate) struct Common {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
     /// How long clients are given when the host stops, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub(crate) drain: u64,
 }

@@ -105,7 +105,10 @@ impl Host {
             tracing::warn!("{cut} clients had not gone after {} s and were cut off", drain.as_secs());
         }
         if tokio::time::timeout(END_MAX, node.end()).await.is_err() {
-            tracing::error!("rooms had not ended after {} s; what they had not written is lost", END_MAX.as_secs());
+            tracing::error!(
+                "rooms had not ended after {} s; what they had not written is lost",
+                END_MAX.as_secs()
+            );
         }
         threads.stop();
     }

@@ -1,49 +1,107 @@
 //! How an error reaches the person: what happened, why, and what to do next.
+//!
+//! Libraries say what to do on a `hint:` line at the end of a message. It is told once, last, wherever in the chain of
+//! causes it stood. Exit code 2 means that what was given cannot be used (a flag, a path, party.toml, a component):
+//! trying again is of no use. Everything else is 1.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
-/// An error in how the command was used: exit code 2, as for unknown flags.
+use party_runtime::load::LoadError;
+use party_server::config::problem::ConfigError;
+
+/// Between a message and its hint.
+const HINT: &str = "\nhint: ";
+/// For a component that is unfit in a way of which its author can do little but make it again.
+const HINT_COMPONENT: &str = "build it again; `party-host new NAME` writes a party that can be served";
+
+/// An error that the command itself has found.
 #[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub(crate) struct Usage {
-    pub(crate) message: String,
+#[error("{message}{HINT}{hint}")]
+struct Problem {
+    message: String,
+    hint: String,
+    is_usage: bool,
 }
 
-/// What to do next; printed on a line of its own.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub(crate) struct Hinted {
-    pub(crate) message: String,
-    pub(crate) hint: String,
-    pub(crate) is_usage: bool,
-}
-
-/// An error in how the command was used.
-pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
-    Usage { message: message.into() }.into()
-}
-
-/// An error of usage, with what to do next.
-pub(crate) fn usage_with_hint(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Hinted { message: message.into(), hint: hint.into(), is_usage: true }.into()
+/// What was given cannot be used; what to do next.
+pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Problem { message: message.into(), hint: hint.into(), is_usage: true }.into()
 }
 
 /// A failure, with what to do next.
-pub(crate) fn failure_with_hint(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Hinted { message: message.into(), hint: hint.into(), is_usage: false }.into()
+pub(crate) fn failure(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Problem { message: message.into(), hint: hint.into(), is_usage: false }.into()
 }
 
-/// Prints an error with its causes; gives the exit code.
+/// Prints an error with its causes and what to do next; gives the exit code.
 pub(crate) fn print(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error}");
-    for cause in error.chain().skip(1) {
-        eprintln!("  because: {cause}");
+    eprint!("{}", text(error));
+    ExitCode::from(if is_usage(error) { 2 } else { 1 })
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let found = cause.downcast_ref::<Problem>().is_some_and(|problem| problem.is_usage);
+        found || cause.is::<ConfigError>() || cause.is::<LoadError>()
+    })
+}
+
+fn text(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    let mut hint = None;
+    for cause in error.chain() {
+        let whole = cause.to_string();
+        let message = match whole.split_once(HINT) {
+            Some((message, its_hint)) => {
+                hint = Some(its_hint.to_owned());
+                message
+            }
+            None => whole.as_str(),
+        };
+        if let Some(of_component) = cause.downcast_ref::<LoadError>() {
+            hint = Some(of_component.hint().unwrap_or(HINT_COMPONENT).into());
+        }
+        let start = if text.is_empty() { "error" } else { "  because" };
+        // Some messages hold their cause already.
+        if !text.trim_end().ends_with(message) {
+            writeln!(text, "{start}: {message}").expect("a string takes everything");
+        }
     }
-    let hinted = error.chain().find_map(|cause| cause.downcast_ref::<Hinted>());
-    if let Some(hinted) = hinted {
-        eprintln!("hint: {}", hinted.hint);
+    if let Some(hint) = hint {
+        writeln!(text, "hint: {hint}").expect("a string takes everything");
     }
-    let is_usage =
-        hinted.is_some_and(|hinted| hinted.is_usage) || error.chain().any(|cause| cause.is::<Usage>());
-    ExitCode::from(if is_usage { 2 } else { 1 })
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+    use party_runtime::load::LoadError;
+
+    use super::{failure, is_usage, text, usage};
+
+    #[test]
+    fn a_hint_is_told_once_and_last() {
+        let error = failure("it is in use", "stop the other one").context("the data cannot be used");
+        assert_eq!(
+            text(&error),
+            "error: the data cannot be used\n  because: it is in use\nhint: stop the other one\n"
+        );
+        assert!(!is_usage(&error) && is_usage(&usage("no such place", "look elsewhere")));
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let error =
+            anyhow!("not there").context("it cannot be opened: not there").context("it cannot be used");
+        assert_eq!(text(&error), "error: it cannot be used\n  because: it cannot be opened: not there\n");
+    }
+
+    #[test]
+    fn a_component_that_is_refused_is_usage_with_a_hint() {
+        let error = anyhow::Error::from(LoadError::Empty).context("x.wasm is not a party");
+        assert!(is_usage(&error));
+        assert!(text(&error).contains("\nhint: build it again"), "{}", text(&error));
+    }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::problem::failure_with_hint;
+use crate::problem::failure;
 
 /// What parties are compiled for.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
@@ -39,7 +39,7 @@ pub(crate) fn ensure_target(dir: &Path) -> Result<()> {
         .status()
         .map_err(|error| no_tool("rustup", &error))?;
     if !status.success() {
-        return Err(failure_with_hint(
+        return Err(failure(
             format!("rustup could not install {TARGET} ({status})"),
             format!("install it by hand: rustup target add {TARGET}"),
         ));
@@ -48,7 +48,7 @@ pub(crate) fn ensure_target(dir: &Path) -> Result<()> {
 }
 
 fn no_tool(tool: &str, error: &std::io::Error) -> anyhow::Error {
-    failure_with_hint(
+    failure(
         format!("{tool} cannot be started: {error}"),
         "building a party needs Rust: install it with rustup, or serve a finished .wasm",
     )
@@ -67,7 +67,7 @@ struct Message {
 pub(crate) fn build(dir: &Path) -> Result<PathBuf> {
     let manifest = dir.join("Cargo.toml");
     let manifest = manifest.canonicalize().map_err(|error| {
-        failure_with_hint(
+        failure(
             format!("{} cannot be read: {error}", manifest.display()),
             "a Rust party is a crate; `party-host new NAME` writes one",
         )
@@ -95,7 +95,7 @@ pub(crate) fn build(dir: &Path) -> Result<PathBuf> {
         .flat_map(|message| message.filenames)
         .find(|file| file.extension().is_some_and(|extension| extension == "wasm"));
     component.ok_or_else(|| {
-        failure_with_hint(
+        failure(
             format!("{} was built, but made no component", manifest.display()),
             "Cargo.toml needs:\n[lib]\ncrate-type = [\"cdylib\"]",
         )

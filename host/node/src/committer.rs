@@ -57,6 +57,8 @@ impl Committer {
     /// Writes until nobody can ask any more: on a thread of its own.
     pub(crate) fn run(mut self) {
         while let Some(first) = self.requests.blocking_recv() {
+            // Where the workers share this processor, those that have more to say say it now; elsewhere this is nothing.
+            std::thread::yield_now();
             self.write_waiting(first);
         }
     }

@@ -125,7 +125,8 @@ fn forward(
         while let Ok(more) = raw.recv_timeout(QUIET) {
             events.push(more);
         }
-        let paths = events.into_iter().filter_map(Result::ok).filter(changes_something).flat_map(|event| event.paths);
+        let paths =
+            events.into_iter().filter_map(Result::ok).filter(changes_something).flat_map(|event| event.paths);
         let found: Vec<Change> = paths.filter_map(|path| change_of(&path, roots, assets)).collect();
         let change = [Change::Settings, Change::Sources].into_iter().find(|change| found.contains(change));
         if let Some(change) = change

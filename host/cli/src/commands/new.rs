@@ -11,35 +11,33 @@ use include_dir::{Dir, include_dir};
 use party_core::address::check_name;
 
 use crate::args::New;
-use crate::problem::{usage, usage_with_hint};
+use crate::problem::usage;
 
 static TEMPLATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/template");
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/rust");
 static WORKSPACE: &str = include_str!("../../../../Cargo.toml");
 
+const HINT_NAME: &str =
+    "the directory's name becomes the party's name, which stands in URLs; for example: party-host new hello";
 /// Where the SDK goes in a new project.
 const SDK_FOLDER: &str = "party-sdk";
 /// The packages of the SDK that a party is built with, below its root.
 const SDK_PACKAGES: [&str; 2] = ["", "macros"];
+/// What those packages are called; cargo would confuse a project of the same name with them.
+const SDK_NAMES: [&str; 2] = ["party", "party-macros"];
 /// What stands beside them and only the SDK's own development needs.
 const SDK_LEFT_OUT: [&str; 2] = ["bindgen", "tests"];
 
 pub(crate) fn run(new: &New) -> Result<()> {
-    let name = new.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-    check_name("party", &name).map_err(|error| usage(error.to_string()))?;
-    if new.path.exists() {
-        return Err(usage_with_hint(
+    let name = name_in(&new.path)?;
+    check(&name)?;
+    if new.path.symlink_metadata().is_ok() {
+        return Err(usage(
             format!("{} exists already", new.path.display()),
             "choose another name, or remove it first",
         ));
     }
-    let sdk = match &new.sdk {
-        Some(sdk) => Some(
-            sdk.canonicalize()
-                .map_err(|error| usage(format!("--sdk {} cannot be read: {error}", sdk.display())))?,
-        ),
-        None => None,
-    };
+    let sdk = new.sdk.as_deref().map(find_sdk).transpose()?;
     let parent = new.path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
@@ -58,8 +56,44 @@ pub(crate) fn run(new: &New) -> Result<()> {
     Ok(())
 }
 
+/// What the party is called: the last part of the path.
+fn name_in(path: &Path) -> Result<String> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let message = || format!("{} does not say what the party is called", path.display());
+    Ok(name.ok_or_else(|| usage(message(), HINT_NAME))?.to_owned())
+}
+
+/// Whether a party, and the Rust package that it is, can have this name.
+fn check(name: &str) -> Result<()> {
+    check_name("party", name).map_err(|error| usage(error.to_string(), HINT_NAME))?;
+    let unfit = match name.chars().next() {
+        _ if SDK_NAMES.contains(&name) => Some("a part of the SDK has this name"),
+        Some('a'..='z' | '_') => None,
+        _ => Some("it does not begin with a letter"),
+    };
+    match unfit {
+        None => Ok(()),
+        Some(why) => Err(usage(
+            format!("a Rust package cannot be called {name:?}: {why}"),
+            "choose another name; for example: party-host new hello",
+        )),
+    }
+}
+
+fn find_sdk(sdk: &Path) -> Result<PathBuf> {
+    let manifest = sdk.join("Cargo.toml");
+    let found = sdk.canonicalize().ok().filter(|_| manifest.is_file());
+    found.ok_or_else(|| {
+        usage(
+            format!("--sdk {} is no SDK: {} is not there", sdk.display(), manifest.display()),
+            "leave --sdk out: the SDK is then written into the project",
+        )
+    })
+}
+
 fn write_project(draft: &Path, name: &str, sdk: Option<&Path>) -> Result<()> {
-    let sdk_path = sdk.map_or_else(|| format!("{SDK_FOLDER}/guest-sdk/rust"), |sdk| sdk.display().to_string());
+    let sdk_path =
+        sdk.map_or_else(|| format!("{SDK_FOLDER}/guest-sdk/rust"), |sdk| sdk.display().to_string());
     write_tree(&TEMPLATE, draft, &|text| text.replace("{{name}}", name).replace("{{sdk}}", &sdk_path))?;
     if sdk.is_none() {
         let root = draft.join(SDK_FOLDER);
@@ -118,8 +152,10 @@ fn sdk_workspace() -> Result<String> {
     }
     let needed = sdk_dependencies()?;
     let all = workspace["dependencies"].as_table().context("ours has dependencies")?;
-    let dependencies =
-        all.iter().filter(|(name, _)| needed.contains(name)).map(|(name, value)| (name.clone(), value.clone()));
+    let dependencies = all
+        .iter()
+        .filter(|(name, _)| needed.contains(name))
+        .map(|(name, value)| (name.clone(), value.clone()));
     theirs.insert("dependencies".into(), toml::Value::Table(dependencies.collect()));
     let mut root = toml::Table::new();
     root.insert("workspace".into(), toml::Value::Table(theirs));

@@ -1,13 +1,15 @@
 //! A project on disk, and its parties as components.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use party_core::limits::Limits;
 use party_server::config::{Memory, PartySource, ProjectConfig};
 
-use crate::problem::usage_with_hint;
+use crate::problem::usage;
 use crate::toolchain;
 
 /// What is served: a project, or a single component as if it were one.
@@ -26,10 +28,13 @@ pub(crate) struct BuiltParty {
 impl Project {
     /// Opens a directory, or a `.wasm` file.
     pub(crate) fn open(path: &Path) -> Result<Project> {
-        let is_component = path.extension().is_some_and(|extension| extension == "wasm");
-        let config = if is_component { single_component(path)? } else { ProjectConfig::load(path)? };
+        let config = match fs::metadata(path) {
+            Ok(found) if found.is_file() && is_component(path) => single_component(path),
+            Err(error) => return Err(unreadable(path, &error)),
+            Ok(_) => ProjectConfig::load(path)?,
+        };
         if config.parties.is_empty() {
-            return Err(usage_with_hint(
+            return Err(usage(
                 format!("{} has no parties", path.display()),
                 "write a party with `party-host new NAME`, or name one in party.toml: main = \"path\"",
             ));
@@ -65,15 +70,25 @@ impl Project {
     }
 }
 
-fn single_component(path: &Path) -> Result<ProjectConfig> {
-    if !path.is_file() {
-        return Err(usage_with_hint(
-            format!("{} is not there", path.display()),
-            "`party-host build` says where it has put a component",
-        ));
-    }
+fn is_component(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wasm")
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
+    let message = match error.kind() {
+        io::ErrorKind::NotFound => format!("{} is not there", path.display()),
+        _ => format!("{} cannot be read: {error}", path.display()),
+    };
+    let hint = match is_component(path) {
+        true => "`party-host build` says where it has put a component",
+        false => "give a directory with party.toml or Cargo.toml, or a .wasm component",
+    };
+    usage(message, hint)
+}
+
+fn single_component(path: &Path) -> ProjectConfig {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(ProjectConfig {
+    ProjectConfig {
         directory: directory.to_path_buf(),
         name: "party".into(),
         parties: BTreeMap::from([("main".into(), PartySource::Component(path.to_path_buf()))]),
@@ -82,5 +97,5 @@ fn single_component(path: &Path) -> Result<ProjectConfig> {
         serve: None,
         vars: BTreeMap::new(),
         limits: Limits::default(),
-    })
+    }
 }

@@ -19,7 +19,7 @@ use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use party_core::ids::Timestamp;
 use party_node::connection::Ticket;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::answer::answer;
 use super::body::EdgeBody;
@@ -27,7 +27,7 @@ use super::count::Share;
 use super::limits::EdgeLimits;
 use super::socket::Socket;
 use super::watch::{Stage, Watched};
-use super::worker::EdgeWorker;
+use super::worker::{Arrival, EdgeWorker};
 
 /// How HTTP is spoken.
 pub(crate) struct Protocol {
@@ -91,7 +91,7 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) 
     });
     let watched = worker.watch.add();
     watched.set_deadline(now.after_ms(worker.limits.head_ms_max));
-    let io = TokioIo::new(Counted { socket, progress: Rc::clone(&progress) });
+    let io = TokioIo::new(Stream { socket, progress: Rc::clone(&progress), owed: Vec::new() });
     let service = Requests { worker: Rc::clone(&worker), progress: Rc::clone(&progress) };
     let mut connection = Box::new(worker.http.builder.serve_connection(io, service));
     let ended = poll_fn(|cx| {
@@ -104,19 +104,22 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) 
         if watched.take_due() && is_dragging(&worker, &progress, &watched) {
             return Poll::Ready(None);
         }
-        connection.poll_without_shutdown(cx).map(Some)
+        Pin::new(&mut *connection).poll(cx).map(Some)
     })
     .await;
     let Some(ended) = ended else { return };
-    if let Err(error) = ended {
+    if let Err(error) = &ended {
         tracing::debug!("a client's connection ended: {error}");
     }
     let parts = connection.into_parts();
-    let socket = parts.io.into_inner().socket;
+    let Stream { socket, owed, .. } = parts.io.into_inner();
     let ticket = progress.ticket.borrow_mut().take();
     match ticket {
-        Some(ticket) => worker.bring(socket, ticket, parts.read_buf, place),
-        None if progress.refused.get() => linger(&worker, socket, &watched).await,
+        Some(ticket) => {
+            let arrival = Arrival { unread: parts.read_buf, owed: owed.into(), place };
+            worker.bring(socket, ticket, arrival);
+        }
+        None if ended.is_err() || progress.refused.get() => linger(&worker, socket, &watched).await,
         None => {}
     }
 }
@@ -136,12 +139,9 @@ fn is_dragging(worker: &EdgeWorker, progress: &Progress, watched: &Watched) -> b
     due <= now
 }
 
-/// Reads on for a while what the client sends: closing a socket with unread bytes resets the connection, and the
-/// client would lose the response that says why.
+/// Reads on for a while what the client sends, although the sending half is closed: closing a socket with unread
+/// bytes resets the connection, and the client would lose the response that says why.
 async fn linger(worker: &EdgeWorker, mut socket: Socket, watched: &Watched) {
-    if socket.shutdown().await.is_err() {
-        return;
-    }
     watched.set_deadline(worker.clock().now().after_ms(worker.limits.close_ms_max));
     let mut ignored = vec![0; 16 << 10];
     poll_fn(|cx| {
@@ -204,22 +204,36 @@ impl Drop for Answering<'_> {
     }
 }
 
-/// The socket, and a note of what reaches the client.
-struct Counted {
+/// The socket as hyper sees it: with a note of what reaches the client, and never full while it becomes a
+/// WebSocket. For hyper gives up the socket with the response that completes the handshake even if that could not
+/// be written at once.
+struct Stream {
     socket: Socket,
     progress: Rc<Progress>,
+    /// What hyper takes for written and is not.
+    owed: Vec<u8>,
 }
 
-impl Counted {
-    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(1..)) = written {
-            self.progress.has_written.set(true);
+impl Stream {
+    fn note(&mut self, written: Poll<io::Result<usize>>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(1..)) => self.progress.has_written.set(true),
+            Poll::Pending if self.progress.ticket.borrow().is_some() => {
+                return Poll::Ready(Ok(self.owe(slices)));
+            }
+            Poll::Ready(_) | Poll::Pending => {}
         }
         written
     }
+
+    fn owe(&mut self, slices: &[IoSlice<'_>]) -> usize {
+        let before = self.owed.len();
+        slices.iter().for_each(|slice| self.owed.extend_from_slice(slice));
+        self.owed.len() - before
+    }
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -229,11 +243,9 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.socket).poll_write(cx, bytes);
-        this.note(written)
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -242,8 +254,14 @@ impl AsyncWrite for Counted {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, slices);
-        this.note(written)
+        if !this.owed.is_empty() {
+            return Poll::Ready(Ok(this.owe(slices)));
+        }
+        let written = match slices {
+            [only] => Pin::new(&mut this.socket).poll_write(cx, only),
+            slices => Pin::new(&mut this.socket).poll_write_vectored(cx, slices),
+        };
+        this.note(written, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -26,7 +26,7 @@ use super::frames::{Fault, Frames, Received, encode, ping};
 use super::pulse::{Beat, Pulse};
 use super::socket::Socket;
 use super::watch::{Stage, Watched};
-use super::worker::EdgeWorker;
+use super::worker::{Arrival, EdgeWorker};
 use super::write_queue::WriteQueue;
 
 /// The buffer that all connections of a thread read into, in bytes.
@@ -36,9 +36,12 @@ const FRAMES_PER_WAKE_MAX: usize = 64;
 /// How many control frames may wait to be written before the socket is no longer read: a client that asks for
 /// pongs and does not take them must not fill the memory.
 const CONTROLS_WAITING_MAX: usize = 64;
+/// Small frames are gathered in a buffer of so many bytes, one for each worker.
+const WRITE_BYTES: usize = 16 << 10;
 
 thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+    static WRITE_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; WRITE_BYTES].into_boxed_slice());
 }
 
 /// Where the connection is in its life.
@@ -77,14 +80,18 @@ pub(crate) struct WebSocket {
 }
 
 impl WebSocket {
-    /// A socket whose 101 is sent. `unread` is what came behind the handshake.
+    /// A socket whose handshake is answered.
     pub(crate) fn new(
         worker: Rc<EdgeWorker>,
         socket: Socket,
         connection: Connection,
-        unread: Bytes,
-        place: Share,
+        arrival: Arrival,
     ) -> WebSocket {
+        let Arrival { unread, owed, place } = arrival;
+        let mut out = WriteQueue::default();
+        if !owed.is_empty() {
+            out.push_control(owed);
+        }
         let limits = &worker.limits;
         let (pulse, first) =
             Pulse::new(worker.clock().now(), limits.ping_interval_ms, limits.ping_timeout_ms);
@@ -95,7 +102,7 @@ impl WebSocket {
             worker,
             socket,
             connection,
-            out: WriteQueue::default(),
+            out,
             unread,
             phase: Phase::Open,
             finished: false,
@@ -158,10 +165,13 @@ impl WebSocket {
             let socket = Pin::new(&mut self.socket);
             let written = match self.out.single() {
                 Some(bytes) => socket.poll_write(cx, bytes),
-                None => {
-                    let (slices, count) = self.out.slices();
-                    socket.poll_write_vectored(cx, &slices[..count])
-                }
+                None => WRITE_BUFFER.with_borrow_mut(|buffer| match self.out.gather(buffer) {
+                    0 => {
+                        let (slices, count) = self.out.slices();
+                        socket.poll_write_vectored(cx, &slices[..count])
+                    }
+                    gathered => socket.poll_write(cx, &buffer[..gathered]),
+                }),
             };
             match written {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => {

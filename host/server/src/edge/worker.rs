@@ -32,8 +32,16 @@ pub(crate) enum ToEdge {
 pub(crate) struct Adopted {
     pub(crate) socket: Detached,
     pub(crate) ticket: Ticket,
+    pub(crate) arrival: Arrival,
+}
+
+/// What a client brings from its handshake.
+pub(crate) struct Arrival {
     /// What came behind the handshake.
     pub(crate) unread: Bytes,
+    /// What has yet to be written of the answer to it.
+    pub(crate) owed: Bytes,
+    /// Its place among the host's connections.
     pub(crate) place: Share,
 }
 
@@ -120,32 +128,32 @@ impl EdgeWorker {
     }
 
     /// Takes a client to its room, on whatever worker that is.
-    pub(crate) fn bring(self: &Rc<EdgeWorker>, socket: Socket, ticket: Ticket, unread: Bytes, place: Share) {
+    pub(crate) fn bring(self: &Rc<EdgeWorker>, socket: Socket, ticket: Ticket, arrival: Arrival) {
         if ticket.worker() == self.index {
-            self.attach(socket, ticket, unread, place);
+            self.attach(socket, ticket, arrival);
             return;
         }
         let to = ticket.worker();
         match socket.detach() {
             Ok(socket) => {
                 // A worker that has ended has no rooms left; the ticket that is dropped says so.
-                let _ = self.shared.edges[to].send(ToEdge::Adopt(Adopted { socket, ticket, unread, place }));
+                let _ = self.shared.edges[to].send(ToEdge::Adopt(Adopted { socket, ticket, arrival }));
             }
             Err(error) => tracing::warn!("a client is lost on its way to its room: {error}"),
         }
     }
 
-    fn adopt(self: &Rc<EdgeWorker>, Adopted { socket, ticket, unread, place }: Adopted) {
+    fn adopt(self: &Rc<EdgeWorker>, Adopted { socket, ticket, arrival }: Adopted) {
         match socket.attach() {
-            Ok(socket) => self.attach(socket, ticket, unread, place),
+            Ok(socket) => self.attach(socket, ticket, arrival),
             Err(error) => tracing::warn!("a client is lost on its way to its room: {error}"),
         }
     }
 
-    fn attach(self: &Rc<EdgeWorker>, socket: Socket, ticket: Ticket, unread: Bytes, place: Share) {
+    fn attach(self: &Rc<EdgeWorker>, socket: Socket, ticket: Ticket, arrival: Arrival) {
         // Without a room there is nobody to speak for it; the client sees the connection end and may come back.
         if let Some(connection) = ticket.attach() {
-            tokio::task::spawn_local(WebSocket::new(Rc::clone(self), socket, connection, unread, place));
+            tokio::task::spawn_local(WebSocket::new(Rc::clone(self), socket, connection, arrival));
         }
     }
 }

@@ -1,0 +1,15 @@
+//! The edge in front of a real node and a real guest: only the sockets and the clock are replaced.
+
+#[path = "../../../runtime/tests/runtime/guests.rs"]
+#[expect(dead_code, reason = "the runtime's own tests use the rest")]
+mod guests;
+
+mod clock;
+mod drain;
+mod handshake;
+mod http;
+mod network;
+mod probe;
+mod websocket;
+mod wire;
+mod world;

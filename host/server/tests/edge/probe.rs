@@ -1,0 +1,84 @@
+//! The guest of these tests. What it does is told by the first byte of a message:
+//!
+//! - `b`: send it to everyone
+//! - `c`: close the connection with 4001 and the rest of the message as reason
+//! - anything else: send it back
+//!
+//! When a connection closes, everyone gets a binary message: the code (two bytes, little-endian) and whether it was
+//! clean (one byte). When one breaks the protocol, everyone gets the error as text. A request is answered with its
+//! own body; one for a URL that holds `wait` never.
+
+use std::sync::LazyLock;
+
+use crate::guests::{ALL_HANDLERS, Guest, PENDING};
+
+/// The flag of `on-connect` among the handlers.
+const ON_CONNECT: u32 = 1 << 2;
+/// The flag of `on-request` among the handlers.
+const ON_REQUEST: u32 = 1 << 6;
+
+/// Sends what the guest has at `text`, as a message of this kind, to everyone.
+fn broadcast(kind: &str, text: &str, bytes: &str) -> String {
+    format!(
+        "(call $broadcast {kind} {text} {bytes}
+         (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 4096))"
+    )
+}
+
+const RESPOND: &str = "
+  (if (i32.eqz (call $has_wait (local.get $uri) (local.get $uri_bytes))) (then
+    (call $respond (local.get $request) (i32.const 200) (i32.const 0) (i32.const 0)
+      (i32.const 0) (local.get $body) (local.get $body_bytes) (i32.const 4096))
+    (return (i32.const 1024))))
+  (i32.const 1056)";
+
+/// Whether four bytes that spell `wait` stand in some text.
+const HAS_WAIT: &str = "
+  (func $has_wait (param $at i32) (param $left i32) (result i32)
+    (block $end (loop $next
+      (br_if $end (i32.lt_s (local.get $left) (i32.const 4)))
+      (if (i32.eq (i32.load align=1 (local.get $at)) (i32.const 0x74696177)) (then (return (i32.const 1))))
+      (local.set $at (i32.add (local.get $at) (i32.const 1)))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br $next)))
+    (i32.const 0))";
+
+fn guest() -> Guest {
+    let on_message = format!(
+        "(local $first i32)
+         (if (local.get $bytes) (then (local.set $first (i32.load8_u (local.get $text)))))
+         (if (i32.eq (local.get $first) (i32.const 98)) (then {everyone} (return (i32.const 1024))))
+         (if (i32.eq (local.get $first) (i32.const 99)) (then
+           (call $close (local.get $connection) (i32.const 1) (i32.const 4001)
+             (i32.add (local.get $text) (i32.const 1)) (i32.sub (local.get $bytes) (i32.const 1)) (i32.const 4096))
+           (return (i32.const 1024))))
+         (call $send (local.get $connection) (local.get $kind) (local.get $text) (local.get $bytes) (i32.const 4096))
+         (i32.const 1024)",
+        everyone = broadcast("(local.get $kind)", "(local.get $text)", "(local.get $bytes)")
+    );
+    let on_close = format!(
+        "(i32.store16 (i32.const 5000) (local.get $code))
+         (i32.store8 (i32.const 5002) (local.get $clean))
+         {} (i32.const 1024)",
+        broadcast("(i32.const 1)", "(i32.const 5000)", "(i32.const 3)")
+    );
+    let on_error = broadcast("(i32.const 0)", "(local.get $text)", "(local.get $bytes)") + "(i32.const 1024)";
+    Guest::new()
+        .import("connections", "send", "(param i64 i32 i32 i32 i32)")
+        .import("connections", "close", "(param i64 i32 i32 i32 i32 i32)")
+        .import("connections", "broadcast", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32)")
+        .import("responses", "respond", "(param i64 i32 i32 i32 i32 i64 i32 i32)")
+        .item(HAS_WAIT)
+        .on("on-message", &on_message)
+        .on("on-close", &on_close)
+        .on("on-error", &on_error)
+        .on("on-request", RESPOND)
+}
+
+/// The guest.
+pub static PROBE: LazyLock<Vec<u8>> = LazyLock::new(|| guest().build());
+/// The guest, but its `on-connect` never settles.
+pub static HESITANT: LazyLock<Vec<u8>> = LazyLock::new(|| guest().on("on-connect", PENDING).build());
+/// The guest without `on-connect` and `on-request`.
+pub static DEAF: LazyLock<Vec<u8>> =
+    LazyLock::new(|| guest().handlers(ALL_HANDLERS & !ON_CONNECT & !ON_REQUEST).build());

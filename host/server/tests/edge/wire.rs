@@ -1,0 +1,166 @@
+//! A client, down to its bytes.
+
+use futures_util::FutureExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use crate::world::World;
+
+/// A connection in memory.
+pub struct Wire<'a> {
+    world: &'a World,
+    stream: DuplexStream,
+    arrived: Vec<u8>,
+    ended: bool,
+}
+
+/// One frame that the server sent.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// Fin, reserved bits and opcode.
+    pub first: u8,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    /// A text message.
+    pub fn text(text: &str) -> Frame {
+        Frame { first: 0x81, payload: text.into() }
+    }
+
+    /// A binary message.
+    pub fn binary(payload: &[u8]) -> Frame {
+        Frame { first: 0x82, payload: payload.into() }
+    }
+
+    /// A close; code 1005 stands for none.
+    pub fn close(code: u16, reason: &str) -> Frame {
+        let code = if code == 1005 { vec![] } else { code.to_be_bytes().to_vec() };
+        Frame { first: 0x88, payload: [&code, reason.as_bytes()].concat() }
+    }
+}
+
+impl<'a> Wire<'a> {
+    pub fn new(world: &'a World, stream: DuplexStream) -> Wire<'a> {
+        Wire { world, stream, arrived: Vec::new(), ended: false }
+    }
+
+    /// Sends bytes that the server must take.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let sent = tokio::join!(self.stream.write_all(bytes.as_ref()), self.world.settle()).0;
+        sent.expect("the server takes it");
+    }
+
+    /// Sends bytes for as long as the server takes them at once; says how many it took.
+    pub async fn push(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match self.stream.write(&bytes[taken..]).now_or_never() {
+                Some(Ok(count)) => taken += count,
+                Some(Err(_)) => break,
+                None => {
+                    self.world.settle().await;
+                    match self.stream.write(&bytes[taken..]).now_or_never() {
+                        Some(Ok(count)) => taken += count,
+                        _ => break,
+                    }
+                }
+            }
+        }
+        self.world.settle().await;
+        taken
+    }
+
+    async fn receive(&mut self) {
+        let mut buffer = [0; 4_096];
+        loop {
+            self.world.settle().await;
+            match self.stream.read(&mut buffer).now_or_never() {
+                Some(Ok(count)) if count > 0 => self.arrived.extend(&buffer[..count]),
+                Some(_) => {
+                    self.ended = true;
+                    return;
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// Everything that has arrived when all is quiet.
+    pub async fn take(&mut self) -> Vec<u8> {
+        self.receive().await;
+        std::mem::take(&mut self.arrived)
+    }
+
+    /// Everything that has arrived when all is quiet, as text.
+    pub async fn take_text(&mut self) -> String {
+        String::from_utf8(self.take().await).expect("it is text")
+    }
+
+    /// The next response: its head and its body.
+    pub async fn response(&mut self) -> (String, String) {
+        self.receive().await;
+        let text = String::from_utf8(std::mem::take(&mut self.arrived)).expect("it is text");
+        let (head, rest) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text:?}"));
+        let length = head.to_lowercase().lines().find_map(|line| {
+            line.strip_prefix("content-length: ").map(|value| value.parse::<usize>().expect("it is a number"))
+        });
+        let (body, next) = rest.split_at(length.unwrap_or(0));
+        self.arrived = next.into();
+        (head.into(), body.into())
+    }
+
+    /// Everything that has arrived when all is quiet, as frames.
+    pub async fn frames(&mut self) -> Vec<Frame> {
+        let bytes = self.take().await;
+        let mut rest = &bytes[..];
+        let mut frames = Vec::new();
+        while let [first, length, after @ ..] = rest {
+            assert!(length & 0x80 == 0, "a server does not mask");
+            let (length, after) = match length {
+                126 => (u16::from_be_bytes([after[0], after[1]]) as usize, &after[2..]),
+                127 => (u64::from_be_bytes(after[..8].try_into().unwrap()) as usize, &after[8..]),
+                length => (usize::from(*length), after),
+            };
+            frames.push(Frame { first: *first, payload: after[..length].into() });
+            rest = &after[length..];
+        }
+        frames
+    }
+
+    /// Whether the server has closed the connection, and nothing more will arrive.
+    pub async fn has_ended(&mut self) -> bool {
+        self.receive().await;
+        self.ended && self.arrived.is_empty()
+    }
+}
+
+/// A frame as a client sends it: any first byte, masked.
+pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = [0xa1, 0x5b, 0x0c, 0x77];
+    let mut wire = vec![first];
+    match payload.len() {
+        length @ 0..=125 => wire.push(0x80 | length as u8),
+        length @ 126..=0xffff => {
+            wire.push(0x80 | 126);
+            wire.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            wire.push(0x80 | 127);
+            wire.extend((length as u64).to_be_bytes());
+        }
+    }
+    wire.extend(mask);
+    wire.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    wire
+}
+
+/// A text message as a client sends it.
+pub fn text(text: &str) -> Vec<u8> {
+    masked(0x81, text.as_bytes())
+}
+
+/// A close as a client sends it.
+pub fn close(code: u16, reason: &str) -> Vec<u8> {
+    masked(0x88, &[&code.to_be_bytes(), reason.as_bytes()].concat())
+}
