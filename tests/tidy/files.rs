@@ -8,6 +8,8 @@ use party_tests::root;
 
 /// The longest source file, in lines.
 const LINES_MAX: usize = 400;
+/// The longest file of tests, in lines: a list of facts is read one by one.
+const TEST_LINES_MAX: usize = 500;
 /// Generated, so read by nobody.
 const GENERATED: [&str; 2] = ["guest-sdk/rust/src/bindings.rs", "host/runtime/src/bindings.rs"];
 const LEFT_OUT: [&str; 4] = ["target", "node_modules", ".git", "runs"];
@@ -36,13 +38,17 @@ fn all_sources() -> Vec<(String, String)> {
     all
 }
 
+fn is_test(name: &str) -> bool {
+    name.split('/').any(|part| ["tests", "testing", "tests.rs"].contains(&part))
+}
+
 #[test]
 fn every_source_file_can_be_read_at_once() {
     let too_long: Vec<_> = all_sources()
         .into_iter()
         .filter(|(name, _)| !GENERATED.contains(&name.as_str()))
         .map(|(name, text)| (name, text.lines().count()))
-        .filter(|(_, lines)| *lines > LINES_MAX)
+        .filter(|(name, lines)| *lines > if is_test(name) { TEST_LINES_MAX } else { LINES_MAX })
         .collect();
     assert!(too_long.is_empty(), "longer than {LINES_MAX} lines: {too_long:?}");
 }

@@ -1,3 +1,5 @@
+//! What is served, and what is not.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 

@@ -1,3 +1,5 @@
+//! Good and bad `party.toml`s.
+
 use std::fs;
 use std::path::Path;
 
