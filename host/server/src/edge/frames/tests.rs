@@ -1,3 +1,5 @@
+//! Frames, whole and broken.
+
 use bytes::Bytes;
 use party_core::message::{CloseFrame, Message};
 
