@@ -1,8 +1,10 @@
 //! The engine that survives: one redb file per data directory.
 //!
 //! How it is laid out, and why, is told in `docs/store-layout.md`; what is promised, in [`crate::store`]. In
-//! reading order: [`device`] is what it lies on, `directory` who may use it, `blocks` how damage of it is found, `layout` every byte of it, `snapshot`
-//! how it is read, `batch` how it is written, `engine` how it is kept going when something fails.
+//! reading order: `directory` is who may use it, [`device`] what it lies on, `checksums`, `blocks` and `leaf` how
+//! damage of it is found, `layout` every byte of it, `opening` and `engine` how it is opened and kept going when
+//! something fails, `batch` how it is written, `snapshot` how it is read, `doubt` how it is read once a damaged row
+//! has been seen, [`check`] how it is read in full, and `trouble` what all of them report.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,7 @@ use crate::store::{AcquireError, CommitError, RoomsQuery, Store, check_size};
 mod batch;
 mod blocks;
 pub mod check;
+mod checksums;
 pub mod device;
 mod directory;
 mod doubt;
@@ -193,7 +196,7 @@ impl RedbStore {
         self.engine.findings().file_bytes()
     }
 
-    /// How often a damaged page has been read since the store was opened; one more if that has happened before. If
+    /// How many damaged pages have been read since the store was opened; one more if there were any before. If
     /// it is not 0 the store should be checked: rooms that are not damaged go on, more slowly.
     pub fn doubts(&self) -> u64 {
         self.engine.findings().doubts()

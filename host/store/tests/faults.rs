@@ -119,6 +119,24 @@ fn a_device_that_keeps_failing_is_reported_and_recovers() {
     }
 }
 
+/// A device that fails a few times fails in the recovery too: in the opening, and in the transaction that confirms
+/// what was found. Once, such a confirmation had a number of its own, and when it failed but was there after all,
+/// the next opening took it for the batch.
+#[test]
+fn a_recovery_that_fails_as_well_does_not_mistake_what_became_of_the_batch() {
+    for kind in [FaultKind::Write, FaultKind::SyncWaiting, FaultKind::SyncDropped, FaultKind::Read] {
+        let mut answers = Answers::default();
+        for times in 2..6 {
+            let more = commit_through_all(kind, times);
+            answers.ok += more.ok;
+            answers.not_written += more.not_written;
+            answers.unavailable += more.unavailable;
+        }
+        assert!(answers.ok > 0, "{answers:?}");
+        assert!(kind == FaultKind::Read || answers.not_written + answers.unavailable > 0, "{answers:?}");
+    }
+}
+
 #[test]
 fn every_call_says_that_the_device_fails_and_works_again_when_it_does() {
     let (disk, store) = opened(1, u64::MAX, 64 << 20);

@@ -15,8 +15,7 @@
 //! and everybody is in doubt from then on, which makes readers prove that what they read is complete. Anything else
 //! is shared by all rooms, and reading it fails.
 
-use std::collections::BTreeSet;
-use std::fmt;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,16 +24,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::{BackendError, StorageBackend};
 use thiserror::Error;
 
+use crate::redb_store::checksums::{
+    BLOCK, BLOCK_BYTES, GROUP_BLOCKS, Groups, blocks_in, file_bytes, position,
+};
 use crate::redb_store::leaf::{Damaged, examine};
-
-/// How many bytes have one checksum: redb's page.
-pub(crate) const BLOCK_BYTES: usize = 4_096;
-/// How many blocks share a block of checksums.
-const GROUP_BLOCKS: u64 = (BLOCK_BYTES / CHECKSUM_BYTES) as u64;
-const CHECKSUM_BYTES: usize = 4;
-/// Stands in place of the checksum of block 0, redb's header: that is written in parts, and redb checks it itself.
-const MAGIC: u32 = u32::from_le_bytes(*b"pst1");
-const BLOCK: u64 = BLOCK_BYTES as u64;
 
 /// A read of a damaged page that all rooms share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -46,8 +39,10 @@ pub(crate) struct SharedDamage {
 /// What has been found damaged since the store was opened, across reopenings.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// How often a leaf with a damaged row was read; one more if the store was in doubt when it was opened.
+    /// How many leaves with a damaged row were read; one more if the store was in doubt when it was opened.
     doubts: AtomicU64,
+    /// Which leaves those were.
+    leaves: Mutex<HashSet<u64>>,
     /// Whether something that all rooms share is damaged: the store is of no use until it is checked.
     shared: AtomicBool,
     /// How long the file is, in bytes.
@@ -63,6 +58,12 @@ impl Findings {
     /// Adds a reason for doubt.
     pub(crate) fn add_doubt(&self) {
         self.doubts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn add_leaf(&self, block: u64) {
+        if self.leaves.lock().unwrap_or_else(PoisonError::into_inner).insert(block) {
+            self.add_doubt();
+        }
     }
 
     /// Whether something that all rooms share is damaged.
@@ -92,23 +93,6 @@ struct CheckedFile {
     refuses_writes: AtomicBool,
 }
 
-/// The checksums, by group, as far as they have been needed.
-#[derive(Default)]
-struct Groups {
-    groups: Vec<Option<Group>>,
-}
-
-struct Group {
-    checksums: Box<[u32]>,
-    dirty: bool,
-}
-
-impl fmt::Debug for Groups {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Groups({})", self.groups.len())
-    }
-}
-
 impl Blocks {
     /// Takes a file.
     pub(crate) fn new(inner: Box<dyn StorageBackend>, findings: Arc<Findings>) -> io::Result<Blocks> {
@@ -125,10 +109,7 @@ impl Blocks {
 
     /// Whether the file begins as this layer begins one.
     pub(crate) fn is_ours(&self) -> io::Result<bool> {
-        if self.file.inner.len()? < BLOCK {
-            return Ok(false);
-        }
-        Ok(self.file.groups().group(&*self.file.inner, 0)?.checksums[0] == MAGIC)
+        self.file.groups().is_ours(&*self.file.inner)
     }
 
     /// redb begins to repair the file, which a crash has left unfinished: it verifies all that it reads by its own
@@ -198,7 +179,7 @@ impl CheckedFile {
         }
         match examine(out) {
             Damaged::Nothing => {}
-            Damaged::OneRow => self.findings.add_doubt(),
+            Damaged::OneRow => self.findings.add_leaf(first),
             Damaged::Structure => return Err(self.shared_damage(block)),
         }
         Ok(())
@@ -236,68 +217,6 @@ impl CheckedFile {
     }
 }
 
-impl Groups {
-    /// The checksums of a group, read if they have not been.
-    fn group(&mut self, file: &dyn StorageBackend, group: usize) -> io::Result<&mut Group> {
-        if self.groups.len() <= group {
-            self.groups.resize_with(group + 1, || None);
-        }
-        let slot = &mut self.groups[group];
-        if slot.is_none() {
-            let mut bytes = [0; BLOCK_BYTES];
-            file.read(group_position(group), &mut bytes)?;
-            let checksums =
-                bytes.as_chunks().0.iter().map(|&checksum| u32::from_le_bytes(checksum)).collect();
-            *slot = Some(Group { checksums, dirty: false });
-        }
-        Ok(slot.as_mut().expect("it has just been filled"))
-    }
-
-    fn get(&mut self, file: &dyn StorageBackend, block: u64) -> io::Result<u32> {
-        let (group, index) = place(block);
-        Ok(self.group(file, group)?.checksums[index])
-    }
-
-    fn set(&mut self, file: &dyn StorageBackend, block: u64, checksum: u32) -> io::Result<()> {
-        let (group, index) = place(block);
-        let group = self.group(file, group)?;
-        group.checksums[index] = checksum;
-        group.dirty = true;
-        Ok(())
-    }
-
-    /// Follows a change of the file's length: blocks that are new, or will be, have no checksum.
-    fn set_blocks(&mut self, file: &dyn StorageBackend, blocks: u64) -> io::Result<()> {
-        let (full, rest) = place(blocks);
-        self.groups.truncate(full + usize::from(rest > 0));
-        if rest > 0 {
-            let last = self.group(file, full)?;
-            last.checksums[rest..].fill(0);
-            last.dirty = true;
-        }
-        if blocks > 0 {
-            let first = self.group(file, 0)?;
-            first.checksums[0] = MAGIC;
-            first.dirty = true;
-        }
-        Ok(())
-    }
-
-    fn write_dirty(&mut self, file: &dyn StorageBackend) -> io::Result<()> {
-        for (number, group) in self.groups.iter_mut().enumerate() {
-            if let Some(group) = group
-                && group.dirty
-            {
-                let bytes: Vec<u8> =
-                    group.checksums.iter().flat_map(|&checksum| checksum.to_le_bytes()).collect();
-                file.write(group_position(number), &bytes)?;
-                group.dirty = false;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Splits a run of blocks where a group ends. Each part is its first block and its place in the buffer.
 fn runs(first: u64, bytes: usize) -> impl Iterator<Item = (u64, std::ops::Range<usize>)> {
     let mut done = 0;
@@ -311,33 +230,6 @@ fn runs(first: u64, bytes: usize) -> impl Iterator<Item = (u64, std::ops::Range<
         done = bytes.min(start + to_group_end);
         Some((block, start..done))
     })
-}
-
-/// Where a block's checksum is: its group and its place there.
-fn place(block: u64) -> (usize, usize) {
-    let group = usize::try_from(block / GROUP_BLOCKS).expect("a file has fewer groups than memory has bytes");
-    (group, (block % GROUP_BLOCKS) as usize)
-}
-
-/// Where a group begins in the file, with its checksums.
-fn group_position(group: usize) -> u64 {
-    group as u64 * (GROUP_BLOCKS + 1) * BLOCK
-}
-
-/// Where a block is in the file.
-fn position(block: u64) -> u64 {
-    (block + block / GROUP_BLOCKS + 1) * BLOCK
-}
-
-/// How long a file of so many blocks is.
-fn file_bytes(blocks: u64) -> u64 {
-    (blocks + blocks.div_ceil(GROUP_BLOCKS)) * BLOCK
-}
-
-/// How many blocks a file of so many bytes holds; what does not fill a block is not counted.
-fn blocks_in(file_bytes: u64) -> u64 {
-    let all = file_bytes / BLOCK;
-    all - all.div_ceil(GROUP_BLOCKS + 1)
 }
 
 /// The checksum of a block: over its number too, so that a block in the wrong place is none. Never 0, which stands

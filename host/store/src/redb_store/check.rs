@@ -22,7 +22,7 @@ pub struct CheckReport {
     pub rooms_problem: Option<String>,
     /// Whether the table of alarms is damaged. It is then made good from the rooms at every start.
     pub alarms_damaged: bool,
-    /// How often a damaged page has been read: while the store was opened and checked, and before.
+    /// How many damaged pages have been read, see [`crate::redb_store::RedbStore::doubts`].
     pub doubts: u64,
 }
 

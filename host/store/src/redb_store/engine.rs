@@ -119,8 +119,8 @@ impl Engine {
     /// Writes a batch.
     pub(crate) fn commit(&self, held: Epoch, batch: &Batch<'_>) -> Result<(), CommitError> {
         let mut writer = self.writer();
-        self.ensure_open(&mut writer)
-            .map_err(|trouble| CommitError::Unavailable { cause: trouble.to_string() })?;
+        let ready = self.check_shared().and_then(|()| self.ensure_open(&mut writer));
+        ready.map_err(|trouble| CommitError::Unavailable { cause: trouble.to_string() })?;
         crate::store::check_epoch(held, writer.state.epoch)?;
         if batch.is_empty() {
             return Ok(());
@@ -170,7 +170,7 @@ impl Engine {
             return ask(made);
         }
         let made = snapshot.survey()?;
-        // The damaged leaves that the survey itself has come upon are no news to it.
+        // The damaged rows that the survey itself has come upon are no news to it.
         let (_, made) = survey.insert((self.findings.doubts(), made));
         ask(made)
     }
@@ -248,7 +248,8 @@ impl Engine {
                 writer.state = state;
                 self.device.acknowledge(state.batch);
                 self.publish_newest(writer);
-                return self.note_doubt(writer);
+                self.note_doubt(writer);
+                return Ok(());
             }
             Err(trouble) => trouble,
         };
@@ -260,17 +261,18 @@ impl Engine {
         }
     }
 
-    /// A commit that has read a damaged leaf may have copied it, with a checksum that fits. Then the doubt must be
-    /// on the device before anybody may take it for gone.
-    fn note_doubt(&self, writer: &mut Writer) -> Result<(), CommitError> {
+    /// A commit that has read a damaged row may have copied it, with a checksum that fits. The doubt is to be on the
+    /// device before that can be taken for sound. If it cannot be written now, the next batch carries it: the one
+    /// before is durable and must be acknowledged.
+    fn note_doubt(&self, writer: &mut Writer) {
         if self.findings.doubts() == 0 || writer.state.in_doubt {
-            return Ok(());
+            return;
         }
         let noted = State { batch: writer.state.batch + 1, in_doubt: true, ..writer.state };
-        self.transact(writer, |transaction, _| {
+        let _ = self.transact(writer, |transaction, _| {
             write_state(transaction, &noted)?;
             Ok(noted)
-        })
+        });
     }
 
     /// Below a certain size a full check after a crash is quick, and commits cost one sync instead of two.
@@ -341,17 +343,17 @@ impl Engine {
                 "the device has lost acknowledged writes: batch {acknowledged} was on it, now it ends at {found}"
             )));
         }
-        // Whatever is there is durable once a transaction after it is.
-        let confirmed = State { batch: found.batch + 1, ..found };
+        // Whatever is there is durable once a transaction after it is. That one keeps the batch's number: were it
+        // to fail as well, the next opening must still see from the number whether the batch is there.
         contain(|| {
             let mut transaction = db.begin_write()?;
             transaction.set_quick_repair(self.quick_repair());
-            write_state(&transaction, &confirmed)?;
+            write_state(&transaction, &found)?;
             transaction.commit()?;
             Ok::<_, Trouble>(())
         })?;
-        writer.state = confirmed;
-        self.device.acknowledge(confirmed.batch);
+        writer.state = found;
+        self.device.acknowledge(found.batch);
         let snapshot = Snapshot::take(&db, writer.opening)?;
         writer.db = Some(db);
         self.publish(Some(Arc::new(snapshot)));

@@ -74,11 +74,11 @@ pub(crate) struct StoredRecord {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct State {
     pub(crate) epoch: Epoch,
-    /// The number of the last batch, also counting changes of ownership and confirmations after a recovery.
+    /// The number of the last batch; changes of ownership count too.
     pub(crate) batch: u64,
     pub(crate) records: Tally,
     pub(crate) alarms: Tally,
-    /// Whether a damaged page has ever been read: what cannot be found may then have been lost.
+    /// Whether a damaged row has ever been read: what cannot be found may then have been lost.
     pub(crate) in_doubt: bool,
 }
 
