@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use party_node::node::{Node, NodeParts, Threads};
 use party_node::party::Party;
 use party_runtime::component::Component;
 use party_runtime::engine::{Engine, EngineOptions};
+use party_runtime::load::COMPONENT_BYTES_MAX;
 use party_server::assets::Assets;
 use party_server::edge::listener::listen;
 use party_server::server::{Server, ServerOptions};
@@ -22,6 +24,7 @@ use party_store::redb_store::{RedbOptions, RedbStore};
 
 use crate::args::{Common, PORT_DEFAULT};
 use crate::commands::project::{BuiltParty, Project};
+use crate::problem::with_hint;
 
 /// How long a room with nothing to do and nobody in it stays awake, in milliseconds: Durable Objects evict an idle
 /// object after 70 s at the earliest.
@@ -59,9 +62,12 @@ impl Host {
         let listener = listen(SocketAddr::new(*host, port))?;
         let address = listener.local_addr()?;
         let data = common.data.clone().unwrap_or_else(|| project.data_dir());
-        let store = RedbStore::open(&data, RedbOptions::default())
-            .with_context(|| format!("the data directory {} cannot be used", data.display()))?;
-        let engine = engine(&data)?;
+        let unusable = || {
+            let message = format!("the data directory {} cannot be used", data.display());
+            with_hint(&message, "choose another one with --data")
+        };
+        let store = RedbStore::open(&data, RedbOptions::default()).with_context(unusable)?;
+        let engine = engine(&data).with_context(unusable)?;
         let parties = load_all(&engine, project, parties)?;
         let workers = match common.workers {
             Some(workers) => usize::from(workers),
@@ -153,6 +159,13 @@ fn party_of(
     Party { name: name.into(), component, handlers, limits: Arc::clone(limits), vars: Arc::clone(vars) }
 }
 
+/// At most one byte more than a component may have, which is enough to refuse it.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn load(
     engine: &Engine,
     party: &BuiltParty,
@@ -160,7 +173,7 @@ fn load(
     limits: &Arc<Limits>,
 ) -> Result<Component> {
     let path = &party.component;
-    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let bytes = read_bounded(path).with_context(|| format!("{} cannot be read", path.display()))?;
     tracing::info!(party = party.name, "loading {} ({} KB)", path.display(), bytes.len().div_ceil(1_000));
     let before = Instant::now();
     let component =

@@ -34,6 +34,11 @@ pub(crate) fn failure(message: impl Into<String>, hint: impl Into<String>) -> an
     Problem { message: message.into(), hint: hint.into(), is_usage: false }.into()
 }
 
+/// A context for an error that may not say itself what to do next; if it does, its own hint is told.
+pub(crate) fn with_hint(message: &str, hint: &str) -> String {
+    format!("{message}{HINT}{hint}")
+}
+
 /// Prints an error with its causes and what to do next; gives the exit code.
 pub(crate) fn print(error: &anyhow::Error) -> ExitCode {
     eprint!("{}", text(error));
@@ -79,7 +84,7 @@ mod tests {
     use anyhow::anyhow;
     use party_runtime::load::LoadError;
 
-    use super::{failure, is_usage, text, usage};
+    use super::{failure, is_usage, text, usage, with_hint};
 
     #[test]
     fn a_hint_is_told_once_and_last() {
@@ -89,6 +94,15 @@ mod tests {
             "error: the data cannot be used\n  because: it is in use\nhint: stop the other one\n"
         );
         assert!(!is_usage(&error) && is_usage(&usage("no such place", "look elsewhere")));
+    }
+
+    #[test]
+    fn the_hint_nearest_to_the_cause_is_told() {
+        let general = with_hint("the data cannot be used", "choose another");
+        let error = failure("process 7 has it", "stop process 7").context(general.clone());
+        assert!(text(&error).ends_with("\nhint: stop process 7\n"), "{}", text(&error));
+        let error = anyhow!("no space left").context(general);
+        assert!(text(&error).ends_with("\nhint: choose another\n"), "{}", text(&error));
     }
 
     #[test]
