@@ -52,7 +52,7 @@ impl Run {
     /// Works until the power fails, then brings it back and looks at what is left.
     fn cut(&mut self) {
         let after = if self.chance.one_in(3) { self.chance.below(12) } else { self.chance.below(400) };
-        self.disk.plan(DiskFault { kind: FaultKind::Power, after, times: 1 });
+        self.disk.plan([DiskFault { kind: FaultKind::Power, after, times: 1 }]);
         let under_way = self.work();
         self.disk.cut_power();
         self.disk.restore_power();
@@ -136,7 +136,7 @@ fn a_disk_that_lies_about_syncs_is_contained() {
         let mut history = vec![Model::default()];
         for round in 0..40 {
             if round == 20 {
-                disk.plan(DiskFault { kind: FaultKind::SyncLie, after: 0, times: u64::MAX });
+                disk.plan([DiskFault { kind: FaultKind::SyncLie, after: 0, times: u64::MAX }]);
             }
             let mut model = history.last().cloned().unwrap_or_default();
             let batch = workload.batch(&mut chance, &mut model, 10);

@@ -8,6 +8,7 @@
 //! dropped although reads still show them. The latter show their absence only to who opens the disk with
 //! [`Cache::Suspect`].
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,7 +48,7 @@ pub struct DiskFault {
     pub kind: FaultKind,
     /// How many operations that it could strike still work.
     pub after: u64,
-    /// How many it strikes then; `u64::MAX` for all.
+    /// How many it strikes then, at least 1; `u64::MAX` for all.
     pub times: u64,
 }
 
@@ -63,7 +64,7 @@ struct Disk {
     /// Changes since the last sync, in order.
     pending: Vec<Change>,
     powered: bool,
-    fault: Option<DiskFault>,
+    faults: VecDeque<DiskFault>,
     /// Which opening may use the disk; none after it was closed.
     open: Option<u64>,
     openings: u64,
@@ -104,14 +105,14 @@ impl SimulatedDisk {
     /// A disk that holds `image`, with a note that batch `acknowledged` was the last.
     pub fn from_image(seed: u64, image: Vec<u8>, acknowledged: u64) -> SimulatedDisk {
         let (durable, pending, chance) = (image.clone(), Vec::new(), Chance::new(seed));
-        let (powered, fault, open, openings) = (true, None, None, 0);
+        let (powered, faults, open, openings) = (true, VecDeque::new(), None, 0);
         let notes = Vec::new();
         let disk = Disk {
             live: image,
             durable,
             pending,
             powered,
-            fault,
+            faults,
             open,
             openings,
             chance,
@@ -126,14 +127,14 @@ impl SimulatedDisk {
         self.disk().live.clone()
     }
 
-    /// Plans a fault, in place of the one before.
-    pub fn plan(&self, fault: DiskFault) {
-        self.disk().fault = Some(fault);
+    /// Plans faults, in place of those before. Each begins to count when the one before it is over.
+    pub fn plan(&self, faults: impl IntoIterator<Item = DiskFault>) {
+        self.disk().faults = faults.into_iter().collect();
     }
 
-    /// Forgets the planned fault.
+    /// Forgets the planned faults.
     pub fn heal(&self) {
-        self.disk().fault = None;
+        self.disk().faults.clear();
     }
 
     /// Cuts off whoever has the disk open, as when its process is killed: all that was written is still seen.
@@ -162,7 +163,7 @@ impl SimulatedDisk {
         disk.survive();
         disk.powered = true;
         disk.open = None;
-        disk.fault = None;
+        disk.faults.clear();
     }
 
     /// Loses everything since the last sync, and cuts off whoever has the disk open: a disk that was taken away and
@@ -173,7 +174,7 @@ impl SimulatedDisk {
         let durable = disk.durable.clone();
         disk.live = durable;
         disk.open = None;
-        disk.fault = None;
+        disk.faults.clear();
     }
 
     /// Empties the disk, as when an unfinished file is removed.
@@ -195,16 +196,20 @@ impl Disk {
         if !self.powered || self.open != Some(opening) {
             return Err(Errno::IO.into());
         }
-        let Some(fault) = &mut self.fault else { return Ok(Admitted::Fully) };
-        if !fault.kind.strikes(operation) || fault.times == 0 {
+        let Some(fault) = self.faults.front_mut() else { return Ok(Admitted::Fully) };
+        if !fault.kind.strikes(operation) {
             return Ok(Admitted::Fully);
         }
         if fault.after > 0 {
             fault.after -= 1;
             return Ok(Admitted::Fully);
         }
-        fault.times -= 1;
-        match fault.kind {
+        fault.times = fault.times.saturating_sub(1);
+        let kind = fault.kind;
+        if fault.times == 0 {
+            self.faults.pop_front();
+        }
+        match kind {
             FaultKind::Space => Err(Errno::NOSPC.into()),
             FaultKind::Read | FaultKind::Write | FaultKind::SyncWaiting => Err(Errno::IO.into()),
             FaultKind::SyncDropped => {
