@@ -1,6 +1,9 @@
-//! What the tests of the whole share: where things are, and the guests, built once.
+//! What the tests of the whole share: where things are, the guests and the host, built once, and plain clients.
 
 pub mod guests;
+pub mod host;
+pub mod http;
+pub mod program;
 
 use std::path::{Path, PathBuf};
 

@@ -50,7 +50,11 @@ impl Party for Probe {
         let info = connection.info().ok_or_else(|| Error::new("a connecting client is known"))?;
         let query = info.uri.split_once('?').map_or("", |(_, query)| query).to_owned();
         let value = |name: &str| {
-            query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, v)| v)
+            query
+                .split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .find(|(key, _)| *key == name)
+                .map(|(_, v)| v)
         };
         if let Some(tag) = value("tag") {
             connection.accept(&[tag])?;

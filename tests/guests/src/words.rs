@@ -88,7 +88,9 @@ fn said<E: std::fmt::Display>(result: std::result::Result<(), E>) -> String {
 
 /// The clocks that the language offers: frozen in a turn, at the turn's time.
 fn clocks() -> String {
-    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let wall = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis());
     let before = std::time::Instant::now();
     let spun: u64 = (0..100_000u64).map(std::hint::black_box).sum();
     format!("{wall} {} {}", before.elapsed().as_nanos(), u8::from(spun > 0))
@@ -105,12 +107,15 @@ fn keep(room: &Room, from: &Connection, word: &str, about: &str) -> Result<()> {
         }
         "get" => {
             let value = storage.get_bytes(key)?;
-            from.send(value.map_or_else(|| "none".into(), |value| String::from_utf8_lossy(&value).into_owned()))?;
+            from.send(
+                value.map_or_else(|| "none".into(), |value| String::from_utf8_lossy(&value).into_owned()),
+            )?;
         }
         "delete" => from.send(storage.delete(key)?.to_string())?,
         "list" => {
             let keys = storage.list(key).keys()?;
-            let keys: Vec<String> = keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
+            let keys: Vec<String> =
+                keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
             from.send(keys.join(" "))?;
         }
         _ => storage.delete_all()?,

@@ -1,0 +1,119 @@
+//! The way of a new user, as the README tells it: `new`, `build`, `serve`, `dev`, a change.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use party_tests::guests::scratch;
+use party_tests::host::{free_port, party_host};
+use party_tests::http::{Http, Socket, request};
+use party_tests::program::{BOUND, BUILD_BOUND, Program};
+use rustix::process::Signal;
+
+/// A command in the project, whose crates are built in a place that is kept from run to run.
+fn in_project(mut command: Command, project: &Path) -> Command {
+    command.current_dir(project).env("CARGO_TARGET_DIR", scratch("first-minute"));
+    command
+}
+
+fn change_source(project: &Path, from: &str, to: &str) -> Result<()> {
+    let path = project.join("src/lib.rs");
+    let source = fs::read_to_string(&path)?;
+    anyhow::ensure!(source.matches(from).count() == 1, "the source has {from:?} once");
+    Ok(fs::write(&path, source.replace(from, to))?)
+}
+
+fn build(project: &Path) -> Result<()> {
+    // The way of everyone who writes Rust, and of every editor: it must compile for this machine too.
+    let mut cargo = in_project(Command::new(env!("CARGO")), project);
+    let ended = Program::run(cargo.arg("build"), BUILD_BOUND)?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(!ended.err.contains("warning"), "{}", ended.err);
+
+    let mut command = in_project(party_host(), project);
+    let ended = Program::run(command.arg("build"), BUILD_BOUND)?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.starts_with("main: ") && ended.out.contains("hello.wasm"), "{}", ended.out);
+    Ok(())
+}
+
+fn serve(project: &Path, port: u16) -> Result<()> {
+    let mut command = in_project(party_host(), project);
+    let mut host =
+        Program::start(command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string()]))?;
+    host.wait_for(&format!("serving hello on http://127.0.0.1:{port}"), BUILD_BOUND)?;
+    host.wait_for(&format!("http://127.0.0.1:{port}/parties/main/ROOM"), BOUND)?;
+    host.wait_for("rooms are volatile", BOUND)?;
+    let page = request(port, "GET", "/")?;
+    assert!(page.status == 200 && page.body.contains("<title>hello</title>"), "{}", page.body);
+
+    assert_eq!(request(port, "GET", "/parties/main/lobby")?.body, "0");
+    let mut socket = Socket::connect(port, "lobby")?;
+    assert_eq!(socket.text()?, "0");
+    socket.send("cheer")?;
+    assert_eq!(socket.text()?, "1");
+    assert_eq!(request(port, "GET", "/party/lobby")?.body, "1");
+
+    host.signal(Signal::TERM)?;
+    assert_eq!(socket.closed()?.0, 1001);
+    let ended = host.end(BOUND)?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(project.join(".party/data").is_dir(), "rooms are kept where the help says");
+    Ok(())
+}
+
+fn develop(project: &Path, port: u16) -> Result<()> {
+    let mut command = in_project(party_host(), project);
+    let mut host = Program::start(command.args(["dev", "--port", &port.to_string()]))?;
+    host.wait_for(&format!("serving hello on http://127.0.0.1:{port}"), BUILD_BOUND)?;
+    host.wait_for("watching for changes", BOUND)?;
+    let mut before = Socket::connect(port, "lobby")?;
+    assert_eq!(before.text()?, "1", "what the host of before has stored");
+
+    change_source(project, "self.cheers += 1;", "self.cheers += 10;")?;
+    host.wait_for("reloaded after", BUILD_BOUND)?;
+    before.closed().context("open pages are told, so that they come back to the new code")?;
+    let mut after = Socket::connect(port, "lobby")?;
+    assert_eq!(after.text()?, "1", "storage is kept");
+    after.send("cheer")?;
+    assert_eq!(after.text()?, "11", "the new code counts in tens");
+
+    // A change that does not compile leaves what runs as it is, clients included.
+    change_source(project, "self.cheers += 10;", "self.cheers += ten;")?;
+    host.wait_for("cannot find value `ten`", BUILD_BOUND)?;
+    host.wait_for("the party that runs is still the last one that worked", BOUND)?;
+    after.send("cheer")?;
+    assert_eq!(after.text()?, "21");
+
+    change_source(project, "self.cheers += ten;", "self.cheers += 100;")?;
+    host.wait_for("reloaded after", BUILD_BOUND)?;
+    assert_eq!(request(port, "GET", "/parties/main/lobby")?.body, "21");
+
+    // A page that has changed needs nothing.
+    fs::write(project.join("public/index.html"), "<title>changed</title>")?;
+    assert!(Http::connect(port)?.request("GET", "/")?.body.contains("changed"));
+    // Settings need a restart, and it says so.
+    fs::write(project.join("party.toml"), "name = \"hello\"\nmain = \".\"\n")?;
+    host.wait_for("start `party-host dev` again", BOUND)?;
+
+    host.signal(Signal::INT)?;
+    let ended = host.end(BOUND)?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    Ok(())
+}
+
+#[test]
+fn a_new_user_writes_runs_and_changes_a_party() -> Result<()> {
+    // Where people have their projects: outside of this repository.
+    let home = tempfile::tempdir()?;
+    let mut command = party_host();
+    let ended = Program::run(command.args(["new", "hello"]).current_dir(home.path()), BOUND)?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("cd hello\n") && ended.out.contains("party-host dev"), "{}", ended.out);
+    let project = home.path().join("hello");
+    let port = free_port();
+    build(&project)?;
+    serve(&project, port)?;
+    develop(&project, port)
+}

@@ -1,0 +1,17 @@
+//! The command line, as a person meets it: the real binary, its words, its exit codes, its end.
+
+mod first_minute;
+mod help;
+mod kills;
+mod new;
+mod refusals;
+mod stopping;
+
+use anyhow::Result;
+use party_tests::host::party_host;
+use party_tests::program::{BOUND, Ended, Program};
+
+/// Runs `party-host` with these arguments to its end.
+fn run(arguments: &[&str]) -> Result<Ended> {
+    Program::run(party_host().args(arguments), BOUND)
+}

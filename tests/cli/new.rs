@@ -1,0 +1,117 @@
+//! `party-host new`: names, places, and nothing left behind.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use party_tests::host::party_host;
+use party_tests::program::{BOUND, Ended, Program};
+
+fn new_in(dir: &Path, arguments: &[&str]) -> Result<Ended> {
+    Program::run(party_host().arg("new").args(arguments).current_dir(dir), BOUND)
+}
+
+fn names_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("it can be read");
+    let name =
+        |entry: std::io::Result<fs::DirEntry>| entry.expect("read").file_name().into_string().expect("UTF-8");
+    let mut names: Vec<_> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+/// Refused with exit code 2 and these two lines, with nothing written.
+#[track_caller]
+fn check_refused(arguments: &[&str], error: &str, hint: &str) {
+    let dir = tempfile::tempdir().expect("the system has a place");
+    fs::create_dir(dir.path().join("taken")).expect("written");
+    fs::write(dir.path().join("file"), "mine").expect("written");
+    let ended = new_in(dir.path(), arguments).expect("it runs");
+    assert_eq!(ended.code, Some(2), "{}", ended.err);
+    assert_eq!(ended.err, format!("error: {error}\nhint: {hint}\n"));
+    assert_eq!(ended.out, "");
+    assert_eq!(names_in(dir.path()), ["file", "taken"], "nothing is left behind");
+    assert_eq!(names_in(&dir.path().join("taken")), [""; 0]);
+    assert_eq!(fs::read_to_string(dir.path().join("file")).expect("read"), "mine");
+}
+
+#[test]
+fn a_name_that_cannot_stand_in_a_url_is_refused() {
+    let hint = "the directory's name becomes the party's name, which stands in URLs; for example: party-host new hello";
+    let rule = "is not allowed: use 1 to 64 of a-z, 0-9, _ and -";
+    for name in ["Hello", "héllo", "hel lo", "hello.wasm", "$x", "a:b"] {
+        check_refused(&[name], &format!("party name {name:?} {rule}"), hint);
+    }
+    check_refused(&[&"x".repeat(65)], &format!("party name {:?} {rule}", "x".repeat(64)), hint);
+    check_refused(&["deep/.."], "deep/.. does not say what the party is called", hint);
+    check_refused(&["/"], "/ does not say what the party is called", hint);
+}
+
+#[test]
+fn a_name_that_cargo_would_refuse_is_refused_at_once() {
+    // `new 2048` and `new party` once wrote projects that cargo would not build.
+    let hint = "choose another name; for example: party-host new hello";
+    for name in ["2048", "-", "-x"] {
+        let error = format!("a Rust package cannot be called {name:?}: it does not begin with a letter");
+        check_refused(&["--", name], &error, hint);
+    }
+    for name in ["party", "party-macros"] {
+        let error = format!("a Rust package cannot be called {name:?}: a part of the SDK has this name");
+        check_refused(&[name], &error, hint);
+    }
+}
+
+#[test]
+fn what_exists_already_is_left_alone() {
+    let hint = "choose another name, or remove it first";
+    check_refused(&["taken"], "taken exists already", hint);
+    check_refused(&["taken/"], "taken/ exists already", hint);
+    check_refused(&["file"], "file exists already", hint);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_and_nothing_is_left() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    fs::write(dir.path().join("file"), "mine")?;
+    let ended = new_in(dir.path(), &["file/hello"])?;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.starts_with("error: file cannot be made\n  because: "), "{}", ended.err);
+    assert_eq!(names_in(dir.path()), ["file"]);
+    Ok(())
+}
+
+#[test]
+fn an_sdk_that_is_not_there_is_refused() {
+    check_refused(
+        &["hello", "--sdk", "nowhere"],
+        "--sdk nowhere is no SDK: nowhere/Cargo.toml is not there",
+        "leave --sdk out: the SDK is then written into the project",
+    );
+}
+
+#[test]
+fn a_new_project_holds_what_it_says_and_can_lie_deep() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let ended = new_in(dir.path(), &["deep/er/hello-2"])?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(
+        ended.out.contains("cd deep/er/hello-2\n") && ended.out.contains("party-host dev"),
+        "{}",
+        ended.out
+    );
+    let project = dir.path().join("deep/er/hello-2");
+    assert_eq!(names_in(&dir.path().join("deep/er")), ["hello-2"], "no draft is left");
+    assert_eq!(
+        names_in(&project),
+        [".gitignore", "Cargo.toml", "README.md", "party-sdk", "party.toml", "public", "src"]
+    );
+    for file in ["Cargo.toml", "README.md", "party.toml", "public/index.html", "src/lib.rs"] {
+        let text = fs::read_to_string(project.join(file))?;
+        assert!(!text.contains("{{"), "{file} has a place that was not filled in");
+    }
+    assert!(fs::read_to_string(project.join("party.toml"))?.contains("name = \"hello-2\""));
+    assert!(fs::read_to_string(project.join(".gitignore"))?.contains("/.party"));
+    let sdk = names_in(&project.join("party-sdk/guest-sdk/rust"));
+    assert!(sdk.contains(&"README.md".into()) && !sdk.contains(&"tests".into()), "{sdk:?}");
+    Ok(())
+}
