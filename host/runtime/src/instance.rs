@@ -17,7 +17,7 @@ use crate::bindings::party::server::types::{
 use crate::component::Component;
 use crate::imports::{failure, headers};
 use crate::state::InstanceState;
-use crate::traps::drop_cause;
+use crate::traps::{drop_cause, start_cause};
 
 /// Milliseconds of epoch after which a guest is asked to yield.
 const TICKS_BEFORE_YIELD: u64 = 1;
@@ -50,7 +50,7 @@ impl Instance {
         };
         let started: Result<_> = started.await;
         drop(ticking);
-        let (guest, handlers) = started.map_err(|error| drop_cause(&error, limits))?;
+        let (guest, handlers) = started.map_err(|error| start_cause(&error, limits))?;
         store.data_mut().end_start();
         let handlers = Handlers(handlers.as_array()[0]);
         let component = component.clone();

@@ -52,7 +52,23 @@ pub(crate) enum GuestFault {
     },
 }
 
-/// What an error means for the turn, or the start, that it ended.
+/// What an error means for the start of an instance that it ended: if no guest had a part in it, no instance could
+/// be made.
+pub(crate) fn start_cause(error: &Error, limits: &Limits) -> DropCause {
+    let of_guest = error.is::<GuestFault>() || error.is::<Trap>() || error.is::<WasmBacktrace>();
+    if of_guest {
+        return drop_cause(error, limits);
+    }
+    let mut text = if error.is::<PoolConcurrencyLimitError>() {
+        format!("all places are taken: {error}")
+    } else {
+        format!("{error:#}")
+    };
+    cut(&mut text, TRAP_TEXT_BYTES_MAX);
+    DropCause::Instantiation(text)
+}
+
+/// What an error means for the turn that it ended.
 pub(crate) fn drop_cause(error: &Error, limits: &Limits) -> DropCause {
     match error.downcast_ref::<GuestFault>() {
         Some(GuestFault::Deadline) => {
@@ -69,9 +85,6 @@ pub(crate) fn drop_cause(error: &Error, limits: &Limits) -> DropCause {
     }
     if let Some(Trap::OutOfFuel) = error.downcast_ref::<Trap>() {
         return DropCause::Fuel { fuel_max: limits.turn_fuel_max };
-    }
-    if error.is::<PoolConcurrencyLimitError>() {
-        return DropCause::Instantiation(format!("all places are taken: {error}"));
     }
     DropCause::Trap(text(error))
 }

@@ -220,6 +220,13 @@ fn memories_that_do_not_fit_a_room_are_refused() {
 }
 
 #[test]
+fn memories_that_fit_one_by_one_but_not_together_make_no_instance() {
+    let error = refusal(&Guest::new().item("(memory 40) (memory 40)").build());
+    let LoadError::Start(DropCause::Instantiation(text)) = error else { panic!("{error}") };
+    assert!(text.contains("memory"), "{text}");
+}
+
+#[test]
 fn every_import_and_export_of_the_contract_fits() {
     // A module that imports all there is and exports all there is, and traps whatever is called.
     for name in ["room-only", "party"] {

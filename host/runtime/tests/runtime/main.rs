@@ -5,5 +5,6 @@ mod guests;
 mod hostile;
 mod loading;
 mod room;
+mod sizes;
 mod turns;
 mod wasi;
