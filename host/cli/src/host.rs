@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use party_core::ids::Timestamp;
 use party_core::limits::Limits;
 use party_node::chance::Chance;
 use party_node::clock::SystemClock;
@@ -35,7 +36,8 @@ const ROOMS_AWAKE_MAX: u32 = 8_000;
 /// How long rooms are given to end once their clients have gone: their last commits take one flush.
 const END_MAX: Duration = Duration::from_secs(30);
 
-/// How long before the end of the drain rooms answer what still waits for them.
+/// How long before the end of the drain rooms answer what still waits for them; a drain of less than twice this has
+/// no time for it.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// A running host.
@@ -98,7 +100,10 @@ impl Host {
     pub(crate) async fn stop(self, drain: Duration) {
         let Host { node, server, threads, .. } = self;
         let deadline = node.clock().now().after_ms(drain.as_millis() as u64);
-        let last_call = node.clock().now().after_ms(drain.saturating_sub(LAST_CALL).as_millis() as u64);
+        let last_call = match drain.checked_sub(LAST_CALL) {
+            Some(before) if before >= LAST_CALL => node.clock().now().after_ms(before.as_millis() as u64),
+            Some(_) | None => Timestamp::NEVER,
+        };
         let cut = tokio::select! {
             cut = server.drain(deadline) => cut,
             () = node.clock().sleep_until(last_call) => {
