@@ -117,7 +117,13 @@ fn what_is_no_party_is_refused_with_the_reason() -> Result<()> {
     let large = fs::File::create(dir.path().join("large.wasm"))?;
     large.set_len(1 << 40)?;
     check(dir.path(), &["large.wasm"], 2, &[&not_a_party("large.wasm"), "the limit is 67108864"], "strip");
-    check(dir.path(), &["module.wasm"], 2, &[&not_a_party("module.wasm"), "core WebAssembly module"], "wasm32-wasip2");
+    check(
+        dir.path(),
+        &["module.wasm"],
+        2,
+        &[&not_a_party("module.wasm"), "core WebAssembly module"],
+        "wasm32-wasip2",
+    );
     let other = not_a_party("other.wasm");
     check(dir.path(), &["other.wasm"], 2, &[&other, "does not export party:server/guest@0.1.0"], "party SDK");
     Ok(())
