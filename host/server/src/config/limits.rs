@@ -76,6 +76,7 @@ const SETTINGS: &[Setting] = &[
     setting!(uncommitted_bytes_max: u64, KIB, 4 * GIB),
     setting!(accept_deadline_ms: u64, 1, 10 * MINUTE_MS),
     setting!(connect_deadline_ms: u64, 1, DAY_MS),
+    setting!(close_deadline_ms: u64, 1, DAY_MS),
     setting!(request_deadline_ms: u64, 1, DAY_MS),
     setting!(hold_deadline_ms: u64, 1, DAY_MS),
     setting!(alarm_deadline_ms: u64, 1, DAY_MS),

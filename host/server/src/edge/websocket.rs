@@ -5,8 +5,8 @@
 //! answered (write). While the room's mailbox has no credit for this connection the socket is not read at all, so
 //! that TCP holds the client back.
 //!
-//! An idle connection keeps no buffer but the little one of its frames: bytes are read into one buffer that all
-//! connections of the thread share, and only what cannot be taken at once is put aside.
+//! An idle connection keeps no buffer: bytes are read into one that all connections of the thread share, and only
+//! what cannot be taken at once is put aside.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -49,6 +49,9 @@ thread_local! {
 enum Phase {
     /// Messages go both ways.
     Open,
+    /// The client has closed, or broken the protocol. What it said before is before the room, whose answers still
+    /// go out if the room gives them at once.
+    Ending,
     /// Our close is sent or queued; the client's answer is awaited, messages are no longer taken.
     Closing,
     /// Our close follows a fault. Nothing that comes has a meaning any more, but it is read, because unread bytes
@@ -56,6 +59,15 @@ enum Phase {
     Discarding,
     /// The client's close has come; what is queued is still written.
     Finishing,
+}
+
+/// How the client has ended it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum End {
+    /// By a close.
+    Close(CloseFrame),
+    /// By what the protocol does not allow.
+    Fault(Fault),
 }
 
 /// The socket is of no more use.
@@ -71,6 +83,8 @@ pub(crate) struct WebSocket {
     /// Bytes that were read and not yet taken.
     unread: Bytes,
     phase: Phase,
+    /// What follows [`Phase::Ending`].
+    end: Option<End>,
     /// The sending half is closed.
     finished: bool,
     pulse: Pulse,
@@ -105,6 +119,7 @@ impl WebSocket {
             out,
             unread,
             phase: Phase::Open,
+            end: None,
             finished: false,
             pulse,
             watched,
@@ -124,6 +139,9 @@ impl WebSocket {
         // Ready means only that what follows is worth doing; pending, that the task will be woken.
         while self.connection.poll_change(cx).is_ready() {}
         self.take_outbound();
+        if let Some(end) = self.end.take() {
+            self.end(end);
+        }
         self.write(cx)?;
         let more = self.read(cx)?;
         if self.watched.take_due() {
@@ -138,7 +156,7 @@ impl WebSocket {
     fn take_outbound(&mut self) {
         while let Some(outbound) = self.connection.next_outbound() {
             match (outbound, self.phase) {
-                (Outbound::Frame(outgoing), Phase::Open) => {
+                (Outbound::Frame(outgoing), Phase::Open | Phase::Ending) => {
                     self.out.push_message(outgoing.wire(encode), outgoing.message().len());
                 }
                 (Outbound::Close(frame), Phase::Open) => self.close(frame),
@@ -189,7 +207,8 @@ impl WebSocket {
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         let mut frames_left = FRAMES_PER_WAKE_MAX;
         loop {
-            if frames_left == 0 {
+            // An end is told in the next wake: by then the room, which was woken before us, has had its turn.
+            if frames_left == 0 || self.end.is_some() {
                 return Ok(true);
             }
             if !self.wants_bytes() {
@@ -230,7 +249,7 @@ impl WebSocket {
             Phase::Open => self.connection.may_read() && self.out.controls() < CONTROLS_WAITING_MAX,
             Phase::Closing => self.out.controls() < CONTROLS_WAITING_MAX,
             Phase::Discarding => true,
-            Phase::Finishing => false,
+            Phase::Ending | Phase::Finishing => false,
         }
     }
 
@@ -252,37 +271,57 @@ impl WebSocket {
     }
 
     fn take(&mut self, received: Received) {
-        match received {
-            Received::Message(message) if self.phase == Phase::Open => self.connection.message(message),
-            Received::Message(_) | Received::Control => {}
-            Received::Close(frame) => {
+        match (received, self.phase) {
+            (Received::Message(message), Phase::Open) => self.connection.message(message),
+            (Received::Message(_) | Received::Control, _) => {}
+            (Received::Close(frame), Phase::Open) => {
+                self.end = Some(End::Close(frame));
+                self.phase = Phase::Ending;
+            }
+            (Received::Close(frame), _) => {
                 self.connection.closed(frame, true);
                 self.enter(Phase::Finishing);
             }
         }
     }
 
-    /// The client broke the protocol or a limit: the room is told, the client too.
+    /// The client broke the protocol or a limit. Whoever is closing already is not told any more.
     fn fail(&mut self, fault: Fault) -> Result<(), Gone> {
         if self.phase != Phase::Open {
             return Err(Gone);
         }
-        let error = fault.to_string();
-        let frame = match fault {
-            Fault::TooLarge { bytes, bytes_max } => too_large(bytes, bytes_max),
-            Fault::BadText => CloseFrame::new(CLOSE_BAD_TEXT, error.clone()),
-            Fault::Protocol(_) => CloseFrame::new(CLOSE_PROTOCOL, error.clone()),
-        };
-        self.connection.broken(error);
-        self.frames.close(Some(&frame), &mut self.out);
-        self.connection.closed(frame, false);
-        self.enter(Phase::Discarding);
+        self.connection.broken(fault.to_string());
+        self.end = Some(End::Fault(fault));
+        self.phase = Phase::Ending;
         Ok(())
     }
 
+    /// Answers the client's close, or closes after its fault; the room is told.
+    fn end(&mut self, end: End) {
+        match end {
+            End::Close(frame) => {
+                self.frames.close(Some(&frame), &mut self.out);
+                self.connection.closed(frame, true);
+                self.enter(Phase::Finishing);
+            }
+            End::Fault(fault) => {
+                let frame = match fault {
+                    Fault::TooLarge { bytes, bytes_max } => too_large(bytes, bytes_max),
+                    Fault::BadText => CloseFrame::new(CLOSE_BAD_TEXT, fault.to_string()),
+                    Fault::Protocol(_) => CloseFrame::new(CLOSE_PROTOCOL, fault.to_string()),
+                };
+                self.frames.close(Some(&frame), &mut self.out);
+                self.connection.closed(frame, false);
+                self.enter(Phase::Discarding);
+            }
+        }
+    }
+
     fn on_time(&mut self) -> Result<(), Gone> {
-        if self.phase != Phase::Open {
-            return Err(Gone);
+        match self.phase {
+            Phase::Open => {}
+            Phase::Ending => return Ok(()),
+            Phase::Closing | Phase::Discarding | Phase::Finishing => return Err(Gone),
         }
         // A client that we do not read cannot be heard.
         let listening = self.connection.may_read();
@@ -302,7 +341,7 @@ impl WebSocket {
             return Ok(());
         }
         match self.phase {
-            Phase::Open | Phase::Closing => Ok(()),
+            Phase::Open | Phase::Ending | Phase::Closing => Ok(()),
             Phase::Finishing => Err(Gone),
             Phase::Discarding if self.finished => Ok(()),
             Phase::Discarding => match Pin::new(&mut self.socket).poll_shutdown(cx) {

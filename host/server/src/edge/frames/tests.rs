@@ -37,13 +37,12 @@ fn run(wire: &[u8], step: usize) -> (Vec<Result<Received, Fault>>, Vec<u8>) {
         loop {
             match frames.next(&mut input, &mut out) {
                 Ok(None) => break,
-                Ok(Some(received)) => {
-                    let last = matches!(received, Received::Close(_));
-                    seen.push(Ok(received));
-                    if last {
-                        break 'all;
-                    }
+                Ok(Some(Received::Close(frame))) => {
+                    frames.close(Some(&frame), &mut out);
+                    seen.push(Ok(Received::Close(frame)));
+                    break 'all;
                 }
+                Ok(Some(received)) => seen.push(Ok(received)),
                 Err(fault) => {
                     seen.push(Err(fault));
                     break 'all;
@@ -140,13 +139,54 @@ fn a_close_is_answered_with_its_own_code_and_reason() {
 }
 
 #[test]
-fn a_close_code_that_may_not_be_sent_is_answered_with_1002() {
-    for code in [0_u16, 999, 1004, 1005, 1006, 1015, 5000, 65535] {
-        let (seen, answer) = run(&frame(0x88, &code.to_be_bytes()), usize::MAX);
-        let Ok(Received::Close(frame)) = &seen[0] else { panic!("{code}: {seen:?}") };
-        assert_eq!(frame.code, 1002, "{code}");
-        assert_eq!(&answer[2..4], &[0x03, 0xea], "{code}");
+fn a_close_code_that_may_not_be_sent_is_a_fault() {
+    for code in [0_u16, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
+        let (seen, _) = run(&frame(0x88, &code.to_be_bytes()), usize::MAX);
+        assert_eq!(seen, [Err(Fault::Protocol("a close has a code that may not be sent"))], "{code}");
     }
+}
+
+#[test]
+fn a_fault_is_found_with_the_first_byte_that_proves_it() {
+    // (whole frame, bytes of it after which it must be refused)
+    let cases = [
+        (frame(0xc1, b"hi"), 1),
+        (frame(0x83, b"hi"), 1),
+        (frame(0x09, b"hi"), 1),
+        (frame(0x80, b"hi"), 1),
+        (b"\x81\x02hi".to_vec(), 2),
+        (frame(0x89, &[0; 126]), 2),
+        (frame(0x81, b"ok\xf4\x90later"), 10),
+        (frame(0x01, b"\xffrest"), 7),
+    ];
+    for (wire, bytes) in cases {
+        assert!(run(&wire[..bytes - 1], 1).0.is_empty(), "{wire:?} is not refused too early");
+        assert!(matches!(run(&wire[..bytes], 1).0[..], [Err(_)]), "{wire:?} is refused after {bytes}");
+    }
+}
+
+#[test]
+fn a_length_alone_costs_nothing() {
+    let mut frames = Frames::new(32 << 20);
+    let wire = frame(0x82, &vec![0; 20 << 20]);
+    assert_eq!(frames.next(&mut &wire[..100], &mut WriteQueue::default()), Ok(None));
+    let (_, partial) = frames.message.as_ref().unwrap();
+    assert!(partial.bytes.capacity() <= 64 << 10, "{}", partial.bytes.capacity());
+}
+
+#[test]
+fn a_large_message_in_pieces_is_one_allocation_of_its_size() {
+    let mut frames = Frames::new(32 << 20);
+    let wire = frame(0x82, &vec![3; 5_000_000]);
+    let mut seen = None;
+    for mut piece in wire.chunks(60_000) {
+        seen = frames.next(&mut piece, &mut WriteQueue::default()).unwrap();
+        if let Some((_, partial)) = &frames.message {
+            assert!(partial.bytes.capacity() <= 5_000_000);
+        }
+    }
+    let Some(Received::Message(message)) = seen else { panic!("{seen:?}") };
+    assert_eq!(message.len(), 5_000_000);
 }
 
 #[test]
@@ -233,20 +273,178 @@ fn a_message_is_encoded_with_the_shortest_length() {
     assert_eq!(ping(), &b"\x89\x00"[..]);
 }
 
-/// Bytes that nobody meant as frames must end in a fault or wait for more, whatever they are.
+/// A stream of numbers that is the same for the same seed (splitmix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}
+
+/// Frames as a client might send them, most of them right, some not.
+fn random_frames(numbers: &mut Numbers) -> Vec<u8> {
+    let mut wire = Vec::new();
+    let mut within = false;
+    for _ in 0..1 + numbers.below(8) {
+        let texts: [&[u8]; 8] = [
+            b"",
+            b"hello",
+            "h\u{e9}".as_bytes(),
+            b"\xc3",
+            b"\xa9",
+            b"\xff",
+            "\u{1f600}".as_bytes(),
+            b"\x03\xe8",
+        ];
+        let mut payload: Vec<u8> =
+            (0..numbers.below(3)).flat_map(|_| texts[numbers.below(8) as usize].to_vec()).collect();
+        if numbers.below(10) == 0 {
+            payload = vec![b'x'; numbers.below(300) as usize];
+        }
+        let is_final = numbers.below(3) > 0;
+        let opcode = match numbers.below(20) {
+            0 => numbers.below(16) as u8,
+            1 => 8,
+            2 | 3 => 9,
+            4 => 10,
+            _ if within => 0,
+            _ => 1 + numbers.below(2) as u8,
+        };
+        let first = opcode | if is_final || opcode & 8 != 0 { 0x80 } else { 0 };
+        if opcode < 3 {
+            within = !is_final;
+        }
+        let mut bytes = frame(first, &payload);
+        match numbers.below(40) {
+            0 => bytes[0] ^= 1 << numbers.below(8),
+            1 => bytes[1] ^= 0x80,
+            _ => {}
+        }
+        wire.extend(bytes);
+    }
+    wire
+}
+
+/// What tungstenite makes of the same bytes: the messages, and whether they end in a close or a fault.
+fn by_tungstenite(wire: &[u8], bytes_max: u32) -> (Vec<Message>, Option<End>) {
+    use tokio_tungstenite::tungstenite::protocol::{
+        Message as Theirs, Role, WebSocketConfig, WebSocketContext,
+    };
+    use tokio_tungstenite::tungstenite::{Error, error::CapacityError};
+
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(bytes_max as usize))
+        .max_frame_size(Some(bytes_max as usize));
+    let mut context = WebSocketContext::from_partially_read(wire.to_vec(), Role::Server, Some(config));
+    let mut messages = Vec::new();
+    loop {
+        match context.read(&mut Dry) {
+            Ok(Theirs::Text(text)) => messages.push(Message::text(text.as_str())),
+            Ok(Theirs::Binary(bytes)) => messages.push(Message::Binary(bytes)),
+            Ok(Theirs::Ping(_) | Theirs::Pong(_) | Theirs::Frame(_)) => {}
+            Ok(Theirs::Close(frame)) => {
+                let code = frame.map_or(1005, |frame| u16::from(frame.code));
+                // It takes a code that may not be sent for a close, and answers with 1002.
+                return (messages, Some(if code == 1002 { End::Fault(1002) } else { End::Close(code) }));
+            }
+            Err(Error::Io(_)) => return (messages, None),
+            Err(Error::Utf8(_)) => return (messages, Some(End::Fault(1007))),
+            Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
+                return (messages, Some(End::Fault(1009)));
+            }
+            Err(_) => return (messages, Some(End::Fault(1002))),
+        }
+    }
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Close(u16),
+    Fault(u16),
+}
+
+/// A stream that has nothing to read and takes what is written.
+struct Dry;
+
+impl std::io::Read for Dry {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl std::io::Write for Dry {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn by_us(wire: &[u8], bytes_max: u32, step: usize) -> (Vec<Message>, Option<End>) {
+    let (mut frames, mut out) = (Frames::new(bytes_max), WriteQueue::default());
+    let mut messages = Vec::new();
+    for mut input in wire.chunks(step) {
+        loop {
+            match frames.next(&mut input, &mut out) {
+                Ok(None) => break,
+                Ok(Some(Received::Message(message))) => messages.push(message),
+                Ok(Some(Received::Control)) => {}
+                Ok(Some(Received::Close(frame))) => return (messages, Some(End::Close(frame.code))),
+                Err(Fault::TooLarge { .. }) => return (messages, Some(End::Fault(1009))),
+                Err(Fault::BadText) => return (messages, Some(End::Fault(1007))),
+                Err(Fault::Protocol(_)) => return (messages, Some(End::Fault(1002))),
+            }
+        }
+    }
+    (messages, None)
+}
+
+/// Both must agree on every message and on whether there is a fault. Of several faults in the same bytes each may
+/// tell another first, and ours is found earlier: so where ours has a fault, theirs has one or waits for more.
+#[test]
+fn random_frames_mean_the_same_to_us_and_to_tungstenite() {
+    let (mut faults, mut closes) = (0, 0);
+    for seed in 0..20_000 {
+        let mut numbers = Numbers(seed);
+        let wire = random_frames(&mut numbers);
+        let bytes_max = [128, 1 << 20][numbers.below(2) as usize];
+        let theirs = by_tungstenite(&wire, bytes_max);
+        for step in [1, 1 + numbers.below(40) as usize, usize::MAX] {
+            let ours = by_us(&wire, bytes_max, step);
+            assert_eq!(ours.0, theirs.0, "seed {seed}, steps of {step}");
+            match (ours.1, theirs.1) {
+                (Some(End::Fault(_)), Some(End::Fault(_)) | None) => faults += 1,
+                (ours, theirs) => {
+                    assert_eq!(ours, theirs, "seed {seed}, steps of {step}");
+                    closes += usize::from(ours.is_some());
+                }
+            }
+        }
+    }
+    assert!(
+        faults > 5_000 && closes > 1_000,
+        "{faults} faults and {closes} closes are too few to prove anything"
+    );
+}
+
+/// Bytes that nobody meant as frames end in a fault or wait for more, whatever they are.
 #[test]
 fn noise_never_panics() {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    for round in 0..2_000 {
-        let wire: Vec<u8> = (0..64)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state as u8
-            })
-            .collect();
-        let (seen, _) = run(&wire, 1 + round % 7);
-        assert!(seen.len() <= 32, "round {round}");
+    for seed in 0..20_000 {
+        let mut numbers = Numbers(seed);
+        let wire: Vec<u8> = (0..64).map(|_| numbers.next() as u8).collect();
+        by_us(&wire, 1 << 20, 1 + (seed % 7) as usize);
     }
 }
