@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use party_tests::guests::guest_path;
-use party_tests::host::{Host, temporary};
-use party_tests::program::{BOUND, Program};
+use party_tests::host::{Host, free_port, temporary};
+use party_tests::program::{BOUND, BUILD_BOUND, Program};
+use party_tests::project::{change_source, new_project, party_host_in};
 use party_tests::root;
 use rustix::process::Signal;
 
@@ -43,43 +44,45 @@ fn example(name: &str) -> PathBuf {
 fn run(program: &str, served: &Path, chromium: Option<&OsString>) -> Result<()> {
     let data = temporary()?;
     let mut host = Host::serve(served, data.path())?;
-    let mut command = Command::new("node");
-    command.current_dir(root().join("tests/npm")).arg(program).arg(host.port.to_string()).args(chromium);
-    let mut node = Program::start(&mut command)?;
-    let played = play(&mut node, &mut host);
-    played.with_context(|| format!("{program}\n{}{}", node.said(), host.program.said()))?;
+    let port = host.port;
+    let played = play(program, port, chromium, &mut |wish| match wish {
+        "kill" => host.kill(),
+        "start" => host.start(),
+        "stop" => stop(&mut host),
+        _ => bail!("a wish that nobody knows: {wish}"),
+    });
+    played.with_context(|| host.program.said())?;
+    stop(&mut host)
+}
+
+fn stop(host: &mut Host) -> Result<()> {
     let ended = host.stop(Signal::TERM)?;
     ensure!(ended.code == Some(0), "the host ends with {:?}\n{}", ended.code, ended.err);
     ensure!(!ended.err.contains("panicked"), "the host has panicked\n{}", ended.err);
     Ok(())
 }
 
-/// Does what the program asks for until it ends.
-fn play(node: &mut Program, host: &mut Host) -> Result<()> {
+/// Runs a program and does what it asks for, until it ends.
+fn play(
+    program: &str,
+    port: u16,
+    chromium: Option<&OsString>,
+    fulfil: &mut dyn FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let mut command = Command::new("node");
+    command.current_dir(root().join("tests/npm")).arg(program).arg(port.to_string()).args(chromium);
+    let mut node = Program::start(&mut command)?;
     while let Some(line) = node.next_line(PROGRAM_BOUND)? {
         let Some(wish) = line.strip_prefix('@') else { continue };
-        let answer = match fulfil(wish, host) {
+        let answer = match fulfil(wish) {
             Ok(()) => "done".into(),
             Err(error) => format!("{error:#}").replace('\n', " "),
         };
         node.say(&answer)?;
     }
     let ended = node.end(BOUND)?;
-    ensure!(ended.code == Some(0), "it ends with {:?}", ended.code);
+    ensure!(ended.code == Some(0), "{program} ends with {:?}\n{}", ended.code, node.said());
     Ok(())
-}
-
-fn fulfil(wish: &str, host: &mut Host) -> Result<()> {
-    match wish {
-        "kill" => host.kill(),
-        "start" => host.start(),
-        "stop" => {
-            let ended = host.stop(Signal::TERM)?;
-            ensure!(ended.code == Some(0), "the host ends with {:?}: {}", ended.code, ended.err);
-            Ok(())
-        }
-        _ => anyhow::bail!("a wish that nobody knows: {wish}"),
-    }
 }
 
 fn in_node(program: &str, served: &Path) -> Result<()> {
@@ -124,4 +127,23 @@ fn two_tabs_share_the_counter() -> Result<()> {
 #[test]
 fn two_tabs_chat() -> Result<()> {
     in_chromium("browser/chat.js", &example("chat"))
+}
+
+#[test]
+fn two_tabs_of_a_new_party_come_back_to_the_code_that_was_changed() -> Result<()> {
+    let Some(chromium) = wish(CHROMIUM) else { return Ok(()) };
+    let project = new_project("first-page")?;
+    let port = free_port();
+    let mut dev = Program::start(party_host_in(&project).args(["dev", "--port", &port.to_string()]))?;
+    dev.wait_for("watching for changes", BUILD_BOUND)?;
+    let played = play("browser/new_party.js", port, Some(&chromium), &mut |wish| {
+        ensure!(wish == "change", "a wish that nobody knows: {wish}");
+        change_source(&project, "self.cheers += 1;", "self.cheers += 10;")?;
+        dev.wait_for("reloaded after", BUILD_BOUND).map(drop)
+    });
+    played.with_context(|| dev.said())?;
+    dev.signal(Signal::INT)?;
+    let ended = dev.end(BOUND)?;
+    ensure!(ended.code == Some(0), "it ends with {:?}\n{}", ended.code, ended.err);
+    Ok(())
 }

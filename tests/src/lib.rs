@@ -4,6 +4,7 @@ pub mod guests;
 pub mod host;
 pub mod http;
 pub mod program;
+pub mod project;
 
 use std::path::{Path, PathBuf};
 

@@ -7,6 +7,7 @@ mod logging;
 mod problem;
 mod signals;
 mod toolchain;
+mod watching;
 
 use std::process::ExitCode;
 

@@ -54,8 +54,8 @@ class Tab {
   }
 
   /** Waits until the element reads so. */
-  reads(id, text) {
-    return this.#becomes(id, text, (element) => element.textContent);
+  reads(id, text, boundMs = BOUND_MS) {
+    return this.#becomes(id, text, (element) => element.textContent, boundMs);
   }
 
   /** Waits until the lines of the list are these. */
@@ -94,7 +94,7 @@ class Tab {
   }
 
   /** Waits until what `read` makes of the element, in the page, is as wanted. */
-  async #becomes(id, wanted, read) {
+  async #becomes(id, wanted, read, boundMs = BOUND_MS) {
     const element = await this.page.waitForSelector(`#${id}`, { state: "attached" });
     const found = await element.evaluate(
       (element, [read, wanted, boundMs]) =>
@@ -109,7 +109,7 @@ class Tab {
           setTimeout(answer, boundMs);
           if (look() === wanted) answer();
         }),
-      [`(${read})`, wanted, BOUND_MS],
+      [`(${read})`, wanted, boundMs],
     );
     if (found !== wanted) throw new Error(`#${id} is ${found} and does not become ${wanted}`);
   }

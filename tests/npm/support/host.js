@@ -27,5 +27,8 @@ export const stop = () => ask("stop");
 /** Starts the host again, on the same port and data. */
 export const start = () => ask("start");
 
+/** Has the code of the party changed, and waits until the new code runs. */
+export const change = () => ask("change");
+
 /** Lets this program end: the pipe to the Rust test would keep it alive. */
 export const leave = () => process.stdin.destroy();

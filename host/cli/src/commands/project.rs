@@ -52,7 +52,9 @@ impl Project {
                 PartySource::Crate(dir) => match built.get(dir.as_path()) {
                     Some(component) => component.clone(),
                     None => {
-                        eprintln!("building party {name} in {}", dir.display());
+                        // Without the `.` of main = "."
+                        let shown: PathBuf = dir.components().collect();
+                        eprintln!("building party {name} in {}", shown.display());
                         let component = toolchain::build(dir)?;
                         built.insert(dir, component.clone());
                         component
