@@ -57,10 +57,8 @@ const HEAD_BYTES_LEAST: usize = 8_192;
 pub(crate) struct Progress {
     /// A request is being answered.
     answering: Cell<bool>,
-    /// Since when none is.
+    /// Since when none is, and no byte has reached the client.
     waiting_since: Cell<Timestamp>,
-    /// Bytes have reached the client since last asked.
-    has_written: Cell<bool>,
     /// The client may still be sending what has been refused.
     refused: Cell<bool>,
     /// The right to attach the socket to a room, once a handshake has been accepted.
@@ -85,13 +83,14 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) 
     let progress = Rc::new(Progress {
         answering: Cell::new(false),
         waiting_since: Cell::new(now),
-        has_written: Cell::new(false),
         refused: Cell::new(false),
         ticket: RefCell::new(None),
     });
     let watched = worker.watch.add();
     watched.set_deadline(now.after_ms(worker.limits.head_ms_max));
-    let io = TokioIo::new(Stream { socket, progress: Rc::clone(&progress), owed: Vec::new() });
+    let stream =
+        Stream { socket, worker: Rc::clone(&worker), progress: Rc::clone(&progress), owed: Vec::new() };
+    let io = TokioIo::new(stream);
     let service = Requests { worker: Rc::clone(&worker), progress: Rc::clone(&progress) };
     let mut connection = Box::new(worker.http.builder.serve_connection(io, service));
     let ended = poll_fn(|cx| {
@@ -127,9 +126,6 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) 
 /// Whether the client has done nothing for too long. If not, sets the next time to ask.
 fn is_dragging(worker: &EdgeWorker, progress: &Progress, watched: &Watched) -> bool {
     let (now, ms_max) = (worker.clock().now(), worker.limits.head_ms_max);
-    if progress.has_written.take() {
-        progress.waiting_since.set(now);
-    }
     let due = match progress.answering.get() {
         // What a request may take is bounded where it is answered.
         true => now.after_ms(ms_max),
@@ -209,6 +205,7 @@ impl Drop for Answering<'_> {
 /// be written at once.
 struct Stream {
     socket: Socket,
+    worker: Rc<EdgeWorker>,
     progress: Rc<Progress>,
     /// What hyper takes for written and is not.
     owed: Vec<u8>,
@@ -217,7 +214,7 @@ struct Stream {
 impl Stream {
     fn note(&mut self, written: Poll<io::Result<usize>>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Ready(Ok(1..)) => self.progress.has_written.set(true),
+            Poll::Ready(Ok(1..)) => self.progress.waiting_since.set(self.worker.clock().now()),
             Poll::Pending if self.progress.ticket.borrow().is_some() => {
                 return Poll::Ready(Ok(self.owe(slices)));
             }

@@ -17,12 +17,12 @@ struct State {
 
 /// Time as a test tells it. Clones show the same time.
 #[derive(Clone, Default)]
-pub struct TestClock(Arc<Mutex<State>>);
+pub(crate) struct TestClock(Arc<Mutex<State>>);
 
 impl TestClock {
     /// Goes on to the next sleeper that is due by `until`, and wakes it; `false` if there is none, and then it is
     /// `until`.
-    pub fn step(&self, until: u64) -> bool {
+    pub(crate) fn step(&self, until: u64) -> bool {
         let mut state = self.0.lock().unwrap();
         let next = state.waiting.first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= until);
         let Some(key) = next else {

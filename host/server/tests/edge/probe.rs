@@ -76,9 +76,9 @@ fn guest() -> Guest {
 }
 
 /// The guest.
-pub static PROBE: LazyLock<Vec<u8>> = LazyLock::new(|| guest().build());
+pub(crate) static PROBE: LazyLock<Vec<u8>> = LazyLock::new(|| guest().build());
 /// The guest, but its `on-connect` never settles.
-pub static HESITANT: LazyLock<Vec<u8>> = LazyLock::new(|| guest().on("on-connect", PENDING).build());
+pub(crate) static HESITANT: LazyLock<Vec<u8>> = LazyLock::new(|| guest().on("on-connect", PENDING).build());
 /// The guest without `on-connect` and `on-request`.
-pub static DEAF: LazyLock<Vec<u8>> =
+pub(crate) static DEAF: LazyLock<Vec<u8>> =
     LazyLock::new(|| guest().handlers(ALL_HANDLERS & !ON_CONNECT & !ON_REQUEST).build());

@@ -45,6 +45,19 @@ fn a_close_is_answered_in_kind_and_reported_as_clean() {
 }
 
 #[test]
+fn what_was_said_before_a_close_or_a_fault_is_still_answered() {
+    for end in [close(1000, ""), masked(0xc1, b"reserved bit")] {
+        with_world(async |world| {
+            let mut wire = world.connect("/party/room").await;
+            wire.send([text("one"), text("two"), end].concat()).await;
+            let frames = wire.frames().await;
+            assert_eq!(frames[..2], [Frame::text("one"), Frame::text("two")]);
+            assert!(frames[2..].iter().any(|frame| frame.first == 0x88), "{frames:?}");
+        });
+    }
+}
+
+#[test]
 fn a_lost_connection_is_reported_as_1006_and_not_clean() {
     with_world(async |world| {
         let mut witness = world.connect("/party/room").await;
@@ -103,7 +116,7 @@ fn text_that_is_not_utf8_is_1007() {
 #[test]
 fn a_frame_that_breaks_the_protocol_is_1002() {
     with_world(async |world| {
-        let reason = "Received an unmasked frame from client";
+        let reason = "a frame from a client is not masked";
         check_fault(world, b"\x81\x02hi", 1002, reason).await;
     });
 }

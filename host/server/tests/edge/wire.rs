@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use crate::world::World;
 
 /// A connection in memory.
-pub struct Wire<'a> {
+pub(crate) struct Wire<'a> {
     world: &'a World,
     stream: DuplexStream,
     arrived: Vec<u8>,
@@ -15,44 +15,44 @@ pub struct Wire<'a> {
 
 /// One frame that the server sent.
 #[derive(PartialEq, Eq, Debug)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// Fin, reserved bits and opcode.
-    pub first: u8,
+    pub(crate) first: u8,
     /// The payload.
-    pub payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Frame {
     /// A text message.
-    pub fn text(text: &str) -> Frame {
+    pub(crate) fn text(text: &str) -> Frame {
         Frame { first: 0x81, payload: text.into() }
     }
 
     /// A binary message.
-    pub fn binary(payload: &[u8]) -> Frame {
+    pub(crate) fn binary(payload: &[u8]) -> Frame {
         Frame { first: 0x82, payload: payload.into() }
     }
 
     /// A close; code 1005 stands for none.
-    pub fn close(code: u16, reason: &str) -> Frame {
+    pub(crate) fn close(code: u16, reason: &str) -> Frame {
         let code = if code == 1005 { vec![] } else { code.to_be_bytes().to_vec() };
         Frame { first: 0x88, payload: [&code, reason.as_bytes()].concat() }
     }
 }
 
 impl<'a> Wire<'a> {
-    pub fn new(world: &'a World, stream: DuplexStream) -> Wire<'a> {
+    pub(crate) fn new(world: &'a World, stream: DuplexStream) -> Wire<'a> {
         Wire { world, stream, arrived: Vec::new(), ended: false }
     }
 
     /// Sends bytes that the server must take.
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = tokio::join!(self.stream.write_all(bytes.as_ref()), self.world.settle()).0;
         sent.expect("the server takes it");
     }
 
     /// Sends bytes for as long as the server takes them at once; says how many it took.
-    pub async fn push(&mut self, bytes: &[u8]) -> usize {
+    pub(crate) async fn push(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while taken < bytes.len() {
             match self.stream.write(&bytes[taken..]).now_or_never() {
@@ -87,31 +87,44 @@ impl<'a> Wire<'a> {
     }
 
     /// Everything that has arrived when all is quiet.
-    pub async fn take(&mut self) -> Vec<u8> {
+    pub(crate) async fn take(&mut self) -> Vec<u8> {
         self.receive().await;
         std::mem::take(&mut self.arrived)
     }
 
     /// Everything that has arrived when all is quiet, as text.
-    pub async fn take_text(&mut self) -> String {
+    pub(crate) async fn take_text(&mut self) -> String {
         String::from_utf8(self.take().await).expect("it is text")
     }
 
+    /// Takes at most so many bytes, and leaves the rest to wait; says how many there were.
+    pub(crate) async fn take_some(&mut self, bytes: usize) -> usize {
+        let (mut buffer, mut taken) = (vec![0; bytes], 0);
+        loop {
+            self.world.settle().await;
+            match self.stream.read(&mut buffer[taken..]).now_or_never() {
+                Some(Ok(count)) if count > 0 => taken += count,
+                _ => return taken,
+            }
+        }
+    }
+
     /// The next response: its head and its body.
-    pub async fn response(&mut self) -> (String, String) {
+    pub(crate) async fn response(&mut self) -> (String, String) {
         self.receive().await;
-        let text = String::from_utf8(std::mem::take(&mut self.arrived)).expect("it is text");
-        let (head, rest) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text:?}"));
+        let bytes = std::mem::take(&mut self.arrived);
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("there is a response");
+        let head = String::from_utf8(bytes[..end].to_vec()).expect("a head is text");
         let length = head.to_lowercase().lines().find_map(|line| {
             line.strip_prefix("content-length: ").map(|value| value.parse::<usize>().expect("it is a number"))
         });
-        let (body, next) = rest.split_at(length.unwrap_or(0));
+        let (body, next) = bytes[end + 4..].split_at(length.unwrap_or(0));
         self.arrived = next.into();
-        (head.into(), body.into())
+        (head, String::from_utf8(body.to_vec()).expect("the body is text"))
     }
 
     /// Everything that has arrived when all is quiet, as frames.
-    pub async fn frames(&mut self) -> Vec<Frame> {
+    pub(crate) async fn frames(&mut self) -> Vec<Frame> {
         let bytes = self.take().await;
         let mut rest = &bytes[..];
         let mut frames = Vec::new();
@@ -129,14 +142,14 @@ impl<'a> Wire<'a> {
     }
 
     /// Whether the server has closed the connection, and nothing more will arrive.
-    pub async fn has_ended(&mut self) -> bool {
+    pub(crate) async fn has_ended(&mut self) -> bool {
         self.receive().await;
         self.ended && self.arrived.is_empty()
     }
 }
 
 /// A frame as a client sends it: any first byte, masked.
-pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0xa1, 0x5b, 0x0c, 0x77];
     let mut wire = vec![first];
     match payload.len() {
@@ -156,11 +169,11 @@ pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A text message as a client sends it.
-pub fn text(text: &str) -> Vec<u8> {
+pub(crate) fn text(text: &str) -> Vec<u8> {
     masked(0x81, text.as_bytes())
 }
 
 /// A close as a client sends it.
-pub fn close(code: u16, reason: &str) -> Vec<u8> {
+pub(crate) fn close(code: u16, reason: &str) -> Vec<u8> {
     masked(0x88, &[&code.to_be_bytes(), reason.as_bytes()].concat())
 }

@@ -21,14 +21,14 @@ use crate::probe::{DEAF, HESITANT, PROBE};
 use crate::wire::Wire;
 
 /// How many bytes wait between a client and the server, in each direction.
-pub const SOCKET_BYTES: usize = 64 << 10;
+pub(crate) const SOCKET_BYTES: usize = 64 << 10;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(EngineOptions { rooms_awake_max: 64, compile_cache: None }).expect("the engine starts")
 });
 
 /// The parts of a node that serves the probe as `main`, and as `hesitant` and `deaf` what is like it.
-pub fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) -> NodeParts {
+pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) -> NodeParts {
     let limits = Arc::new(limits);
     let vars = Arc::new(BTreeMap::new());
     let party = |(name, guest): (&str, &[u8])| {
@@ -55,13 +55,13 @@ pub fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) -> Node
 }
 
 /// What a test sees.
-pub struct World {
+pub(crate) struct World {
     clock: TestClock,
-    pub server: Server,
+    pub(crate) server: Server,
 }
 
 /// Runs a test in a world with these limits. Everything is on this thread.
-pub fn with_limits(limits: Limits, edge: EdgeLimits, test: impl AsyncFnOnce(&World)) {
+pub(crate) fn with_limits(limits: Limits, edge: EdgeLimits, test: impl AsyncFnOnce(&World)) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
@@ -76,19 +76,19 @@ pub fn with_limits(limits: Limits, edge: EdgeLimits, test: impl AsyncFnOnce(&Wor
 }
 
 /// Runs a test in a world with the default limits.
-pub fn with_world(test: impl AsyncFnOnce(&World)) {
+pub(crate) fn with_world(test: impl AsyncFnOnce(&World)) {
     with_limits(Limits::default(), EdgeLimits::default(), test);
 }
 
 impl World {
     /// Lets everything happen that can happen without time passing. The runtime's own time is paused: it moves only
     /// when every task waits, and nothing else uses it.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
     /// Lets so many milliseconds pass, from one thing that is due to the next.
-    pub async fn advance(&self, ms: u64) {
+    pub(crate) async fn advance(&self, ms: u64) {
         self.settle().await;
         let until = self.clock.now().after_ms(ms).0;
         while self.clock.step(until) {
@@ -98,24 +98,24 @@ impl World {
     }
 
     /// What a future gives when all is quiet, if anything.
-    pub async fn quiet<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn quiet<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         tokio::time::timeout(Duration::from_millis(1), future).await.ok()
     }
 
     /// When it will be in so many milliseconds.
-    pub fn after_ms(&self, ms: u64) -> party_core::ids::Timestamp {
+    pub(crate) fn after_ms(&self, ms: u64) -> party_core::ids::Timestamp {
         self.clock.now().after_ms(ms)
     }
 
     /// A new connection.
-    pub async fn dial(&self) -> Wire<'_> {
+    pub(crate) async fn dial(&self) -> Wire<'_> {
         let (near, far) = tokio::io::duplex(SOCKET_BYTES);
         self.server.inject(far).expect("there is a place");
         Wire::new(self, near)
     }
 
     /// A new WebSocket, its handshake done.
-    pub async fn connect(&self, path: &str) -> Wire<'_> {
+    pub(crate) async fn connect(&self, path: &str) -> Wire<'_> {
         let mut wire = self.dial().await;
         wire.send(upgrade(path)).await;
         let (head, _) = wire.response().await;
@@ -125,7 +125,7 @@ impl World {
 }
 
 /// A request to open a WebSocket.
-pub fn upgrade(path: &str) -> String {
+pub(crate) fn upgrade(path: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nhost: edge\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
