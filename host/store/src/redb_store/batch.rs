@@ -1,8 +1,8 @@
 //! Writing: one batch as one transaction.
 //!
 //! The commits of one room are first put together, so that a room is touched once however many turns it took, and
-//! rooms are written in order of their keys, so that neighbours share the work. Nothing is written before every
-//! commit has been checked against the record of its room.
+//! rooms are written in order of their keys, so that neighbours share the work. Each room's commits are checked
+//! against its record before it is written; one that is refused takes the whole transaction with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use party_core::address::RoomAddress;
 use party_core::commit::{Alarm, RoomCommit, RoomRecord};
 use party_core::ids::CommitSeq;
-use redb::{Table, WriteTransaction};
+use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::redb_store::layout::{
     ALARMS, META, ROOMS, STATE_KEY, State, StoredRecord, Tally, alarm_key, decode_record, encode_record,
@@ -158,7 +158,6 @@ impl<'a> RoomWrite<'a> {
 }
 
 fn rows_get(rows: &Rows<'_>, key: &[u8]) -> Result<Option<Vec<u8>>, Trouble> {
-    use redb::ReadableTable as _;
     Ok(rows.get(key)?.map(|sealed| sealed.value().to_vec()))
 }
 

@@ -18,9 +18,9 @@ use rustix::io::Errno;
 
 use crate::redb_store::device::{Cache, Device};
 use crate::testing::chance::Chance;
+use crate::testing::simulated_disk::images::{Change, Images};
 
-/// What a disk writes whole or not at all.
-const SECTOR_BYTES: usize = 512;
+mod images;
 
 /// What goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,10 +59,7 @@ pub struct SimulatedDisk {
 }
 
 struct Disk {
-    live: Vec<u8>,
-    durable: Vec<u8>,
-    /// Changes since the last sync, in order.
-    pending: Vec<Change>,
+    images: Images,
     powered: bool,
     faults: VecDeque<DiskFault>,
     /// Which opening may use the disk; none after it was closed.
@@ -72,20 +69,6 @@ struct Disk {
     /// The last acknowledged batch, as noted, and the notes since the last power cut.
     acknowledged: u64,
     notes: Vec<u64>,
-}
-
-#[derive(Clone)]
-enum Change {
-    Write { offset: usize, bytes: Vec<u8> },
-    Length(usize),
-}
-
-/// What a power cut leaves of a change.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Survival {
-    Kept,
-    Torn,
-    Lost,
 }
 
 /// Kinds of operations, by what can strike them.
@@ -104,27 +87,22 @@ impl SimulatedDisk {
 
     /// A disk that holds `image`, with a note that batch `acknowledged` was the last.
     pub fn from_image(seed: u64, image: Vec<u8>, acknowledged: u64) -> SimulatedDisk {
-        let (durable, pending, chance) = (image.clone(), Vec::new(), Chance::new(seed));
-        let (powered, faults, open, openings) = (true, VecDeque::new(), None, 0);
-        let notes = Vec::new();
         let disk = Disk {
-            live: image,
-            durable,
-            pending,
-            powered,
-            faults,
-            open,
-            openings,
-            chance,
+            images: Images::new(image),
+            powered: true,
+            faults: VecDeque::new(),
+            open: None,
+            openings: 0,
+            chance: Chance::new(seed),
             acknowledged,
-            notes,
+            notes: Vec::new(),
         };
         SimulatedDisk { disk: Arc::new(Mutex::new(disk)) }
     }
 
     /// What reads of the disk see.
     pub fn image(&self) -> Vec<u8> {
-        self.disk().live.clone()
+        self.disk().images.live.clone()
     }
 
     /// Plans faults, in place of those before. Each begins to count when the one before it is over.
@@ -170,19 +148,10 @@ impl SimulatedDisk {
     /// came back.
     pub fn forget_unsynced(&self) {
         let mut disk = self.disk();
-        disk.pending.clear();
-        let durable = disk.durable.clone();
-        disk.live = durable;
+        disk.images.drop_pending();
+        disk.images.reread();
         disk.open = None;
         disk.faults.clear();
-    }
-
-    /// Empties the disk, as when an unfinished file is removed.
-    pub fn erase(&self) {
-        let mut disk = self.disk();
-        disk.live.clear();
-        disk.durable.clear();
-        disk.pending.clear();
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
@@ -213,7 +182,7 @@ impl Disk {
             FaultKind::Space => Err(Errno::NOSPC.into()),
             FaultKind::Read | FaultKind::Write | FaultKind::SyncWaiting => Err(Errno::IO.into()),
             FaultKind::SyncDropped => {
-                self.pending.clear();
+                self.images.drop_pending();
                 Err(Errno::IO.into())
             }
             FaultKind::SyncLie => Ok(Admitted::Seemingly),
@@ -230,49 +199,13 @@ impl Disk {
         }
     }
 
-    fn change(&mut self, change: Change) {
-        change.clone().apply(&mut self.live);
-        self.pending.push(change);
-    }
-
-    /// The durable image becomes what a power cut leaves of it and of the changes since the last sync.
+    /// The power was cut.
     fn survive(&mut self) {
-        // Some cuts take everything, some nothing, and some all but one change: the last is the hardest.
-        let mood = self.chance.below(5);
-        let pending = std::mem::take(&mut self.pending);
-        let odd = self.chance.index(pending.len().max(1));
-        for (index, change) in pending.into_iter().enumerate() {
-            let fate = match mood {
-                0 => Survival::Lost,
-                1 => Survival::Kept,
-                2 if index == odd => Survival::Torn,
-                2 => Survival::Kept,
-                _ => *self.chance.pick(&[Survival::Kept, Survival::Kept, Survival::Torn, Survival::Lost]),
-            };
-            match (fate, change) {
-                (Survival::Kept, change) => change.apply(&mut self.durable),
-                (Survival::Torn, Change::Write { offset, bytes }) => self.tear(offset, &bytes),
-                (Survival::Lost, _) | (Survival::Torn, Change::Length(_)) => {}
-            }
-        }
-        self.live.clone_from(&self.durable);
+        self.images.survive(&mut self.chance);
         // The note is never synced: any of those since the last cut may be the one that is left.
         let notes = std::mem::take(&mut self.notes);
         if !notes.is_empty() && !self.chance.one_in(4) {
             self.acknowledged = *self.chance.pick(&notes);
-        }
-    }
-
-    fn tear(&mut self, offset: usize, bytes: &[u8]) {
-        let mut done = 0;
-        while done < bytes.len() {
-            let at = offset + done;
-            let sector = (SECTOR_BYTES - at % SECTOR_BYTES).min(bytes.len() - done);
-            if self.chance.one_in(2) {
-                let bytes = bytes[done..done + sector].to_vec();
-                Change::Write { offset: at, bytes }.apply(&mut self.durable);
-            }
-            done += sector;
         }
     }
 }
@@ -297,21 +230,6 @@ impl FaultKind {
     }
 }
 
-impl Change {
-    fn apply(self, image: &mut Vec<u8>) {
-        match self {
-            Change::Write { offset, bytes } => {
-                let end = offset + bytes.len();
-                if image.len() < end {
-                    image.resize(end, 0);
-                }
-                image[offset..end].copy_from_slice(&bytes);
-            }
-            Change::Length(len) => image.resize(len, 0),
-        }
-    }
-}
-
 impl Device for SimulatedDisk {
     fn open(&self, cache: Cache) -> io::Result<Box<dyn StorageBackend>> {
         let mut disk = self.disk();
@@ -322,11 +240,7 @@ impl Device for SimulatedDisk {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "the simulated disk is open already"));
         }
         if cache == Cache::Suspect {
-            let mut seen = disk.durable.clone();
-            for change in &disk.pending {
-                change.clone().apply(&mut seen);
-            }
-            disk.live = seen;
+            disk.images.reread();
         }
         disk.openings += 1;
         disk.open = Some(disk.openings);
@@ -367,14 +281,14 @@ impl StorageBackend for OpenDisk {
     fn len(&self) -> io::Result<u64> {
         let mut disk = self.disk.disk();
         disk.admit(self.opening, Operation::Read)?;
-        Ok(disk.live.len() as u64)
+        Ok(disk.images.live.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut disk = self.disk.disk();
         disk.admit(self.opening, Operation::Read)?;
         let start = usize::try_from(offset).map_err(io::Error::other)?;
-        let found = start.checked_add(out.len()).and_then(|end| disk.live.get(start..end));
+        let found = start.checked_add(out.len()).and_then(|end| disk.images.live.get(start..end));
         out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
@@ -382,16 +296,14 @@ impl StorageBackend for OpenDisk {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut disk = self.disk.disk();
         disk.admit(self.opening, Operation::Write)?;
-        disk.change(Change::Length(usize::try_from(len).map_err(io::Error::other)?));
+        disk.images.change(Change::Length(usize::try_from(len).map_err(io::Error::other)?));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut disk = self.disk.disk();
         if disk.admit(self.opening, Operation::Sync)? == Admitted::Fully {
-            for change in std::mem::take(&mut disk.pending) {
-                change.apply(&mut disk.durable);
-            }
+            disk.images.sync();
         }
         Ok(())
     }
@@ -400,7 +312,7 @@ impl StorageBackend for OpenDisk {
         let mut disk = self.disk.disk();
         disk.admit(self.opening, Operation::Write)?;
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
-        disk.change(Change::Write { offset, bytes: data.to_vec() });
+        disk.images.change(Change::Write { offset, bytes: data.to_vec() });
         Ok(())
     }
 
