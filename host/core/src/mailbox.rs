@@ -127,7 +127,8 @@ impl Mailbox {
         let spent = self.spent.get_mut(&connection).expect("a message in the mailbox has spent credit");
         spent.events -= 1;
         spent.bytes -= bytes;
-        if spent.events == 0 {
+        // The last one stays: an empty map gives its memory back, and would take it again with the next message.
+        if spent.events == 0 && self.spent.len() > 1 {
             self.spent.remove(&connection);
         }
     }

@@ -70,7 +70,7 @@ pub(crate) struct Spent {
     pub(crate) log_lines_left_out: u32,
 }
 
-/// One event on its way through the guest.
+/// One event on its way through the guest. It is boxed wherever it goes: it is large, and goes far.
 pub struct Turn {
     pub(crate) config: Arc<RoomConfig>,
     pub(crate) state: Box<RoomState>,
@@ -137,8 +137,8 @@ impl Turn {
         event_id: EventId,
         now: Timestamp,
         seed: Seed,
-    ) -> Turn {
-        Turn {
+    ) -> Box<Turn> {
+        Box::new(Turn {
             config,
             state,
             event_id,
@@ -150,7 +150,7 @@ impl Turn {
             logs: Vec::new(),
             fault: None,
             event: Some(event),
-        }
+        })
     }
 
     /// Takes the event, to call the guest with it. There is one.

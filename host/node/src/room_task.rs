@@ -64,7 +64,7 @@ fn still_awake(worker: &Worker, entry: &RoomEntry) -> bool {
     true
 }
 
-fn next_turn(worker: &Worker, entry: &RoomEntry) -> Option<Turn> {
+fn next_turn(worker: &Worker, entry: &RoomEntry) -> Option<Box<Turn>> {
     let now = worker.now();
     let mut core = entry.core.borrow_mut();
     core.on_time(now);
@@ -97,7 +97,11 @@ fn rest(worker: &Worker, entry: &RoomEntry) {
     worker.set_deadline(entry, deadline);
 }
 
-async fn run_guest(instance: &mut Option<Instance>, entry: &RoomEntry, turn: Turn) -> (Turn, TurnEnd) {
+async fn run_guest(
+    instance: &mut Option<Instance>,
+    entry: &RoomEntry,
+    turn: Box<Turn>,
+) -> (Box<Turn>, TurnEnd) {
     if instance.is_none() {
         match entry.party().component.instantiate().await {
             Ok(fresh) => *instance = Some(fresh),
@@ -108,7 +112,7 @@ async fn run_guest(instance: &mut Option<Instance>, entry: &RoomEntry, turn: Tur
     awake.run(turn).await
 }
 
-fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Turn, end: TurnEnd) {
+fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: TurnEnd) {
     let (lines, left_out) = turn.take_logs();
     for line in lines {
         log_guest(entry, line.level, &line.text);

@@ -15,9 +15,10 @@ impl Signal {
     /// Sets it and wakes who waits.
     pub(crate) fn set(&self) {
         if !self.set.replace(true)
-            && let Some(waker) = self.waker.borrow_mut().take()
+            && let Some(waker) = &*self.waker.borrow()
         {
-            waker.wake();
+            // The waker stays: it is the same the next time, and a clone costs more than a look.
+            waker.wake_by_ref();
         }
     }
 

@@ -74,17 +74,17 @@ impl Bench {
         bench
     }
 
-    fn begin(&mut self, message: &Message) -> Turn {
+    fn begin(&mut self, message: &Message) -> Box<Turn> {
         self.room.message(self.connection, message.clone());
         self.room.begin_turn(MOMENT).expect("the message is there")
     }
 
-    fn run(&mut self, turn: Turn) {
+    fn run(&mut self, turn: Box<Turn>) {
         let (turn, end) = self.worker.block_on(self.instance.run(turn));
         self.end(turn, end);
     }
 
-    fn end(&mut self, turn: Turn, end: party_core::event::TurnEnd) {
+    fn end(&mut self, turn: Box<Turn>, end: party_core::event::TurnEnd) {
         self.room.end_turn(turn, end);
         for action in self.room.take_actions() {
             assert!(matches!(action, Action::Output(_)), "{action:?}");

@@ -66,7 +66,7 @@ impl Instance {
     /// # Panics
     ///
     /// If the instance's last turn was dropped or given up: that is a bug of the caller.
-    pub async fn run(&mut self, mut turn: Turn) -> (Turn, TurnEnd) {
+    pub async fn run(&mut self, mut turn: Box<Turn>) -> (Box<Turn>, TurnEnd) {
         assert!(self.callable, "an instance whose last turn did not end in order is never called again");
         self.callable = false;
         let event = turn.take_event();

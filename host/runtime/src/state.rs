@@ -20,7 +20,7 @@ use crate::wasi::WasiState;
 
 /// A guest's only window to the world.
 pub(crate) struct InstanceState {
-    turn: Option<Turn>,
+    turn: Option<Box<Turn>>,
     chance: Option<Box<ChaCha20Rng>>,
     ticks_left: u64,
     pub(crate) limiter: Limiter,
@@ -40,7 +40,7 @@ impl InstanceState {
     }
 
     /// Takes a turn in. Its chance and its time begin anew.
-    pub(crate) fn begin(&mut self, turn: Turn) {
+    pub(crate) fn begin(&mut self, turn: Box<Turn>) {
         assert!(self.turn.is_none(), "one turn at a time");
         self.ticks_left = turn.limits().turn_deadline_ms / TICK_MS;
         self.chance = None;
@@ -49,30 +49,30 @@ impl InstanceState {
     }
 
     /// Gives the turn back, with everything that the guest has written to its output streams.
-    pub(crate) fn end(&mut self) -> Turn {
-        self.wasi.flush(self.turn.as_mut());
+    pub(crate) fn end(&mut self) -> Box<Turn> {
+        self.wasi.flush(self.turn.as_deref_mut());
         self.chance = None;
         self.turn.take().expect("a turn that has begun is here until it ends")
     }
 
     /// The running turn; outside of one, a trap that names the import.
     pub(crate) fn turn(&mut self, import: &'static str) -> Result<&mut Turn> {
-        self.turn.as_mut().ok_or_else(|| Error::new(GuestFault::OutsideOfATurn { import }))
+        self.turn.as_deref_mut().ok_or_else(|| Error::new(GuestFault::OutsideOfATurn { import }))
     }
 
     /// The running turn, if one runs.
     pub(crate) fn turn_if_any(&mut self) -> Option<&mut Turn> {
-        self.turn.as_mut()
+        self.turn.as_deref_mut()
     }
 
     /// The time: 0 outside of a turn.
     pub(crate) fn now(&self) -> Timestamp {
-        self.turn.as_ref().map_or(Timestamp(0), Turn::now)
+        self.turn.as_deref().map_or(Timestamp(0), Turn::now)
     }
 
     /// The party's vars: none outside of a turn.
     pub(crate) fn vars(&self) -> Option<&BTreeMap<String, String>> {
-        self.turn.as_ref().map(Turn::vars)
+        self.turn.as_deref().map(Turn::vars)
     }
 
     /// The turn's chance: one stream for all who ask. Outside of a turn it is the same for everyone.
@@ -89,7 +89,7 @@ impl InstanceState {
 
     /// Logs a line of the guest's, after what it has written to its output streams.
     pub(crate) fn log(&mut self, level: LogLevel, text: Vec<u8>) {
-        self.wasi.drain(self.turn.as_mut());
+        self.wasi.drain(self.turn.as_deref_mut());
         if let Some(turn) = &mut self.turn {
             turn.log(level, text.into());
         }
@@ -97,7 +97,7 @@ impl InstanceState {
 
     /// Hands finished lines of the output streams to the turn.
     pub(crate) fn drain_output(&mut self) {
-        self.wasi.drain(self.turn.as_mut());
+        self.wasi.drain(self.turn.as_deref_mut());
     }
 
     /// Another millisecond has been used up. Lets others run, or ends the turn.

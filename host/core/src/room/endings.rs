@@ -12,8 +12,8 @@ use crate::turn::{Changes, HoldsChange, Subject, Turn};
 
 impl Room {
     /// Takes a turn back, with how it ended.
-    pub fn end_turn(&mut self, turn: Turn, end: TurnEnd) {
-        let Turn { state, event_id, subject, now, changes, fault, .. } = turn;
+    pub fn end_turn(&mut self, turn: Box<Turn>, end: TurnEnd) {
+        let Turn { state, event_id, subject, now, changes, fault, .. } = *turn;
         assert!(self.state.is_none(), "one turn at a time");
         self.state = Some(state);
         let durable = self.gate.durable();

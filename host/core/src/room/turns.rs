@@ -39,7 +39,7 @@ impl Room {
     }
 
     /// The next turn that the guest is to run, if there is one. Events that need no guest are answered here.
-    pub fn begin_turn(&mut self, moment: Moment) -> Option<Turn> {
+    pub fn begin_turn(&mut self, moment: Moment) -> Option<Box<Turn>> {
         loop {
             let lane = self.lane(moment.now)?;
             let now = self.tell_time(moment.now);
@@ -65,7 +65,8 @@ impl Room {
             let event_id = self.next_event_id();
             let state = self.state.take().expect("the lane was open, so the state is home");
             self.away = Away { sessions: state.sessions.len(), requests: state.requests.len() };
-            return Some(Turn::new(Arc::clone(&self.config), state, event, event_id, now, moment.seed));
+            let config = Arc::clone(&self.config);
+            return Some(Turn::new(config, state, event, event_id, now, moment.seed));
         }
     }
 

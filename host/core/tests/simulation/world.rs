@@ -29,7 +29,7 @@ use outside::Client;
 
 /// A turn that is out.
 struct Out {
-    turn: Turn,
+    turn: Box<Turn>,
     draft: Draft,
     chance: Random,
     number: u64,

@@ -219,9 +219,7 @@ impl WebSocket {
                 let mut rest = &unread[..];
                 self.take_frames(&mut rest, &mut frames_left)?;
                 self.unread = unread.slice_ref(rest);
-                if !self.unread.is_empty() {
-                    continue;
-                }
+                continue;
             }
             let read = READ_BUFFER.with_borrow_mut(|buffer| {
                 let mut buffer = ReadBuf::new(buffer);
@@ -230,7 +228,9 @@ impl WebSocket {
                         self.pulse.heard();
                         let mut rest = buffer.filled();
                         self.take_frames(&mut rest, &mut frames_left)?;
-                        self.unread = Bytes::copy_from_slice(rest);
+                        if !rest.is_empty() {
+                            self.unread = Bytes::copy_from_slice(rest);
+                        }
                         Ok(true)
                     }
                     Poll::Ready(_) => Err(Gone),
@@ -253,9 +253,9 @@ impl WebSocket {
         }
     }
 
-    /// Takes frames while they are wanted. What is left in `input` is to be kept.
+    /// Takes frames while they are wanted, as they are when this is called. What is left in `input` is to be kept.
     fn take_frames(&mut self, input: &mut &[u8], frames_left: &mut usize) -> Result<(), Gone> {
-        while *frames_left > 0 && self.wants_bytes() {
+        loop {
             if self.phase == Phase::Discarding {
                 input.advance(input.len());
                 return Ok(());
@@ -266,8 +266,11 @@ impl WebSocket {
                 Err(fault) => self.fail(fault)?,
             }
             *frames_left -= 1;
+            // Asked in this order because most reads are one whole frame.
+            if input.is_empty() || *frames_left == 0 || !self.wants_bytes() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn take(&mut self, received: Received) {
