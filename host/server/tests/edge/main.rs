@@ -4,8 +4,10 @@
 #[expect(dead_code, reason = "the runtime's own tests use the rest")]
 mod guests;
 
+mod answers;
 mod clock;
 mod drain;
+mod fuzz;
 mod handshake;
 mod http;
 mod network;
