@@ -6,6 +6,7 @@ mod guests;
 
 mod answers;
 mod clock;
+mod damage;
 mod drain;
 mod fuzz;
 mod handshake;
