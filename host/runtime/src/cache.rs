@@ -1,4 +1,4 @@
-//! The compile cache: compiled code by the digest of its component.
+//! The compile cache: compiled code by the digest of what was compiled, the [rewritten](crate::rewrite) component.
 //!
 //! What is in it is run as native code, so the directory belongs to this user alone (0700, refused otherwise), its
 //! files too (0600), and nothing else ever fills it. A file that is damaged or cut off is not used but made
@@ -32,6 +32,9 @@ use crate::component::Digest;
 
 /// The end of a whole file.
 const MAGIC: [u8; 8] = *b"PTYCWASM";
+/// What stands in a file; files of another scheme have other names and are never found. 1: components as their authors
+/// made them. 2: rewritten ones.
+const SCHEME: u32 = 2;
 /// Digest, length and magic.
 const TRAILER_BYTES: u64 = 48;
 /// What the cache may hold; beyond it the oldest files go.
@@ -96,6 +99,7 @@ impl CompileCache {
             return Err(CacheError::OpenToOthers { path: directory, owner, user, mode });
         }
         let mut hasher = DefaultHasher::new();
+        SCHEME.hash(&mut hasher);
         engine.precompile_compatibility_hash().hash(&mut hasher);
         Ok(CompileCache { directory, configuration: hasher.finish(), written: AtomicU64::new(0) })
     }

@@ -7,10 +7,14 @@ use std::sync::Arc;
 use party_core::event::{DropCause, Handlers};
 use party_core::limits::Limits;
 use sha2::{Digest as _, Sha256};
+use wasmtime::component::InstancePre;
 
-use crate::bindings::RoomOnlyPre;
+use crate::bindings::RoomOnlyIndices;
+use crate::capture::NotCapturable;
 use crate::engine::Engine;
+use crate::image::Image;
 use crate::instance::Instance;
+use crate::snapshot::LayoutKey;
 use crate::state::InstanceState;
 
 /// The SHA-256 of a component's bytes: its identity.
@@ -35,39 +39,48 @@ impl fmt::Display for Digest {
 pub struct Component(Arc<Parts>);
 
 struct Parts {
-    linked: RoomOnlyPre<InstanceState>,
+    linked: Linked,
     digest: Digest,
     handlers: Handlers,
+    image: Result<Image, NotCapturable>,
     vars: Arc<BTreeMap<String, String>>,
     limits: Arc<Limits>,
     engine: Engine,
+}
+
+/// Code with its imports, and where its exports are.
+#[derive(Clone)]
+pub(crate) struct Linked {
+    pub(crate) instance: InstancePre<InstanceState>,
+    pub(crate) indices: RoomOnlyIndices,
 }
 
 impl Component {
     /// A component of which it is not known yet what it can do.
     pub(crate) fn new(
         engine: Engine,
-        linked: RoomOnlyPre<InstanceState>,
+        linked: Linked,
         digest: Digest,
         vars: Arc<BTreeMap<String, String>>,
         limits: Arc<Limits>,
     ) -> Component {
         let handlers = Handlers::default();
-        Component(Arc::new(Parts { linked, digest, handlers, vars, limits, engine }))
+        let image = Err(NotCapturable::Rewriting("it is being loaded".into()));
+        Component(Arc::new(Parts { linked, digest, handlers, image, vars, limits, engine }))
     }
 
-    /// This component with what an instance of it says that it can do.
-    pub(crate) async fn probed(self) -> Result<Component, DropCause> {
-        let handlers = Instance::start(&self).await?.handlers();
+    /// This component with what an instance of it says that it can do, and what it is before its first turn.
+    pub(crate) fn with(&self, handlers: Handlers, image: Result<Image, NotCapturable>) -> Component {
         let Parts { linked, digest, vars, limits, engine, .. } = &*self.0;
-        Ok(Component(Arc::new(Parts {
+        Component(Arc::new(Parts {
             linked: linked.clone(),
             digest: *digest,
             handlers,
+            image,
             vars: Arc::clone(vars),
             limits: Arc::clone(limits),
             engine: engine.clone(),
-        })))
+        }))
     }
 
     /// Its identity.
@@ -86,7 +99,16 @@ impl Component {
         Instance::start(self).await
     }
 
-    pub(crate) fn linked(&self) -> &RoomOnlyPre<InstanceState> {
+    /// Which snapshots are of this component. `None` if its instances cannot be captured.
+    pub fn layout_key(&self) -> Option<LayoutKey> {
+        self.0.image.as_ref().ok().map(|image| image.layout_key)
+    }
+
+    pub(crate) fn image_or_why(&self) -> Result<&Image, &NotCapturable> {
+        self.0.image.as_ref()
+    }
+
+    pub(crate) fn linked(&self) -> &Linked {
         &self.0.linked
     }
 

@@ -10,6 +10,7 @@ use wasmtime::component::Linker;
 use crate::cache::{CacheError, CompileCache};
 use crate::config;
 use crate::imports;
+use crate::snapshot::Touched;
 use crate::state::InstanceState;
 use crate::ticker::Ticker;
 use crate::wasi;
@@ -52,6 +53,7 @@ struct Parts {
     ticker: Ticker,
     linker: Linker<InstanceState>,
     cache: Option<CompileCache>,
+    touched: Touched,
     wasm: wasmtime::Engine,
     rooms_awake_max: u32,
 }
@@ -69,7 +71,7 @@ impl Engine {
         let cache =
             options.compile_cache.map(|directory| CompileCache::open(directory, &wasm)).transpose()?;
         let ticker = Ticker::start(wasm.clone()).map_err(EngineError::Ticker)?;
-        Ok(Engine(Arc::new(Parts { ticker, linker, cache, wasm, rooms_awake_max })))
+        Ok(Engine(Arc::new(Parts { ticker, linker, cache, touched: Touched::new(), wasm, rooms_awake_max })))
     }
 
     /// How many rooms can be awake: what was asked for, or less if the system allows less.
@@ -87,6 +89,10 @@ impl Engine {
 
     pub(crate) fn cache(&self) -> Option<&CompileCache> {
         self.0.cache.as_ref()
+    }
+
+    pub(crate) fn touched(&self) -> &Touched {
+        &self.0.touched
     }
 
     pub(crate) fn ticker(&self) -> &Ticker {

@@ -9,11 +9,13 @@ use party_core::message::Message;
 use party_core::turn::Turn;
 use wasmtime::{Result, Store};
 
+use crate::access::{Access, Accessors};
 use crate::bindings::RoomOnly;
 use crate::bindings::exports::party::server::guest::{Outcome as GuestOutcome, StartReason as GuestReason};
 use crate::bindings::party::server::types::{
     BodyParam, CloseFrameParam, Failure, MessageParam, Progress, RequestParam,
 };
+use crate::capture::NotCapturable;
 use crate::component::Component;
 use crate::imports::{failure, headers};
 use crate::state::InstanceState;
@@ -26,6 +28,7 @@ const TICKS_BEFORE_YIELD: u64 = 1;
 pub struct Instance {
     store: Store<InstanceState>,
     guest: RoomOnly,
+    opened: wasmtime::component::Instance,
     handlers: Handlers,
     fuel_used: u64,
     /// False from the beginning of a turn to its orderly end.
@@ -44,17 +47,18 @@ impl Instance {
         store.set_fuel(limits.turn_fuel_max).expect("the engine counts fuel");
         let ticking = component.engine().ticker().ticking();
         let started = async {
-            let guest = component.linked().instantiate_async(&mut store).await?;
+            let opened = component.linked().instance.instantiate_async(&mut store).await?;
+            let guest = component.linked().indices.load(&mut store, &opened)?;
             let handlers = guest.party_server_guest().call_capabilities(&mut store).await?;
-            Ok((guest, handlers))
+            Ok((opened, guest, handlers))
         };
         let started: Result<_> = started.await;
         drop(ticking);
-        let (guest, handlers) = started.map_err(|error| start_cause(&error, limits))?;
+        let (opened, guest, handlers) = started.map_err(|error| start_cause(&error, limits))?;
         store.data_mut().end_start();
         let handlers = Handlers(handlers.as_array()[0]);
         let component = component.clone();
-        Ok(Instance { store, guest, handlers, fuel_used: 0, callable: true, component })
+        Ok(Instance { store, guest, opened, handlers, fuel_used: 0, callable: true, component })
     }
 
     /// Runs one turn: calls the export that takes its event.
@@ -93,6 +97,25 @@ impl Instance {
     /// Which handlers the prologue said are real.
     pub fn handlers(&self) -> Handlers {
         self.handlers
+    }
+
+    pub(crate) fn component(&self) -> &Component {
+        &self.component
+    }
+
+    /// Whether the last turn ended in order.
+    pub(crate) fn is_callable(&self) -> bool {
+        self.callable
+    }
+
+    /// Opens its memories and globals. Not in a turn.
+    pub(crate) fn open<'a>(&'a mut self, accessors: &'a Accessors) -> Access<'a> {
+        Access::open(accessors, &mut self.store, self.opened)
+    }
+
+    /// Whether the guest holds the WASI handles that its prologue opened, and no others.
+    pub(crate) fn check_handles(&mut self) -> std::result::Result<(), NotCapturable> {
+        self.store.data_mut().wasi.check_handles().map_err(|handles| NotCapturable::Handles { handles })
     }
 
     /// Linear memory in use, in bytes.

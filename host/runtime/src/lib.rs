@@ -6,20 +6,29 @@
 //! runs one, the [`Turn`](party_core::turn::Turn) is in the store, and the imports read it and append to it,
 //! nothing else.
 //!
+//! An instance can be captured between two turns, as a [`Snapshot`](snapshot::Snapshot), and be made again of it later,
+//! elsewhere, in the middle of an await. For that a component is [rewritten](rewrite) when it is loaded.
+//!
 //! What must hold: a guest has no other memory, time or chance than the room gives it; whatever it does ends in
 //! bounded time and memory; a trapped instance is never called again.
 
+pub mod capture;
 pub mod component;
 pub mod engine;
 pub mod instance;
 pub mod load;
+pub mod restore;
+pub mod snapshot;
 
+mod access;
 mod bindings;
 pub mod cache;
 mod checks;
 mod config;
+mod image;
 mod imports;
 mod limiter;
+mod rewrite;
 mod state;
 mod ticker;
 mod traps;

@@ -13,10 +13,19 @@ use party_core::event::DropCause;
 use party_core::limits::Limits;
 use thiserror::Error;
 
-use crate::bindings::RoomOnlyPre;
+use crate::access::Accessors;
+use crate::bindings::RoomOnlyIndices;
+use crate::capture::NotCapturable;
 use crate::checks;
-use crate::component::{Component, Digest};
+use crate::component::{Component, Digest, Linked};
 use crate::engine::Engine;
+use crate::image::Image;
+use crate::rewrite::{State, rewrite};
+
+/// The engine's word for a component: code.
+type Compiled = wasmtime::component::Component;
+/// What reads an instance's state, and which state there is.
+type Readable = Result<(Accessors, State), NotCapturable>;
 
 /// The largest component, in bytes: 64 MiB.
 pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
@@ -155,21 +164,45 @@ impl Engine {
     ) -> Result<Component, LoadError> {
         checks::check(bytes, limits)?;
         let digest = Digest::of(bytes);
-        let compiled = self.compile(bytes, digest)?;
-        let linked = self
-            .linker()
-            .instantiate_pre(&compiled)
-            .map_err(|error| LoadError::Link(format!("{error:#}")))?;
-        let linked = RoomOnlyPre::new(linked).map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        let (compiled, readable) = self.compile_readable(bytes, digest)?;
+        let linked = self.link(&compiled)?;
         let component = Component::new(self.clone(), linked, digest, Arc::clone(vars), Arc::clone(limits));
-        run_here(component.probed()).map_err(LoadError::Start)
+        let loaded = run_here(probe(component, readable)).map_err(LoadError::Start)?;
+        if let Err(reason) = loaded.capturable() {
+            tracing::warn!(%digest, %reason, "rooms of a component cannot sleep");
+        }
+        Ok(loaded)
     }
 
-    fn compile(&self, bytes: &[u8], digest: Digest) -> Result<wasmtime::component::Component, LoadError> {
+    /// Compiles the component with accessors to its memory, or, if it cannot have any, as it is.
+    fn compile_readable(&self, bytes: &[u8], digest: Digest) -> Result<(Compiled, Readable), LoadError> {
+        let reason = match rewrite(bytes) {
+            Ok(rewritten) => match self.compile(&rewritten.bytes, Digest::of(&rewritten.bytes)) {
+                Ok(compiled) => match Accessors::find(&compiled, &rewritten.state) {
+                    Some(accessors) => return Ok((compiled, Ok((accessors, rewritten.state)))),
+                    None => NotCapturable::Rewriting("they are not there".into()),
+                },
+                // Perhaps it is the component's own fault; then that is what is told.
+                Err(error) => NotCapturable::Rewriting(error.to_string()),
+            },
+            Err(reason) => reason,
+        };
+        Ok((self.compile(bytes, digest)?, Err(reason)))
+    }
+
+    fn link(&self, compiled: &Compiled) -> Result<Linked, LoadError> {
+        let link_error = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
+        let instance = self.linker().instantiate_pre(compiled).map_err(link_error)?;
+        let indices = RoomOnlyIndices::new(&instance).map_err(link_error)?;
+        Ok(Linked { instance, indices })
+    }
+
+    /// `digest` is that of these very bytes: what is compiled, not what its author made.
+    fn compile(&self, bytes: &[u8], digest: Digest) -> Result<Compiled, LoadError> {
         let compile_error = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
         let Some(cache) = self.cache() else {
             tracing::info!(%digest, bytes = bytes.len(), "compiling a component");
-            return wasmtime::component::Component::new(self.wasm(), bytes).map_err(compile_error);
+            return Compiled::new(self.wasm(), bytes).map_err(compile_error);
         };
         if let Some(component) = cache.get(self.wasm(), digest) {
             return Ok(component);
@@ -178,6 +211,26 @@ impl Engine {
         let compiled = self.wasm().precompile_component(bytes).map_err(compile_error)?;
         tracing::info!(%digest, compiled_bytes = compiled.len(), "compiled");
         cache.put(self.wasm(), digest, &compiled).map_err(compile_error)
+    }
+}
+
+/// Asks one instance what it can do, and compares two: what they have in common is what snapshots are compared with.
+async fn probe(component: Component, readable: Readable) -> Result<Component, DropCause> {
+    let mut first = component.instantiate().await?;
+    let handlers = first.handlers();
+    let image = readable.and_then(|(accessors, state)| {
+        Image::of(accessors, &mut first, &state, component.digest())
+            .map_err(|error| NotCapturable::Reading(format!("{error:#}")))
+    });
+    drop(first);
+    let loaded = component.with(handlers, image);
+    if loaded.capturable().is_err() {
+        return Ok(loaded);
+    }
+    match loaded.instantiate().await?.capture() {
+        Ok(difference) if loaded.is_fresh(&difference) => Ok(loaded),
+        Ok(_) => Ok(component.with(handlers, Err(NotCapturable::BaseDiffers))),
+        Err(reason) => Ok(component.with(handlers, Err(reason))),
     }
 }
 

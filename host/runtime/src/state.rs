@@ -85,6 +85,7 @@ impl InstanceState {
     pub(crate) fn end_start(&mut self) {
         self.chance = None;
         self.wasi.flush(None);
+        self.wasi.end_prologue();
     }
 
     /// Logs a line of the guest's, after what it has written to its output streams.

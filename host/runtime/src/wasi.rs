@@ -7,6 +7,7 @@
 
 mod clocks;
 mod command_line;
+mod handles;
 mod output;
 mod poll;
 mod random;
@@ -18,12 +19,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use party_core::ids::Timestamp;
 use party_core::turn::Turn;
 use wasmtime::Result;
-use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
+use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemCtx, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::{cli, clocks as wasi_clocks, filesystem, random as wasi_random};
 use wasmtime_wasi_io::bindings::wasi::io;
 
 use crate::state::InstanceState;
+use handles::Handles;
 use output::Output;
 
 /// Streams, pollables and errors that a guest may hold at once.
@@ -57,6 +59,7 @@ pub(crate) const OFFERED: [&str; 20] = [
 pub(crate) struct WasiState {
     pub(crate) table: ResourceTable,
     filesystem: WasiFilesystemCtx,
+    handles: Handles,
     output: Arc<Output>,
     /// Nanoseconds since 1970, shared with the pollables that wait for it.
     now_ns: Arc<AtomicU64>,
@@ -69,6 +72,7 @@ impl Default for WasiState {
         WasiState {
             table,
             filesystem: WasiFilesystemCtx::default(),
+            handles: Handles::default(),
             output: Arc::default(),
             now_ns: Arc::default(),
         }
@@ -80,6 +84,21 @@ impl WasiState {
     pub(crate) fn set_time(&mut self, now: Timestamp) {
         let now_ns = now.0.saturating_mul(1_000_000);
         self.now_ns.fetch_max(now_ns, Ordering::Relaxed);
+    }
+
+    /// From now on the handles that are open are the ones that every instance has.
+    pub(crate) fn end_prologue(&mut self) {
+        self.handles = Handles::of(&mut self.table);
+    }
+
+    /// Whether exactly those are open. Otherwise how many are.
+    pub(crate) fn check_handles(&mut self) -> std::result::Result<(), usize> {
+        self.handles.check(&mut self.table)
+    }
+
+    /// A guest drops a handle.
+    pub(crate) fn dropped<T: 'static>(&mut self, handle: &Resource<T>) {
+        self.handles.dropped(handle.rep());
     }
 
     /// Hands finished lines to the turn; without one they are thrown away.

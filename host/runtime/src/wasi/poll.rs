@@ -28,6 +28,7 @@ impl poll::HostPollable for InstanceState {
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> Result<()> {
+        self.wasi.dropped(&pollable);
         poll::HostPollable::drop(&mut self.wasi.table, pollable)
     }
 }

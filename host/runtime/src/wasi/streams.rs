@@ -19,6 +19,7 @@ impl streams::Host for InstanceState {
 
 impl HostOutputStream for InstanceState {
     async fn drop(&mut self, stream: Output) -> Result<()> {
+        self.wasi.dropped(&stream);
         HostOutputStream::drop(&mut self.wasi.table, stream).await
     }
 
@@ -77,6 +78,7 @@ impl HostOutputStream for InstanceState {
 
 impl HostInputStream for InstanceState {
     async fn drop(&mut self, stream: Input) -> Result<()> {
+        self.wasi.dropped(&stream);
         HostInputStream::drop(&mut self.wasi.table, stream).await
     }
 

@@ -26,7 +26,8 @@ use crate::room::{ENGINE, TestRoom, block_on, small_limits, vars};
 /// Bytes that one component is drawn from.
 const DRAWN_BYTES: usize = 8 << 10;
 
-fn seeds(count: u64) -> Range<u64> {
+/// The seeds to try: so many, or more, or the one that is asked for.
+pub(crate) fn seeds(count: u64) -> Range<u64> {
     match env::var("PARTY_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => seed..seed + 1,
         None if env::var_os("PARTY_LONG").is_some() => 0..count * 100,
@@ -41,7 +42,7 @@ fn drawn(seed: u64) -> Vec<u8> {
 }
 
 /// Says which seed it was if the test ends while this is there.
-struct Trying(u64);
+pub(crate) struct Trying(pub(crate) u64);
 
 impl Drop for Trying {
     fn drop(&mut self) {

@@ -11,9 +11,11 @@ use party_core::limits::Limits;
 use party_core::message::{CloseFrame, Message};
 use party_core::room::{Action, Moment, Room, RoomConfig};
 use party_core::storage::RoomStorage;
+use party_runtime::capture::NotCapturable;
 use party_runtime::component::Component;
 use party_runtime::engine::{Engine, EngineOptions};
 use party_runtime::instance::Instance;
+use party_runtime::snapshot::Snapshot;
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
 
@@ -58,6 +60,7 @@ pub(crate) struct TestRoom {
     epoch: Epoch,
     instance: Option<Instance>,
     keeps_dropped_instances: bool,
+    naps: bool,
     now: Timestamp,
     turns: u64,
     /// How each turn ended, oldest first.
@@ -81,7 +84,8 @@ impl TestRoom {
         TestRoom::new(load(guest, limits.clone()), limits)
     }
 
-    fn new(component: Component, limits: Limits) -> TestRoom {
+    /// A room of a component that is loaded.
+    pub(crate) fn new(component: Component, limits: Limits) -> TestRoom {
         let store = MemoryStore::default();
         let address = Arc::new(RoomAddress::new("project", "party", "room").expect("it is an address"));
         let storage = store.storage(&address);
@@ -116,6 +120,7 @@ impl TestRoom {
             epoch,
             instance: None,
             keeps_dropped_instances: false,
+            naps: false,
             now: START,
             turns: 0,
             ends: Vec::new(),
@@ -143,8 +148,54 @@ impl TestRoom {
             self.logs.extend(logs);
             self.logs_left_out += left_out;
             self.ends.push(end.clone());
+            let dropped = matches!(end, TurnEnd::Dropped(_));
             self.room.end_turn(turn, end);
+            if self.naps && !dropped {
+                self.nap().await;
+            }
         }
+    }
+
+    /// From now on sleeps after every turn.
+    pub(crate) fn nap_always(&mut self) {
+        self.naps = true;
+    }
+
+    /// Sleeps and wakes: the instance is captured, and another takes its place. Every way leads to the same snapshot.
+    pub(crate) async fn nap(&mut self) {
+        let component = self.component.clone();
+        self.move_to(&component).await;
+    }
+
+    /// Sleeps, and wakes as an instance of this component.
+    pub(crate) async fn move_to(&mut self, component: &Component) {
+        let Some(mut instance) = self.instance.take() else { return };
+        let snapshot = instance.capture().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(instance.capture_by_comparing().as_ref(), Ok(&snapshot));
+        assert_eq!(snapshot.memory_bytes(), instance.memory_bytes());
+        drop(instance);
+        let read = Snapshot::decode(&snapshot.encode(), snapshot.memory_bytes());
+        assert_eq!(read.as_ref(), Ok(&snapshot));
+        let restored = component.restore(&snapshot).await;
+        let mut restored = restored.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(restored.capture().as_ref(), Ok(&snapshot));
+        assert_eq!(restored.memory_bytes(), snapshot.memory_bytes());
+        self.instance = Some(restored);
+    }
+
+    /// What its instance is now.
+    pub(crate) fn capture(&mut self) -> Result<Snapshot, NotCapturable> {
+        self.instance.as_mut().expect("the room is awake").capture()
+    }
+
+    /// Whether there is an instance.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.instance.is_some()
+    }
+
+    /// The code that it runs.
+    pub(crate) fn component(&self) -> &Component {
+        &self.component
     }
 
     fn act(&mut self) {
