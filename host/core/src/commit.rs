@@ -2,8 +2,13 @@
 //!
 //! A room's commits are numbered without gaps. Each holds the key-value changes of one turn and the whole record
 //! of the room as that turn leaves it, so that the last record alone says where a room stands.
+//!
+//! Beside that a commit may change what is kept of the room's memory: the checkpoint, which is the whole of it as a
+//! commit left it, and the journal, which holds what has happened since. A turn that the journal records may leave its
+//! key-value changes to the commit that carries the next checkpoint; the store does not look into a record.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -58,6 +63,85 @@ pub struct RoomRecord {
     /// Ids below this bound may have been given out. A new life begins here. An id can be remembered only by a
     /// commit, so the reservation rides on the first commit of each life and costs none of its own.
     pub ids_reserved: u64,
+    /// The last commit that changed keys, values or the alarm. A checkpoint that an earlier commit carries is of no
+    /// use to a room that starts again: its memory would not fit to its storage.
+    pub moved_at: CommitSeq,
+    /// When the memory that is kept has something to do by itself: a sleep ends, or what is pending is overdue.
+    pub memory_due: Option<Timestamp>,
+}
+
+impl RoomRecord {
+    /// When the room must be woken, if nothing else wakes it before: for its alarm, or for what its memory waits for.
+    pub fn wakes_at(&self) -> Option<Timestamp> {
+        self.alarm.map(|alarm| alarm.at).into_iter().chain(self.memory_due).min()
+    }
+}
+
+/// A component, by the SHA-256 of its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ComponentDigest(pub [u8; 32]);
+
+impl fmt::Display for ComponentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ComponentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ComponentDigest({self})")
+    }
+}
+
+/// What a commit does to what is kept of a room's memory. All of it belongs to one component: checkpoint and journal
+/// are of no use to another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MemoryChange {
+    /// A record of this commit goes to the end of the journal.
+    Append(JournalRecord),
+    /// The checkpoint is replaced by one of the room as this commit leaves it; the journal ends with that.
+    Checkpoint(NewCheckpoint),
+    /// Checkpoint and journal go: that memory is no more. If there is a record, a new journal begins with it.
+    Forget {
+        /// The first record of the new journal.
+        then: Option<JournalRecord>,
+    },
+}
+
+/// What the journal keeps of one commit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JournalRecord {
+    /// The component that the turn ran on: that of the checkpoint and of the records before it.
+    pub component: ComponentDigest,
+    /// The record, opaque to the store.
+    pub bytes: Bytes,
+}
+
+/// A checkpoint that is to be kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewCheckpoint {
+    /// The component without which it is worth nothing; the store must have it.
+    pub component: ComponentDigest,
+    /// Where its bytes are, opaque to the store.
+    pub bytes: CheckpointBytes,
+}
+
+/// Where the bytes of a checkpoint are when it is committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CheckpointBytes {
+    /// Here: they are written with the commit.
+    Inline(Bytes),
+    /// In the store already; the commit only points to them.
+    Staged(StagedCheckpoint),
+}
+
+/// Bytes that the store holds for the next checkpoint of one room. It forgets them if no commit takes them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StagedCheckpoint {
+    /// The store's own number for them.
+    pub id: u64,
+    /// How many there are.
+    pub bytes: u64,
 }
 
 /// One turn's lasting effect.
@@ -69,4 +153,6 @@ pub struct RoomCommit {
     pub record: RoomRecord,
     /// The keys and values that it changed.
     pub changes: KvChanges,
+    /// What becomes of what is kept of its memory; mostly nothing, and then it is a null pointer that travels.
+    pub memory: Option<Box<MemoryChange>>,
 }

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use party_core::address::RoomAddress;
-use party_core::commit::Alarm;
 use party_core::event::NewConnection;
 use party_core::http::{Request, Response};
-use party_core::ids::RequestId;
+use party_core::ids::{RequestId, Timestamp};
 use party_core::message::CloseFrame;
 use party_core::profile::CLOSE_GOING_AWAY;
 use party_core::room::Refusal;
@@ -133,7 +132,7 @@ struct Made {
     workers: Vec<(Chance, mpsc::UnboundedReceiver<ToWorker>)>,
     commits: mpsc::UnboundedSender<Vec<CommitRequest>>,
     committer: Committer,
-    alarms: Vec<Vec<(RoomAddress, Alarm)>>,
+    wakes: Vec<Vec<(RoomAddress, Timestamp)>>,
 }
 
 fn make(mut parts: NodeParts) -> Result<Made, StartError> {
@@ -152,21 +151,21 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         workers: senders,
     };
     let node = Node { shared: Arc::new(shared) };
-    let mut alarms = vec![Vec::new(); count];
-    node.store().alarms(&mut |address, alarm| {
-        alarms[node.worker_of(address).0].push((address.clone(), alarm));
+    let mut wakes = vec![Vec::new(); count];
+    node.store().wakes(&mut |address, at| {
+        wakes[node.worker_of(address).0].push((address.clone(), at));
         Visit::Continue
     })?;
     let workers = receivers.into_iter().map(|receiver| (parts.chance.split(), receiver)).collect();
-    Ok(Made { node, workers, commits, committer, alarms })
+    Ok(Made { node, workers, commits, committer, wakes })
 }
 
 impl Node {
     /// Starts a node on threads of its own.
     pub fn start(parts: NodeParts) -> Result<(Node, Threads), StartError> {
-        let Made { node, workers, commits, committer, alarms } = make(parts)?;
+        let Made { node, workers, commits, committer, wakes } = make(parts)?;
         let mut threads = Vec::new();
-        for (index, ((chance, mail), alarms)) in workers.into_iter().zip(alarms).enumerate() {
+        for (index, ((chance, mail), wakes)) in workers.into_iter().zip(wakes).enumerate() {
             let (node, commits) = (node.clone(), commits.clone());
             let (started, starts) = std::sync::mpsc::channel();
             let run = move || {
@@ -178,7 +177,7 @@ impl Node {
                 };
                 let worker = Worker::new(node, WorkerIndex(index), chance, commits);
                 worker.make_current();
-                worker.remember_alarms(alarms);
+                worker.remember_wakes(wakes);
                 started.send(Ok(())).unwrap_or_default();
                 runtime.block_on(worker.run(mail));
                 // Tasks are dropped while their worker is still there to be told.
@@ -197,11 +196,11 @@ impl Node {
     /// Starts a node whose one worker and committer are tasks of the current [`tokio::task::LocalSet`]: for tests, where
     /// everything is on one thread and dropping the set is a crash.
     pub fn start_here(parts: NodeParts) -> Result<Node, StartError> {
-        let Made { node, workers, commits, committer, alarms } = make(NodeParts { workers: 1, ..parts })?;
-        for ((chance, mail), alarms) in workers.into_iter().zip(alarms) {
+        let Made { node, workers, commits, committer, wakes } = make(NodeParts { workers: 1, ..parts })?;
+        for ((chance, mail), wakes) in workers.into_iter().zip(wakes) {
             let worker = Worker::new(node.clone(), WorkerIndex(0), chance, commits.clone());
             worker.make_current();
-            worker.remember_alarms(alarms);
+            worker.remember_wakes(wakes);
             tokio::task::spawn_local(worker.run(mail));
         }
         tokio::task::spawn_local(committer.run_beside());

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use party_core::address::RoomAddress;
-use party_core::commit::Alarm;
 use party_core::ids::Timestamp;
 use party_core::message::CloseFrame;
 use party_core::room::{Moment, Room, RoomConfig};
@@ -189,9 +188,9 @@ impl Worker {
     }
 
     /// The alarms that the store holds for this worker's rooms.
-    pub(crate) fn remember_alarms(&self, alarms: Vec<(RoomAddress, Alarm)>) {
-        let alarms = alarms.into_iter().map(|(address, alarm)| (alarm.at, Arc::new(address)));
-        self.alarms.borrow_mut().extend(alarms);
+    pub(crate) fn remember_wakes(&self, wakes: Vec<(RoomAddress, Timestamp)>) {
+        let wakes = wakes.into_iter().map(|(address, at)| (at, Arc::new(address)));
+        self.alarms.borrow_mut().extend(wakes);
         self.timers.earlier.set();
     }
 

@@ -56,7 +56,7 @@ impl Bench {
                 let entries = BTreeMap::from([(key, Some(Bytes::from(vec![b'x'; VALUE_BYTES])))]);
                 let record = RoomRecord { seq: *seq, ..RoomRecord::default() };
                 let changes = KvChanges { cleared: false, entries };
-                RoomCommit { address: address.clone(), record, changes }
+                RoomCommit { address: address.clone(), record, changes, memory: None }
             })
             .collect()
     }

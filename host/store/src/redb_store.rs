@@ -3,8 +3,10 @@
 //! How it is laid out, and why, is told in `docs/store-layout.md`; what is promised, in [`crate::store`]. In
 //! reading order: `directory` is who may use it, [`device`] what it lies on, `checksums`, `blocks` and `leaf` how
 //! damage of it is found, `layout` every byte of it, `opening` and `engine` how it is opened and kept going when
-//! something fails, `batch` how it is written, `snapshot` how it is read, `doubt` how it is read once a damaged row
-//! has been seen, [`check`] how it is read in full, and `trouble` what all of them report.
+//! something fails, `batch` how it is written, `snapshot` and `room` how it is read, `doubt` how it is read once a
+//! damaged row has been seen, [`check`] how it is read in full, and `trouble` what all of them report. What is kept of
+//! rooms' memories is told in `blobs` (checkpoints and components in chunks), `staging`, `journal`, `components` and
+//! `index`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,35 +15,45 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::commit::{Alarm, RoomCommit, RoomRecord};
-use party_core::ids::Epoch;
-use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
+use party_core::commit::{ComponentDigest, RoomCommit, StagedCheckpoint};
+use party_core::ids::{Epoch, Timestamp};
+use party_core::storage::{RoomStorage, StorageReadError, Visit};
 use thiserror::Error;
 
+use crate::kept::{
+    CHECKPOINT_BYTES_MAX, COMPONENT_BYTES_MAX, JournalEntry, KeepError, KeptCheckpoint, RoomSummary,
+};
 use crate::redb_store::batch::Batch;
 use crate::redb_store::check::CheckReport;
 use crate::redb_store::device::Device;
 use crate::redb_store::directory::DataDirectory;
 use crate::redb_store::doubt::Survey;
 use crate::redb_store::engine::Engine;
-use crate::redb_store::layout::{Damage, Tally, room_prefix};
+use crate::redb_store::layout::{StoredRecord, room_prefix};
 use crate::redb_store::opening::create_store;
+use crate::redb_store::room::RedbRoom;
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::Trouble;
 use crate::store::{AcquireError, CommitError, RoomsQuery, Store, check_size};
 
 mod batch;
+mod blobs;
 mod blocks;
 pub mod check;
 mod checksums;
+mod components;
 pub mod device;
 mod directory;
 mod doubt;
 mod engine;
+mod index;
+mod journal;
 mod layout;
 mod leaf;
 mod opening;
+mod room;
 mod snapshot;
+mod staging;
 mod trouble;
 
 /// How the engine is run.
@@ -89,14 +101,16 @@ pub enum OpenError {
     },
     /// The file is of a format that this program does not know.
     #[error(
-        "the store is of format {found}; this program knows format {supported}\n\
+        "the store is of format {found}; this program knows formats {oldest} to {newest}\n\
          hint: a newer party-host wrote it: use that one"
     )]
     OtherFormat {
         /// Its version.
         found: u32,
-        /// The version that can be opened.
-        supported: u32,
+        /// The oldest version that can be opened.
+        oldest: u32,
+        /// The newest, which is the one that is written.
+        newest: u32,
     },
     /// A part that all rooms share is damaged.
     #[error("the store is damaged: {cause}\nhint: run `party-host check`; nothing of it is thrown away")]
@@ -205,8 +219,28 @@ impl RedbStore {
     /// Reads everything and says what is damaged. Takes about a second for a gigabyte, and memory for the names of
     /// all rooms.
     pub fn check(&self) -> Result<CheckReport, StorageReadError> {
-        let report = self.engine.read(Snapshot::check).map_err(Trouble::into_read_error)?;
+        let report = self.engine.read(|_| {
+            let (snapshot, journals) = self.engine.journals()?;
+            snapshot.check(&journals)
+        });
+        let report = report.map_err(Trouble::into_read_error)?;
         Ok(CheckReport { doubts: self.doubts(), ..report })
+    }
+
+    /// A room's record, with what its entries and its memory must be.
+    fn stored(&self, snapshot: &Snapshot, prefix: &[u8]) -> Result<Option<StoredRecord>, Trouble> {
+        let stored = snapshot.record(prefix)?;
+        if stored.is_none() && self.doubts() > 0 {
+            self.engine.with_survey(snapshot, |survey| survey.check_absent(prefix))?;
+        }
+        Ok(stored)
+    }
+
+    /// What is still to be reclaimed: blobs that nothing points to, and records of journals that are covered. Every
+    /// batch takes its share of it, so it is no concern of anybody's but a test's.
+    pub fn unreclaimed(&self) -> (usize, usize) {
+        let index = self.engine.index();
+        (index.blobs.loose(), index.journal.covered())
     }
 
     /// How often the file was opened again after a failure since this store was opened.
@@ -231,29 +265,23 @@ impl Store for RedbStore {
         self.engine.commit(epoch, &Batch::new(batch)?)
     }
 
-    fn record(&self, address: &RoomAddress) -> Result<Option<RoomRecord>, StorageReadError> {
+    fn summary(&self, address: &RoomAddress) -> Result<Option<RoomSummary>, StorageReadError> {
         let prefix = room_prefix(address);
-        let record = self.engine.read(|snapshot| {
-            let stored = snapshot.record(&prefix)?;
-            if stored.is_none() && self.doubts() > 0 {
-                self.engine.with_survey(snapshot, |survey| survey.check_absent(&prefix))?;
-            }
-            Ok(stored.map(|stored| stored.record))
-        });
-        record.map_err(Trouble::into_read_error)
+        let stored = self.engine.read(|snapshot| self.stored(snapshot, &prefix));
+        Ok(stored.map_err(Trouble::into_read_error)?.map(|stored| stored.summary()))
     }
 
     fn storage(&self, address: &Arc<RoomAddress>) -> Arc<dyn RoomStorage> {
         Arc::new(RedbRoom { engine: self.engine.clone(), prefix: room_prefix(address) })
     }
 
-    fn alarms(&self, visit: &mut dyn FnMut(&RoomAddress, Alarm) -> Visit) -> Result<(), StorageReadError> {
+    fn wakes(&self, visit: &mut dyn FnMut(&RoomAddress, Timestamp) -> Visit) -> Result<(), StorageReadError> {
         self.engine
-            .visit(|snapshot, visited| snapshot.alarms(visited, visit))
+            .visit(|snapshot, visited| snapshot.wakes(visited, visit))
             .map_err(Trouble::into_read_error)
     }
 
-    fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<RoomAddress>, StorageReadError> {
+    fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<(RoomAddress, RoomSummary)>, StorageReadError> {
         let rooms = self.engine.read(|snapshot| {
             let found = snapshot.rooms(query);
             if self.doubts() == 0 {
@@ -264,71 +292,52 @@ impl Store for RedbStore {
         });
         rooms.map_err(Trouble::into_read_error)
     }
-}
 
-struct RedbRoom {
-    engine: Arc<Engine>,
-    prefix: Vec<u8>,
-}
-
-impl RedbRoom {
-    fn in_doubt(&self) -> bool {
-        self.engine.findings().doubts() > 0
-    }
-
-    /// A scan that came upon a damaged leaf must have visited just what a walk finds, as far as it got.
-    fn check_scan(
+    fn stage_checkpoint(
         &self,
-        snapshot: &Snapshot,
-        range: &KeyRange,
-        reverse: bool,
-        visited: Tally,
-        end: Visit,
-    ) -> Result<(), Trouble> {
-        let mut expected = Tally::default();
-        let mut left = visited.rows;
-        snapshot.whole_room(&self.prefix)?.scan(range, reverse, &mut expected, &mut |_, _| {
-            left = left.saturating_sub(1);
-            if end == Visit::Stop && left == 0 { Visit::Stop } else { Visit::Continue }
-        })?;
-        if visited != expected {
-            return Err(Damage("a scan has come upon a damaged page".to_owned()).into());
-        }
-        Ok(())
-    }
-}
-
-impl RoomStorage for RedbRoom {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageReadError> {
-        let value = self.engine.read(|snapshot| {
-            let value = snapshot.get(&self.prefix, key)?;
-            // Asked afterwards: it may be this read that has raised the doubt.
-            if self.in_doubt() { snapshot.whole_room(&self.prefix)?.get(key) } else { Ok(value) }
-        });
-        value.map_err(Trouble::into_read_error)
+        epoch: Epoch,
+        address: &RoomAddress,
+        bytes: &[u8],
+    ) -> Result<StagedCheckpoint, KeepError> {
+        KeepError::check_size("checkpoint", bytes.len(), CHECKPOINT_BYTES_MAX)?;
+        let pointer = self.engine.stage(epoch, &room_prefix(address), bytes);
+        let pointer = pointer.map_err(KeepError::from_commit)?;
+        Ok(StagedCheckpoint { id: pointer.blob, bytes: pointer.bytes })
     }
 
-    fn scan(
-        &self,
-        range: &KeyRange,
-        reverse: bool,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
-    ) -> Result<(), StorageReadError> {
-        let scanned = self.engine.visit(|snapshot, begun| {
-            let mut visited = Tally::default();
-            let visit = &mut |key: &[u8], value: &[u8]| {
-                *begun = true;
-                visit(key, value)
-            };
-            if self.in_doubt() {
-                return snapshot.whole_room(&self.prefix)?.scan(range, reverse, &mut visited, visit);
-            }
-            let end = snapshot.scan(&self.prefix, range, reverse, &mut visited, visit)?;
-            if self.in_doubt() {
-                self.check_scan(snapshot, range, reverse, visited, end)?;
-            }
-            Ok(())
+    fn unstage_checkpoint(&self, staged: StagedCheckpoint) {
+        self.engine.index().blobs.give_up(staged.id);
+    }
+
+    fn checkpoint(&self, address: &RoomAddress) -> Result<Option<KeptCheckpoint>, StorageReadError> {
+        let prefix = room_prefix(address);
+        let kept = self.engine.read(|snapshot| {
+            let memory = self.stored(snapshot, &prefix)?.and_then(|stored| stored.memory);
+            memory.map_or(Ok(None), |memory| snapshot.checkpoint(&prefix, &memory))
         });
-        scanned.map_err(Trouble::into_read_error)
+        kept.map_err(Trouble::into_read_error)
+    }
+
+    fn journal(&self, address: &RoomAddress) -> Result<Vec<JournalEntry>, StorageReadError> {
+        let prefix = room_prefix(address);
+        let entries = self.engine.read(|_| {
+            let (snapshot, places) = self.engine.journal_places(&prefix)?;
+            let memory = self.stored(&snapshot, &prefix)?.and_then(|stored| stored.memory);
+            memory.map_or(Ok(Vec::new()), |memory| snapshot.journal(&prefix, &memory, &places))
+        });
+        entries.map_err(Trouble::into_read_error)
+    }
+
+    fn put_component(&self, epoch: Epoch, digest: ComponentDigest, bytes: &[u8]) -> Result<(), KeepError> {
+        KeepError::check_size("component", bytes.len(), COMPONENT_BYTES_MAX)?;
+        self.engine.put_component(epoch, digest, bytes).map_err(KeepError::from_commit)
+    }
+
+    fn component(&self, digest: ComponentDigest) -> Result<Option<Bytes>, StorageReadError> {
+        self.engine.read(|snapshot| snapshot.component(digest)).map_err(Trouble::into_read_error)
+    }
+
+    fn reclaim_components(&self, epoch: Epoch, keep: &[ComponentDigest]) -> Result<usize, KeepError> {
+        self.engine.reclaim_components(epoch, keep).map_err(KeepError::from_commit)
     }
 }

@@ -8,4 +8,5 @@ pub mod conformance;
 pub mod faulty_store;
 pub mod model;
 pub mod simulated_disk;
+pub mod staging;
 pub mod workload;

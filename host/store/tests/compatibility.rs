@@ -34,9 +34,11 @@ fn example() -> Vec<RoomCommit> {
                 alarm: index.is_multiple_of(2).then_some(Alarm { at: Timestamp(1_000 + index), attempts: 1 }),
                 storage_bytes: 10 * index,
                 ids_reserved: 1 << 20,
+                moved_at: CommitSeq(seq),
+                memory_due: None,
             };
             let changes = KvChanges { cleared: false, entries };
-            commits.push(RoomCommit { address: address.clone(), record, changes });
+            commits.push(RoomCommit { address: address.clone(), record, changes, memory: None });
         }
     }
     commits

@@ -15,9 +15,10 @@ use party_store::redb_store::{OpenError, RedbOptions, RedbStore};
 use party_store::store::{CommitError, Refusal, Store};
 use party_store::testing::chance::Chance;
 use party_store::testing::conformance::putting;
-use party_store::testing::model::{Comparison, Model, all_alarms, all_rooms};
+use party_store::testing::model::{Comparison, Model, all_rooms, all_wakes};
 use party_store::testing::simulated_disk::SimulatedDisk;
-use party_store::testing::workload::{Workload, room};
+use party_store::testing::staging::commit_staging;
+use party_store::testing::workload::{LARGE_COMPONENT, SMALL_COMPONENT, Workload, put_components, room};
 
 /// The layer of checksums puts one block before redb's first.
 const REDB_HEADER_AT: usize = 4_096;
@@ -64,11 +65,12 @@ fn filled(seed: u64, options: RedbOptions) -> (SimulatedDisk, RedbStore, Model) 
     RedbStore::create_on(&disk, options).unwrap();
     let store = RedbStore::open_on(Box::new(disk.clone()), options).unwrap();
     let epoch = store.acquire().unwrap();
+    put_components(&store, epoch).unwrap();
     let mut model = Model::default();
     for workload in [Workload::plain(60, 12, 150), Workload::awkward(3_000)] {
         for _ in 0..30 {
             let batch = workload.batch(&mut chance, &mut model, 30);
-            store.commit(epoch, &batch).unwrap();
+            commit_staging(&store, epoch, &batch).unwrap();
         }
     }
     (disk, store, model)
@@ -142,18 +144,21 @@ fn reported_rooms(store: &RedbStore, model: &Model) -> usize {
 }
 
 fn assert_lists_do_not_lie(store: &RedbStore, model: &Model) {
-    if let Ok(rooms) = all_rooms(store, model) {
-        assert!(
-            rooms.iter().eq(model.rooms.keys().map(|address| &**address)),
-            "rooms are listed as {rooms:?}"
-        );
+    if let Ok(rooms) = all_rooms(store) {
+        assert_eq!(rooms, model.listed());
+    }
+    for component in [SMALL_COMPONENT, LARGE_COMPONENT] {
+        if let Ok(kept) = store.component(component) {
+            let expected = if component == SMALL_COMPONENT { 17 } else { 600 * 17 };
+            assert_eq!(kept.map(|bytes| bytes.len()), Some(expected), "component {component}");
+        }
     }
     // The alarm of a room whose record is damaged is not told of: that room fails closed in any case.
-    if let Ok(alarms) = all_alarms(store) {
-        let mut expected = model.alarms();
-        expected.retain(|(address, _)| store.record(address).is_ok());
+    if let Ok(wakes) = all_wakes(store) {
+        let mut expected = model.wakes();
+        expected.retain(|(_, address)| store.record(address).is_ok());
         let told: Vec<_> =
-            alarms.iter().filter(|(address, _)| store.record(address).is_ok()).cloned().collect();
+            wakes.iter().filter(|(_, address)| store.record(address).is_ok()).cloned().collect();
         assert_eq!(told, expected);
     }
 }
@@ -210,8 +215,11 @@ fn a_file_that_was_cut_off_is_refused() {
                 image.len() - chance.index(2 * BLOCK_BYTES) - 1
             };
             println!("{}, round {round}: {len} of {} bytes", original.name, image.len());
+            // After a kill the last pages may be free; redb makes do without them, and all of the model is there.
+            let is_only_the_end = original.name.starts_with("killed") && len + 2 * BLOCK_BYTES >= image.len();
             image.truncate(len);
-            assert_eq!(examine(&original, image, &mut chance), Fate::Refused);
+            let fate = examine(&original, image, &mut chance);
+            assert!(fate == Fate::Refused || is_only_the_end && fate == Fate::Harmless, "{fate:?}");
         }
     }
 }
@@ -297,8 +305,8 @@ fn a_damaged_record_harms_one_room() {
     assert_eq!(model.compare_room(&store, &rooms[0]), Comparison::Same);
     assert_eq!(model.compare_room(&store, &rooms[2]), Comparison::Same);
     assert_eq!(store.record(&room("new")).unwrap(), None, "rooms can still be made");
-    assert_eq!(all_alarms(&store).unwrap(), model.alarms(), "the table of alarms is whole");
-    assert!(all_rooms(&store, &model).is_err(), "a list of rooms would not be certain");
+    assert_eq!(all_wakes(&store).unwrap(), model.wakes(), "the table of alarms is whole");
+    assert!(all_rooms(&store).is_err(), "a list of rooms would not be certain");
     let epoch = store.acquire().unwrap();
     let refused = store.commit(epoch, &[putting(&rooms[0], 2, &[]), putting(&rooms[1], 2, &[])]).unwrap_err();
     let CommitError::Refused { address, refusal: Refusal::Damaged(_) } = &refused else {
@@ -316,7 +324,7 @@ fn damaged_alarms_are_made_good_from_the_records() {
     let (disk, _, model) = three_rooms();
     // The time of an alarm is big-endian in its key, and nowhere else. The last alarm stays the last.
     let (_, store) = opened_with_damage_at(&disk, &(MARK + 0x102).to_be_bytes());
-    assert_eq!(all_alarms(&store).unwrap(), model.alarms());
+    assert_eq!(all_wakes(&store).unwrap(), model.wakes());
     let report = store.check().unwrap();
     assert!(report.alarms_damaged && report.damaged == 0, "{report:?}");
 }

@@ -8,7 +8,8 @@ use party_store::testing::chance::Chance;
 use party_store::testing::conformance::putting;
 use party_store::testing::model::{Comparison, Model};
 use party_store::testing::simulated_disk::{DiskFault, FaultKind, SimulatedDisk};
-use party_store::testing::workload::{Workload, room};
+use party_store::testing::staging::commit_staging;
+use party_store::testing::workload::{Workload, put_components, room};
 
 fn opened(seed: u64, quick_repair_bytes_min: u64, cache_bytes: usize) -> (SimulatedDisk, RedbStore) {
     let options = RedbOptions { quick_repair_bytes_min, cache_bytes, ..RedbOptions::default() };
@@ -35,9 +36,10 @@ fn commit_through(faults: &[DiskFault], quick_repair_bytes_min: u64, answers: &m
     let workload = Workload::plain(30, 10, 2_000);
     let mut model = Model::default();
     let epoch = store.acquire().unwrap();
+    put_components(&store, epoch).unwrap();
     for _ in 0..3 {
         let batch = workload.batch(&mut chance, &mut model, 20);
-        store.commit(epoch, &batch).unwrap();
+        commit_staging(&store, epoch, &batch).unwrap();
     }
     disk.plan(faults.iter().copied());
     let mut after = model.clone();
@@ -176,6 +178,7 @@ fn a_failed_read_is_tried_once_more_on_a_device_opened_anew() {
         let workload = Workload::plain(200, 20, 1_000);
         let mut model = Model::default();
         let epoch = store.acquire().unwrap();
+        put_components(&store, epoch).unwrap();
         for _ in 0..40 {
             let batch = workload.batch(&mut chance, &mut model, 30);
             store.commit(epoch, &batch).unwrap();

@@ -80,6 +80,6 @@ fn reads_fail_while_they_are_told_to() {
         assert_eq!(storage.get(b"k").is_err(), fail);
         assert_eq!(storage.scan(&KeyRange::default(), false, &mut |_, _| Visit::Continue).is_err(), fail);
         assert_eq!(store.record(&room("a")).is_err(), fail);
-        assert_eq!(store.alarms(&mut |_, _| Visit::Continue).is_err(), fail);
+        assert_eq!(store.wakes(&mut |_, _| Visit::Continue).is_err(), fail);
     }
 }

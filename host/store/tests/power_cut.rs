@@ -8,12 +8,14 @@ use std::collections::BTreeSet;
 use std::env;
 
 use party_core::commit::RoomCommit;
+use party_store::kept::KeepError;
 use party_store::redb_store::{RedbOptions, RedbStore};
 use party_store::store::{CommitError, Store};
 use party_store::testing::chance::Chance;
 use party_store::testing::model::{Comparison, Model};
 use party_store::testing::simulated_disk::{DiskFault, FaultKind, SimulatedDisk};
-use party_store::testing::workload::Workload;
+use party_store::testing::staging::{StagingError, commit_staging};
+use party_store::testing::workload::{Workload, put_components};
 
 const CUTS_PER_SEED: usize = 10;
 
@@ -21,6 +23,7 @@ const CUTS_PER_SEED: usize = 10;
 #[derive(Debug, Default)]
 struct Cuts {
     while_opening: u64,
+    while_staging: u64,
     batch_kept: u64,
     batch_lost: u64,
     no_batch: u64,
@@ -57,6 +60,8 @@ impl Run {
         self.disk.cut_power();
         self.disk.restore_power();
         let store = RedbStore::open_on(Box::new(self.disk.clone()), self.options).unwrap();
+        let report = store.check().unwrap();
+        assert!(report.is_sound() && report.stray_chunks == 0, "{report:?}");
         let Some(batch) = under_way else {
             self.cuts.no_batch += 1;
             self.model.compare(&store).unwrap();
@@ -79,13 +84,18 @@ impl Run {
                 return None;
             };
             let epoch = store.acquire().ok()?;
+            put_components(&store, epoch).ok()?;
             for _ in 0..self.chance.below(40) {
                 let mut after = self.model.clone();
                 let batch = self.workload.batch(&mut self.chance, &mut after, 20);
-                match store.commit(epoch, &batch) {
+                match commit_staging(&store, epoch, &batch) {
                     Ok(()) => self.model = after,
-                    Err(CommitError::Unavailable { .. }) => return Some(batch),
-                    Err(error) => panic!("{error}"),
+                    Err(StagingError::Commit(CommitError::Unavailable { .. })) => return Some(batch),
+                    Err(StagingError::Staging(KeepError::Unavailable { .. })) => {
+                        self.cuts.while_staging += 1;
+                        return None;
+                    }
+                    Err(error) => panic!("{error:?}"),
                 }
             }
             drop(store);
@@ -107,11 +117,13 @@ fn a_power_cut_loses_nothing_acknowledged_and_leaves_nothing_partial() {
             run.cut();
         }
         total.while_opening += run.cuts.while_opening;
+        total.while_staging += run.cuts.while_staging;
         total.batch_kept += run.cuts.batch_kept;
         total.batch_lost += run.cuts.batch_lost;
         total.no_batch += run.cuts.no_batch;
     }
     println!("{total:?}");
+    assert!(total.while_staging > 0, "some cuts hit a staging");
     assert!(total.batch_lost > 0 && total.batch_kept > 0 && total.while_opening > 0 && total.no_batch > 0);
 }
 
@@ -133,6 +145,7 @@ fn a_disk_that_lies_about_syncs_is_contained() {
         RedbStore::create_on(&disk, options).unwrap();
         let store = RedbStore::open_on(Box::new(disk.clone()), options).unwrap();
         let epoch = store.acquire().unwrap();
+        put_components(&store, epoch).unwrap();
         let mut history = vec![Model::default()];
         for round in 0..40 {
             if round == 20 {
@@ -140,7 +153,7 @@ fn a_disk_that_lies_about_syncs_is_contained() {
             }
             let mut model = history.last().cloned().unwrap_or_default();
             let batch = workload.batch(&mut chance, &mut model, 10);
-            store.commit(epoch, &batch).unwrap();
+            commit_staging(&store, epoch, &batch).unwrap();
             history.push(model);
         }
         disk.cut_power();

@@ -172,11 +172,11 @@ impl Room {
         let ids_reserved = self.reserve_ids();
         let seq = self.gate.issue();
         let state = self.home();
-        let record =
-            RoomRecord { seq, alarm: state.alarm.record(), storage_bytes: state.storage_bytes, ids_reserved };
+        let (alarm, storage_bytes) = (state.alarm.record(), state.storage_bytes);
+        let record = RoomRecord { seq, alarm, storage_bytes, ids_reserved, moved_at: seq, memory_due: None };
         state.overlay.push(seq, changes.clone());
         let address = self.config.address.clone();
-        self.actions.push(Action::Commit(RoomCommit { address, record, changes }));
+        self.actions.push(Action::Commit(RoomCommit { address, record, changes, memory: None }));
     }
 
     pub(crate) fn commit_record_if_changed(&mut self, before: Option<Alarm>) {

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::commit::{Alarm, RoomCommit, RoomRecord};
-use party_core::ids::CommitSeq;
+use party_core::commit::{RoomCommit, RoomRecord};
+use party_core::ids::{CommitSeq, Timestamp};
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use crate::redb_store::batch::memory_write::{MemoryWriter, RoomMemory};
+use crate::redb_store::index::{Effects, Index};
 use crate::redb_store::layout::{
     ALARMS, META, ROOMS, STATE_KEY, State, StoredRecord, Tally, alarm_key, decode_record, encode_record,
     encode_state, entry_key, entry_keys, open, record_key, room_prefix, seal,
@@ -20,7 +22,10 @@ use crate::redb_store::layout::{
 use crate::redb_store::trouble::Trouble;
 use crate::store::{CommitError, Refusal, check_order};
 
-type Rows<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
+mod memory_write;
+
+/// A table that is written.
+pub(crate) type Rows<'txn> = Table<'txn, &'static [u8], &'static [u8]>;
 
 /// Why a batch could not be prepared.
 pub(crate) enum Rejected {
@@ -44,6 +49,7 @@ struct RoomWrite<'a> {
     record: RoomRecord,
     cleared: bool,
     entries: BTreeMap<&'a Bytes, &'a Option<Bytes>>,
+    memory: Option<RoomMemory<'a>>,
 }
 
 /// A batch by room, in order of their keys. Refuses a batch whose own numbers do not follow each other.
@@ -69,6 +75,9 @@ impl<'a> Batch<'a> {
                 room.entries.clear();
             }
             room.entries.extend(commit.changes.entries.iter());
+            if let Some(change) = &commit.memory {
+                room.memory.get_or_insert_default().add(commit.record.seq, change);
+            }
         }
         Ok(Batch { rooms })
     }
@@ -84,28 +93,40 @@ impl<'a> Batch<'a> {
     }
 
     /// Writes the batch into a transaction that has not been committed. Returns the state that it leaves, which
-    /// is written too.
-    pub(crate) fn write(&self, transaction: &WriteTransaction, state: State) -> Result<State, Rejected> {
+    /// is written too, and what it changes of the index.
+    pub(crate) fn write(
+        &self,
+        transaction: &WriteTransaction,
+        state: State,
+        index: &Index,
+    ) -> Result<(State, Effects), Rejected> {
         let mut state = State { batch: state.batch + 1, ..state };
         let mut scratch = Vec::new();
         let mut rows = transaction.open_table(ROOMS)?;
         let mut alarms = transaction.open_table(ALARMS)?;
+        let mut memories = MemoryWriter::new(transaction, index, state.batch);
         for (prefix, room) in &self.rooms {
             let kept = room.kept(&rows, prefix)?;
-            let stored = room.write_entries(&mut rows, prefix, kept.unwrap_or_default(), &mut scratch)?;
+            let mut stored = room.write_entries(&mut rows, prefix, kept.unwrap_or_default(), &mut scratch)?;
+            if let Some(change) = &room.memory {
+                stored.memory = memories.write(room.address, prefix, stored.memory, change)?;
+            }
             write_record(&mut rows, prefix, &stored, &mut state.records, &mut scratch)?;
-            let before = kept.and_then(|kept| kept.record.alarm);
-            move_alarm(&mut alarms, prefix, before, room.record.alarm, &mut state.alarms, &mut scratch)?;
+            let before = kept.and_then(|kept| Waking::of(&kept.record));
+            let after = Waking::of(&room.record);
+            move_waking(&mut alarms, prefix, before, after, &mut state.alarms, &mut scratch)?;
         }
+        let effects = memories.finish()?;
         write_state(transaction, &state)?;
-        Ok(state)
+        Ok((state, effects))
     }
 }
 
 impl<'a> RoomWrite<'a> {
     fn new(commit: &'a RoomCommit) -> RoomWrite<'a> {
         let (address, record) = (&commit.address, commit.record);
-        RoomWrite { address, first: record.seq, record, cleared: false, entries: BTreeMap::new() }
+        let (cleared, entries, memory) = (false, BTreeMap::new(), None);
+        RoomWrite { address, first: record.seq, record, cleared, entries, memory }
     }
 
     /// The room's record as it is kept, which this write must follow.
@@ -153,7 +174,7 @@ impl<'a> RoomWrite<'a> {
                 entries.remove(before.value());
             }
         }
-        Ok(StoredRecord { record: self.record, entries })
+        Ok(StoredRecord { record: self.record, entries, memory: kept.memory })
     }
 }
 
@@ -177,11 +198,25 @@ fn write_record(
     Ok(())
 }
 
-fn move_alarm(
+/// When a room wakes by itself, and how often its alarm has failed before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Waking {
+    at: Timestamp,
+    attempts: u32,
+}
+
+impl Waking {
+    fn of(record: &RoomRecord) -> Option<Waking> {
+        let attempts = record.alarm.map_or(0, |alarm| alarm.attempts);
+        record.wakes_at().map(|at| Waking { at, attempts })
+    }
+}
+
+fn move_waking(
     alarms: &mut Rows<'_>,
     prefix: &[u8],
-    before: Option<Alarm>,
-    after: Option<Alarm>,
+    before: Option<Waking>,
+    after: Option<Waking>,
     tally: &mut Tally,
     scratch: &mut Vec<u8>,
 ) -> Result<(), Trouble> {

@@ -13,13 +13,13 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::commit::{Alarm, RoomRecord};
 use party_core::ids::Timestamp;
 use party_core::storage::{KeyRange, Visit};
 
+use crate::kept::RoomSummary;
 use crate::redb_store::layout::{
-    Damage, RoomRow, StoredRecord, Tally, decode_record, entry_keys, open, parse_prefix, parse_room_row,
-    party_prefix, printable, record_key,
+    Damage, RoomRow, Tally, decode_record, entry_keys, open, parse_prefix, parse_room_row, printable,
+    record_key,
 };
 use crate::redb_store::snapshot::{Guard, Snapshot, out_of_order};
 use crate::redb_store::trouble::Trouble;
@@ -155,37 +155,37 @@ impl Snapshot {
         Ok(survey)
     }
 
-    /// The rooms of a party, from a walk over the whole store.
-    pub(crate) fn rooms_by_walk(&self, query: &RoomsQuery<'_>) -> Result<Vec<RoomAddress>, Trouble> {
+    /// Rooms and what is kept of them, from a walk over the whole store.
+    pub(crate) fn rooms_by_walk(
+        &self,
+        query: &RoomsQuery<'_>,
+    ) -> Result<Vec<(RoomAddress, RoomSummary)>, Trouble> {
         let limit = query.limit.min(ROOMS_PAGE_MAX);
-        let wanted = [party_prefix(query.project, query.party).as_slice(), query.prefix.as_bytes()].concat();
-        let mut rooms = BTreeSet::new();
-        self.walk_records(&mut |prefix, _, _| {
-            if prefix.starts_with(&wanted) {
-                let address = parse_prefix(prefix)?;
-                if query.after.is_none_or(|after| address.room() > after) {
-                    rooms.insert(address);
-                }
-                if rooms.len() > limit {
-                    rooms.pop_last();
-                }
+        let mut rooms = BTreeMap::new();
+        self.walk_records(&mut |prefix, key, sealed| {
+            let address = parse_prefix(prefix)?;
+            if query.scope.holds(&address) && query.after.is_none_or(|after| address > *after) {
+                rooms.insert(address, decode_record(key, open(key, sealed)?)?.summary());
+            }
+            if rooms.len() > limit {
+                rooms.pop_last();
             }
             Ok(())
         })?;
         Ok(rooms.into_iter().collect())
     }
 
-    /// The alarms that the records tell of, from a walk over the whole store.
-    pub(crate) fn alarms_by_records(&self) -> Result<BTreeMap<(Timestamp, RoomAddress), Alarm>, Trouble> {
-        let mut alarms = BTreeMap::new();
+    /// The rooms that wake by themselves as their records tell, from a walk over the whole store.
+    pub(crate) fn wakes_by_records(&self) -> Result<BTreeSet<(Timestamp, RoomAddress)>, Trouble> {
+        let mut wakes = BTreeSet::new();
         self.walk_records(&mut |prefix, key, sealed| {
             let record = open(key, sealed).and_then(|body| decode_record(key, body));
-            if let Ok(StoredRecord { record: RoomRecord { alarm: Some(alarm), .. }, .. }) = record {
-                alarms.insert((alarm.at, parse_prefix(prefix)?), alarm);
+            if let Some(at) = record.ok().and_then(|stored| stored.record.wakes_at()) {
+                wakes.insert((at, parse_prefix(prefix)?));
             }
             Ok(())
         })?;
-        Ok(alarms)
+        Ok(wakes)
     }
 
     /// Visits every record, sound or not.

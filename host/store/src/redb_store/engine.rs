@@ -15,15 +15,16 @@ use crate::redb_store::batch::{Batch, Rejected, write_state};
 use crate::redb_store::blocks::Findings;
 use crate::redb_store::device::{Cache, Device};
 use crate::redb_store::doubt::Survey;
+use crate::redb_store::engine::recovery::Outcome;
+use crate::redb_store::index::{Effects, Index, JournalIndex, Place};
 use crate::redb_store::layout::{Damage, State};
-use crate::redb_store::opening::{Purpose, check_format, open_database};
+use crate::redb_store::opening::{Purpose, bring_up_to_date, open_database};
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::{Trouble, contain};
 use crate::redb_store::{OpenError, RedbOptions};
 use crate::store::CommitError;
 
-/// How often a failed device is tried again before the caller is told.
-const REOPENINGS_MAX: u32 = 2;
+mod recovery;
 
 /// The engine: all of its state.
 pub(crate) struct Engine {
@@ -33,25 +34,24 @@ pub(crate) struct Engine {
     /// The last survey of the records, and how many doubts there were then.
     survey: Mutex<Option<(u64, Survey)>>,
     reopened: AtomicU64,
+    /// Whoever has this one may wait for the writer. It keeps a staging, which asks for the writer again and again,
+    /// from letting nobody else have it.
+    next_writer: Mutex<()>,
     writer: Mutex<Writer>,
+    /// Locked whenever `current` is replaced, so that the two can be seen together.
+    index: Mutex<Index>,
     current: RwLock<Option<Arc<Snapshot>>>,
 }
 
-struct Writer {
+pub(crate) struct Writer {
     /// `None` while the device does not let itself be opened.
     db: Option<Database>,
     /// What the last acknowledged batch left.
-    state: State,
+    pub(crate) state: State,
     /// How often the database has been opened.
     opening: u64,
     /// Whether it was closed for good.
     shut: bool,
-}
-
-/// What became of a transaction.
-enum Outcome {
-    Durable,
-    NotWritten,
 }
 
 impl Engine {
@@ -59,7 +59,7 @@ impl Engine {
     pub(crate) fn open(device: Box<dyn Device>, options: RedbOptions) -> Result<Engine, OpenError> {
         let findings = Arc::default();
         let db = open_database(&*device, &options, Cache::Trusted, &findings, Purpose::Open)?;
-        check_format(&db)?;
+        bring_up_to_date(&db)?;
         let snapshot = Snapshot::take(&db, 1).map_err(|trouble| OpenError::from_trouble(&trouble))?;
         let state = snapshot.state().map_err(|trouble| OpenError::from_trouble(&trouble))?;
         let acknowledged =
@@ -70,13 +70,17 @@ impl Engine {
         if state.in_doubt {
             findings.add_doubt();
         }
+        let index = Index::load(&snapshot);
+        let index = Mutex::new(index.map_err(|trouble| OpenError::from_trouble(&trouble))?);
         Ok(Engine {
             device,
             options,
             findings,
             survey: Mutex::default(),
             reopened: AtomicU64::new(0),
+            next_writer: Mutex::default(),
             writer: Mutex::new(Writer { db: Some(db), state, opening: 1, shut: false }),
+            index,
             current: RwLock::new(Some(Arc::new(snapshot))),
         })
     }
@@ -100,7 +104,7 @@ impl Engine {
         match self.transact(&mut writer, |transaction, state| {
             let next = State { epoch, batch: state.batch + 1, ..state };
             write_state(transaction, &next)?;
-            Ok(next)
+            Ok((next, Effects::default()))
         }) {
             Ok(()) => Ok(epoch),
             Err(CommitError::NotWritten { cause } | CommitError::Unavailable { cause }) => {
@@ -118,18 +122,44 @@ impl Engine {
 
     /// Writes a batch.
     pub(crate) fn commit(&self, held: Epoch, batch: &Batch<'_>) -> Result<(), CommitError> {
-        let mut writer = self.writer();
-        let ready = self.check_shared().and_then(|()| self.ensure_open(&mut writer));
-        ready.map_err(|trouble| CommitError::Unavailable { cause: trouble.to_string() })?;
-        crate::store::check_epoch(held, writer.state.epoch)?;
+        let mut writer = self.writer_of(held)?;
         if batch.is_empty() {
             return Ok(());
         }
-        self.transact(&mut writer, |transaction, state| batch.write(transaction, state))?;
+        self.transact(&mut writer, |transaction, state| batch.write(transaction, state, &self.index()))?;
         if let Some((_, survey)) = &mut *self.survey() {
             batch.prefixes().for_each(|prefix| survey.add_room(prefix));
         }
         Ok(())
+    }
+
+    /// The open database, for the owner of this epoch.
+    pub(crate) fn writer_of(&self, held: Epoch) -> Result<MutexGuard<'_, Writer>, CommitError> {
+        let mut writer = self.writer();
+        let ready = self.check_shared().and_then(|()| self.ensure_open(&mut writer));
+        ready.map_err(|trouble| CommitError::Unavailable { cause: trouble.to_string() })?;
+        crate::store::check_epoch(held, writer.state.epoch)?;
+        Ok(writer)
+    }
+
+    /// What is known of rows that no key leads to.
+    pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
+        // Nothing panics between two changes of it that belong together.
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest snapshot, and where the records of a room's journal are in it.
+    pub(crate) fn journal_places(&self, prefix: &[u8]) -> Result<(Arc<Snapshot>, Vec<Place>), Trouble> {
+        let index = self.index();
+        let snapshot = self.snapshot().ok_or_else(|| unavailable("it is being opened anew".to_owned()))?;
+        Ok((snapshot, index.journal.places(prefix)))
+    }
+
+    /// The newest snapshot, and where the records of all journals are in it.
+    pub(crate) fn journals(&self) -> Result<(Arc<Snapshot>, JournalIndex), Trouble> {
+        let index = self.index();
+        let snapshot = self.snapshot().ok_or_else(|| unavailable("it is being opened anew".to_owned()))?;
+        Ok((snapshot, index.journal.clone()))
     }
 
     /// Reads from the newest snapshot. If the database has to be opened anew for that, it is, and `read` is called
@@ -216,38 +246,40 @@ impl Engine {
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
+        let _next = self.next_writer.lock().unwrap_or_else(PoisonError::into_inner);
         // Calls into redb are contained, so a panic can only have been one of our own, before any change.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs one write transaction to its end, and finds out what became of it if it failed.
-    fn transact(
+    pub(crate) fn transact(
         &self,
         writer: &mut Writer,
-        write: impl FnOnce(&WriteTransaction, State) -> Result<State, Rejected>,
+        write: impl FnOnce(&WriteTransaction, State) -> Result<(State, Effects), Rejected>,
     ) -> Result<(), CommitError> {
         let db = writer.db.as_ref().expect("the caller has opened it");
         let (before, quick_repair) = (writer.state, self.quick_repair());
         let result = contain(|| {
             let mut transaction = db.begin_write()?;
             transaction.set_quick_repair(quick_repair);
-            let state = match write(&transaction, State { in_doubt: self.findings.doubts() > 0, ..before }) {
-                Ok(state) => state,
-                Err(Rejected::Trouble(trouble)) => return Err(trouble),
-                Err(Rejected::Refused(refused)) => {
-                    transaction.abort()?;
-                    return Ok(Err(refused));
-                }
-            };
+            let (state, effects) =
+                match write(&transaction, State { in_doubt: self.findings.doubts() > 0, ..before }) {
+                    Ok(written) => written,
+                    Err(Rejected::Trouble(trouble)) => return Err(trouble),
+                    Err(Rejected::Refused(refused)) => {
+                        transaction.abort()?;
+                        return Ok(Err(refused));
+                    }
+                };
             transaction.commit()?;
-            Ok(Ok(state))
+            Ok(Ok((state, effects)))
         });
         let trouble = match result {
             Ok(Err(refused)) => return Err(refused),
-            Ok(Ok(state)) => {
+            Ok(Ok((state, effects))) => {
                 writer.state = state;
                 self.device.acknowledge(state.batch);
-                self.publish_newest(writer);
+                self.publish_newest(writer, effects);
                 self.note_doubt(writer);
                 return Ok(());
             }
@@ -271,7 +303,7 @@ impl Engine {
         let noted = State { batch: writer.state.batch + 1, in_doubt: true, ..writer.state };
         let _ = self.transact(writer, |transaction, _| {
             write_state(transaction, &noted)?;
-            Ok(noted)
+            Ok((noted, Effects::default()))
         });
     }
 
@@ -280,10 +312,13 @@ impl Engine {
         self.findings.file_bytes() >= self.options.quick_repair_bytes_min
     }
 
-    fn publish_newest(&self, writer: &Writer) {
+    fn publish_newest(&self, writer: &Writer, effects: Effects) {
         let db = writer.db.as_ref().expect("a transaction has just been written");
         // A snapshot that cannot be taken is no reason to deny the commit: the next reader opens anew.
-        self.publish(Snapshot::take(db, writer.opening).ok().map(Arc::new));
+        let newest = Snapshot::take(db, writer.opening).ok().map(Arc::new);
+        let mut index = self.index();
+        index.apply(effects);
+        self.publish(newest);
     }
 
     /// Closes the database for good, whoever still has a room's storage at hand.
@@ -314,53 +349,8 @@ impl Engine {
             });
         }
     }
-
-    /// Opens the database anew and compares its last batch with the last acknowledged one.
-    fn recover(&self, writer: &mut Writer) -> Result<Outcome, Trouble> {
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match self.try_recover(writer) {
-                Err(_) if attempts < REOPENINGS_MAX => {}
-                result => return result,
-            }
-        }
-    }
-
-    fn try_recover(&self, writer: &mut Writer) -> Result<Outcome, Trouble> {
-        self.close(writer);
-        self.reopened.fetch_add(1, Ordering::Relaxed);
-        let db = contain(|| {
-            open_database(&*self.device, &self.options, Cache::Suspect, &self.findings, Purpose::Open)
-                .map_err(|error| unavailable(error.to_string()))
-        })?;
-        writer.opening += 1;
-        let found = Snapshot::take(&db, writer.opening)?.state()?;
-        let acknowledged = writer.state;
-        if found.batch < acknowledged.batch {
-            let (found, acknowledged) = (found.batch, acknowledged.batch);
-            return Err(unavailable(format!(
-                "the device has lost acknowledged writes: batch {acknowledged} was on it, now it ends at {found}"
-            )));
-        }
-        // Whatever is there is durable once a transaction after it is. That one keeps the batch's number: were it
-        // to fail as well, the next opening must still see from the number whether the batch is there.
-        contain(|| {
-            let mut transaction = db.begin_write()?;
-            transaction.set_quick_repair(self.quick_repair());
-            write_state(&transaction, &found)?;
-            transaction.commit()?;
-            Ok::<_, Trouble>(())
-        })?;
-        writer.state = found;
-        self.device.acknowledge(found.batch);
-        let snapshot = Snapshot::take(&db, writer.opening)?;
-        writer.db = Some(db);
-        self.publish(Some(Arc::new(snapshot)));
-        Ok(if found.batch > acknowledged.batch { Outcome::Durable } else { Outcome::NotWritten })
-    }
 }
 
-fn unavailable(cause: String) -> Trouble {
+pub(crate) fn unavailable(cause: String) -> Trouble {
     Trouble::from(std::io::Error::other(cause))
 }

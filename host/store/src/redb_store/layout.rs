@@ -7,6 +7,8 @@
 //!   value is neither damaged nor somebody else's.
 //! - A checksum cannot tell that a row is *missing*. For that, each record counts its room's entries and sums
 //!   their checksums, and the state row does the same for records and alarms.
+//! - What is kept of rooms' memories has tables of its own, told of in [`memory_rows`], so that the rows which turns
+//!   touch stay close together.
 
 use std::ops::Range;
 
@@ -16,9 +18,19 @@ use party_core::ids::{CommitSeq, Epoch, Timestamp};
 use redb::TableDefinition;
 use thiserror::Error;
 
+use crate::kept::{CheckpointSummary, JournalSize, RoomSummary};
+use crate::redb_store::layout::fields::{Reader, Writer};
+use crate::redb_store::layout::memory_rows::{
+    MEMORY_BYTES, Pointer, StoredMemory, decode_memory, encode_memory,
+};
+use crate::store::RoomsScope;
+
+mod fields;
+pub(crate) mod memory_rows;
+
 /// Records and entries of all rooms.
 pub(crate) const ROOMS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rooms");
-/// Which rooms have an alarm, by time.
+/// Which rooms wake by themselves, by time. Its name is older than memories that are due.
 pub(crate) const ALARMS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("alarms");
 /// The format and the state of the store.
 pub(crate) const META: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("meta");
@@ -28,13 +40,20 @@ pub(crate) const FORMAT_KEY: &[u8] = b"format";
 /// The row of `meta` that every batch writes.
 pub(crate) const STATE_KEY: &[u8] = b"state";
 /// The version of this layout.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
+/// The oldest version that is brought up to this one when it is opened: it knew no memories.
+pub(crate) const FORMAT_VERSION_MIN: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"party-st";
 const TAG_RECORD: u8 = 0;
 const TAG_ENTRY: u8 = 1;
 const CRC_BYTES: usize = 4;
-const RECORD_BYTES: usize = 53;
+const RECORD_BYTES: usize = 69;
+/// A record of format 1 ends before the last move. It may have been any commit, so it counts as the last one.
+const RECORD_BYTES_1: usize = 53;
+const FLAG_ALARM: u8 = 1;
+const FLAG_MEMORY: u8 = 2;
+const FLAG_CHECKPOINT: u8 = 4;
 const STATE_BYTES: usize = 49;
 const ALARM_TIME_BYTES: usize = 8;
 const PRINTED_BYTES_MAX: usize = 200;
@@ -68,6 +87,24 @@ impl Tally {
 pub(crate) struct StoredRecord {
     pub(crate) record: RoomRecord,
     pub(crate) entries: Tally,
+    /// What is kept of its memory, if anything is.
+    pub(crate) memory: Option<StoredMemory>,
+}
+
+impl StoredRecord {
+    /// What it says of the room, without how that is told to be all there.
+    pub(crate) fn summary(&self) -> RoomSummary {
+        let Some(memory) = self.memory else {
+            return RoomSummary { record: self.record, ..RoomSummary::default() };
+        };
+        let checkpoint = |pointer: Pointer| CheckpointSummary { seq: memory.since, bytes: pointer.bytes };
+        RoomSummary {
+            record: self.record,
+            component: Some(memory.component),
+            checkpoint: memory.checkpoint.map(checkpoint),
+            journal: JournalSize { records: memory.journal.rows, bytes: memory.journal_bytes },
+        }
+    }
 }
 
 /// The state of the store: who owns it, how far it has come, and how its rows are told to be all there.
@@ -93,9 +130,15 @@ pub(crate) fn room_prefix(address: &RoomAddress) -> Vec<u8> {
     prefix
 }
 
-/// The bytes that the keys of all rooms of a party begin with.
-pub(crate) fn party_prefix(project: &str, party: &str) -> Vec<u8> {
-    [project.as_bytes(), &[0], party.as_bytes(), &[0]].concat()
+/// The bytes that the keys of all rooms of a scope begin with.
+pub(crate) fn scope_prefix(scope: &RoomsScope<'_>) -> Vec<u8> {
+    match *scope {
+        RoomsScope::Everything => Vec::new(),
+        RoomsScope::Project(project) => [project.as_bytes(), &[0]].concat(),
+        RoomsScope::Party { project, party, prefix } => {
+            [project.as_bytes(), &[0], party.as_bytes(), &[0], prefix.as_bytes()].concat()
+        }
+    }
 }
 
 /// The key of a room's record.
@@ -206,9 +249,9 @@ pub(crate) fn printable(key: &[u8]) -> String {
     format!("\"{shown}\"")
 }
 
-/// The body of a record's row.
-pub(crate) fn encode_record(stored: &StoredRecord) -> [u8; RECORD_BYTES] {
-    let mut body = Writer::<RECORD_BYTES>::new();
+/// Writes the body of a record's row.
+pub(crate) fn encode_record(stored: &StoredRecord) -> Vec<u8> {
+    let mut body = Writer::<{ RECORD_BYTES + MEMORY_BYTES }>::new();
     body.u64(stored.record.seq.0);
     body.u64(stored.record.ids_reserved);
     body.u64(stored.record.storage_bytes);
@@ -217,18 +260,42 @@ pub(crate) fn encode_record(stored: &StoredRecord) -> [u8; RECORD_BYTES] {
     let alarm = stored.record.alarm.unwrap_or(Alarm { at: Timestamp(0), attempts: 0 });
     body.u64(alarm.at.0);
     body.u32(alarm.attempts);
-    body.u8(u8::from(stored.record.alarm.is_some()));
-    body.finish()
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    let has_checkpoint = stored.memory.is_some_and(|memory| memory.checkpoint.is_some());
+    body.u8(flag(stored.record.alarm.is_some(), FLAG_ALARM)
+        | flag(stored.memory.is_some(), FLAG_MEMORY)
+        | flag(has_checkpoint, FLAG_CHECKPOINT));
+    body.u64(stored.record.moved_at.0);
+    body.u64(stored.record.memory_due.unwrap_or(Timestamp::NEVER).0);
+    match &stored.memory {
+        Some(memory) => {
+            encode_memory(&mut body, memory);
+            body.finish().to_vec()
+        }
+        None => body.so_far().to_vec(),
+    }
 }
 
 /// Reads the body of a record's row.
 pub(crate) fn decode_record(key: &[u8], body: &[u8]) -> Result<StoredRecord, Damage> {
-    let mut body = Reader::new(key, body, RECORD_BYTES)?;
+    let is_format_1 = body.len() == RECORD_BYTES_1;
+    let flags = body.get(RECORD_BYTES_1 - 1).copied().unwrap_or_default();
+    let has_memory = flags & FLAG_MEMORY != 0 && !is_format_1;
+    let memory_bytes = if has_memory { MEMORY_BYTES } else { 0 };
+    let bytes = if is_format_1 { RECORD_BYTES_1 } else { RECORD_BYTES + memory_bytes };
+    let mut body = Reader::new(key, body, bytes)?;
     let (seq, ids_reserved, storage_bytes) = (CommitSeq(body.u64()), body.u64(), body.u64());
     let entries = Tally { rows: body.u64(), sum: body.u64() };
     let alarm = Alarm { at: Timestamp(body.u64()), attempts: body.u32() };
-    let alarm = (body.u8() == 1).then_some(alarm);
-    Ok(StoredRecord { record: RoomRecord { seq, alarm, storage_bytes, ids_reserved }, entries })
+    let alarm = (body.u8() & FLAG_ALARM != 0).then_some(alarm);
+    let (moved_at, memory_due) = match is_format_1 {
+        true => (seq, Timestamp::NEVER),
+        false => (CommitSeq(body.u64()), Timestamp(body.u64())),
+    };
+    let memory_due = (memory_due < Timestamp::NEVER).then_some(memory_due);
+    let record = RoomRecord { seq, alarm, storage_bytes, ids_reserved, moved_at, memory_due };
+    let memory = has_memory.then(|| decode_memory(&mut body, flags & FLAG_CHECKPOINT != 0));
+    Ok(StoredRecord { record, entries, memory })
 }
 
 /// The body of the state row.
@@ -263,73 +330,6 @@ pub(crate) fn encode_format(version: u32) -> Vec<u8> {
 pub(crate) fn decode_format(body: &[u8]) -> Option<u32> {
     let version = body.strip_prefix(MAGIC.as_slice())?;
     Some(u32::from_le_bytes(*version.first_chunk()?))
-}
-
-struct Writer<const N: usize> {
-    bytes: [u8; N],
-    used: usize,
-}
-
-impl<const N: usize> Writer<N> {
-    fn new() -> Writer<N> {
-        Writer { bytes: [0; N], used: 0 }
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        self.bytes[self.used..self.used + bytes.len()].copy_from_slice(bytes);
-        self.used += bytes.len();
-    }
-
-    fn u64(&mut self, value: u64) {
-        self.put(&value.to_le_bytes());
-    }
-
-    fn u32(&mut self, value: u32) {
-        self.put(&value.to_le_bytes());
-    }
-
-    fn u8(&mut self, value: u8) {
-        self.put(&[value]);
-    }
-
-    fn finish(self) -> [u8; N] {
-        assert_eq!(self.used, N, "a row is filled to its end");
-        self.bytes
-    }
-}
-
-/// Reads fields from a body whose length has been checked once.
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn new(key: &[u8], body: &'a [u8], bytes: usize) -> Result<Reader<'a>, Damage> {
-        if body.len() != bytes {
-            let found = body.len();
-            return Err(Damage(format!("the row at {} is {found} bytes instead of {bytes}", printable(key))));
-        }
-        Ok(Reader { rest: body })
-    }
-
-    fn take<const N: usize>(&mut self) -> [u8; N] {
-        let (field, rest) = self.rest.split_first_chunk().expect("the fields add up to the checked length");
-        self.rest = rest;
-        *field
-    }
-
-    fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take())
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take())
-    }
-
-    fn u8(&mut self) -> u8 {
-        let [byte] = self.take();
-        byte
-    }
 }
 
 #[cfg(test)]

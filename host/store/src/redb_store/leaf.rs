@@ -16,6 +16,7 @@
 //! keys, one after the other, then values
 //! ```
 
+use crate::redb_store::layout::memory_rows::is_memory_key;
 use crate::redb_store::layout::{open, parse_prefix, parse_room_row};
 
 /// How redb marks a leaf.
@@ -45,13 +46,15 @@ pub(crate) fn examine(page: &[u8]) -> Damaged {
         [] if rows.is_empty() => Damaged::Structure,
         [] => Damaged::Nothing,
         // Other rows show whose leaf it is, or the key alone has to.
-        [key] if rows.len() > 1 || is_room_row(key) => Damaged::OneRow,
+        [key] if rows.len() > 1 || is_ours(key) => Damaged::OneRow,
         [..] => Damaged::Structure,
     }
 }
 
-fn is_room_row(key: &[u8]) -> bool {
-    parse_room_row(key).is_ok_and(|(prefix, _)| parse_prefix(prefix).is_ok())
+/// Whether a leaf's only key has the form of one of ours. If the leaf has more rows and its count is what is damaged,
+/// that key begins with at least sixteen bytes of their offsets, and has not.
+fn is_ours(key: &[u8]) -> bool {
+    parse_room_row(key).is_ok_and(|(prefix, _)| parse_prefix(prefix).is_ok()) || is_memory_key(key)
 }
 
 /// The rows of a leaf, if its offsets ascend and stay within the page.

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use redb::{Builder, Database};
+use redb::{Builder, Database, WriteTransaction};
 
 use crate::redb_store::batch::write_state;
 use crate::redb_store::blocks::{Blocks, Findings};
 use crate::redb_store::device::{Cache, Device};
+use crate::redb_store::layout::memory_rows::{CHUNKS, COMPONENTS, JOURNAL, LOOSE};
 use crate::redb_store::layout::{
-    ALARMS, FORMAT_KEY, FORMAT_VERSION, META, ROOMS, State, decode_format, encode_format, open, seal,
+    ALARMS, FORMAT_KEY, FORMAT_VERSION, FORMAT_VERSION_MIN, META, ROOMS, State, decode_format, encode_format,
+    open, seal,
 };
 use crate::redb_store::trouble::{Trouble, contain};
 use crate::redb_store::{OpenError, RedbOptions};
@@ -19,11 +21,10 @@ pub(crate) fn create_store(device: &dyn Device, options: &RedbOptions) -> Result
     contain(|| {
         let mut transaction = db.begin_write()?;
         transaction.set_quick_repair(true);
-        let mut sealed = Vec::new();
-        seal(&mut sealed, FORMAT_KEY, &encode_format(FORMAT_VERSION));
-        transaction.open_table(META)?.insert(FORMAT_KEY, sealed.as_slice())?;
+        write_format(&transaction)?;
         transaction.open_table(ROOMS)?;
         transaction.open_table(ALARMS)?;
+        open_memory_tables(&transaction)?;
         write_state(&transaction, &State::default())?;
         transaction.commit()?;
         db.close()?;
@@ -74,8 +75,39 @@ pub(crate) fn open_database(
     }
 }
 
-/// Refuses a database that is none of ours, or one from the future.
-pub(crate) fn check_format(db: &Database) -> Result<(), OpenError> {
+fn open_memory_tables(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    for table in [CHUNKS, JOURNAL, LOOSE, COMPONENTS] {
+        transaction.open_table(table)?;
+    }
+    Ok(())
+}
+
+/// Brings a database of an older format up to this one. Refuses one that is none of ours, or from the future.
+pub(crate) fn bring_up_to_date(db: &Database) -> Result<(), OpenError> {
+    match format_of(db)? {
+        FORMAT_VERSION => Ok(()),
+        // Its rows are as they are now; it only lacks the tables of what it did not know.
+        FORMAT_VERSION_MIN => contain(|| {
+            let mut transaction = db.begin_write()?;
+            transaction.set_quick_repair(true);
+            open_memory_tables(&transaction)?;
+            write_format(&transaction)?;
+            transaction.commit()?;
+            Ok::<_, Trouble>(())
+        })
+        .map_err(|trouble| OpenError::from_trouble(&trouble)),
+        found => Err(OpenError::OtherFormat { found, oldest: FORMAT_VERSION_MIN, newest: FORMAT_VERSION }),
+    }
+}
+
+fn write_format(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    let mut sealed = Vec::new();
+    seal(&mut sealed, FORMAT_KEY, &encode_format(FORMAT_VERSION));
+    transaction.open_table(META)?.insert(FORMAT_KEY, sealed.as_slice())?;
+    Ok(())
+}
+
+fn format_of(db: &Database) -> Result<u32, OpenError> {
     let row = contain(|| {
         use redb::ReadableDatabase as _;
         let meta = match db.begin_read()?.open_table(META) {
@@ -89,11 +121,7 @@ pub(crate) fn check_format(db: &Database) -> Result<(), OpenError> {
     .map_err(|trouble| OpenError::from_trouble(&trouble))?;
     let Some(row) = row else { return Err(OpenError::NotAStore { why: "it holds something else" }) };
     let body = open(FORMAT_KEY, &row).map_err(|damage| OpenError::Damaged { cause: damage.0 })?;
-    match decode_format(body) {
-        None => Err(OpenError::NotAStore { why: "its format row is another's" }),
-        Some(FORMAT_VERSION) => Ok(()),
-        Some(found) => Err(OpenError::OtherFormat { found, supported: FORMAT_VERSION }),
-    }
+    decode_format(body).ok_or(OpenError::NotAStore { why: "its format row is another's" })
 }
 
 #[cfg(test)]
@@ -138,7 +166,7 @@ mod tests {
             put_format(db, &sealed);
         });
         let error = newer.unwrap_err();
-        assert!(matches!(error, OpenError::OtherFormat { found: 2, supported: 1 }), "{error}");
+        assert!(matches!(error, OpenError::OtherFormat { found: 3, oldest: 1, newest: 2 }), "{error}");
         assert!(error.to_string().contains("hint: a newer party-host wrote it"), "{error}");
     }
 

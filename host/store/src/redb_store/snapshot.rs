@@ -13,14 +13,18 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::commit::Alarm;
+use party_core::ids::Timestamp;
 use party_core::storage::{KeyRange, Visit};
-use redb::{AccessGuard, Database, Range, ReadOnlyTable, ReadableDatabase};
+use redb::{
+    AccessGuard, Database, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTableMetadata,
+    TableDefinition,
+};
 
+use crate::kept::RoomSummary;
 use crate::redb_store::layout::{
     ALARMS, Damage, META, ROOMS, RoomRow, STATE_KEY, State, StoredRecord, Tally, after_room, decode_record,
-    decode_state, entry_key, open, parse_alarm_key, parse_prefix, parse_room_row, party_prefix, printable,
-    record_key,
+    decode_state, entry_key, open, parse_alarm_key, parse_prefix, parse_room_row, printable, record_key,
+    room_prefix, scope_prefix,
 };
 use crate::redb_store::trouble::{Trouble, contain};
 use crate::store::{ROOMS_PAGE_MAX, RoomsQuery};
@@ -33,6 +37,8 @@ pub(crate) type Guard = AccessGuard<'static, &'static [u8]>;
 pub(crate) struct Snapshot {
     /// Which opening of the engine it belongs to.
     pub(crate) opening: u64,
+    /// Tables that turns do not touch are opened when they are asked for.
+    transaction: ReadTransaction,
     rooms: Table,
     alarms: Table,
     meta: Table,
@@ -45,8 +51,35 @@ impl Snapshot {
             let transaction = db.begin_read()?;
             let (rooms, alarms) = (transaction.open_table(ROOMS)?, transaction.open_table(ALARMS)?);
             let meta = transaction.open_table(META)?;
-            Ok::<_, Trouble>(Snapshot { opening, rooms, alarms, meta })
+            Ok::<_, Trouble>(Snapshot { opening, transaction, rooms, alarms, meta })
         })
+    }
+
+    /// The rows of a range of one of the other tables.
+    pub(crate) fn rows_of(
+        &self,
+        table: TableDefinition<'_, &'static [u8], &'static [u8]>,
+        start: Bound<&[u8]>,
+        end: Bound<&[u8]>,
+    ) -> Result<Rows, Trouble> {
+        Rows::new(&contain(|| self.transaction.open_table(table))?, start, end)
+    }
+
+    /// How many rows one of the other tables has.
+    pub(crate) fn rows_in(
+        &self,
+        table: TableDefinition<'_, &'static [u8], &'static [u8]>,
+    ) -> Result<u64, Trouble> {
+        contain(|| Ok::<_, Trouble>(self.transaction.open_table(table)?.len()?))
+    }
+
+    /// A row of one of the other tables.
+    pub(crate) fn row_of(
+        &self,
+        table: TableDefinition<'_, &'static [u8], &'static [u8]>,
+        key: &[u8],
+    ) -> Result<Option<Guard>, Trouble> {
+        get(&contain(|| self.transaction.open_table(table))?, key)
     }
 
     /// The state row.
@@ -97,17 +130,17 @@ impl Snapshot {
         Ok(Visit::Continue)
     }
 
-    /// Visits all alarms in order of time. `begun` says whether one has been. If the table of alarms is damaged,
-    /// the records say which there are; a room whose record is damaged too fails when it is woken.
-    pub(crate) fn alarms(
+    /// Visits all rooms that wake by themselves, in order of time. `begun` says whether one has been. If the table is
+    /// damaged, the records say which there are; a room whose record is damaged too fails when it is woken.
+    pub(crate) fn wakes(
         &self,
         begun: &mut bool,
-        visit: &mut dyn FnMut(&RoomAddress, Alarm) -> Visit,
+        visit: &mut dyn FnMut(&RoomAddress, Timestamp) -> Visit,
     ) -> Result<(), Trouble> {
         if !self.alarms_are_whole() {
-            for ((_, address), alarm) in self.alarms_by_records()? {
+            for (at, address) in self.wakes_by_records()? {
                 *begun = true;
-                if visit(&address, alarm) == Visit::Stop {
+                if visit(&address, at) == Visit::Stop {
                     break;
                 }
             }
@@ -116,9 +149,9 @@ impl Snapshot {
         let mut rows = Rows::new(&self.alarms, Bound::Unbounded, Bound::Unbounded)?;
         while let Some((key, value)) = rows.next(false)? {
             let (at, address) = parse_alarm_key(key.value())?;
-            let attempts = decode_attempts(key.value(), open(key.value(), value.value())?)?;
+            open(key.value(), value.value())?;
             *begun = true;
-            if visit(&address, Alarm { at, attempts }) == Visit::Stop {
+            if visit(&address, at) == Visit::Stop {
                 break;
             }
         }
@@ -138,13 +171,12 @@ impl Snapshot {
         found.is_ok_and(|found| self.state().is_ok_and(|state| state.alarms == found))
     }
 
-    /// The rooms of a party: one search each, over the entries of the room before.
-    pub(crate) fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<RoomAddress>, Trouble> {
-        let party = party_prefix(query.project, query.party);
-        let wanted = [party.as_slice(), query.prefix.as_bytes()].concat();
+    /// Rooms and what is kept of them: one search each, over the entries of the room before.
+    pub(crate) fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<(RoomAddress, RoomSummary)>, Trouble> {
+        let wanted = scope_prefix(&query.scope);
         let mut from = wanted.clone();
         if let Some(after) = query.after {
-            from = from.max(after_room(&[party.as_slice(), after.as_bytes(), &[0]].concat()));
+            from = from.max(after_room(&room_prefix(after)));
         }
         let mut rooms = Vec::new();
         while rooms.len() < query.limit.min(ROOMS_PAGE_MAX) {
@@ -153,12 +185,12 @@ impl Snapshot {
             if !key.value().starts_with(&wanted) {
                 break;
             }
-            open(key.value(), value.value())?;
+            let stored = decode_record(key.value(), open(key.value(), value.value())?)?;
             let (prefix, row) = parse_room_row(key.value())?;
             if row != RoomRow::Record || key.value() < from.as_slice() {
                 return Err(out_of_order(key.value()));
             }
-            rooms.push(parse_prefix(prefix)?);
+            rooms.push((parse_prefix(prefix)?, stored.summary()));
             from = after_room(prefix);
         }
         Ok(rooms)
@@ -168,11 +200,6 @@ impl Snapshot {
     pub(crate) fn room_rows(&self, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<Rows, Trouble> {
         Rows::new(&self.rooms, start, end)
     }
-}
-
-fn decode_attempts(key: &[u8], body: &[u8]) -> Result<u32, Damage> {
-    let attempts = body.try_into().map(u32::from_le_bytes);
-    attempts.map_err(|_| Damage(format!("the alarm at {} is malformed", printable(key))))
 }
 
 /// Rows whose keys do not ascend.

@@ -13,10 +13,13 @@ use party_core::commit::{Alarm, KvChanges, RoomCommit, RoomRecord};
 use party_core::ids::{CommitSeq, Epoch, Timestamp};
 use party_core::storage::{KeyRange, RoomStorage, Visit};
 
-use crate::store::{BATCH_COMMITS_MAX, CommitError, Refusal, RoomsQuery, Store};
+use crate::store::{BATCH_COMMITS_MAX, CommitError, Refusal, RoomsQuery, RoomsScope, Store};
 use crate::testing::chance::Chance;
-use crate::testing::model::{Model, all_alarms};
-use crate::testing::workload::{Workload, address, awkward_keys, awkward_rooms, room};
+use crate::testing::model::{Model, all_wakes};
+use crate::testing::staging::commit_staging;
+use crate::testing::workload::{Workload, address, awkward_keys, awkward_rooms, put_components, room};
+
+pub mod memories;
 
 /// The longest value of the contract, with its host-side header.
 const VALUE_BYTES_MAX: usize = 131_072 + 34;
@@ -46,11 +49,29 @@ macro_rules! store_conformance {
             scans_go_both_ways_within_their_range,
             rooms_do_not_see_each_other,
             the_longest_keys_and_values_are_kept,
-            alarms_are_visited_in_order_of_time,
+            rooms_that_wake_by_themselves_are_visited_in_order_of_time,
             rooms_are_listed_page_by_page,
             a_reader_sees_a_commit_whole_or_not_at_all,
             random_commits_match_the_model
         );
+        $crate::store_conformance!($rig; memories:
+            a_checkpoint_is_kept_with_its_commit,
+            a_staged_checkpoint_is_taken_by_one_commit,
+            a_staged_checkpoint_is_given_up_when_another_is_staged_or_the_store_is_closed,
+            the_journal_holds_what_came_after_the_checkpoint,
+            a_batch_may_change_a_memory_several_times,
+            a_component_is_kept_while_a_room_needs_it,
+            a_memory_belongs_to_one_component_that_is_there,
+            what_is_too_large_is_refused,
+            an_older_owner_puts_nothing_aside,
+            rooms_are_listed_with_what_is_kept_of_them
+        );
+    };
+    ($rig:expr; memories: $($fact:ident),*) => {
+        $(#[test]
+        fn $fact() {
+            $crate::testing::conformance::memories::$fact(&mut $rig);
+        })*
     };
     ($rig:expr; $($fact:ident),*) => {
         $(#[test]
@@ -70,8 +91,8 @@ pub fn putting(address: &Arc<RoomAddress>, seq: u64, entries: &[(&[u8], &[u8])])
 }
 
 fn commit_of(address: &Arc<RoomAddress>, seq: u64, alarm: Option<Alarm>, changes: KvChanges) -> RoomCommit {
-    let record = RoomRecord { seq: CommitSeq(seq), alarm, storage_bytes: 0, ids_reserved: 0 };
-    RoomCommit { address: address.clone(), record, changes }
+    let record = RoomRecord { seq: CommitSeq(seq), alarm, ..RoomRecord::default() };
+    RoomCommit { address: address.clone(), record, changes, memory: None }
 }
 
 fn get(store: &dyn Store, address: &Arc<RoomAddress>, key: &[u8]) -> Option<Bytes> {
@@ -268,8 +289,9 @@ pub fn the_longest_keys_and_values_are_kept(rig: &mut dyn Rig) {
     model.compare(&*rig.store()).unwrap();
 }
 
-/// Alarms are set, moved, counted up and cleared; a visit sees them by time and stops when told to.
-pub fn alarms_are_visited_in_order_of_time(rig: &mut dyn Rig) {
+/// Alarms are set, moved, counted up and cleared, and a memory is due; a visit sees whichever comes first, by time,
+/// and stops when told to.
+pub fn rooms_that_wake_by_themselves_are_visited_in_order_of_time(rig: &mut dyn Rig) {
     let epoch = rig.store().acquire().unwrap();
     let at = |ms: u64, attempts: u32| Some(Alarm { at: Timestamp(ms), attempts });
     let rounds: [[(&str, Option<Alarm>); 3]; 4] = [
@@ -282,20 +304,24 @@ pub fn alarms_are_visited_in_order_of_time(rig: &mut dyn Rig) {
     for (round, alarms) in rounds.iter().enumerate() {
         let batch: Vec<RoomCommit> = alarms
             .iter()
-            .map(|&(id, alarm)| commit_of(&room(id), round as u64 + 1, alarm, KvChanges::default()))
+            .map(|&(id, alarm)| {
+                let mut commit = commit_of(&room(id), round as u64 + 1, alarm, KvChanges::default());
+                commit.record.memory_due = (id == "b").then_some(Timestamp(350));
+                commit
+            })
             .collect();
         rig.store().commit(epoch, &batch).unwrap();
         model.apply(&batch);
         model.compare(&*rig.store()).unwrap();
     }
     rig.restart();
-    assert_eq!(all_alarms(&*rig.store()).unwrap(), model.alarms());
+    assert_eq!(all_wakes(&*rig.store()).unwrap(), model.wakes());
     let mut visits = 0;
-    let stop = &mut |_: &RoomAddress, _: Alarm| {
+    let stop = &mut |_: &RoomAddress, _: Timestamp| {
         visits += 1;
         Visit::Stop
     };
-    rig.store().alarms(stop).unwrap();
+    rig.store().wakes(stop).unwrap();
     assert_eq!(visits, 1);
 }
 
@@ -308,9 +334,11 @@ pub fn rooms_are_listed_page_by_page(rig: &mut dyn Rig) {
     let batch: Vec<RoomCommit> = rooms.map(|address| putting(&address, 1, &[(b"k", b"v")])).collect();
     rig.store().commit(epoch, &batch).unwrap();
     let list = |prefix: &str, after: Option<&str>, limit: usize| -> Vec<String> {
-        let query = RoomsQuery { project: "p", party: "main", prefix, after, limit };
+        let scope = RoomsScope::Party { project: "p", party: "main", prefix };
+        let after = after.map(room);
+        let query = RoomsQuery { scope, after: after.as_deref(), limit };
         let rooms = rig.store().rooms(&query).unwrap();
-        rooms.iter().map(|address| address.room().to_owned()).collect()
+        rooms.iter().map(|(address, _)| address.room().to_owned()).collect()
     };
     assert_eq!(list("", None, 100), ["a", "a-1", "a-2", "a-21", "a.", "a\u{e4}", "b"]);
     assert_eq!(list("a-", None, 100), ["a-1", "a-2", "a-21"]);
@@ -371,9 +399,10 @@ pub fn random_commits_match_the_model(rig: &mut dyn Rig) {
     let workload = Workload::awkward(300);
     let mut model = Model::default();
     let mut epoch = rig.store().acquire().unwrap();
+    put_components(&*rig.store(), epoch).unwrap();
     for round in 0..150 {
         let batch = workload.batch(&mut chance, &mut model, 12);
-        rig.store().commit(epoch, &batch).unwrap();
+        commit_staging(&*rig.store(), epoch, &batch).unwrap();
         if chance.one_in(10) {
             rig.restart();
             epoch = rig.store().acquire().unwrap();

@@ -9,10 +9,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::commit::{Alarm, RoomCommit, RoomRecord};
-use party_core::ids::Epoch;
+use party_core::commit::{ComponentDigest, RoomCommit, StagedCheckpoint};
+use party_core::ids::{Epoch, Timestamp};
 use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 
+use crate::kept::{JournalEntry, KeepError, KeptCheckpoint, RoomSummary};
 use crate::store::{AcquireError, CommitError, RoomsQuery, Store};
 use crate::testing::chance::Chance;
 
@@ -57,6 +58,7 @@ pub struct FaultyStore {
     state: Mutex<FaultState>,
     changed: Condvar,
     reads_fail: Arc<AtomicBool>,
+    keeps_fail: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -81,7 +83,13 @@ impl FaultyStore {
 
     fn new(inner: Arc<dyn Store>, plan: Plan) -> FaultyStore {
         let state = Mutex::new(FaultState { plan, held: 0, released: 0 });
-        FaultyStore { inner, state, changed: Condvar::new(), reads_fail: Arc::default() }
+        FaultyStore {
+            inner,
+            state,
+            changed: Condvar::new(),
+            reads_fail: Arc::default(),
+            keeps_fail: AtomicBool::new(false),
+        }
     }
 
     /// Adds to a script, or replaces seeded faults by one.
@@ -110,6 +118,18 @@ impl FaultyStore {
     pub fn release(&self) {
         self.state().released += 1;
         self.changed.notify_all();
+    }
+
+    /// Whether staging checkpoints, putting and reclaiming components fails from now on.
+    pub fn set_keeps_fail(&self, fail: bool) {
+        self.keeps_fail.store(fail, Ordering::SeqCst);
+    }
+
+    fn check_keeps(&self) -> Result<(), KeepError> {
+        if self.keeps_fail.load(Ordering::SeqCst) {
+            return Err(KeepError::NotWritten { cause: "a fault was injected".to_owned() });
+        }
+        Ok(())
     }
 
     /// Whether reads fail from now on.
@@ -175,23 +195,62 @@ impl Store for FaultyStore {
         }
     }
 
-    fn record(&self, address: &RoomAddress) -> Result<Option<RoomRecord>, StorageReadError> {
+    fn summary(&self, address: &RoomAddress) -> Result<Option<RoomSummary>, StorageReadError> {
         check_reads(&self.reads_fail)?;
-        self.inner.record(address)
+        self.inner.summary(address)
     }
 
     fn storage(&self, address: &Arc<RoomAddress>) -> Arc<dyn RoomStorage> {
         Arc::new(FaultyRoom { inner: self.inner.storage(address), reads_fail: self.reads_fail.clone() })
     }
 
-    fn alarms(&self, visit: &mut dyn FnMut(&RoomAddress, Alarm) -> Visit) -> Result<(), StorageReadError> {
+    fn wakes(&self, visit: &mut dyn FnMut(&RoomAddress, Timestamp) -> Visit) -> Result<(), StorageReadError> {
         check_reads(&self.reads_fail)?;
-        self.inner.alarms(visit)
+        self.inner.wakes(visit)
     }
 
-    fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<RoomAddress>, StorageReadError> {
+    fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<(RoomAddress, RoomSummary)>, StorageReadError> {
         check_reads(&self.reads_fail)?;
         self.inner.rooms(query)
+    }
+
+    fn stage_checkpoint(
+        &self,
+        epoch: Epoch,
+        address: &RoomAddress,
+        bytes: &[u8],
+    ) -> Result<StagedCheckpoint, KeepError> {
+        self.check_keeps()?;
+        self.inner.stage_checkpoint(epoch, address, bytes)
+    }
+
+    fn unstage_checkpoint(&self, staged: StagedCheckpoint) {
+        self.inner.unstage_checkpoint(staged);
+    }
+
+    fn checkpoint(&self, address: &RoomAddress) -> Result<Option<KeptCheckpoint>, StorageReadError> {
+        check_reads(&self.reads_fail)?;
+        self.inner.checkpoint(address)
+    }
+
+    fn journal(&self, address: &RoomAddress) -> Result<Vec<JournalEntry>, StorageReadError> {
+        check_reads(&self.reads_fail)?;
+        self.inner.journal(address)
+    }
+
+    fn put_component(&self, epoch: Epoch, digest: ComponentDigest, bytes: &[u8]) -> Result<(), KeepError> {
+        self.check_keeps()?;
+        self.inner.put_component(epoch, digest, bytes)
+    }
+
+    fn component(&self, digest: ComponentDigest) -> Result<Option<Bytes>, StorageReadError> {
+        check_reads(&self.reads_fail)?;
+        self.inner.component(digest)
+    }
+
+    fn reclaim_components(&self, epoch: Epoch, keep: &[ComponentDigest]) -> Result<usize, KeepError> {
+        self.check_keeps()?;
+        self.inner.reclaim_components(epoch, keep)
     }
 }
 

@@ -1,15 +1,19 @@
-//! What a store must hold, in the plainest words: a map of rooms, each a record and a map of entries.
+//! What a store must hold, in the plainest words: a map of rooms, each a record, a map of entries, and perhaps a
+//! checkpoint and a list of journal records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::commit::{Alarm, RoomCommit, RoomRecord};
-use party_core::ids::Timestamp;
+use party_core::commit::{
+    CheckpointBytes, ComponentDigest, MemoryChange, NewCheckpoint, RoomCommit, RoomRecord,
+};
+use party_core::ids::{CommitSeq, Timestamp};
 use party_core::storage::{KeyRange, StorageReadError, Visit};
 
-use crate::store::{RoomsQuery, Store};
+use crate::kept::{CheckpointSummary, JournalEntry, JournalSize, KeptCheckpoint, RoomSummary};
+use crate::store::{RoomsQuery, RoomsScope, Store};
 
 /// One room of the model.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -18,6 +22,66 @@ pub struct ModelRoom {
     pub record: RoomRecord,
     /// Its entries.
     pub entries: BTreeMap<Bytes, Bytes>,
+    /// What is kept of its memory.
+    pub memory: Option<ModelMemory>,
+}
+
+/// What is kept of a room's memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ModelMemory {
+    /// Whose it is.
+    pub component: ComponentDigest,
+    /// The checkpoint.
+    pub checkpoint: Option<KeptCheckpoint>,
+    /// The journal.
+    pub journal: Vec<JournalEntry>,
+}
+
+impl ModelMemory {
+    fn of(component: ComponentDigest) -> ModelMemory {
+        ModelMemory { component, checkpoint: None, journal: Vec::new() }
+    }
+}
+
+impl ModelRoom {
+    fn remember(&mut self, seq: CommitSeq, change: &MemoryChange) {
+        let record = match change {
+            MemoryChange::Checkpoint(NewCheckpoint { component, bytes: CheckpointBytes::Inline(bytes) }) => {
+                let checkpoint = KeptCheckpoint { seq, component: *component, bytes: bytes.clone() };
+                let memory = ModelMemory { checkpoint: Some(checkpoint), ..ModelMemory::of(*component) };
+                self.memory = Some(memory);
+                return;
+            }
+            MemoryChange::Checkpoint(NewCheckpoint { bytes: CheckpointBytes::Staged(_), .. }) => {
+                panic!("a model is told a checkpoint's bytes: stage with testing::staging")
+            }
+            MemoryChange::Forget { then } => {
+                self.memory = None;
+                let Some(record) = then else { return };
+                record
+            }
+            MemoryChange::Append(record) => record,
+        };
+        let memory = self.memory.get_or_insert_with(|| ModelMemory::of(record.component));
+        memory.journal.push(JournalEntry { seq, bytes: record.bytes.clone() });
+    }
+
+    /// What the store must say of it.
+    pub fn summary(&self) -> RoomSummary {
+        let Some(memory) = &self.memory else {
+            return RoomSummary { record: self.record, ..RoomSummary::default() };
+        };
+        let bytes = memory.journal.iter().map(|entry| entry.bytes.len() as u64).sum();
+        RoomSummary {
+            record: self.record,
+            component: Some(memory.component),
+            checkpoint: memory.checkpoint.as_ref().map(|checkpoint| CheckpointSummary {
+                seq: checkpoint.seq,
+                bytes: checkpoint.bytes.len() as u64,
+            }),
+            journal: JournalSize { records: memory.journal.len() as u64, bytes },
+        }
+    }
 }
 
 /// What a store must hold.
@@ -53,6 +117,9 @@ impl Model {
                     None => room.entries.remove(key),
                 };
             }
+            if let Some(change) = &commit.memory {
+                room.remember(commit.record.seq, change);
+            }
         }
     }
 
@@ -76,30 +143,31 @@ impl Model {
                 Comparison::Differs(difference) => return Err(difference),
             }
         }
-        let listed = all_rooms(store, self).map_err(|error| error.to_string())?;
-        let expected: Vec<RoomAddress> =
-            self.rooms.keys().map(|address| RoomAddress::clone(address)).collect();
+        let listed = all_rooms(store).map_err(|error| error.to_string())?;
+        let expected = self.listed();
         if listed != expected {
             return Err(format!("rooms are listed as {listed:?} instead of {expected:?}"));
         }
-        let alarms = all_alarms(store).map_err(|error| error.to_string())?;
-        let expected = self.alarms();
-        if alarms != expected {
-            return Err(format!("alarms are {alarms:?} instead of {expected:?}"));
+        let wakes = all_wakes(store).map_err(|error| error.to_string())?;
+        let expected = self.wakes();
+        if wakes != expected {
+            return Err(format!("rooms wake at {wakes:?} instead of {expected:?}"));
         }
         Ok(())
     }
 
-    /// The alarms in order of time and address.
-    pub fn alarms(&self) -> Vec<(RoomAddress, Alarm)> {
+    /// The rooms in order of their addresses, and what must be said of each.
+    pub fn listed(&self) -> Vec<(RoomAddress, RoomSummary)> {
+        self.rooms.iter().map(|(address, room)| (RoomAddress::clone(address), room.summary())).collect()
+    }
+
+    /// The rooms that wake by themselves, in order of time and address.
+    pub fn wakes(&self) -> Vec<(Timestamp, RoomAddress)> {
         let of_room = |(address, room): (&Arc<RoomAddress>, &ModelRoom)| {
-            room.record.alarm.map(|alarm| (RoomAddress::clone(address), alarm))
+            room.record.wakes_at().map(|at| (at, RoomAddress::clone(address)))
         };
-        let mut alarms: Vec<(RoomAddress, Alarm)> = self.rooms.iter().filter_map(of_room).collect();
-        alarms.sort_by_key(|(address, alarm): &(RoomAddress, Alarm)| -> (Timestamp, RoomAddress) {
-            (alarm.at, address.clone())
-        });
-        alarms
+        let wakes: BTreeSet<(Timestamp, RoomAddress)> = self.rooms.iter().filter_map(of_room).collect();
+        wakes.into_iter().collect()
     }
 }
 
@@ -108,9 +176,21 @@ fn difference(
     address: &Arc<RoomAddress>,
     expected: &ModelRoom,
 ) -> Result<Option<String>, StorageReadError> {
-    let record = store.record(address)?.unwrap_or_default();
-    if record != expected.record {
-        return Ok(Some(format!("its record is {record:?} instead of {:?}", expected.record)));
+    let summary = store.summary(address)?.unwrap_or_default();
+    if summary != expected.summary() {
+        return Ok(Some(format!("in short it is {summary:?} instead of {:?}", expected.summary())));
+    }
+    let checkpoint = store.checkpoint(address)?;
+    if checkpoint.as_ref() != expected.memory.as_ref().and_then(|memory| memory.checkpoint.as_ref()) {
+        return Ok(Some(format!(
+            "its checkpoint is {:?}",
+            checkpoint.map(|kept| (kept.seq, kept.bytes.len()))
+        )));
+    }
+    let journal = store.journal(address)?;
+    if journal != expected.memory.as_ref().map_or(Vec::new(), |memory| memory.journal.clone()) {
+        let seqs: Vec<CommitSeq> = journal.iter().map(|entry| entry.seq).collect();
+        return Ok(Some(format!("its journal holds {seqs:?}")));
     }
     let storage = store.storage(address);
     for (key, value) in &expected.entries {
@@ -135,31 +215,25 @@ fn difference(
     Ok(None)
 }
 
-/// All rooms of the parties that the model knows, page by page.
-pub fn all_rooms(store: &dyn Store, model: &Model) -> Result<Vec<RoomAddress>, StorageReadError> {
-    let mut parties: Vec<(&str, &str)> =
-        model.rooms.keys().map(|address| (address.project(), address.party())).collect();
-    parties.dedup();
-    let mut rooms: Vec<RoomAddress> = Vec::new();
-    for (project, party) in parties {
-        let mut after: Option<String> = None;
-        loop {
-            let query = RoomsQuery { project, party, prefix: "", after: after.as_deref(), limit: 7 };
-            let page = store.rooms(&query)?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.room().to_owned());
-            rooms.extend(page);
+/// All rooms, page by page.
+pub fn all_rooms(store: &dyn Store) -> Result<Vec<(RoomAddress, RoomSummary)>, StorageReadError> {
+    let mut rooms: Vec<(RoomAddress, RoomSummary)> = Vec::new();
+    loop {
+        let after = rooms.last().map(|(address, _)| address);
+        let page = store.rooms(&RoomsQuery { scope: RoomsScope::Everything, after, limit: 7 })?;
+        if page.is_empty() {
+            return Ok(rooms);
         }
+        rooms.extend(page);
     }
-    Ok(rooms)
 }
 
-/// All alarms in the order in which the store visits them.
-pub fn all_alarms(store: &dyn Store) -> Result<Vec<(RoomAddress, Alarm)>, StorageReadError> {
-    let mut alarms = Vec::new();
-    store.alarms(&mut |address, alarm| {
-        alarms.push((address.clone(), alarm));
+/// All rooms that wake by themselves, in the order in which the store visits them.
+pub fn all_wakes(store: &dyn Store) -> Result<Vec<(Timestamp, RoomAddress)>, StorageReadError> {
+    let mut wakes = Vec::new();
+    store.wakes(&mut |address, at| {
+        wakes.push((at, address.clone()));
         Visit::Continue
     })?;
-    Ok(alarms)
+    Ok(wakes)
 }

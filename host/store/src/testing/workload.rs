@@ -5,11 +5,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::address::{ROOM_BYTES_MAX, RoomAddress};
-use party_core::commit::{Alarm, IDS_RESERVED_STEP, KvChanges, RoomCommit, RoomRecord};
-use party_core::ids::Timestamp;
+use party_core::commit::{
+    Alarm, CheckpointBytes, ComponentDigest, IDS_RESERVED_STEP, JournalRecord, KvChanges, MemoryChange,
+    NewCheckpoint, RoomCommit, RoomRecord,
+};
+use party_core::ids::{Epoch, Timestamp};
 
+use crate::kept::KeepError;
+use crate::store::Store;
 use crate::testing::chance::Chance;
-use crate::testing::model::Model;
+use crate::testing::model::{Model, ModelMemory};
 
 /// The room `room` of party `main` in project `p`.
 pub fn room(room: &str) -> Arc<RoomAddress> {
@@ -105,21 +110,26 @@ impl Workload {
         let address = chance.pick(&self.rooms).clone();
         let before = model.rooms.get(&address).cloned().unwrap_or_default();
         let changes = self.changes(chance);
+        let memory = self.memory_change(chance, before.memory.as_ref()).map(Box::new);
         let mut after = Model::default();
         after.rooms.insert(address.clone(), before.clone());
         after.apply(&[RoomCommit {
             address: address.clone(),
             record: before.record,
             changes: changes.clone(),
+            memory: None,
         }]);
         let entries = &after.rooms[&address].entries;
+        let seq = before.record.seq.next();
         let record = RoomRecord {
-            seq: before.record.seq.next(),
+            seq,
             alarm: alarm(chance, before.record.alarm),
+            memory_due: chance.one_in(5).then(|| Timestamp(1_000 + chance.below(6))),
+            moved_at: if changes.is_empty() { before.record.moved_at } else { seq },
             storage_bytes: entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum(),
             ids_reserved: before.record.ids_reserved.max(IDS_RESERVED_STEP),
         };
-        RoomCommit { address, record, changes }
+        RoomCommit { address, record, changes, memory }
     }
 
     fn changes(&self, chance: &mut Chance) -> KvChanges {
@@ -131,15 +141,58 @@ impl Workload {
         KvChanges { cleared: chance.one_in(8), entries }
     }
 
-    fn value(&self, chance: &mut Chance) -> Bytes {
-        let bytes = chance.index(self.value_bytes_max + 1);
-        let mut value = Vec::with_capacity(bytes + 8);
-        while value.len() < bytes {
-            value.extend_from_slice(&chance.bits().to_le_bytes());
+    /// Half of all commits leave the memory alone.
+    fn memory_change(&self, chance: &mut Chance, before: Option<&ModelMemory>) -> Option<MemoryChange> {
+        let component = *chance.pick(&[SMALL_COMPONENT, LARGE_COMPONENT]);
+        let journal_record = |chance: &mut Chance, component| {
+            let bytes = noise(chance, 400);
+            JournalRecord { component, bytes }
+        };
+        match chance.below(12) {
+            6..=8 => {
+                let component = before.map_or(component, |memory| memory.component);
+                Some(MemoryChange::Append(journal_record(chance, component)))
+            }
+            9 | 10 => {
+                let bytes_max = if chance.one_in(6) { CHECKPOINT_BYTES } else { 600 };
+                let bytes = CheckpointBytes::Inline(noise(chance, bytes_max));
+                Some(MemoryChange::Checkpoint(NewCheckpoint { component, bytes }))
+            }
+            11 => {
+                let then = chance.one_in(2).then(|| journal_record(chance, component));
+                Some(MemoryChange::Forget { then })
+            }
+            _ => None,
         }
-        value.truncate(bytes);
-        value.into()
     }
+
+    fn value(&self, chance: &mut Chance) -> Bytes {
+        noise(chance, self.value_bytes_max)
+    }
+}
+
+/// Puts the components that workloads need into a store.
+pub fn put_components(store: &dyn Store, epoch: Epoch) -> Result<(), KeepError> {
+    store.put_component(epoch, SMALL_COMPONENT, b"a small component")?;
+    store.put_component(epoch, LARGE_COMPONENT, &b"a large component".repeat(600))
+}
+
+/// A component of one chunk, as [`put_components`] puts it.
+pub const SMALL_COMPONENT: ComponentDigest = ComponentDigest([0xc1; 32]);
+/// A component of three chunks.
+pub const LARGE_COMPONENT: ComponentDigest = ComponentDigest([0xc2; 32]);
+/// The most bytes of a workload's checkpoints: some take several chunks.
+const CHECKPOINT_BYTES: usize = 20_000;
+
+/// Up to so many bytes.
+fn noise(chance: &mut Chance, bytes_max: usize) -> Bytes {
+    let bytes = chance.index(bytes_max + 1);
+    let mut value = Vec::with_capacity(bytes + 8);
+    while value.len() < bytes {
+        value.extend_from_slice(&chance.bits().to_le_bytes());
+    }
+    value.truncate(bytes);
+    value.into()
 }
 
 fn alarm(chance: &mut Chance, before: Option<Alarm>) -> Option<Alarm> {

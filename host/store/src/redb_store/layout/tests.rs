@@ -1,12 +1,18 @@
 //! The layout, byte by byte, and what is refused.
 
+use crate::kept::CHECKPOINT_BYTES_MAX;
+use crate::redb_store::layout::memory_rows::{
+    Pointer, StoredComponent, StoredMemory, chunk_bytes, chunk_count, chunk_key, component_key,
+    decode_component, decode_entry, encode_component, encode_entry, journal_number, parse_component_key,
+    parse_number,
+};
 use crate::redb_store::layout::{
     RoomRow, State, StoredRecord, Tally, alarm_key, decode_format, decode_record, decode_state,
     encode_format, encode_record, encode_state, entry_key, open, parse_alarm_key, parse_prefix,
     parse_room_row, record_key, room_prefix, seal,
 };
 use party_core::address::RoomAddress;
-use party_core::commit::{Alarm, RoomRecord};
+use party_core::commit::{Alarm, ComponentDigest, RoomRecord};
 use party_core::ids::{CommitSeq, Epoch, Timestamp};
 
 fn hex(bytes: &[u8]) -> String {
@@ -27,12 +33,36 @@ fn rows_are_as_they_are_drawn() {
         alarm: Some(Alarm { at: Timestamp(2), attempts: 3 }),
         storage_bytes: 4,
         ids_reserved: 5,
+        moved_at: CommitSeq(6),
+        memory_due: Some(Timestamp(14)),
     };
-    let stored = StoredRecord { record, entries: Tally { rows: 6, sum: 7 } };
+    let stored = StoredRecord { record, entries: Tally { rows: 6, sum: 7 }, memory: None };
+    let plain = "0100000000000000050000000000000004000000000000000600000000000000070000000000000002000000000000\
+                 000300000001";
+    let moved_at = "06000000000000000e00000000000000";
+    assert_eq!(hex(&encode_record(&stored)), format!("{plain}{moved_at}"));
+    let checkpoint = Some(Pointer { blob: 8, bytes: 9, crc: 10 });
+    let memory = StoredMemory {
+        component: ComponentDigest([0xcd; 32]),
+        since: CommitSeq(7),
+        checkpoint,
+        journal: Tally { rows: 11, sum: 12 },
+        journal_bytes: 13,
+    };
+    let plain = plain.strip_suffix("01").unwrap();
+    let component = "cd".repeat(32);
+    let since = "0700000000000000";
+    let journal = "0b000000000000000c000000000000000d00000000000000";
+    let stored = StoredRecord { memory: Some(memory), ..stored };
     assert_eq!(
         hex(&encode_record(&stored)),
-        "010000000000000005000000000000000400000000000000060000000000000007000000000000000200000000000000\
-         0300000001"
+        format!("{plain}07{moved_at}{component}{since}0800000000000000090000000a000000{journal}")
+    );
+    let memory = StoredMemory { checkpoint: None, ..memory };
+    let stored = StoredRecord { memory: Some(memory), ..stored };
+    assert_eq!(
+        hex(&encode_record(&stored)),
+        format!("{plain}03{moved_at}{component}{since}00000000000000000000000000000000{journal}")
     );
     let state = State {
         epoch: Epoch(1),
@@ -46,7 +76,7 @@ fn rows_are_as_they_are_drawn() {
         "010000000000000002000000000000000300000000000000040000000000000005000000000000000600000000000000\
          01"
     );
-    assert_eq!(hex(&encode_format(1)), "70617274792d737401000000");
+    assert_eq!(hex(&encode_format(2)), "70617274792d737402000000");
     let mut sealed = Vec::new();
     seal(&mut sealed, b"key", b"body");
     // CRC-32C of the key's length as eight bytes, the key and the body, computed apart from this program.
@@ -54,13 +84,76 @@ fn rows_are_as_they_are_drawn() {
 }
 
 #[test]
+fn rows_of_memories_are_as_they_are_drawn() {
+    let prefix = room_prefix(&RoomAddress::new("p", "main", "a").unwrap());
+    assert_eq!(chunk_key(&prefix, 0x0102, 3), b"p\0main\0a\0\0\0\0\0\0\0\x01\x02\0\0\0\x03");
+    let component = ComponentDigest([0xcd; 32]);
+    assert_eq!(component_key(component), [b"sha256:".as_slice(), &[0xcd; 32]].concat());
+    let stored = StoredComponent { pointer: Pointer { blob: 1, bytes: 2, crc: 3 }, references: 4 };
+    let row = "01000000000000000200000000000000030000000400000000000000";
+    assert_eq!(hex(&encode_component(&stored)), row);
+    let mut entry = Vec::new();
+    encode_entry(&mut entry, &prefix, CommitSeq(5), b"turn");
+    assert_eq!(entry, b"\x05\0\0\0\0\0\0\0\x09\0p\0main\0a\0turn");
+    assert_eq!(journal_number(3, 2), 3 * 1_024 + 2);
+}
+
+/// A row must fit a page of redb with its head and offsets, however long its owner's name; a larger one takes two.
+#[test]
+fn a_chunk_fills_a_page_and_no_more() {
+    assert_eq!(chunk_bytes(b"p\0main\0a\0"), 4_000);
+    for owner in [9, 68, 69, 500, 64 + 64 + 1_024 + 3] {
+        let owner = vec![b'a'; owner];
+        let row = chunk_key(&owner, 1, 1).len() + 4 + chunk_bytes(&owner);
+        assert!(row + 4 + 8 <= 4_096, "{} bytes of owner", owner.len());
+        assert_eq!(chunk_count(&owner, 0), 0);
+        assert_eq!(chunk_count(&owner, chunk_bytes(&owner) as u64), 1);
+        assert_eq!(chunk_count(&owner, chunk_bytes(&owner) as u64 + 1), 2);
+    }
+}
+
+/// The record of format 1, which tells of no move and no memory.
+#[test]
+fn an_older_record_counts_as_moved_by_its_last_commit() {
+    let record = RoomRecord {
+        seq: CommitSeq(9),
+        alarm: Some(Alarm { at: Timestamp(2), attempts: 3 }),
+        storage_bytes: 4,
+        ids_reserved: 5,
+        moved_at: CommitSeq(9),
+        memory_due: None,
+    };
+    let stored = StoredRecord { record, entries: Tally { rows: 6, sum: 7 }, memory: None };
+    assert_eq!(decode_record(b"k", &encode_record(&stored)[..53]).unwrap(), stored);
+}
+
+#[test]
 fn rows_come_back_as_they_went_in() {
     let alarms =
         [None, Some(Alarm { at: Timestamp(0), attempts: 0 }), Some(Alarm { at: Timestamp(9), attempts: 9 })];
     for alarm in alarms {
-        let record = RoomRecord { seq: CommitSeq(u64::MAX), alarm, storage_bytes: 1, ids_reserved: 2 };
-        let stored = StoredRecord { record, entries: Tally { rows: 3, sum: u64::MAX } };
-        assert_eq!(decode_record(b"k", &encode_record(&stored)).unwrap(), stored);
+        let record = RoomRecord {
+            seq: CommitSeq(u64::MAX),
+            alarm,
+            storage_bytes: 1,
+            ids_reserved: 2,
+            moved_at: CommitSeq(3),
+            memory_due: None,
+        };
+        let entries = Tally { rows: 3, sum: u64::MAX };
+        let without = StoredMemory {
+            component: ComponentDigest([7; 32]),
+            since: CommitSeq(u64::MAX),
+            checkpoint: None,
+            journal: entries,
+            journal_bytes: 1,
+        };
+        let pointer = Pointer { blob: 0, bytes: CHECKPOINT_BYTES_MAX, crc: u32::MAX };
+        let with = StoredMemory { checkpoint: Some(pointer), ..without };
+        for memory in [None, Some(without), Some(with)] {
+            let stored = StoredRecord { record, entries, memory };
+            assert_eq!(decode_record(b"k", &encode_record(&stored)).unwrap(), stored);
+        }
     }
     for in_doubt in [false, true] {
         let state = State { epoch: Epoch(u64::MAX), in_doubt, ..State::default() };
@@ -89,7 +182,15 @@ fn what_is_no_row_is_refused() {
         assert!(parse_prefix(prefix).is_err(), "{prefix:?}");
     }
     assert!(parse_alarm_key(b"short").is_err());
-    assert!(decode_record(b"k", &[0; 52]).is_err() && decode_record(b"k", &[0; 54]).is_err());
+    for bytes in [0, 52, 54, 68, 70, 149] {
+        assert!(decode_record(b"k", &vec![0; bytes]).is_err(), "{bytes} bytes");
+    }
+    assert!(decode_record(b"k", &[2; 69]).is_err(), "it says that a memory follows");
+    assert!(decode_component(b"k", &[0; 27]).is_err());
+    for entry in [&[0; 9][..], b"\0\0\0\0\0\0\0\0\x02\0p"] {
+        assert!(decode_entry(b"k", entry).is_err(), "{entry:?}");
+    }
+    assert!(parse_number(&[0; 7]).is_err() && parse_component_key(b"sha256:short").is_err());
     assert!(decode_state(&[0; 48]).is_err());
     assert_eq!((decode_format(b"party-st"), decode_format(b"other-st\0\0\0\0")), (None, None));
 }

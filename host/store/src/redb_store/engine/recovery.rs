@@ -1,0 +1,69 @@
+//! After a failure: the database is opened anew, and what became of the last transaction is found out.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::redb_store::batch::write_state;
+use crate::redb_store::device::Cache;
+use crate::redb_store::engine::{Engine, Writer, unavailable};
+use crate::redb_store::opening::{Purpose, open_database};
+use crate::redb_store::snapshot::Snapshot;
+use crate::redb_store::trouble::{Trouble, contain};
+
+/// How often a failed device is tried again before the caller is told.
+const REOPENINGS_MAX: u32 = 2;
+
+/// What became of a transaction.
+pub(super) enum Outcome {
+    Durable,
+    NotWritten,
+}
+
+impl Engine {
+    /// Opens the database anew and compares its last batch with the last acknowledged one.
+    pub(super) fn recover(&self, writer: &mut Writer) -> Result<Outcome, Trouble> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.try_recover(writer) {
+                Err(_) if attempts < REOPENINGS_MAX => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn try_recover(&self, writer: &mut Writer) -> Result<Outcome, Trouble> {
+        self.close(writer);
+        self.reopened.fetch_add(1, Ordering::Relaxed);
+        let db = contain(|| {
+            open_database(&*self.device, &self.options, Cache::Suspect, &self.findings, Purpose::Open)
+                .map_err(|error| unavailable(error.to_string()))
+        })?;
+        writer.opening += 1;
+        let found = Snapshot::take(&db, writer.opening)?.state()?;
+        let acknowledged = writer.state;
+        if found.batch < acknowledged.batch {
+            let (found, acknowledged) = (found.batch, acknowledged.batch);
+            return Err(unavailable(format!(
+                "the device has lost acknowledged writes: batch {acknowledged} was on it, now it ends at {found}"
+            )));
+        }
+        // Whatever is there is durable once a transaction after it is. That one keeps the batch's number: were it
+        // to fail as well, the next opening must still see from the number whether the batch is there.
+        contain(|| {
+            let mut transaction = db.begin_write()?;
+            transaction.set_quick_repair(self.quick_repair());
+            write_state(&transaction, &found)?;
+            transaction.commit()?;
+            Ok::<_, Trouble>(())
+        })?;
+        writer.state = found;
+        self.device.acknowledge(found.batch);
+        let snapshot = Snapshot::take(&db, writer.opening)?;
+        let mut index = self.index();
+        index.reload(&snapshot)?;
+        writer.db = Some(db);
+        self.publish(Some(Arc::new(snapshot)));
+        Ok(if found.batch > acknowledged.batch { Outcome::Durable } else { Outcome::NotWritten })
+    }
+}
