@@ -5,16 +5,22 @@ mod isolation;
 mod messages;
 mod requests;
 mod restarts;
+mod sleeping;
 mod starting;
 mod storage;
 mod time;
 
 use anyhow::Result;
-use party_testkit::world::{Builder, World};
+use party_testkit::world::{Builder, Memory, World};
 use party_tests::guests::{guest, scratch};
 
 /// A world whose main party is the probe.
 fn probe(seed: u64) -> Builder {
+    sleeping(seed).memory(Memory::Volatile)
+}
+
+/// A world whose main party is the probe, and whose rooms sleep.
+fn sleeping(seed: u64) -> Builder {
     World::builder(seed).compile_cache(scratch("compiled")).party("main", &guest("test_guests"))
 }
 

@@ -14,7 +14,7 @@ use party_core::limits::Limits;
 use party_node::chance::Chance;
 use party_node::clock::SystemClock;
 use party_node::node::{Node, NodeParts, Threads};
-use party_node::party::Party;
+use party_node::party::{Memory, Party};
 use party_runtime::component::Component;
 use party_runtime::engine::{Engine, EngineOptions};
 use party_runtime::load::COMPONENT_BYTES_MAX;
@@ -133,18 +133,18 @@ fn engine(data: &Path) -> Result<Engine> {
 fn load_all(engine: &Engine, project: &Project, parties: &[BuiltParty]) -> Result<Vec<Party>> {
     let vars = Arc::new(project.config.vars.clone());
     let limits = Arc::new(project.config.limits.clone());
-    let mut loaded: BTreeMap<&PathBuf, Component> = BTreeMap::new();
+    let mut loaded: BTreeMap<&PathBuf, (Component, Arc<[u8]>)> = BTreeMap::new();
     let mut result = Vec::new();
     for party in parties {
         let component = match loaded.get(&party.component) {
             Some(component) => component.clone(),
             None => {
-                let component = load(engine, party, &vars, &limits)?;
+                let component = load(engine, party, project.config.memory, &vars, &limits)?;
                 loaded.insert(&party.component, component.clone());
                 component
             }
         };
-        result.push(party_of(&party.name, component, &vars, &limits));
+        result.push(party_of(&party.name, component, project.config.memory, &vars, &limits));
     }
     Ok(result)
 }
@@ -156,12 +156,14 @@ pub(crate) fn reload(engine: &Engine, project: &Project, parties: &[BuiltParty])
 
 fn party_of(
     name: &str,
-    component: Component,
+    (component, component_bytes): (Component, Arc<[u8]>),
+    memory: Memory,
     vars: &Arc<BTreeMap<String, String>>,
     limits: &Arc<Limits>,
 ) -> Party {
     let handlers = component.handlers();
-    Party { name: name.into(), component, handlers, limits: Arc::clone(limits), vars: Arc::clone(vars) }
+    let (limits, vars) = (Arc::clone(limits), Arc::clone(vars));
+    Party { name: name.into(), component, component_bytes, memory, handlers, limits, vars }
 }
 
 /// At most one byte more than a component may have, which is enough to refuse it.
@@ -174,9 +176,10 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 fn load(
     engine: &Engine,
     party: &BuiltParty,
+    memory: Memory,
     vars: &Arc<BTreeMap<String, String>>,
     limits: &Arc<Limits>,
-) -> Result<Component> {
+) -> Result<(Component, Arc<[u8]>)> {
     let path = &party.component;
     let bytes = read_bounded(path).with_context(|| format!("{} cannot be read", path.display()))?;
     tracing::info!(party = party.name, "loading {} ({} KB)", path.display(), bytes.len().div_ceil(1_000));
@@ -184,5 +187,11 @@ fn load(
     let component =
         engine.load(&bytes, vars, limits).with_context(|| format!("{} is not a party", path.display()))?;
     tracing::info!(party = party.name, "ready after {} ms", before.elapsed().as_millis());
-    Ok(component)
+    if let (Memory::Hibernate, Err(reason)) = (memory, component.capturable()) {
+        tracing::warn!(
+            party = party.name,
+            "its rooms stay awake, and lose their variables with the host: {reason}"
+        );
+    }
+    Ok((component, bytes.into()))
 }

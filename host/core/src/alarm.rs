@@ -21,6 +21,16 @@ impl AlarmClock {
         AlarmClock { scheduled: record, firing: None }
     }
 
+    /// The alarm that is set, and the one that rings: for a checkpoint.
+    pub(crate) fn parts(&self) -> [Option<Alarm>; 2] {
+        [self.scheduled, self.firing]
+    }
+
+    /// What [`AlarmClock::parts`] gave.
+    pub(crate) fn of_parts(scheduled: Option<Alarm>, firing: Option<Alarm>) -> AlarmClock {
+        AlarmClock { scheduled, firing }
+    }
+
     /// What the store is to remember.
     pub fn record(&self) -> Option<Alarm> {
         if planted::is(PlantedBug::AlarmForgottenWhileRinging) {

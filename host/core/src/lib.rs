@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod alarm;
+pub mod checkpoint;
 pub mod commit;
 pub mod event;
 pub mod http;

@@ -73,6 +73,10 @@ pub struct Limits {
     /// Bytes that a room's turns may have written and sent while their commits are under way; beyond, the room
     /// takes no further event. One turn always fits.
     pub uncommitted_bytes_max: u64,
+    /// How long a room has nothing to do before it sleeps, in milliseconds (Durable Objects: 10 s).
+    pub idle_ms: u64,
+    /// How often the memory of a room that does not come to rest is saved while it changes, in milliseconds.
+    pub checkpoint_interval_ms: u64,
     /// When a connecting client gets its 101 although `on-connect` has not settled, in milliseconds: PartySocket
     /// gives up at 4,000.
     pub accept_deadline_ms: u64,
@@ -138,6 +142,8 @@ impl Default for Limits {
             events_pending_max: 65_536,
             uncommitted_turns_max: 64,
             uncommitted_bytes_max: 64 << 20,
+            idle_ms: 10_000,
+            checkpoint_interval_ms: 60_000,
             accept_deadline_ms: 3_500,
             connect_deadline_ms: 30_000,
             close_deadline_ms: 30_000,

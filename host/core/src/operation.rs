@@ -76,6 +76,18 @@ impl Operations {
         Some(id)
     }
 
+    /// Those of a checkpoint.
+    pub(crate) fn of(open: Vec<(OperationId, Operation)>) -> Operations {
+        let mut operations = Operations::default();
+        open.into_iter().for_each(|(id, operation)| operations.start(id, operation));
+        operations
+    }
+
+    /// All that are open, in order of id.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (OperationId, Operation)> + '_ {
+        self.open.iter().map(|(id, operation)| (*id, *operation))
+    }
+
     /// Ends all, without outcomes.
     pub fn clear(&mut self) {
         self.open.clear();

@@ -55,6 +55,11 @@ impl OutputGate {
         self.held_bytes
     }
 
+    /// The number that the next commit will have.
+    pub fn next_seq(&self) -> CommitSeq {
+        self.issued.next()
+    }
+
     /// Takes the next commit number.
     pub fn issue(&mut self) -> CommitSeq {
         self.issued = self.issued.next();

@@ -42,6 +42,12 @@ pub enum PlantedBug {
     IdsNotReserved,
     /// Answers that a failed commit held back are not replaced.
     HeldAnswerForgotten,
+    /// A room falls asleep although a turn has run since its memory was captured.
+    SleepOverTurn,
+    /// A checkpoint is used although storage has moved since.
+    StaleMemoryUsed,
+    /// A room that wakes in another process is not told which clients are gone.
+    GhostsKept,
 }
 
 #[cfg(feature = "planted-bugs")]

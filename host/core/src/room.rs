@@ -10,6 +10,7 @@ mod endings;
 mod intake;
 mod pending;
 mod restarts;
+mod sleeping;
 mod time;
 mod turns;
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use crate::address::RoomAddress;
 use crate::alarm::AlarmClock;
-use crate::commit::{IDS_RESERVED_STEP, RoomCommit, RoomRecord};
+use crate::commit::{Alarm, IDS_RESERVED_STEP, RoomCommit, RoomRecord};
 use crate::event::{DropCause, Failure, Handlers, NewConnection, Output, StartReason};
 use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, RequestId, Seed, Timestamp};
 use crate::limits::Limits;
@@ -29,6 +30,8 @@ use crate::planted::{self, PlantedBug};
 use crate::session::Sessions;
 use crate::storage::{Overlay, RoomStorage};
 use pending::PendingEvents;
+use sleeping::Memory;
+pub use sleeping::{Captured, Purpose};
 
 /// What does not change in the life of a room.
 pub struct RoomConfig {
@@ -59,6 +62,11 @@ pub(crate) struct RoomState {
     pub(crate) overlay: Overlay,
     pub(crate) storage_bytes: u64,
     pub(crate) ids_reserved: u64,
+    /// The last commit that changed keys, values or the alarm, and the alarm as it left it.
+    pub(crate) moved_at: CommitSeq,
+    pub(crate) alarm_committed: Option<Alarm>,
+    /// When the memory that is kept, if it is of use, has something to do.
+    pub(crate) memory_due: Option<Timestamp>,
     /// The time of the last turn: the next one's is not earlier.
     pub(crate) last_now: Timestamp,
 }
@@ -196,6 +204,7 @@ pub struct Room {
     /// Sessions and open requests in the state that is out.
     away: Away,
     phase: Phase,
+    memory: Memory,
     service: Service,
     mailbox: Mailbox,
     gate: OutputGate,
@@ -228,6 +237,9 @@ impl Room {
             overlay: Overlay::default(),
             storage_bytes: record.storage_bytes,
             ids_reserved: record.ids_reserved,
+            moved_at: record.moved_at,
+            alarm_committed: record.alarm,
+            memory_due: None,
             last_now: Timestamp(0),
         };
         Room {
@@ -235,6 +247,7 @@ impl Room {
             state: Some(Box::new(state)),
             away: Away::default(),
             phase: Phase::Fresh(StartReason::New),
+            memory: Memory::Awake,
             service: Service::Open,
             mailbox: Mailbox::default(),
             gate: OutputGate::new(record.seq),

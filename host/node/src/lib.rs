@@ -8,6 +8,7 @@ pub mod chance;
 pub mod clock;
 pub mod committer;
 pub mod connection;
+mod hibernation;
 pub mod node;
 pub mod outbox;
 pub mod party;

@@ -5,16 +5,18 @@ use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use party_core::address::RoomAddress;
 use party_core::event::NewConnection;
 use party_core::http::{Request, Response};
-use party_core::ids::{RequestId, Timestamp};
+use party_core::ids::{Epoch, RequestId, Timestamp};
 use party_core::message::CloseFrame;
 use party_core::profile::CLOSE_GOING_AWAY;
 use party_core::room::Refusal;
 use party_core::storage::{StorageReadError, Visit};
+use party_store::kept::KeepError;
 use party_store::store::{AcquireError, Store};
 use thiserror::Error;
 use tokio::runtime::{Builder, LocalOptions};
@@ -24,6 +26,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::committer::{CommitRequest, Committer};
 use crate::connection::{Connect, Decision, Ticket, knock};
+use crate::hibernation::{digest_of, sleeps};
 use crate::party::{Parties, Party};
 use crate::timers::RoomNumber;
 use crate::worker::{ToWorker, Worker, WorkerIndex};
@@ -83,6 +86,9 @@ pub enum StartError {
     /// The alarms cannot be read.
     #[error("the alarms cannot be read")]
     Alarms(#[from] StorageReadError),
+    /// The components cannot be kept.
+    #[error("the components cannot be kept in the store")]
+    Components(#[from] KeepError),
     /// A thread could not be started.
     #[error("a worker cannot be started")]
     Thread(#[from] std::io::Error),
@@ -92,9 +98,12 @@ struct Shared {
     project: String,
     parties: Parties,
     store: Arc<dyn Store>,
+    epoch: Epoch,
     clock: Arc<dyn Clock>,
     rooms_awake_max_per_worker: usize,
     idle_ms: u64,
+    /// Rooms that have an instance, on all workers.
+    awake: AtomicUsize,
     workers: Vec<mpsc::UnboundedSender<ToWorker>>,
 }
 
@@ -145,12 +154,20 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         project: parts.project,
         parties: Parties::new(parts.parties),
         store: parts.store,
+        epoch,
         clock: parts.clock,
         rooms_awake_max_per_worker: parts.rooms_awake_max.div_ceil(count),
         idle_ms: parts.idle_ms,
+        awake: AtomicUsize::new(0),
         workers: senders,
     };
     let node = Node { shared: Arc::new(shared) };
+    let parties = node.shared.parties.all();
+    for party in &parties {
+        node.keep_component(party)?;
+    }
+    let served: Vec<_> = parties.iter().map(|party| digest_of(&party.component)).collect();
+    node.store().reclaim_components(epoch, &served)?;
     let mut wakes = vec![Vec::new(); count];
     node.store().wakes(&mut |address, at| {
         wakes[node.worker_of(address).0].push((address.clone(), at));
@@ -234,6 +251,30 @@ impl Node {
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
+    }
+
+    /// How many rooms are awake: those that have an instance.
+    pub fn rooms_awake(&self) -> usize {
+        self.shared.awake.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_awake(&self, is_awake: bool) {
+        match is_awake {
+            true => self.shared.awake.fetch_add(1, Ordering::Relaxed),
+            false => self.shared.awake.fetch_sub(1, Ordering::Relaxed),
+        };
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.shared.epoch
+    }
+
+    /// The memory of its rooms needs it, also when another has taken its place.
+    fn keep_component(&self, party: &Party) -> Result<(), KeepError> {
+        if !sleeps(party) {
+            return Ok(());
+        }
+        self.store().put_component(self.epoch(), digest_of(&party.component), &party.component_bytes)
     }
 
     pub(crate) fn rooms_awake_max_per_worker(&self) -> usize {
@@ -333,7 +374,9 @@ impl Node {
     }
 
     /// Replaces a party: rooms of the old one end, their clients are closed with 1012 and may come back.
-    pub async fn replace_party(&self, party: Party) {
+    /// Rooms whose component is the same as before keep their memory.
+    pub async fn replace_party(&self, party: Party) -> Result<(), KeepError> {
+        self.keep_component(&party)?;
         let name = party.name.clone();
         self.shared.parties.replace(party);
         let frame = CloseFrame::new(CLOSE_SERVICE_RESTART, "the party has changed");
@@ -341,6 +384,7 @@ impl Node {
             let (name, frame) = (name.clone(), frame.clone());
             self.run_on(WorkerIndex(index), move |worker| worker.dismiss(Some(&name), &frame));
         }
+        Ok(())
     }
 
     /// Ends every room: clients are told, waiting requests answered, commits under way finished.

@@ -7,12 +7,26 @@ use party_core::event::Handlers;
 use party_core::limits::Limits;
 use party_runtime::component::Component;
 
+/// What becomes of the memory of a party's rooms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Memory {
+    /// It is never kept.
+    Volatile,
+    /// It is kept when nothing happens, when the host ends, and now and then while it changes.
+    #[default]
+    Hibernate,
+}
+
 /// One party, ready to make rooms.
 pub struct Party {
     /// As in the URL.
     pub name: String,
     /// Its code.
     pub component: Component,
+    /// The bytes of that, which are kept for as long as a room's memory needs them.
+    pub component_bytes: Arc<[u8]>,
+    /// What becomes of its rooms' memory.
+    pub memory: Memory,
     /// Which handlers it has.
     pub handlers: Handlers,
     /// The bounds of its rooms.
@@ -40,6 +54,10 @@ impl Parties {
     pub(crate) fn replace(&self, party: Party) {
         let mut by_name = self.by_name.write().expect("no reader or writer panics");
         by_name.insert(party.name.clone(), Arc::new(party));
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Party>> {
+        self.by_name.read().expect("no reader or writer panics").values().cloned().collect()
     }
 
     pub(crate) fn names(&self) -> Vec<String> {

@@ -42,6 +42,18 @@ pub(crate) struct RoomEntry {
     pub(crate) farewell: RefCell<Option<CloseFrame>>,
     /// When something last happened.
     pub(crate) active_at: Cell<Timestamp>,
+    /// There is an instance.
+    pub(crate) is_awake: Cell<bool>,
+    /// Its memory cannot be captured, and that was said.
+    pub(crate) stays_awake: Cell<bool>,
+    /// It is to sleep as soon as it can, because others need its place.
+    pub(crate) sleep_soon: Cell<bool>,
+    /// When its memory was last saved, or was to be.
+    pub(crate) saved_at: Cell<Timestamp>,
+    /// How large its last checkpoint is.
+    pub(crate) kept_bytes: Cell<u64>,
+    /// When it was told to end.
+    pub(crate) farewell_at: Cell<Option<Timestamp>>,
 }
 
 impl RoomEntry {
@@ -61,6 +73,12 @@ impl RoomEntry {
             commit_failed: Cell::new(false),
             farewell: RefCell::new(None),
             active_at: Cell::new(now),
+            is_awake: Cell::new(false),
+            stays_awake: Cell::new(false),
+            sleep_soon: Cell::new(false),
+            saved_at: Cell::new(now),
+            kept_bytes: Cell::new(0),
+            farewell_at: Cell::new(None),
         }
     }
 

@@ -1,39 +1,64 @@
 //! The task of one room: takes turns, runs the guest, carries out what the room decides.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::event::{LogLevel, TurnEnd};
-use party_core::room::{Action, Report};
+use party_core::ids::Timestamp;
+use party_core::room::{Action, Phase, Purpose, Report};
 use party_core::turn::Turn;
 use party_runtime::instance::Instance;
 
+use crate::hibernation;
+use crate::party::Party;
 use crate::registry::RoomEntry;
 use crate::worker::Worker;
 
 /// How many turns a room takes before the others of its thread have theirs.
 const TURNS_IN_A_ROW_MAX: u32 = 16;
 
+/// How long a room that is told to end may go on until it can be saved, in milliseconds.
+const FAREWELL_MS: u64 = 2_000;
+
+/// What a room does next.
+enum Next {
+    /// The guest runs.
+    Turn(Box<Turn>),
+    /// It must be woken first.
+    Wake,
+    /// Its memory is saved.
+    Save(Purpose),
+    /// It waits.
+    Rest,
+}
+
 /// Runs a room from its first event to its end.
 pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
     let mut instance: Option<Instance> = None;
     let mut turns_in_a_row = 0;
     loop {
-        if !still_awake(&worker, &entry) {
+        if !still_awake(&worker, &entry, &mut instance).await {
             return;
         }
         if entry.drop_instance.replace(false) {
             instance = None;
         }
-        let Some(turn) = next_turn(&worker, &entry) else {
-            turns_in_a_row = 0;
-            rest(&worker, &entry);
-            entry.wake.wait().await;
-            continue;
-        };
-        let (turn, end) = run_guest(&mut instance, &entry, turn).await;
-        end_turn(&worker, &entry, turn, end);
-        turns_in_a_row += 1;
+        match next(&worker, &entry) {
+            Next::Turn(turn) => {
+                let (turn, end) = run_guest(&mut instance, &entry, turn).await;
+                worker.count_awake(&entry, instance.is_some());
+                end_turn(&worker, &entry, turn, end);
+                turns_in_a_row += 1;
+            }
+            Next::Wake => instance = hibernation::wake(&worker, &entry).await,
+            Next::Save(purpose) => hibernation::save(&worker, &entry, &mut instance, purpose).await,
+            Next::Rest => {
+                worker.count_awake(&entry, instance.is_some());
+                turns_in_a_row = 0;
+                entry.wake.wait().await;
+            }
+        }
         if turns_in_a_row >= TURNS_IN_A_ROW_MAX {
             turns_in_a_row = 0;
             tokio::task::yield_now().await;
@@ -42,7 +67,7 @@ pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
 }
 
 /// What happened to the room while it was not looking: a failed commit, a farewell, its removal.
-fn still_awake(worker: &Worker, entry: &RoomEntry) -> bool {
+async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut Option<Instance>) -> bool {
     if entry.ended.get() {
         return false;
     }
@@ -53,22 +78,47 @@ fn still_awake(worker: &Worker, entry: &RoomEntry) -> bool {
         return false;
     }
     let farewell = entry.farewell.borrow().clone();
-    if let Some(frame) = farewell {
-        entry.core.borrow_mut().shut_down(&frame);
-        carry(worker, entry);
-        if entry.core.borrow().uncommitted() == 0 {
-            worker.end_room(entry);
-            return false;
+    let Some(frame) = farewell else { return true };
+    if let Some(since) = entry.farewell_at.get().filter(|_| is_to_be_saved(worker, entry, instance)) {
+        if entry.core.borrow().may_save() {
+            entry.farewell_at.set(None);
+            hibernation::save(worker, entry, instance, Purpose::Keep).await;
+        } else if worker.now() < since.after_ms(FAREWELL_MS) {
+            return true;
+        } else {
+            let room = entry.address();
+            tracing::warn!(%room, "ends without its memory: it did not come to rest within {FAREWELL_MS} ms");
         }
+    }
+    entry.core.borrow_mut().shut_down(&frame);
+    carry(worker, entry);
+    if entry.core.borrow().uncommitted() == 0 {
+        worker.end_room(entry);
+        return false;
     }
     true
 }
 
-fn next_turn(worker: &Worker, entry: &RoomEntry) -> Option<Box<Turn>> {
+/// Whether a room that is told to end has a memory that the next host, or the party that takes its place, can go on
+/// with.
+fn is_to_be_saved(worker: &Worker, entry: &RoomEntry, instance: &Option<Instance>) -> bool {
+    let same_component = |party: Arc<Party>| {
+        hibernation::digest_of(&party.component) == hibernation::digest_of(&entry.party().component)
+    };
+    instance.is_some()
+        && hibernation::sleeps(entry.party())
+        && worker.node().party(entry.address().party()).is_some_and(same_component)
+}
+
+fn next(worker: &Worker, entry: &RoomEntry) -> Next {
     let now = worker.now();
     let mut core = entry.core.borrow_mut();
     core.on_time(now);
-    let turn = if core.wants_a_turn(now) {
+    let wants_a_turn = core.wants_a_turn(now);
+    if wants_a_turn && core.is_asleep() {
+        return Next::Wake;
+    }
+    let turn = if wants_a_turn {
         entry.active_at.set(now);
         core.begin_turn(worker.moment(now))
     } else {
@@ -77,24 +127,54 @@ fn next_turn(worker: &Worker, entry: &RoomEntry) -> Option<Box<Turn>> {
     drop(core);
     carry(worker, entry);
     entry.feed();
-    turn
+    match turn {
+        Some(turn) => Next::Turn(turn),
+        None => rest(worker, entry, now),
+    }
 }
 
-/// Nothing to do now: says when to be woken. A room that has nothing and nobody ends after a while.
-fn rest(worker: &Worker, entry: &RoomEntry) {
+/// Nothing to do now: says when to be woken. A room that has nothing to do for a while sleeps; one that never keeps its
+/// memory, and has nobody, ends.
+fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
     let core = entry.core.borrow();
     let mut deadline = core.next_deadline();
-    if core.is_quiet() {
+    let mut sooner = |at: Timestamp| deadline = Some(deadline.map_or(at, |deadline| deadline.min(at)));
+    let has_memory = matches!(core.phase(), Phase::Starting | Phase::Running);
+    if core.may_be_forgotten() {
+        drop(core);
+        worker.forget_room(entry);
+        return Next::Rest;
+    } else if core.is_asleep() {
+        // Its sockets keep it here.
+    } else if hibernation::sleeps(entry.party()) && has_memory {
+        let limits = &entry.party().limits;
+        let idle_until = entry.active_at.get().after_ms(limits.idle_ms);
+        let save_at = entry.saved_at.get().after_ms(limits.checkpoint_interval_ms);
+        let has_changed = entry.active_at.get() > entry.saved_at.get();
+        if has_changed || entry.sleep_soon.get() {
+            if core.may_sleep() && (idle_until <= now || entry.sleep_soon.replace(false)) {
+                return Next::Save(Purpose::Sleep);
+            }
+            if core.may_save() && save_at <= now {
+                return Next::Save(Purpose::Keep);
+            }
+            sooner(idle_until.max(now.after_ms(1)).min(save_at.max(now.after_ms(1))));
+        }
+    } else if core.is_quiet() {
         let idle_until = entry.active_at.get().after_ms(worker.node().idle_ms());
-        if idle_until <= worker.now() {
+        if idle_until <= now {
             drop(core);
             worker.end_room(entry);
-            return;
+            return Next::Rest;
         }
-        deadline = Some(deadline.map_or(idle_until, |deadline| deadline.min(idle_until)));
+        sooner(idle_until);
+    }
+    if let Some(since) = entry.farewell_at.get() {
+        sooner(since.after_ms(FAREWELL_MS));
     }
     drop(core);
     worker.set_deadline(entry, deadline);
+    Next::Rest
 }
 
 async fn run_guest(

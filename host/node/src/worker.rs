@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::chance::Chance;
 use crate::committer::{CommitReply, CommitRequest};
+use crate::hibernation;
 use crate::node::{Node, Unavailable};
 use crate::registry::{Registry, RoomEntry};
 use crate::room_task;
@@ -51,6 +52,8 @@ pub(crate) struct Worker {
     taken: RefCell<Vec<CommitRequest>>,
     has_taken: Signal,
     ending: Cell<bool>,
+    /// How many rooms have an instance.
+    awake: Cell<usize>,
     /// Set whenever a room ends.
     room_ended: Signal,
 }
@@ -74,6 +77,7 @@ impl Worker {
             taken: RefCell::default(),
             has_taken: Signal::default(),
             ending: Cell::new(false),
+            awake: Cell::new(0),
             room_ended: Signal::default(),
         })
     }
@@ -231,7 +235,7 @@ impl Worker {
         let party = self.node.party(address.party()).ok_or(Unavailable::NoSuchParty)?;
         self.make_place()?;
         let store = self.node.store();
-        let record = store.record(address)?;
+        let summary = store.summary(address)?;
         let address = Arc::new(address.clone());
         let config = RoomConfig {
             storage: store.storage(&address),
@@ -242,26 +246,59 @@ impl Worker {
         };
         let number = RoomNumber(self.next_room.get());
         self.next_room.set(number.0 + 1);
-        let core = Room::new(Arc::new(config), record);
+        let config = Arc::new(config);
+        let core = match summary {
+            Some(summary) => hibernation::known_room(self, &party, config, summary),
+            None => Room::new(config, None),
+        };
         let entry = Rc::new(RoomEntry::new(number, party, core, self.now()));
+        let kept_bytes = summary.and_then(|summary| summary.checkpoint).map_or(0, |kept| kept.bytes);
+        entry.kept_bytes.set(kept_bytes);
         self.rooms.insert(&entry);
         tokio::task::spawn_local(room_task::run(Rc::clone(self), Rc::clone(&entry)));
         Ok(entry)
     }
 
-    /// If the worker is full, ends the quiet room that has been quiet for longest.
+    /// A room's instance has been made, or has gone.
+    pub(crate) fn count_awake(&self, entry: &RoomEntry, is_awake: bool) {
+        if entry.is_awake.replace(is_awake) != is_awake {
+            self.node.count_awake(is_awake);
+            self.awake.set(if is_awake { self.awake.get() + 1 } else { self.awake.get() - 1 });
+        }
+    }
+
+    /// Before another room comes: if nearly all places are taken, the room that has had nothing to do for longest sleeps
+    /// or ends; if all are and none can, it is refused.
     fn make_place(&self) -> Result<(), Unavailable> {
         let rooms_max = self.node.rooms_awake_max_per_worker();
-        if self.rooms.len() < rooms_max {
-            return Ok(());
+        if self.awake.get() * 10 >= rooms_max * 9 {
+            self.relieve();
         }
-        let quiet = self.rooms.all().into_iter().filter(|entry| entry.core.borrow().is_quiet());
-        match quiet.min_by_key(|entry| entry.active_at.get()) {
-            Some(entry) => {
-                self.end_room(&entry);
-                Ok(())
-            }
-            None => Err(Unavailable::TooManyRooms { rooms_max }),
+        match self.awake.get() < rooms_max {
+            true => Ok(()),
+            false => Err(Unavailable::TooManyRooms { rooms_max }),
+        }
+    }
+
+    /// Frees a place: of the rooms that can sleep, or end because they have nothing and nobody, the one that has been
+    /// quiet for longest.
+    pub(crate) fn relieve(&self) {
+        let can_go = |entry: &Rc<RoomEntry>| {
+            let core = entry.core.borrow();
+            entry.is_awake.get()
+                && !entry.sleep_soon.get()
+                && match hibernation::sleeps(entry.party()) {
+                    true => core.may_sleep(),
+                    false => core.is_quiet(),
+                }
+        };
+        let rooms = self.rooms.all().into_iter().filter(can_go);
+        let Some(entry) = rooms.min_by_key(|entry| entry.active_at.get()) else { return };
+        if hibernation::sleeps(entry.party()) {
+            entry.sleep_soon.set(true);
+            entry.wake.set();
+        } else {
+            self.end_room(&entry);
         }
     }
 
@@ -271,10 +308,16 @@ impl Worker {
         self.take_out(entry, alarm);
     }
 
+    /// Takes a room out that is wholly in the store. Whatever it waits for wakes it again.
+    pub(crate) fn forget_room(&self, entry: &RoomEntry) {
+        let due = entry.core.borrow().next_deadline();
+        self.take_out(entry, due);
+    }
+
     /// Takes a room out whose commit has failed: what is durable holds, its alarm too.
     pub(crate) fn end_failed_room(&self, entry: &RoomEntry) {
         let alarm = match self.node.store().record(entry.address()) {
-            Ok(record) => record.and_then(|record| record.alarm).map(|alarm| alarm.at),
+            Ok(record) => record.and_then(|record| record.wakes_at()),
             Err(error) => {
                 tracing::error!(room = %entry.address(), "{error}");
                 Some(self.now().after_ms(ALARM_PUT_OFF_MS))
@@ -285,6 +328,7 @@ impl Worker {
 
     fn take_out(&self, entry: &RoomEntry, alarm: Option<Timestamp>) {
         entry.ended.set(true);
+        self.count_awake(entry, false);
         self.rooms.remove(entry);
         self.set_deadline(entry, None);
         entry.wake.set();
@@ -299,6 +343,7 @@ impl Worker {
         for entry in self.rooms.all() {
             if party.is_none_or(|party| entry.address().party() == party) {
                 *entry.farewell.borrow_mut() = Some(frame.clone());
+                entry.farewell_at.set(Some(self.now()));
                 entry.wake.set();
             }
         }

@@ -6,7 +6,7 @@
 //! ```toml
 //! name = "my-project"      # default: the name of the directory
 //! main = "."               # the party of /party/:room: a crate, or a component that ends in .wasm
-//! memory = "volatile"      # default, and all that this version has
+//! memory = "hibernate"     # default: variables outlive idleness and restarts; or "volatile"
 //! port = 1999
 //!
 //! [serve]
@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 use party_core::address::{NAME_BYTES_MAX, check_name};
 use party_core::limits::Limits;
+pub use party_node::party::Memory;
 
 mod limits;
 pub mod problem;
@@ -73,13 +74,6 @@ pub enum PartySource {
     Crate(PathBuf),
     /// A component.
     Component(PathBuf),
-}
-
-/// What becomes of a room's memory when nothing happens, and at the end of the host.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Memory {
-    /// It is gone; the room starts from its storage.
-    Volatile,
 }
 
 /// Static assets.
@@ -202,10 +196,11 @@ fn party_source(
 }
 
 fn memory(top: &mut Section<'_>) -> Result<Memory, ConfigError> {
-    let Some(Found { value, at }) = top.string("memory")? else { return Ok(Memory::Volatile) };
+    let Some(Found { value, at }) = top.string("memory")? else { return Ok(Memory::default()) };
     match value.as_str() {
         "volatile" => Ok(Memory::Volatile),
-        "hibernate" | "durable" => Err(top.error(at, Problem::NoSleepYet { value })),
+        "hibernate" => Ok(Memory::Hibernate),
+        "durable" => Err(top.error(at, Problem::NotDurableYet)),
         _ => Err(top.error(at, Problem::BadMemory { value })),
     }
 }

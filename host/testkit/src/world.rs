@@ -16,6 +16,7 @@ use party_core::limits::Limits;
 use party_node::chance::Chance;
 use party_node::clock::Clock;
 use party_node::node::{Node, NodeParts};
+pub use party_node::party::Memory;
 use party_node::party::Party;
 use party_runtime::component::Component;
 use party_runtime::engine::{Engine, EngineOptions};
@@ -44,6 +45,7 @@ pub struct Builder {
     parties: BTreeMap<String, Vec<u8>>,
     vars: BTreeMap<String, String>,
     limits: Limits,
+    memory: Memory,
     store: Option<Arc<dyn Store>>,
 }
 
@@ -63,6 +65,12 @@ impl Builder {
     /// Changes limits.
     pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Builder {
         change(&mut self.limits);
+        self
+    }
+
+    /// What becomes of rooms' memory; as `party-host serve` has it, they sleep.
+    pub fn memory(mut self, memory: Memory) -> Builder {
+        self.memory = memory;
         self
     }
 
@@ -103,13 +111,14 @@ impl Builder {
             let component = engine
                 .load(&bytes, &vars, &limits)
                 .with_context(|| format!("party {name} cannot be loaded"))?;
-            components.insert(name, component);
+            components.insert(name, (component, Arc::from(bytes)));
         }
         let world = World {
             host: Rc::new(Host::default()),
             clock: VirtualClock::default(),
             chance: RefCell::new(Chance::from_number(self.seed)),
             components,
+            memory: self.memory,
             limits,
             vars,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
@@ -135,7 +144,8 @@ pub struct World {
     host: Rc<Host>,
     clock: VirtualClock,
     chance: RefCell<Chance>,
-    components: BTreeMap<String, Component>,
+    components: BTreeMap<String, (Component, Arc<[u8]>)>,
+    memory: Memory,
     limits: Arc<Limits>,
     vars: Arc<BTreeMap<String, String>>,
     store: Arc<dyn Store>,
@@ -197,14 +207,17 @@ impl World {
             parties: BTreeMap::new(),
             vars: BTreeMap::new(),
             limits: Limits::default(),
+            memory: Memory::default(),
             store: None,
         }
     }
 
     async fn start_host(&self) -> Result<()> {
-        let party = |(name, component): (&String, &Component)| Party {
+        let party = |(name, (component, bytes)): (&String, &(Component, Arc<[u8]>))| Party {
             name: name.clone(),
             component: component.clone(),
+            component_bytes: Arc::clone(bytes),
+            memory: self.memory,
             handlers: component.handlers(),
             limits: Arc::clone(&self.limits),
             vars: Arc::clone(&self.vars),
@@ -236,6 +249,11 @@ impl World {
     /// Lets everything happen that can happen without time passing.
     pub async fn settle(&self) {
         self.host.settle().await;
+    }
+
+    /// How many rooms are awake: the others sleep, or are not.
+    pub fn rooms_awake(&self) -> usize {
+        self.running.borrow().as_ref().map_or(0, |(node, _)| node.rooms_awake())
     }
 
     /// The time.

@@ -65,7 +65,9 @@ async fn take_change(project: &Project, host: &Host, change: Change) {
     match built.await.context("the build panicked").and_then(|built| built) {
         Ok(parties) => {
             for party in parties {
-                host.node.replace_party(party).await;
+                if let Err(error) = host.node.replace_party(party).await {
+                    tracing::error!("the change is not served: {error}");
+                }
             }
             tracing::info!("reloaded after {} ms", before.elapsed().as_millis());
         }

@@ -94,7 +94,7 @@ fn single_component(path: &Path) -> ProjectConfig {
         directory: directory.to_path_buf(),
         name: "party".into(),
         parties: BTreeMap::from([("main".into(), PartySource::Component(path.to_path_buf()))]),
-        memory: Memory::Volatile,
+        memory: Memory::default(),
         port: None,
         serve: None,
         vars: BTreeMap::new(),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use party_node::party::Memory;
+
 use crate::args::Serve;
 use crate::commands::project::Project;
 use crate::host::{Host, Start};
@@ -42,5 +44,16 @@ pub(crate) fn print_welcome(project: &Project, host: &Host) {
     for name in project.config.parties.keys() {
         println!("  party  http://{reachable}/parties/{name}/ROOM   (WebSocket: ws://…)");
     }
-    println!("  rooms are volatile: storage and alarms are kept on disk, variables end with the room's life");
+    match project.config.memory {
+        Memory::Volatile => {
+            println!(
+                "  rooms are volatile: storage and alarms are kept on disk, variables end with the room's life"
+            );
+        }
+        Memory::Hibernate => {
+            println!(
+                "  rooms sleep when nothing happens and wake where they were, also after a restart of the host"
+            );
+        }
+    }
 }

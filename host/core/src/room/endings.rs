@@ -1,6 +1,6 @@
 //! A finished turn: its changes become the room's, its outputs go to the gate, its event ends or goes on.
 
-use crate::commit::{Alarm, KvChanges, RoomCommit, RoomRecord};
+use crate::commit::{Alarm, KvChanges, MemoryChange, RoomCommit, RoomRecord};
 use crate::event::{DropCause, Event, Failure, Output, TurnEnd};
 use crate::ids::{ConnectionId, EventId, Timestamp};
 use crate::planted::{self, PlantedBug};
@@ -93,7 +93,7 @@ impl Room {
         let state = self.home();
         state.storage_bytes = state.storage_bytes.saturating_add_signed(storage_bytes_delta);
         if !kv.is_empty() || state.alarm.record() != alarm_before {
-            self.commit(kv);
+            self.commit(kv, None);
         }
         let passed = self.gate.pass(outputs);
         self.actions.extend(passed.into_iter().map(Action::Output));
@@ -168,20 +168,24 @@ impl Room {
     }
 
     /// Takes the next commit number for these changes and the record as it now is.
-    fn commit(&mut self, changes: KvChanges) {
+    pub(crate) fn commit(&mut self, changes: KvChanges, memory: Option<Box<MemoryChange>>) {
         let ids_reserved = self.reserve_ids();
         let seq = self.gate.issue();
         let state = self.home();
-        let (alarm, storage_bytes) = (state.alarm.record(), state.storage_bytes);
-        let record = RoomRecord { seq, alarm, storage_bytes, ids_reserved, moved_at: seq, memory_due: None };
+        let alarm = state.alarm.record();
+        if !changes.is_empty() || alarm != state.alarm_committed {
+            (state.moved_at, state.alarm_committed, state.memory_due) = (seq, alarm, None);
+        }
+        let (storage_bytes, moved_at, memory_due) = (state.storage_bytes, state.moved_at, state.memory_due);
+        let record = RoomRecord { seq, alarm, storage_bytes, ids_reserved, moved_at, memory_due };
         state.overlay.push(seq, changes.clone());
         let address = self.config.address.clone();
-        self.actions.push(Action::Commit(RoomCommit { address, record, changes, memory: None }));
+        self.actions.push(Action::Commit(RoomCommit { address, record, changes, memory }));
     }
 
     pub(crate) fn commit_record_if_changed(&mut self, before: Option<Alarm>) {
         if self.home().alarm.record() != before {
-            self.commit(KvChanges::default());
+            self.commit(KvChanges::default(), None);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::checkpoint::SleepingEvent;
 use crate::ids::{EventId, Timestamp};
 use crate::turn::Subject;
 
@@ -74,6 +75,27 @@ impl PendingEvents {
         let (subject, deadline) = self.open.remove(&id).expect("what has a deadline is pending");
         let deadline_ms = deadline.expect("what is among the deadlines has one").ms;
         Some(OverdueEvent { id, subject, deadline_ms })
+    }
+
+    /// All of them, in order of id, as a checkpoint keeps them.
+    pub(crate) fn sleeping(&self) -> Vec<SleepingEvent> {
+        let events = self.open.iter().map(|(id, (subject, deadline))| SleepingEvent {
+            id: *id,
+            subject: *subject,
+            deadline: deadline.map(|deadline| (deadline.at, deadline.ms)),
+        });
+        events.collect()
+    }
+
+    /// Those of a checkpoint.
+    pub(crate) fn awake(events: &[SleepingEvent]) -> PendingEvents {
+        let mut pending = PendingEvents::default();
+        for SleepingEvent { id, subject, deadline } in events {
+            let deadline = deadline.map(|(at, ms)| Deadline { at, ms });
+            pending.open.insert(*id, (*subject, deadline));
+            pending.by_deadline.extend(deadline.map(|deadline| (deadline.at, *id)));
+        }
+        pending
     }
 
     /// Ends all; gives back what they were about.

@@ -9,7 +9,7 @@ use crate::mailbox::Lane;
 use crate::message::CloseFrame;
 use crate::planted::{self, PlantedBug};
 use crate::profile;
-use crate::room::{Action, Phase, Report, Room, Service};
+use crate::room::{Action, Memory, Phase, Report, Room, Service};
 use crate::session::ReadyState;
 use crate::turn::Subject;
 
@@ -24,6 +24,7 @@ impl Room {
             state.overlay.settle(seq);
         }
         self.actions.extend(released.into_iter().map(Action::Output));
+        self.fall_asleep(seq);
     }
 
     /// The instance goes and the next event starts a new life. `dropped` is what the dropped turn was about, if
@@ -47,7 +48,8 @@ impl Room {
 
     /// The memory is gone: operations are cancelled, open requests answered, connecting clients turned away,
     /// pending events forgotten. Open sockets stay.
-    fn lose_memory(&mut self, dropped: Option<Subject>, now: Timestamp) {
+    pub(super) fn lose_memory(&mut self, dropped: Option<Subject>, now: Timestamp) {
+        self.memory = Memory::Awake;
         self.actions.push(Action::DropInstance);
         self.mailbox.clear_completions();
         let alarm_before = self.home().alarm.record();

@@ -81,6 +81,7 @@ impl Room {
                 return;
             }
             self.accept_due.pop_first();
+            self.touch();
             if let Some(arriving) = self.arriving.get_mut(&connection) {
                 arriving.upgraded = true;
             } else if let Some(session) = self.home().sessions.get_mut(&connection) {
@@ -95,6 +96,7 @@ impl Room {
     /// Events that have not settled in time.
     fn end_overdue(&mut self, now: Timestamp) {
         while let Some(OverdueEvent { id, subject, deadline_ms }) = self.home().pending.take_overdue(now) {
+            self.touch();
             match subject {
                 Subject::Start => return self.reset_overdue(subject.name(), now),
                 Subject::Request(request) => {

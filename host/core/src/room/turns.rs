@@ -59,9 +59,13 @@ impl Room {
                 Some(event) => event,
                 None => match self.mailbox.pop(lane).and_then(|event| self.admit(event, now)) {
                     Some(event) => event,
-                    None => continue,
+                    None => {
+                        self.touch();
+                        continue;
+                    }
                 },
             };
+            self.stay_awake();
             let event_id = self.next_event_id();
             let state = self.state.take().expect("the lane was open, so the state is home");
             self.away = Away { sessions: state.sessions.len(), requests: state.requests.len() };

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use party_core::commit::{RoomCommit, RoomRecord};
+use party_core::commit::{CheckpointBytes, MemoryChange, RoomCommit, RoomRecord};
 use party_core::ids::CommitSeq;
 use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 
@@ -14,6 +14,8 @@ use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 pub(crate) struct Durable {
     pub(crate) record: Option<RoomRecord>,
     pub(crate) entries: BTreeMap<Bytes, Bytes>,
+    /// The last checkpoint.
+    pub(crate) checkpoint: Option<Bytes>,
     /// Reads fail while this is set.
     pub(crate) is_broken: bool,
 }
@@ -51,6 +53,10 @@ impl Disk {
                 Some(value) => durable.entries.insert(key.clone(), value.clone()),
                 None => durable.entries.remove(key),
             };
+        }
+        if let Some(MemoryChange::Checkpoint(new)) = commit.memory.as_deref() {
+            let CheckpointBytes::Inline(bytes) = &new.bytes else { return Err("nothing is staged".into()) };
+            durable.checkpoint = Some(bytes.clone());
         }
         durable.record = Some(commit.record);
         Ok(())

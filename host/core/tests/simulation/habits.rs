@@ -21,6 +21,8 @@ pub(crate) struct Habits {
     pub(crate) crash: u64,
     /// At a step: a commit fails, in a hundredth of a percent.
     pub(crate) commit_failure: u64,
+    /// At a step: the driver saves the room if it may, in percent.
+    pub(crate) save: u64,
     /// What the room has decided is carried out at once, not some steps later.
     pub(crate) carry_out: u64,
     pub(crate) handlers: Handlers,
@@ -65,6 +67,7 @@ impl Habits {
             commit: one_of(&[5, 15, 60]),
             crash: one_of(&[0, 50, 200]),
             commit_failure: one_of(&[0, 0, 50, 150]),
+            save: one_of(&[0, 3, 15]),
             carry_out: one_of(&[50, 90, 100]),
             handlers: Handlers::default(),
             limits,

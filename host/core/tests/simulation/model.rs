@@ -7,6 +7,7 @@
 mod draft;
 mod endings;
 mod entries;
+mod sleeping;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,6 +24,7 @@ use party_core::session::ReadyState;
 
 use crate::ledger::Ledger;
 pub(crate) use draft::Draft;
+pub(crate) use sleeping::{Kept, Sleeping};
 
 /// A connection.
 #[derive(Clone, Debug)]
@@ -80,6 +82,10 @@ pub(crate) struct Snapshot {
     pub(crate) seq: CommitSeq,
     pub(crate) entries: BTreeMap<Bytes, Bytes>,
     pub(crate) alarm: Option<Alarm>,
+    /// The last commit that changed keys, values or the alarm.
+    pub(crate) moved: CommitSeq,
+    /// When what is kept of the memory has something to do.
+    pub(crate) memory_due: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +105,11 @@ pub(crate) struct Model {
     pub(crate) snapshots: VecDeque<Snapshot>,
     /// How often the instance had to be thrown away and has not been yet.
     pub(crate) instances_lost: u32,
+    /// How many turns the guest remembers.
+    pub(crate) memory: u64,
+    pub(crate) sleeping: Sleeping,
+    moved: CommitSeq,
+    memory_due: Option<Timestamp>,
     waiting: VecDeque<Event>,
     alarm_waits: bool,
     arriving: BTreeMap<ConnectionId, Arriving>,
@@ -120,6 +131,10 @@ impl Model {
             ledger: Ledger::new(durable.seq),
             snapshots: VecDeque::new(),
             instances_lost: 0,
+            memory: 0,
+            sleeping: Sleeping::Awake,
+            moved: durable.moved,
+            memory_due: None,
             waiting: VecDeque::new(),
             alarm_waits: false,
             arriving: BTreeMap::new(),
@@ -225,12 +240,14 @@ impl Model {
             if let Some(reason) = start_reason {
                 if self.handlers.has(Handlers::ON_START) {
                     self.phase = Phase::Starting;
+                    self.sleeping = Sleeping::Awake;
                     return Some(Event::Start(reason));
                 }
                 self.phase = Phase::Running;
             }
             let event = self.waiting.remove(next).expect("it was found there");
             if let Some(event) = self.admit(event, now) {
+                self.sleeping = Sleeping::Awake;
                 return Some(event);
             }
         }
@@ -354,8 +371,9 @@ impl Model {
     /// Takes a commit number for the state as it is, which differs by so many bytes of keys and values.
     fn commit(&mut self, bytes: u64) {
         let seq = self.ledger.issue(bytes);
+        (self.moved, self.memory_due) = (seq, None);
         let (entries, alarm) = (self.state.entries.clone(), self.state.alarm_record());
-        self.snapshots.push_back(Snapshot { seq, entries, alarm });
+        self.snapshots.push_back(Snapshot { seq, entries, alarm, moved: seq, memory_due: None });
     }
 }
 

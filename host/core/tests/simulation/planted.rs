@@ -57,4 +57,7 @@ planted! {
     a_handshake_answered_twice_is_found: HandshakeAnsweredTwice,
     ids_given_out_again_are_found: IdsNotReserved,
     a_forgotten_answer_is_found: HeldAnswerForgotten,
+    a_sleep_over_a_turn_is_found: SleepOverTurn,
+    stale_memory_is_found: StaleMemoryUsed,
+    kept_ghosts_are_found: GhostsKept,
 }

@@ -16,7 +16,7 @@ pub(crate) struct Tally {
 }
 
 /// What a full run must meet.
-const REQUIRED: [Situation; 46] = [
+const REQUIRED: [Situation; 51] = [
     ("accept", "at the deadline"),
     ("close", "1008"),
     ("close", "1011"),
@@ -61,6 +61,11 @@ const REQUIRED: [Situation; 46] = [
     ("respond", "500"),
     ("respond", "503"),
     ("respond", "504"),
+    ("sleep", "given up"),
+    ("sleep", "memory lost"),
+    ("sleep", "overtaken by storage"),
+    ("sleep", "restored in the next life"),
+    ("sleep", "woken"),
     ("suspended", "room"),
     ("waits", "for commits"),
 ];
@@ -86,7 +91,11 @@ impl Tally {
     /// Counts what a room does.
     pub(crate) fn count(&mut self, action: &Action) {
         match action {
-            Action::Commit(commit) if commit.changes.is_empty() => self.meet("commit", "of an alarm alone"),
+            Action::Commit(commit)
+                if commit.changes.is_empty() && commit.record.moved_at == commit.record.seq =>
+            {
+                self.meet("commit", "of an alarm alone");
+            }
             Action::Commit(_) | Action::DropInstance => {}
             Action::Output(output) => self.count_output(output),
             Action::Report(Report::Failed { event, .. }) => self.meet("failed", event),

@@ -6,6 +6,7 @@
 mod commits;
 mod ending;
 mod outside;
+mod sleeping;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::guest::Guest;
 use crate::habits::Habits;
 use crate::ids::{Ids, Kind};
 use crate::log::Log;
-use crate::model::{Draft, Model, Snapshot};
+use crate::model::{Draft, Kept, Model, Sleeping, Snapshot};
 use crate::random::Random;
 use crate::tally::Tally;
 use commits::Flight;
@@ -45,6 +46,9 @@ pub(crate) struct World {
     disk: Disk,
     /// What the disk must hold.
     durable: Snapshot,
+    /// What the checkpoints under way, and the last durable one, must give back.
+    kept: BTreeMap<CommitSeq, Kept>,
+    durable_kept: Option<Kept>,
     room: Room,
     model: Model,
     out: Option<Out>,
@@ -87,7 +91,8 @@ impl World {
             vars: Arc::default(),
             storage: Arc::new(disk.clone()),
         });
-        let durable = Snapshot { seq: CommitSeq(0), entries: BTreeMap::new(), alarm: None };
+        let (seq, moved) = (CommitSeq(0), CommitSeq(0));
+        let durable = Snapshot { seq, entries: BTreeMap::new(), alarm: None, moved, memory_due: None };
         World {
             room: Room::new(Arc::clone(&config), None),
             model: Model::new(habits.limits.clone(), habits.handlers, &durable),
@@ -97,6 +102,8 @@ impl World {
             config,
             disk,
             durable,
+            kept: BTreeMap::new(),
+            durable_kept: None,
             out: None,
             flight: Flight::default(),
             clients: BTreeMap::new(),
@@ -116,8 +123,8 @@ impl World {
     fn begin_life(&mut self) {
         let record = self.disk.durable().record;
         self.log.say(|| format!("a new life from {record:?}"));
-        self.room = Room::new(Arc::clone(&self.config), record);
-        self.model = Model::new(self.habits.limits.clone(), self.habits.handlers, &self.durable);
+        (self.room, self.model) = self.next_life();
+        self.kept.clear();
         self.ids.restart(self.durable.seq);
         self.out = None;
         self.flight = Flight::default();
@@ -126,6 +133,12 @@ impl World {
         self.due.clear();
         self.completed.clear();
         self.last_turn_at = Timestamp(0);
+        if self.model.sleeping == Sleeping::Asleep {
+            let kept = self.durable_kept.as_ref().expect("it sleeps");
+            self.due.extend(kept.due());
+            self.last_turn_at = kept.now;
+        }
+        self.carry_out();
     }
 
     fn step(&mut self) {
@@ -138,13 +151,10 @@ impl World {
         } else if self.random.percent(self.habits.commit) {
             self.write_or_report();
         } else {
-            match self.random.below(20) {
-                0 | 1 => self.connect(),
-                2..5 => self.client_speaks(),
-                5 => self.client_leaves(),
-                6 | 7 => self.request(),
-                8 => self.request_goes(),
-                9..12 => self.time_passes(),
+            match self.random.below(100) {
+                0..45 => self.step_outside(),
+                45..60 => self.time_passes(),
+                percent if percent >= 100 - self.habits.save => self.save(),
                 _ => self.turn_step(),
             }
         }
@@ -152,6 +162,17 @@ impl World {
             self.carry_out();
         }
         self.compare();
+    }
+
+    /// A client does something.
+    fn step_outside(&mut self) {
+        match self.random.below(9) {
+            0 | 1 => self.connect(),
+            2..5 => self.client_speaks(),
+            5 => self.client_leaves(),
+            6 | 7 => self.request(),
+            _ => self.request_goes(),
+        }
     }
 
     /// The turn that is out ends, or the next begins.
@@ -173,6 +194,9 @@ impl World {
         seed[..8].copy_from_slice(&self.random.next().to_le_bytes());
         let incarnation = Incarnation(u128::from(self.random.next()));
         let was_wanted = self.room.wants_a_turn(self.now);
+        if was_wanted {
+            self.wake();
+        }
         let turn = self.room.begin_turn(Moment { now: self.now, seed: Seed(seed), incarnation });
         assert!(was_wanted || turn.is_none(), "a driver would not have asked for this turn");
         let expected = self.model.begin(self.now);
@@ -307,6 +331,7 @@ impl World {
     fn compare(&self) {
         let (room, model) = (&self.room, &self.model);
         assert_eq!(room.phase(), model.phase, "the phase");
+        assert_eq!(room.is_asleep(), model.sleeping == Sleeping::Asleep, "whether the room sleeps");
         assert_eq!(room.is_in_a_turn(), self.out.is_some(), "whether a turn is out");
         assert_eq!(room.connections(), model.connections(), "connections");
         assert_eq!(room.requests(), model.requests(), "unanswered requests");

@@ -19,6 +19,7 @@ mod requests;
 mod reserving;
 mod settling;
 mod show;
+mod sleeping;
 mod sleeps;
 mod starting;
 mod storage;

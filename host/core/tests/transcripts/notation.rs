@@ -12,7 +12,9 @@
 //! committed                  the oldest commit under way is durable     commit failed    it is not
 //! restart                    another room is made from what is durable  shut down        the room ends
 //! disk broken                reads fail, until `disk mended`
-//! credit a    deadline    phase    quiet    open                         asks the room, and shows the answer
+//! sleep m    keep m          the memory, here called m, is captured and saved, so that the room sleeps, or goes on
+//! wake    wake failed        the memory of a room that sleeps is restored, and shown; or is lost
+//! credit a    deadline    phase    quiet    open    asleep               asks the room, and shows the answer
 //! ```
 //!
 //! What the guest does is in `guest.rs`, how what comes out is written in `show.rs`: `> on-message a hello` is a
@@ -23,13 +25,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::commit::RoomCommit;
+use party_core::checkpoint::Checkpoint;
+use party_core::commit::{CheckpointBytes, ComponentDigest, RoomCommit};
 use party_core::event::{Handlers, NewConnection, TurnEnd};
 use party_core::http::Request;
 use party_core::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
 use party_core::limits::Limits;
 use party_core::message::{CloseFrame, Message};
-use party_core::room::{Action, Moment, Room, RoomConfig};
+use party_core::room::{Action, Moment, Purpose, Room, RoomConfig};
 
 use crate::disk::Disk;
 use crate::{guest, show};
@@ -122,7 +125,12 @@ impl Stage {
             vars: Arc::clone(&self.config.vars),
             storage: Arc::clone(&self.config.storage),
         };
-        Room::new(Arc::new(config), self.disk.durable().record)
+        let (config, durable) = (Arc::new(config), self.disk.durable());
+        let (Some(record), Some(bytes)) = (durable.record, &durable.checkpoint) else {
+            return Room::new(config, durable.record);
+        };
+        let checkpoint = Checkpoint::decode(bytes).expect("it was encoded");
+        Room::restored(Arc::clone(&config), record, checkpoint).unwrap_or_else(|| Room::lost(config, record))
     }
 
     fn room(&mut self) -> &mut Room {
@@ -153,7 +161,10 @@ impl Stage {
                 self.put_in(verb, rest);
             }
             "committed" | "commit" | "shut" => self.end_commit(step),
-            "credit" | "deadline" | "phase" | "quiet" | "open" => self.ask(verb, rest),
+            "sleep" => self.save(Purpose::Sleep, rest),
+            "keep" => self.save(Purpose::Keep, rest),
+            "wake" => self.wake(rest != "failed"),
+            "credit" | "deadline" | "phase" | "quiet" | "open" | "asleep" => self.ask(verb, rest),
             _ => panic!("unknown step: {step}"),
         }
         self.carry_out();
@@ -245,8 +256,41 @@ impl Stage {
         }
     }
 
+    fn save(&mut self, purpose: Purpose, memory: &str) {
+        let may_save = match purpose {
+            Purpose::Sleep => self.room().may_sleep(),
+            Purpose::Keep => self.room().may_save(),
+        };
+        if !may_save {
+            return self.show("not now".into());
+        }
+        let image = Bytes::copy_from_slice(memory.as_bytes());
+        let captured = self.room().captured(ComponentDigest([1; 32]), image);
+        let bytes = CheckpointBytes::Inline(captured.encode());
+        assert!(self.room().save(&captured, purpose, bytes), "nothing has happened since it was captured");
+    }
+
+    fn wake(&mut self, is_restored: bool) {
+        let saved_at = self.room().asleep_since().expect("the room sleeps");
+        let bytes = self.disk.durable().checkpoint.clone().expect("a room that sleeps has a checkpoint");
+        let checkpoint = Checkpoint::decode(&bytes).expect("it was encoded");
+        assert_eq!(checkpoint.seq, saved_at, "the checkpoint that it sleeps with");
+        let now = self.now;
+        if is_restored {
+            self.room().woken();
+            self.show(format!("woken with {}", show::bytes(&checkpoint.image)));
+        } else {
+            self.room().memory_lost(now);
+        }
+    }
+
     fn ask(&mut self, verb: &str, rest: &str) {
         let answer = match verb {
+            "asleep" => match (self.room().is_asleep(), self.room().may_be_forgotten()) {
+                (false, _) => "awake".into(),
+                (true, false) => "asleep".into(),
+                (true, true) => "asleep, may be forgotten".into(),
+            },
             "credit" => {
                 let id = self.names.connections[rest];
                 let has = self.room().has_credit(id);

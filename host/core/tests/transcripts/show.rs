@@ -50,6 +50,7 @@ fn commit_line(commit: &RoomCommit) -> String {
         Some(value) => format!("{}={}", bytes(key), bytes(value)),
         None => format!("-{}", bytes(key)),
     }));
+    words.extend(commit.memory.is_some().then(|| "checkpoint".to_owned()));
     words.extend(commit.record.alarm.map(|alarm| format!("alarm {}/{}", alarm.at, alarm.attempts)));
     words.join(" ")
 }

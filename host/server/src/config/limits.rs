@@ -72,6 +72,8 @@ const SETTINGS: &[Setting] = &[
     setting!(turn_log_lines_max: u32, 0, 1_000_000),
     setting!(turn_log_bytes_max: u32, 0, 256 * MIB),
     setting!(events_pending_max: u32, 1, 10_000_000),
+    setting!(idle_ms: u64, 100, DAY_MS),
+    setting!(checkpoint_interval_ms: u64, 1_000, DAY_MS),
     setting!(uncommitted_turns_max: u32, 1, 100_000),
     setting!(uncommitted_bytes_max: u64, KIB, 4 * GIB),
     setting!(accept_deadline_ms: u64, 1, 10 * MINUTE_MS),

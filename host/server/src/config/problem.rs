@@ -84,13 +84,8 @@ pub enum Problem {
         value: String,
     },
     /// A memory mode that this version does not have.
-    #[error(
-        "rooms cannot sleep yet, so \"memory\" cannot be {value:?}: this version keeps every room in memory only"
-    )]
-    NoSleepYet {
-        /// What stands there.
-        value: String,
-    },
+    #[error("\"memory\" cannot be \"durable\" yet: this version keeps no journal of a room's turns")]
+    NotDurableYet,
     /// A variable whose name cannot stand in an environment.
     #[error("[vars] names a variable {name:?}; a name must not be empty and not hold \"=\" or a zero byte")]
     BadVariable {
@@ -142,8 +137,8 @@ impl Problem {
             Problem::BadName(_) => "the name stands in URLs, as in /parties/chat/my-room".into(),
             Problem::ReservedParty => "write main = \"path\" at the top of the file instead".into(),
             Problem::BadMemory { .. } => "leave it out for what this version can do".into(),
-            Problem::NoSleepYet { .. } => {
-                "leave \"memory\" out, or write \"volatile\"; keep in storage what must last".into()
+            Problem::NotDurableYet => {
+                "leave it out, or write \"hibernate\"; keep in storage what kill -9 must not take".into()
             }
             Problem::BadVariable { .. } => "use letters, digits and _".into(),
             Problem::NoParty { .. } => {

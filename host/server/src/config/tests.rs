@@ -128,8 +128,8 @@ fn a_number_beyond_its_bounds_is_refused_with_both() {
 fn memory_that_is_not_there_yet_is_refused_with_the_reason() {
     check_error(
         "memory = \"durable\"",
-        "party.toml:1: rooms cannot sleep yet, so \"memory\" cannot be \"durable\": this version keeps every room \
-         in memory only\nhint: leave \"memory\" out, or write \"volatile\"; keep in storage what must last",
+        "party.toml:1: \"memory\" cannot be \"durable\" yet: this version keeps no journal of a room's turns\nhint: \
+         leave it out, or write \"hibernate\"; keep in storage what kill -9 must not take",
     );
     check_error(
         "memory = \"forever\"",

@@ -9,7 +9,7 @@ use party_core::limits::Limits;
 use party_node::chance::Chance;
 use party_node::clock::Clock;
 use party_node::node::{Node, NodeParts};
-use party_node::party::Party;
+use party_node::party::{Memory, Party};
 use party_runtime::engine::{Engine, EngineOptions};
 use party_server::edge::limits::EdgeLimits;
 use party_server::server::{Server, ServerOptions};
@@ -37,6 +37,8 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
             name: name.into(),
             handlers: component.handlers(),
             component,
+            component_bytes: guest.into(),
+            memory: Memory::Volatile,
             limits: Arc::clone(&limits),
             vars: Arc::clone(&vars),
         }

@@ -11,7 +11,7 @@ use party_core::profile;
 use party_core::room::Phase;
 use party_core::session::ReadyState;
 
-use crate::model::{Draft, Model, Pending, Session};
+use crate::model::{Draft, Model, Pending, Session, Sleeping};
 
 impl Session {
     /// Whether the handshake of a client that is there has no answer yet.
@@ -34,6 +34,7 @@ impl Model {
             TurnEnd::Failed(failure) => Some(Err(failure.clone())),
             TurnEnd::Pending => draft.own_settled,
         };
+        self.memory += 1;
         let alarm_before = self.state.alarm_record();
         self.state = draft.state;
         for session in self.state.sessions.values_mut().filter(|session| session.rejected) {
@@ -159,8 +160,9 @@ impl Model {
         }
     }
 
-    fn lose_memory(&mut self, dropped: Option<&Event>, now: Timestamp) {
+    pub(crate) fn lose_memory(&mut self, dropped: Option<&Event>, now: Timestamp) {
         self.instances_lost += 1;
+        (self.memory, self.sleeping) = (0, Sleeping::Awake);
         let alarm_before = self.state.alarm_record();
         self.waiting.retain(|event| !matches!(event, Event::Completed(..)));
         self.state.sleeps.clear();

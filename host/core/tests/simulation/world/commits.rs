@@ -52,6 +52,11 @@ impl World {
         let snapshot = self.model.snapshots.pop_front().expect("a commit that no turn has asked for");
         let record = commit.record;
         assert_eq!(record.seq, snapshot.seq, "commits are numbered without gaps");
+        assert_eq!(
+            record.memory_due, snapshot.memory_due,
+            "when the memory that is kept has something to do"
+        );
+        assert_eq!(record.moved_at, snapshot.moved, "the last commit that moved the storage");
         assert_eq!(record.alarm, snapshot.alarm, "the alarm that commit {} remembers", record.seq);
         let bytes: usize = snapshot.entries.iter().map(|(key, value)| key.len() + value.len()).sum();
         assert_eq!(record.storage_bytes, bytes as u64, "the bytes that commit {} counts", record.seq);
@@ -70,6 +75,9 @@ impl World {
         assert_eq!(durable.entries, snapshot.entries, "the disk after commit {}", commit.record.seq);
         drop(durable);
         self.durable = snapshot;
+        if let Some(kept) = self.kept.remove(&commit.record.seq) {
+            self.durable_kept = Some(kept);
+        }
         self.flight.written.push_back(commit.record.seq);
     }
 
@@ -77,7 +85,7 @@ impl World {
     fn report(&mut self) {
         let Some(seq) = self.flight.written.pop_front() else { return };
         self.log.say(|| format!("committed {seq}"));
-        self.model.ledger.committed(seq);
+        self.model.committed(seq);
         self.room.committed(seq);
     }
 

@@ -1,0 +1,111 @@
+//! A checkpoint: all that a sleeping room is, beside its record and its keys and values.
+//!
+//! Waking, recovering and forking all do the same: take a checkpoint, then apply events. What the guest's memory knows
+//! of the world outside (sessions, operations, events that have not settled) is written together with that memory, in
+//! one commit, so that the two can never disagree. The memory itself is opaque here: the runtime reads and writes it.
+//! The bytes are drawn in `docs/checkpoint-format.md`.
+
+mod bytes;
+mod decode;
+mod encode;
+
+use std::collections::BTreeSet;
+
+use ::bytes::Bytes;
+use thiserror::Error;
+
+use crate::alarm::AlarmClock;
+use crate::commit::ComponentDigest;
+use crate::ids::{CommitSeq, EventId, Incarnation, OperationId, RequestId, Timestamp};
+use crate::operation::Operation;
+use crate::session::Sessions;
+use crate::turn::Subject;
+
+/// The version of the format that is written. Readers know this one and refuse every other.
+pub const FORMAT: u16 = 1;
+/// What a checkpoint begins with.
+pub const MAGIC: [u8; 4] = *b"PHCP";
+
+/// An event whose export has returned and that has not ended when the room went to sleep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SleepingEvent {
+    pub(crate) id: EventId,
+    pub(crate) subject: Subject,
+    /// When it is overdue, and the bound that it then has passed.
+    pub(crate) deadline: Option<(Timestamp, u64)>,
+}
+
+/// A sleeping room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checkpoint {
+    /// Whose memory this is.
+    pub component: ComponentDigest,
+    /// The commit that carries it. It is of use only while that is the room's last commit.
+    pub seq: CommitSeq,
+    /// The life that goes on when the room wakes.
+    pub incarnation: Incarnation,
+    /// What the runtime made of the guest's memory.
+    pub image: Bytes,
+    /// `on-start` has not settled.
+    pub(crate) is_starting: bool,
+    pub(crate) last_now: Timestamp,
+    pub(crate) sessions: Sessions,
+    pub(crate) requests: BTreeSet<RequestId>,
+    pub(crate) operations: Vec<(OperationId, Operation)>,
+    pub(crate) pending: Vec<SleepingEvent>,
+    pub(crate) alarm: AlarmClock,
+    pub(crate) holds: u32,
+    pub(crate) hold_until: Timestamp,
+}
+
+/// Why bytes are no checkpoint that this host can wake a room from.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum CheckpointError {
+    /// They begin with something else.
+    #[error("this is no checkpoint: it does not begin with \"PHCP\"")]
+    NotACheckpoint,
+    /// They were written by another version of this host.
+    #[error("the checkpoint has format {found}; this host reads format {FORMAT}")]
+    Format {
+        /// The version that they name.
+        found: u16,
+    },
+    /// They end too early, or go on after their end.
+    #[error("the checkpoint is cut short or has bytes left over")]
+    Length,
+    /// A field holds what it cannot.
+    #[error("the checkpoint's {field} is not possible")]
+    Field {
+        /// Which.
+        field: &'static str,
+    },
+}
+
+impl Checkpoint {
+    /// Its bytes.
+    pub fn encode(&self) -> Bytes {
+        encode::encode(self)
+    }
+
+    /// Reads what [`Checkpoint::encode`] wrote. No count is believed before the bytes for it are seen, so what is
+    /// allocated is bounded by the length of `bytes`.
+    pub fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
+        decode::decode(bytes)
+    }
+
+    /// How many clients it knows of.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// When the room next has something to do by itself, if ever, apart from its alarm.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let sleeps = self.operations.iter().map(|(_, Operation::Sleep { due })| *due);
+        let deadlines = self.pending.iter().filter_map(|event| event.deadline.map(|(at, _)| at));
+        let held = (self.holds > 0).then_some(self.hold_until);
+        sleeps.chain(deadlines).chain(held).min()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! From bytes to a checkpoint. Nothing is believed: ids are in order and below their bound, every byte is used.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::bytes::Reader;
+use super::{Checkpoint, CheckpointError, FORMAT, MAGIC, SleepingEvent};
+use crate::alarm::AlarmClock;
+use crate::commit::{Alarm, ComponentDigest};
+use crate::http::Header;
+use crate::ids::{CommitSeq, ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Timestamp};
+use crate::message::{CLOSE_REASON_BYTES_MAX, CloseFrame};
+use crate::operation::Operation;
+use crate::session::{ReadyState, Session, Sessions};
+use crate::turn::Subject;
+
+type Read<T> = Result<T, CheckpointError>;
+
+pub(super) fn decode(bytes: &Bytes) -> Read<Checkpoint> {
+    let mut reader = Reader::new(bytes.clone());
+    if reader.array().ok() != Some(MAGIC) {
+        return Err(CheckpointError::NotACheckpoint);
+    }
+    let found = u16::from_le_bytes(reader.array()?);
+    if found != FORMAT {
+        return Err(CheckpointError::Format { found });
+    }
+    let component = ComponentDigest(reader.array()?);
+    let incarnation = Incarnation(u128::from_le_bytes(reader.array()?));
+    let seq = CommitSeq(reader.number("commit number")?);
+    let is_starting = reader.flag("start")?;
+    let last_now = Timestamp(reader.number("time")?);
+    let holds = small(&mut reader, "holds")?;
+    let hold_until = Timestamp(reader.number("hold's end")?);
+    let alarm = alarm_clock(&mut reader)?;
+    let operations = in_order(&mut reader, "operations", |reader| {
+        let id = id(reader, "operation")?;
+        let due = Timestamp(reader.number("sleep's end")?);
+        Ok((OperationId(id), Operation::Sleep { due }))
+    })?;
+    let pending = reader.list("pending events", sleeping_event)?;
+    if !pending.is_sorted_by(|one, next| one.id < next.id) {
+        return Err(CheckpointError::Field { field: "pending events" });
+    }
+    let requests = in_order(&mut reader, "requests", |reader| Ok((RequestId(id(reader, "request")?), ())))?;
+    let sessions = in_order(&mut reader, "sessions", |reader| {
+        let id = id(reader, "connection")?;
+        Ok((ConnectionId(id), session(reader)?))
+    })?;
+    let image = reader.bytes("memory")?;
+    reader.finish()?;
+    Ok(Checkpoint {
+        component,
+        seq,
+        incarnation,
+        image,
+        is_starting,
+        last_now,
+        sessions: Sessions::from_iter(sessions),
+        requests: BTreeSet::from_iter(requests.into_keys()),
+        operations: operations.into_iter().collect(),
+        pending,
+        alarm,
+        holds,
+        hold_until,
+    })
+}
+
+fn id(reader: &mut Reader, field: &'static str) -> Read<u64> {
+    let id = reader.number(field)?;
+    if id < ID_MAX { Ok(id) } else { Err(CheckpointError::Field { field }) }
+}
+
+fn small(reader: &mut Reader, field: &'static str) -> Read<u32> {
+    u32::try_from(reader.number(field)?).map_err(|_| CheckpointError::Field { field })
+}
+
+/// Entries whose keys only grow.
+fn in_order<K: Ord + Copy, V>(
+    reader: &mut Reader,
+    field: &'static str,
+    read: impl FnMut(&mut Reader) -> Read<(K, V)>,
+) -> Read<BTreeMap<K, V>> {
+    let list = reader.list(field, read)?;
+    if !list.is_sorted_by(|(one, _), (next, _)| one < next) {
+        return Err(CheckpointError::Field { field });
+    }
+    Ok(list.into_iter().collect())
+}
+
+fn alarm_clock(reader: &mut Reader) -> Read<AlarmClock> {
+    let mut alarm = || {
+        reader.option("alarm", |reader| {
+            let at = Timestamp(reader.number("alarm's time")?);
+            Ok(Alarm { at, attempts: small(reader, "alarm's attempts")? })
+        })
+    };
+    let (scheduled, firing) = (alarm()?, alarm()?);
+    Ok(AlarmClock::of_parts(scheduled, firing))
+}
+
+fn sleeping_event(reader: &mut Reader) -> Read<SleepingEvent> {
+    let id_of_event = EventId(id(reader, "event")?);
+    let subject = match reader.byte()? {
+        0 => Subject::Start,
+        1 => Subject::Connect(ConnectionId(id(reader, "connection")?)),
+        2 => Subject::Message(ConnectionId(id(reader, "connection")?)),
+        3 => Subject::Close(ConnectionId(id(reader, "connection")?)),
+        4 => Subject::Error(ConnectionId(id(reader, "connection")?)),
+        5 => Subject::Request(RequestId(id(reader, "request")?)),
+        6 => Subject::ResponseClosed,
+        7 => Subject::Alarm,
+        8 => Subject::Completed,
+        _ => return Err(CheckpointError::Field { field: "event's kind" }),
+    };
+    let deadline = reader.option("event's deadline", |reader| {
+        Ok((Timestamp(reader.number("event's deadline")?), reader.number("event's bound")?))
+    })?;
+    Ok(SleepingEvent { id: id_of_event, subject, deadline })
+}
+
+fn session(reader: &mut Reader) -> Read<Session> {
+    let key = reader.text("connection's key")?;
+    let uri = reader.text("connection's uri")?;
+    let headers = reader.list("connection's headers", |reader| {
+        let name = reader.text("header's name")?;
+        Ok(Header { name, value: Bytes::copy_from_slice(&reader.bytes("header's value")?) })
+    })?;
+    let opened_at = Timestamp(reader.number("connection's beginning")?);
+    let tags = reader.list("connection's tags", |reader| reader.text("tag"))?;
+    // Copied, or it would keep the whole checkpoint in memory.
+    let attachment = Bytes::copy_from_slice(&reader.bytes("attachment")?);
+    let ready_state = match reader.byte()? {
+        0 => ReadyState::Connecting,
+        1 => ReadyState::Open,
+        2 => ReadyState::Closing,
+        3 => ReadyState::Closed,
+        _ => return Err(CheckpointError::Field { field: "connection's state" }),
+    };
+    let accepted = reader.flag("connection's acceptance")?;
+    let upgraded = reader.flag("connection's upgrade")?;
+    let connect_ended = reader.flag("connection's on-connect")?;
+    let gone = reader.option("connection's end", |reader| {
+        let code = u16::try_from(reader.number("close code")?);
+        let code = code.map_err(|_| CheckpointError::Field { field: "close code" })?;
+        let reason = reader.text("close reason")?;
+        if reason.len() > CLOSE_REASON_BYTES_MAX {
+            return Err(CheckpointError::Field { field: "close reason" });
+        }
+        Ok((CloseFrame::new(code, reason), reader.flag("connection's end")?))
+    })?;
+    Ok(Session {
+        key,
+        uri,
+        headers,
+        opened_at,
+        tags,
+        attachment,
+        ready_state,
+        accepted,
+        upgraded,
+        connect_ended,
+        gone,
+    })
+}

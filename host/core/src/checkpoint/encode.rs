@@ -1,0 +1,112 @@
+//! From a checkpoint to bytes.
+
+use bytes::Bytes;
+
+use super::bytes::Writer;
+use super::{Checkpoint, FORMAT, MAGIC, SleepingEvent};
+use crate::alarm::AlarmClock;
+use crate::commit::Alarm;
+use crate::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
+use crate::operation::Operation;
+use crate::session::{ReadyState, Session};
+use crate::turn::Subject;
+
+pub(super) fn encode(checkpoint: &Checkpoint) -> Bytes {
+    let mut writer = Writer::default();
+    writer.raw(&MAGIC);
+    writer.raw(&FORMAT.to_le_bytes());
+    writer.raw(&checkpoint.component.0);
+    writer.raw(&checkpoint.incarnation.0.to_le_bytes());
+    writer.number(checkpoint.seq.0);
+    writer.byte(checkpoint.is_starting.into());
+    writer.number(checkpoint.last_now.0);
+    writer.number(checkpoint.holds.into());
+    writer.number(checkpoint.hold_until.0);
+    alarm_clock(&mut writer, &checkpoint.alarm);
+    writer.number(checkpoint.operations.len() as u64);
+    for (OperationId(id), Operation::Sleep { due: Timestamp(due) }) in &checkpoint.operations {
+        writer.number(*id);
+        writer.number(*due);
+    }
+    writer.number(checkpoint.pending.len() as u64);
+    for event in &checkpoint.pending {
+        sleeping_event(&mut writer, event);
+    }
+    writer.number(checkpoint.requests.len() as u64);
+    for RequestId(id) in &checkpoint.requests {
+        writer.number(*id);
+    }
+    writer.number(checkpoint.sessions.len() as u64);
+    for (ConnectionId(id), held) in &checkpoint.sessions {
+        writer.number(*id);
+        session(&mut writer, held);
+    }
+    writer.bytes(&checkpoint.image);
+    writer.finish()
+}
+
+fn alarm_clock(writer: &mut Writer, clock: &AlarmClock) {
+    for alarm in clock.parts() {
+        writer.byte(alarm.is_some().into());
+        if let Some(Alarm { at, attempts }) = alarm {
+            writer.number(at.0);
+            writer.number(attempts.into());
+        }
+    }
+}
+
+fn sleeping_event(writer: &mut Writer, event: &SleepingEvent) {
+    let EventId(id) = event.id;
+    writer.number(id);
+    let (kind, about) = match event.subject {
+        Subject::Start => (0, None),
+        Subject::Connect(ConnectionId(id)) => (1, Some(id)),
+        Subject::Message(ConnectionId(id)) => (2, Some(id)),
+        Subject::Close(ConnectionId(id)) => (3, Some(id)),
+        Subject::Error(ConnectionId(id)) => (4, Some(id)),
+        Subject::Request(RequestId(id)) => (5, Some(id)),
+        Subject::ResponseClosed => (6, None),
+        Subject::Alarm => (7, None),
+        Subject::Completed => (8, None),
+    };
+    writer.byte(kind);
+    if let Some(id) = about {
+        writer.number(id);
+    }
+    writer.byte(event.deadline.is_some().into());
+    if let Some((Timestamp(at), ms)) = event.deadline {
+        writer.number(at);
+        writer.number(ms);
+    }
+}
+
+fn session(writer: &mut Writer, session: &Session) {
+    writer.bytes(session.key.as_bytes());
+    writer.bytes(session.uri.as_bytes());
+    writer.number(session.headers.len() as u64);
+    for header in &session.headers {
+        writer.bytes(header.name.as_bytes());
+        writer.bytes(&header.value);
+    }
+    writer.number(session.opened_at.0);
+    writer.number(session.tags.len() as u64);
+    for tag in &session.tags {
+        writer.bytes(tag.as_bytes());
+    }
+    writer.bytes(&session.attachment);
+    writer.byte(match session.ready_state {
+        ReadyState::Connecting => 0,
+        ReadyState::Open => 1,
+        ReadyState::Closing => 2,
+        ReadyState::Closed => 3,
+    });
+    writer.byte(session.accepted.into());
+    writer.byte(session.upgraded.into());
+    writer.byte(session.connect_ended.into());
+    writer.byte(session.gone.is_some().into());
+    if let Some((frame, was_clean)) = &session.gone {
+        writer.number(frame.code.into());
+        writer.bytes(frame.reason.as_bytes());
+        writer.byte((*was_clean).into());
+    }
+}

@@ -1,0 +1,150 @@
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::{Checkpoint, CheckpointError, FORMAT, SleepingEvent};
+use crate::alarm::AlarmClock;
+use crate::commit::{Alarm, ComponentDigest};
+use crate::event::NewConnection;
+use crate::http::Header;
+use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, OperationId, RequestId, Timestamp};
+use crate::message::CloseFrame;
+use crate::operation::Operation;
+use crate::session::{ReadyState, Session, Sessions};
+use crate::turn::Subject;
+
+/// A room that sleeps with one of everything.
+fn full() -> Checkpoint {
+    let mut sessions = Sessions::new();
+    for (id, ready_state) in [
+        (7, ReadyState::Connecting),
+        (8, ReadyState::Open),
+        (9, ReadyState::Closing),
+        (300, ReadyState::Closed),
+    ] {
+        let mut session = Session::connecting(NewConnection {
+            key: "key".into(),
+            uri: "http://host/parties/main/room?a=b".into(),
+            headers: vec![Header { name: "x-name".into(), value: Bytes::from_static(b"\xff value") }],
+            opened_at: Timestamp(1_000),
+        });
+        session.tags = vec!["blue".into(), "großes ß".into()];
+        session.attachment = Bytes::from_static(b"\x00\x01\x02");
+        session.ready_state = ready_state;
+        session.accepted = id != 7;
+        session.gone = (id == 7).then(|| (CloseFrame::new(4_001, "bye"), true));
+        sessions.insert(ConnectionId(id), session);
+    }
+    let subjects = [
+        Subject::Start,
+        Subject::Connect(ConnectionId(7)),
+        Subject::Message(ConnectionId(8)),
+        Subject::Close(ConnectionId(300)),
+        Subject::Error(ConnectionId(9)),
+        Subject::Request(RequestId(40)),
+        Subject::ResponseClosed,
+        Subject::Alarm,
+        Subject::Completed,
+    ];
+    let pending = subjects.into_iter().enumerate().map(|(index, subject)| SleepingEvent {
+        id: EventId(100 + index as u64),
+        subject,
+        deadline: (index % 2 == 0).then_some((Timestamp(9_000 + index as u64), 30_000)),
+    });
+    Checkpoint {
+        component: ComponentDigest([3; 32]),
+        seq: CommitSeq(u64::MAX),
+        incarnation: Incarnation(u128::MAX - 1),
+        image: Bytes::from(vec![5; 300]),
+        is_starting: true,
+        last_now: Timestamp(1_700_000_000_000),
+        sessions,
+        requests: BTreeSet::from([RequestId(40), RequestId(41)]),
+        operations: vec![
+            (OperationId(5), Operation::Sleep { due: Timestamp::NEVER }),
+            (OperationId(6), Operation::Sleep { due: Timestamp(0) }),
+        ],
+        pending: pending.collect(),
+        alarm: AlarmClock::of_parts(
+            Some(Alarm { at: Timestamp(77), attempts: 0 }),
+            Some(Alarm { at: Timestamp(70), attempts: 6 }),
+        ),
+        holds: 2,
+        hold_until: Timestamp(2_000),
+    }
+}
+
+#[test]
+fn what_was_written_is_read() {
+    let checkpoint = full();
+    assert_eq!(Checkpoint::decode(&checkpoint.encode()), Ok(checkpoint));
+}
+
+#[test]
+fn a_quiet_room_takes_few_bytes_beside_its_memory() {
+    let mut checkpoint = full();
+    checkpoint.sessions.clear();
+    checkpoint.requests.clear();
+    checkpoint.operations.clear();
+    checkpoint.pending.clear();
+    checkpoint.alarm = AlarmClock::default();
+    checkpoint.image = Bytes::new();
+    assert!(checkpoint.encode().len() <= 96, "{}", checkpoint.encode().len());
+    assert_eq!(Checkpoint::decode(&checkpoint.encode()), Ok(checkpoint));
+}
+
+#[test]
+fn the_next_due_time_is_the_earliest_of_all() {
+    let mut checkpoint = full();
+    assert_eq!(checkpoint.next_due(), Some(Timestamp(0)));
+    checkpoint.operations.clear();
+    assert_eq!(checkpoint.next_due(), Some(Timestamp(2_000)), "the hold");
+    checkpoint.holds = 0;
+    assert_eq!(checkpoint.next_due(), Some(Timestamp(9_000)), "an event that is pending");
+    checkpoint.pending.clear();
+    assert_eq!(checkpoint.next_due(), None);
+}
+
+#[test]
+fn every_cut_is_noticed() {
+    let whole = full().encode();
+    for end in 0..whole.len() {
+        assert!(Checkpoint::decode(&whole.slice(..end)).is_err(), "{end}");
+    }
+    let longer = Bytes::from([&whole[..], b"x"].concat());
+    assert_eq!(Checkpoint::decode(&longer), Err(CheckpointError::Length));
+}
+
+#[test]
+fn no_wrong_byte_makes_it_panic_and_what_is_read_can_be_written() {
+    let whole = full().encode();
+    for at in 0..whole.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = whole.to_vec();
+            damaged[at] ^= flip;
+            let damaged = Bytes::from(damaged);
+            if let Ok(checkpoint) = Checkpoint::decode(&damaged) {
+                assert_eq!(checkpoint.encode(), damaged, "one checkpoint has one form: byte {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_checkpoint_or_of_another_format_is_named() {
+    assert_eq!(Checkpoint::decode(&Bytes::new()), Err(CheckpointError::NotACheckpoint));
+    assert_eq!(Checkpoint::decode(&Bytes::from_static(b"PK\x03\x04")), Err(CheckpointError::NotACheckpoint));
+    let mut newer = full().encode().to_vec();
+    newer[4..6].copy_from_slice(&(FORMAT + 1).to_le_bytes());
+    let error = Checkpoint::decode(&newer.into()).unwrap_err();
+    assert_eq!(error.to_string(), "the checkpoint has format 2; this host reads format 1");
+}
+
+#[test]
+fn a_count_is_not_believed_before_its_bytes_are_seen() {
+    let mut bytes = full().encode().to_vec();
+    // After the fixed part: commit number, start, time, holds, hold's end, alarms; the rest says a billion operations.
+    bytes.truncate(4 + 2 + 32 + 16);
+    bytes.extend([1, 0, 0, 0, 0, 0, 0, 0x80, 0x94, 0xeb, 0xdc, 0x03]);
+    assert_eq!(Checkpoint::decode(&bytes.into()), Err(CheckpointError::Length));
+}

@@ -1,0 +1,252 @@
+//! Sleeping: the guest's memory is written down and the instance given up; what is known of the world stays.
+//!
+//! The driver asks [`Room::may_sleep`], captures the memory and hands it to [`Room::save`], which makes a commit of it.
+//! Until that commit is durable the instance stays: an event that comes meanwhile finds it, and the room has merely got
+//! a newer checkpoint. Once it is durable and nothing has come, the room sleeps: the driver drops the instance, and
+//! restores it before it asks for the next turn ([`Room::is_asleep`], [`Room::woken`], [`Room::memory_lost`]).
+//!
+//! A room with sockets stays in the host's memory while it sleeps, without its instance. One without can be forgotten
+//! wholly; [`Room::restored`] makes it again from its record and its checkpoint, in this process or another.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::checkpoint::Checkpoint;
+use crate::commit::{CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint, RoomRecord};
+use crate::event::StartReason;
+use crate::ids::{CommitSeq, ConnectionId, RequestId, Timestamp};
+use crate::message::CloseFrame;
+use crate::operation::Operations;
+use crate::planted::{self, PlantedBug};
+use crate::room::pending::PendingEvents;
+use crate::room::{Action, Phase, Room, RoomConfig, Service};
+use crate::session::ReadyState;
+
+/// Where the guest's memory is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Memory {
+    /// In the instance, or nowhere before the first start.
+    #[default]
+    Awake,
+    /// In the instance, and in a commit under way.
+    Saving(CommitSeq),
+    /// In the store, with this commit.
+    Asleep {
+        /// The commit that carries it.
+        saved_at: CommitSeq,
+        /// Whether what is known of the world has changed since without a turn, so that the checkpoint is no longer all
+        /// that the room is.
+        touched: bool,
+    },
+}
+
+/// What a checkpoint is made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// The room is to sleep when it is durable.
+    Sleep,
+    /// The room goes on; a crash will not take it back further.
+    Keep,
+}
+
+/// A checkpoint that no commit carries yet.
+#[derive(Debug)]
+pub struct Captured {
+    checkpoint: Checkpoint,
+    next_event: u64,
+}
+
+impl Captured {
+    /// The checkpoint's bytes, as the commit is to carry or to find them.
+    pub fn encode(&self) -> Bytes {
+        self.checkpoint.encode()
+    }
+}
+
+impl Room {
+    /// Whether the room's memory can be captured now and the room put to sleep: it has started, no event waits, no
+    /// turn is out, nothing waits for a commit, and no turn was dropped lately. Sockets, open requests, operations and
+    /// pending events do not keep it awake.
+    pub fn may_sleep(&self) -> bool {
+        self.memory == Memory::Awake && self.may_save()
+    }
+
+    /// Whether a checkpoint can be made now.
+    pub fn may_save(&self) -> bool {
+        self.state.is_some()
+            && matches!(self.phase, Phase::Starting | Phase::Running)
+            && self.service == Service::Open
+            && !self.is_asleep()
+            && self.mailbox.is_empty()
+            && self.arriving.is_empty()
+            && self.drops.is_empty()
+            && self.gate.waiting_turns() == 0
+    }
+
+    /// The checkpoint of the room, with the image of its memory that was captured just now.
+    ///
+    /// # Panics
+    ///
+    /// If [`Room::may_save`] is false: the memory would not fit to the rest.
+    pub fn captured(&mut self, component: ComponentDigest, image: Bytes) -> Captured {
+        assert!(self.may_save(), "a room is saved between turns, when nothing is under way");
+        let (is_starting, seq) = (self.phase == Phase::Starting, self.gate.next_seq());
+        let state = self.home();
+        let checkpoint = Checkpoint {
+            component,
+            seq,
+            incarnation: state.incarnation,
+            image,
+            is_starting,
+            last_now: state.last_now,
+            sessions: state.sessions.clone(),
+            requests: state.requests.clone(),
+            operations: state.operations.all().collect(),
+            pending: state.pending.sleeping(),
+            alarm: state.alarm.clone(),
+            holds: state.holds,
+            hold_until: state.hold_until,
+        };
+        Captured { checkpoint, next_event: state.next_event }
+    }
+
+    /// Makes the commit that carries a checkpoint, or points to where its bytes are. `false` if the room has gone on
+    /// since it was captured: then it is of no use, and another may be made when the room is quiet again.
+    pub fn save(&mut self, captured: &Captured, purpose: Purpose, bytes: CheckpointBytes) -> bool {
+        let Captured { checkpoint, next_event } = captured;
+        if !self.may_save() || self.home().next_event != *next_event {
+            return false;
+        }
+        // Time alone may have changed what is known of the world, as when a client got its 101 at the deadline.
+        let now = self.captured(checkpoint.component, checkpoint.image.clone());
+        if now.checkpoint != *checkpoint {
+            return false;
+        }
+        self.home().memory_due = checkpoint.next_due();
+        let component = checkpoint.component;
+        let change = MemoryChange::Checkpoint(NewCheckpoint { component, bytes });
+        self.commit(KvChanges::default(), Some(Box::new(change)));
+        if purpose == Purpose::Sleep {
+            self.memory = Memory::Saving(checkpoint.seq);
+        }
+        true
+    }
+
+    /// Whether the instance must be restored before the next turn.
+    pub fn is_asleep(&self) -> bool {
+        self.asleep_since().is_some()
+    }
+
+    /// The commit that carries the checkpoint to restore the instance from, if the room sleeps. Its checkpoint is the
+    /// right one whatever has been committed since without the guest.
+    pub fn asleep_since(&self) -> Option<CommitSeq> {
+        match self.memory {
+            Memory::Asleep { saved_at, .. } => Some(saved_at),
+            Memory::Awake | Memory::Saving(_) => None,
+        }
+    }
+
+    /// Whether all that the room is stands in its checkpoint and its record: it sleeps, and has no client.
+    pub fn may_be_forgotten(&self) -> bool {
+        matches!(self.memory, Memory::Asleep { touched: false, .. })
+            && self.mailbox.is_empty()
+            && self.arriving.is_empty()
+            && self.gate.uncommitted() == 0
+            && self.state.as_ref().is_some_and(|state| state.sessions.is_empty() && state.requests.is_empty())
+    }
+
+    /// The instance has been restored from the checkpoint.
+    ///
+    /// # Panics
+    ///
+    /// If the room does not sleep.
+    pub fn woken(&mut self) {
+        assert!(self.is_asleep(), "only who sleeps is woken");
+        self.memory = Memory::Awake;
+    }
+
+    /// Something about the room changes without its guest.
+    pub(crate) fn touch(&mut self) {
+        if let Memory::Asleep { touched, .. } = &mut self.memory {
+            *touched = true;
+        }
+    }
+
+    /// The last checkpoint is of no use: the next event starts the room afresh, from its storage.
+    pub fn memory_lost(&mut self, now: Timestamp) {
+        self.lose_memory(None, now);
+        self.phase = Phase::Fresh(StartReason::Lost);
+    }
+
+    /// A commit is durable: if it is what the room waited for, it sleeps now.
+    pub(crate) fn fall_asleep(&mut self, seq: CommitSeq) {
+        if self.memory != Memory::Saving(seq) {
+            return;
+        }
+        self.memory = if self.mailbox.is_empty() {
+            self.actions.push(Action::DropInstance);
+            Memory::Asleep { saved_at: seq, touched: false }
+        } else {
+            Memory::Awake
+        };
+    }
+
+    /// A turn begins: whatever is being saved is no longer the last of the memory.
+    pub(crate) fn stay_awake(&mut self) {
+        assert!(!self.is_asleep(), "a sleeping room is woken before its next turn");
+        if !planted::is(PlantedBug::SleepOverTurn) {
+            self.memory = Memory::Awake;
+        }
+    }
+
+    /// A room that sleeps, as its last commit left it, asleep still. Sockets and requests have not survived: first of
+    /// all the room is told so. `None` if storage has moved since the checkpoint: then it is of no use.
+    pub fn restored(config: Arc<RoomConfig>, record: RoomRecord, checkpoint: Checkpoint) -> Option<Room> {
+        let is_current = checkpoint.seq >= record.moved_at || planted::is(PlantedBug::StaleMemoryUsed);
+        if !is_current {
+            return None;
+        }
+        let mut room = Room::new(config, Some(record));
+        room.phase = if checkpoint.is_starting { Phase::Starting } else { Phase::Running };
+        room.memory = Memory::Asleep { saved_at: checkpoint.seq, touched: false };
+        let survived = checkpoint
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.ready_state != ReadyState::Closed && session.gone.is_none());
+        let sessions: Vec<ConnectionId> = survived.map(|(id, _)| *id).collect();
+        let requests: Vec<RequestId> = checkpoint.requests.iter().copied().collect();
+        let state = room.home();
+        state.memory_due = checkpoint.next_due();
+        state.incarnation = checkpoint.incarnation;
+        state.last_now = checkpoint.last_now;
+        state.sessions = checkpoint.sessions;
+        // Nobody waits for their handshakes any more.
+        state.sessions.values_mut().for_each(|session| session.upgraded = true);
+        state.requests = checkpoint.requests;
+        state.operations = Operations::of(checkpoint.operations);
+        state.pending = PendingEvents::awake(&checkpoint.pending);
+        state.alarm = checkpoint.alarm;
+        state.holds = checkpoint.holds;
+        state.hold_until = checkpoint.hold_until;
+        if !planted::is(PlantedBug::GhostsKept) {
+            for connection in sessions {
+                room.closed(connection, CloseFrame::lost(), false);
+            }
+        }
+        for request in requests {
+            room.request_gone(request);
+        }
+        // Ids that were given out since the checkpoint are known to nobody but the world outside; they are not used
+        // again, also if this life ends before its first commit.
+        room.commit(KvChanges::default(), None);
+        Some(room)
+    }
+
+    /// A room whose memory was kept and is of no use any more.
+    pub fn lost(config: Arc<RoomConfig>, record: RoomRecord) -> Room {
+        let mut room = Room::new(config, Some(record));
+        room.phase = Phase::Fresh(StartReason::Lost);
+        room
+    }
+}

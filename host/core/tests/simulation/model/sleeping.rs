@@ -1,0 +1,116 @@
+//! Sleep, in the model: the whole state is put aside, and taken back.
+
+use party_core::event::{Event, StartReason};
+use party_core::ids::{CommitSeq, OperationId, Timestamp};
+use party_core::message::CloseFrame;
+use party_core::room::Phase;
+use party_core::session::ReadyState;
+
+use crate::habits::Habits;
+use crate::model::{Model, Snapshot, State};
+
+/// Where the guest's memory is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Sleeping {
+    #[default]
+    Awake,
+    Saving(CommitSeq),
+    Asleep,
+}
+
+/// What a checkpoint must give back.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) seq: CommitSeq,
+    /// The turns that the guest remembers.
+    pub(crate) memory: u64,
+    pub(crate) now: Timestamp,
+    state: State,
+    phase: Phase,
+}
+
+impl Kept {
+    /// When each sleep that was open is due.
+    pub(crate) fn due(&self) -> impl Iterator<Item = (OperationId, Timestamp)> + '_ {
+        self.state.sleeps.iter().map(|(id, sleep)| (*id, sleep.due))
+    }
+}
+
+impl State {
+    /// When it has something to do by itself, beside its alarm.
+    fn next_due(&self) -> Option<Timestamp> {
+        let sleeps = self.sleeps.values().map(|sleep| sleep.due);
+        let deadlines = self.pending.values().filter_map(|pending| pending.until);
+        let held = (self.holds > 0).then_some(self.held_until);
+        sleeps.chain(deadlines).chain(held).min()
+    }
+}
+
+impl Model {
+    pub(crate) fn may_save(&self) -> bool {
+        matches!(self.phase, Phase::Starting | Phase::Running)
+            && self.is_open
+            && self.sleeping != Sleeping::Asleep
+            && self.waiting.is_empty()
+            && self.arriving.is_empty()
+            && self.drops.is_empty()
+            && self.ledger.waiting_turns() == 0
+    }
+
+    /// The state is put aside with the next commit.
+    pub(crate) fn save(&mut self, sleeps: bool) -> Kept {
+        let (state, phase, memory, now) = (self.state.clone(), self.phase, self.memory, self.now);
+        self.memory_due = state.next_due();
+        let seq = self.commit_unmoved();
+        if sleeps {
+            self.sleeping = Sleeping::Saving(seq);
+        }
+        Kept { seq, memory, now, state, phase }
+    }
+
+    /// A commit is durable.
+    pub(crate) fn committed(&mut self, seq: CommitSeq) {
+        self.ledger.committed(seq);
+        if self.sleeping != Sleeping::Saving(seq) {
+            return;
+        }
+        self.sleeping = if self.waiting.is_empty() { Sleeping::Asleep } else { Sleeping::Awake };
+        self.instances_lost += u32::from(self.sleeping == Sleeping::Asleep);
+    }
+
+    /// What was put aside cannot be taken back.
+    pub(crate) fn lose_kept_memory(&mut self, now: Timestamp) {
+        self.lose_memory(None, now);
+        self.phase = Phase::Fresh(StartReason::Lost);
+    }
+
+    /// A room in another process, if its storage has not moved since its state was put aside.
+    pub(crate) fn restored(habits: &Habits, durable: &Snapshot, kept: &Kept) -> Model {
+        let mut model = Model::new(habits.limits.clone(), habits.handlers, durable);
+        (model.phase, model.state, model.memory) = (kept.phase, kept.state.clone(), kept.memory);
+        (model.now, model.sleeping) = (kept.now, Sleeping::Asleep);
+        model.state.sessions.values_mut().for_each(|session| session.upgraded = true);
+        for (id, session) in &kept.state.sessions {
+            model.ledger.connection_gone(*id);
+            if session.state != ReadyState::Closed && session.gone.is_none() {
+                model.waiting.push_back(Event::Close(*id, CloseFrame::lost(), false));
+            }
+        }
+        for id in &kept.state.requests {
+            model.ledger.request_gone(*id);
+            model.waiting.push_back(Event::ResponseClosed(*id));
+        }
+        model.memory_due = kept.state.next_due();
+        model.commit_unmoved();
+        model
+    }
+
+    /// Takes a commit number for something that is neither a key nor the alarm.
+    fn commit_unmoved(&mut self) -> CommitSeq {
+        let seq = self.ledger.issue(0);
+        let (entries, alarm, moved) = (self.state.entries.clone(), self.state.alarm_record(), self.moved);
+        let memory_due = self.memory_due;
+        self.snapshots.push_back(Snapshot { seq, entries, alarm, moved, memory_due });
+        seq
+    }
+}

@@ -1,0 +1,249 @@
+//! Rooms that sleep: the memory goes to the store when nothing happens, and comes back with the next event.
+//!
+//! Sockets, sessions and timers stay where they are; only the instance goes. Whatever stands in the way of waking a room
+//! is said, and the room then starts afresh from its storage: `hibernate` fails open.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use party_core::checkpoint::{Checkpoint, CheckpointError};
+use party_core::commit::{CheckpointBytes, ComponentDigest, StagedCheckpoint};
+use party_core::event::DropCause;
+use party_core::ids::CommitSeq;
+use party_core::room::{Purpose, Room, RoomConfig};
+use party_core::storage::StorageReadError;
+use party_runtime::component::Component;
+use party_runtime::instance::Instance;
+use party_runtime::restore::RestoreError;
+use party_runtime::snapshot::{DecodeError, Snapshot};
+use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, KeptCheckpoint, RoomSummary};
+use thiserror::Error;
+
+use crate::party::{Memory, Party};
+use crate::registry::RoomEntry;
+use crate::room_task::carry;
+use crate::worker::Worker;
+
+/// Images larger than this are encoded, written and read on another thread, so that other rooms go on.
+const LARGE_BYTES: u64 = 256 << 10;
+/// How long a room that finds no place to wake in waits before it tries again, in milliseconds.
+const NO_PLACE_MS: u64 = 50;
+
+/// Why a room cannot go on where it was.
+#[derive(Debug, Error)]
+enum WakeError {
+    #[error(transparent)]
+    Store(#[from] StorageReadError),
+    #[error("its checkpoint is not in the store")]
+    Missing,
+    #[error("the checkpoint in the store is of commit {found}; the room fell asleep with commit {wanted}")]
+    Stale { found: CommitSeq, wanted: CommitSeq },
+    #[error("its memory is of another component: {found}")]
+    OtherComponent { found: ComponentDigest },
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error("its memory cannot be read: {0}")]
+    Image(#[from] DecodeError),
+    #[error("its memory cannot be restored: {0}")]
+    Restore(#[from] RestoreError),
+}
+
+/// The component of a party, as checkpoints name it.
+pub(crate) fn digest_of(component: &Component) -> ComponentDigest {
+    ComponentDigest(component.digest().0)
+}
+
+/// Whether the rooms of a party sleep. Those of a component that cannot be captured do not; that was said when it was
+/// loaded.
+pub(crate) fn sleeps(party: &Party) -> bool {
+    party.memory == Memory::Hibernate && party.component.capturable().is_ok()
+}
+
+/// A room that the store knows, with its memory if that is of use.
+pub(crate) fn known_room(
+    worker: &Worker,
+    party: &Party,
+    config: Arc<RoomConfig>,
+    summary: RoomSummary,
+) -> Room {
+    let record = summary.record;
+    if party.memory == Memory::Volatile {
+        return Room::new(config, Some(record));
+    }
+    let address = Arc::clone(&config.address);
+    let Some(kept) = summary.checkpoint else { return Room::lost(config, record) };
+    if kept.seq < record.moved_at {
+        tracing::info!(room = %address, "starts afresh: its storage has moved since its memory was kept");
+        return Room::lost(config, record);
+    }
+    let checkpoint = worker.node().store().checkpoint(&address).map_err(WakeError::from);
+    match checkpoint.and_then(|kept| readable(kept, kept_digest(party))) {
+        Ok(checkpoint) => {
+            let room = Room::restored(Arc::clone(&config), record, checkpoint);
+            room.unwrap_or_else(|| Room::lost(config, record))
+        }
+        Err(error) => {
+            tracing::warn!(room = %address, "starts afresh: {error}");
+            Room::lost(config, record)
+        }
+    }
+}
+
+fn kept_digest(party: &Party) -> ComponentDigest {
+    digest_of(&party.component)
+}
+
+fn readable(kept: Option<KeptCheckpoint>, wanted: ComponentDigest) -> Result<Checkpoint, WakeError> {
+    let kept = kept.ok_or(WakeError::Missing)?;
+    if kept.component != wanted {
+        return Err(WakeError::OtherComponent { found: kept.component });
+    }
+    Ok(Checkpoint::decode(&kept.bytes)?)
+}
+
+/// Captures the memory of a room that has nothing to do, and asks for the commit that carries it. Gives up when
+/// something comes meanwhile.
+pub(crate) async fn save(
+    worker: &Rc<Worker>,
+    entry: &Rc<RoomEntry>,
+    instance: &mut Option<Instance>,
+    purpose: Purpose,
+) {
+    let Some(awake) = instance.as_mut() else { return };
+    entry.saved_at.set(worker.now());
+    let snapshot = match awake.capture() {
+        Ok(snapshot) => snapshot,
+        Err(reason) => {
+            if !entry.stays_awake.replace(true) {
+                let (party, room) = (entry.address().party(), entry.address().room());
+                tracing::warn!(party, room, "stays awake: {reason}");
+            }
+            return;
+        }
+    };
+    let component = &entry.party().component;
+    let is_as_new = {
+        let core = entry.core.borrow();
+        core.is_quiet() && core.durable() == CommitSeq(0) && component.is_fresh(&snapshot)
+    };
+    if is_as_new && purpose == Purpose::Sleep {
+        // Nothing would be lost: whoever asks for random rooms leaves nothing behind.
+        return worker.end_room(entry);
+    }
+    let is_large = snapshot.delta_bytes() > LARGE_BYTES;
+    let image = match is_large {
+        false => Some(snapshot.encode()),
+        true => unless_something_comes(worker, entry, run_apart(move || snapshot.encode())).await,
+    };
+    let Some(image) = image else { return };
+    if !entry.core.borrow().may_save() {
+        return;
+    }
+    let captured = entry.core.borrow_mut().captured(digest_of(component), image.into());
+    let bytes = captured.encode();
+    entry.kept_bytes.set(bytes.len() as u64);
+    let bytes = match bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
+        true => Some(CheckpointBytes::Inline(bytes)),
+        false => stage(worker, entry, bytes).await.map(CheckpointBytes::Staged),
+    };
+    match bytes {
+        Some(bytes) => {
+            entry.core.borrow_mut().save(&captured, purpose, bytes);
+            carry(worker, entry);
+        }
+        // Tried again when the room has been quiet for as long again.
+        None => entry.active_at.set(worker.now().after_ms(1)),
+    }
+}
+
+/// Writes the bytes of a large checkpoint, for a commit to point to.
+async fn stage(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, bytes: Bytes) -> Option<StagedCheckpoint> {
+    let (store, epoch) = (Arc::clone(worker.node().store()), worker.node().epoch());
+    let address = Arc::clone(entry.address());
+    let keeper = Arc::clone(&store);
+    let mut staging = Box::pin(run_apart(move || keeper.stage_checkpoint(epoch, &address, &bytes)));
+    match unless_something_comes(worker, entry, staging.as_mut()).await {
+        Some(Ok(staged)) => Some(staged),
+        Some(Err(error)) => {
+            tracing::error!(room = %entry.address(), "cannot sleep: {error}");
+            None
+        }
+        None => {
+            tokio::task::spawn_local(async move {
+                if let Ok(staged) = staging.await {
+                    store.unstage_checkpoint(staged);
+                }
+            });
+            None
+        }
+    }
+}
+
+/// Runs something long on another thread.
+async fn run_apart<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(run).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// What a future gives, or `None` if the room has something to do before.
+async fn unless_something_comes<T>(
+    worker: &Worker,
+    entry: &RoomEntry,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let something = async {
+        while !entry.core.borrow().wants_a_turn(worker.now()) {
+            entry.wake.wait().await;
+        }
+        entry.wake.set();
+    };
+    tokio::select! {
+        biased;
+        result = future => Some(result),
+        () = something => None,
+    }
+}
+
+/// Makes the instance of a room that sleeps, which has something to do. If that cannot be, the room has lost its memory
+/// and starts afresh.
+pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<Instance> {
+    let saved_at = entry.core.borrow().asleep_since()?;
+    match restore(worker, entry, saved_at).await {
+        Ok(instance) => {
+            entry.core.borrow_mut().woken();
+            entry.active_at.set(worker.now());
+            Some(instance)
+        }
+        Err(WakeError::Restore(RestoreError::Start(DropCause::Instantiation(reason)))) => {
+            // All places are taken: no reason to lose a memory.
+            tracing::warn!(room = %entry.address(), "waits for a place to wake in: {reason}");
+            worker.relieve();
+            worker.node().clock().sleep_until(worker.now().after_ms(NO_PLACE_MS)).await;
+            None
+        }
+        Err(error) => {
+            tracing::error!(room = %entry.address(), "its memory is lost, and it starts afresh: {error}");
+            entry.core.borrow_mut().memory_lost(worker.now());
+            carry(worker, entry);
+            None
+        }
+    }
+}
+
+async fn restore(worker: &Rc<Worker>, entry: &RoomEntry, saved_at: CommitSeq) -> Result<Instance, WakeError> {
+    let (store, address) = (Arc::clone(worker.node().store()), Arc::clone(entry.address()));
+    let kept = match entry.kept_bytes.get() <= LARGE_BYTES {
+        true => store.checkpoint(&address)?,
+        false => run_apart(move || store.checkpoint(&address)).await?,
+    };
+    let component = &entry.party().component;
+    let checkpoint = readable(kept, digest_of(component))?;
+    if checkpoint.seq != saved_at {
+        return Err(WakeError::Stale { found: checkpoint.seq, wanted: saved_at });
+    }
+    let snapshot = Snapshot::decode(&checkpoint.image, entry.party().limits.memory_bytes_max)?;
+    Ok(component.restore(&snapshot).await?)
+}

@@ -1,0 +1,187 @@
+//! Rooms that sleep: what they keep, what wakes them, and what a restart and a crash make of them.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use party_testkit::client::Received;
+use party_testkit::world::World;
+
+use crate::sleeping;
+
+/// Longer than a room has nothing to do before it sleeps.
+const IDLE: Duration = Duration::from_secs(11);
+
+fn with_sleepers(seed: u64, test: impl AsyncFnOnce(&World) -> Result<()>) {
+    sleeping(seed).run(test);
+}
+
+#[test]
+fn variables_and_sockets_outlive_idleness() {
+    with_sleepers(1, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("remember the blue one").await?;
+        assert_eq!(world.rooms_awake(), 1);
+        world.advance(IDLE).await;
+        assert_eq!(world.rooms_awake(), 0);
+        alice.send("said").await?;
+        alice.expect_text("2").await?;
+        assert_eq!(world.rooms_awake(), 1);
+        alice.send("recall").await?;
+        alice.expect_text("the blue one").await?;
+        alice.send("started").await?;
+        alice.expect_text("Some(New)").await
+    });
+}
+
+#[test]
+fn a_room_sleeps_again_and_again() {
+    with_sleepers(2, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        for said in 1..=20 {
+            alice.send("said").await?;
+            alice.expect_text(&said.to_string()).await?;
+            world.advance(IDLE).await;
+            assert_eq!(world.rooms_awake(), 0);
+        }
+        alice.expect_nothing().await
+    });
+}
+
+#[test]
+fn a_task_goes_on_in_the_middle_of_its_await() {
+    with_sleepers(3, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        let start = world.now();
+        alice.send("sleep 3600000 good morning").await?;
+        world.advance(IDLE).await;
+        assert_eq!(world.rooms_awake(), 0, "a timer keeps nobody awake");
+        world.advance(Duration::from_secs(3_588)).await;
+        alice.expect_nothing().await?;
+        world.advance(Duration::from_secs(1)).await;
+        alice.expect_text(&format!("good morning at {}", start.after_ms(3_600_000))).await
+    });
+}
+
+#[test]
+fn a_response_that_is_awaited_comes_after_the_sleep() {
+    with_sleepers(4, async |world| {
+        let answer = world.ask("GET", "/parties/main/lobby/later?25000", b"").await?;
+        world.advance(IDLE).await;
+        assert_eq!(world.rooms_awake(), 0);
+        world.advance(Duration::from_secs(15)).await;
+        let answer = answer.await?;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "later"));
+        Ok(())
+    });
+}
+
+#[test]
+fn pings_wake_nobody() {
+    with_sleepers(5, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        world.advance(IDLE).await;
+        world.advance(Duration::from_secs(600)).await;
+        assert_eq!(world.rooms_awake(), 0);
+        alice.send("said").await?;
+        alice.expect_text("1").await
+    });
+}
+
+#[test]
+fn a_client_that_leaves_a_sleeping_room_is_told_about() {
+    with_sleepers(6, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        let bob = world.connect("main/lobby").await?;
+        world.advance(IDLE).await;
+        drop(bob);
+        alice.expect_text("2 closed 1006  lost").await
+    });
+}
+
+#[test]
+fn a_room_goes_on_after_a_restart_and_hears_first_who_has_gone() {
+    with_sleepers(7, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("said").await?;
+        alice.expect_text("1").await?;
+        world.restart_host().await?;
+        assert_eq!(alice.expect_close(1001).await?, "the host is shutting down");
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("said").await?;
+        bob.expect_text("2").await?;
+        bob.send("who").await?;
+        let Some(Received::Text(who)) = bob.next().await else { panic!("no answer") };
+        assert!(!who.contains(' '), "no ghosts: {who}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_sleep_that_began_before_a_restart_ends_after_it_with_nobody_there() {
+    with_sleepers(8, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("sleep 60000 late").await?;
+        world.advance(IDLE).await;
+        drop(alice);
+        world.advance(IDLE).await;
+        world.crash().await?;
+        assert_eq!(world.rooms_awake(), 0);
+        world.advance(Duration::from_secs(40)).await;
+        assert_eq!(world.rooms_awake(), 1, "it woke by itself");
+        world.expect("GET", "/parties/main/lobby/said", b"", 200, "2").await
+    });
+}
+
+#[test]
+fn a_crash_takes_a_room_back_to_when_it_slept_if_its_storage_has_not_moved() {
+    with_sleepers(9, async |world| {
+        world.expect("GET", "/parties/main/lobby/said", b"", 200, "1").await?;
+        world.advance(IDLE).await;
+        world.expect("GET", "/parties/main/lobby/said", b"", 200, "2").await?;
+        world.crash().await?;
+        world.expect("GET", "/parties/main/lobby/said", b"", 200, "2").await?;
+        world.expect("GET", "/parties/main/lobby/started", b"", 200, "Some(New)").await
+    });
+}
+
+#[test]
+fn a_crash_starts_a_room_afresh_if_its_storage_has_moved_since_it_slept() {
+    with_sleepers(10, async |world| {
+        world.expect("GET", "/parties/main/lobby/said", b"", 200, "1").await?;
+        world.advance(IDLE).await;
+        world.expect("PUT", "/parties/main/lobby/put?key", b"value", 200, "stored").await?;
+        world.crash().await?;
+        world.expect("GET", "/parties/main/lobby/started", b"", 200, "Some(Lost)").await?;
+        world.expect("GET", "/parties/main/lobby/get?key", b"", 200, "value").await
+    });
+}
+
+#[test]
+fn a_room_that_never_rests_is_saved_now_and_then() {
+    with_sleepers(11, async |world| {
+        for said in 1..=40 {
+            world.expect("GET", "/parties/main/lobby/said", b"", 200, &said.to_string()).await?;
+            world.advance(Duration::from_secs(5)).await;
+        }
+        world.crash().await?;
+        let answer = world.request("GET", "/parties/main/lobby/said", b"").await?.text();
+        let said: u64 = answer.parse()?;
+        assert!((28..=41).contains(&said), "at most a minute is lost: {said}");
+        world.expect("GET", "/parties/main/lobby/started", b"", 200, "Some(New)").await
+    });
+}
+
+#[test]
+fn many_rooms_sleep_and_each_wakes_with_its_own_memory() {
+    with_sleepers(12, async |world| {
+        for round in 1..=2 {
+            for room in 0..150 {
+                let path = format!("/parties/main/room-{room}/said");
+                world.expect("GET", &path, b"", 200, &round.to_string()).await?;
+            }
+            world.advance(IDLE).await;
+            assert_eq!(world.rooms_awake(), 0);
+        }
+        Ok(())
+    });
+}
