@@ -165,3 +165,90 @@ fn at_once<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         Poll::Pending => Err(AccessError::Waits.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use party_core::limits::Limits;
+    use wasmtime::component::{Component, Instance, Linker};
+    use wasmtime::{Engine, Store};
+
+    use super::{Access, Accessors, at_once};
+    use crate::config::engine_config;
+    use crate::rewrite::{Rewritten, rewrite};
+    use crate::state::InstanceState;
+
+    /// Two instances of one module, and one of another whose memory they are not to meet.
+    const COMPONENT: &str = r#"(component
+        (core module $m (memory 1 3) (global (mut i32) (i32.const 7)) (data (i32.const 2) "twice"))
+        (core module $n (memory 0) (global (mut f64) (f64.const 0.5)))
+        (core instance (instantiate $m))
+        (core instance (instantiate $n))
+        (core instance (instantiate $m)))"#;
+
+    fn opened(text: &str, memory_bytes_max: u64) -> (Store<InstanceState>, Instance, Accessors) {
+        let engine = Engine::new(&engine_config(4)).unwrap();
+        let Rewritten { bytes, state } = rewrite(&wat::parse_str(text).unwrap()).unwrap();
+        let component = Component::new(&engine, bytes).unwrap();
+        let accessors = Accessors::find(&component, &state).unwrap();
+        let limits = Limits { memory_bytes_max, ..Limits::default() };
+        let mut store = Store::new(&engine, InstanceState::new(&limits));
+        store.limiter(|state| &mut state.limiter);
+        store.set_fuel(1_000_000).unwrap();
+        store.set_epoch_deadline(1_000);
+        let linker = Linker::new(&engine);
+        let instance = at_once(linker.instantiate_async(&mut store, &component)).unwrap();
+        (store, instance, accessors)
+    }
+
+    #[test]
+    fn every_memory_and_global_has_its_own_accessors() {
+        let (mut store, instance, accessors) = opened(COMPONENT, 1 << 20);
+        assert_eq!((accessors.memories(), accessors.globals()), (3, 3));
+        let mut access = Access::open(&accessors, &mut store, instance);
+        access.write(0, 1, b"changed").unwrap();
+        access.set_global(0, 5).unwrap();
+        access.set_global(1, 1.25_f64.to_bits()).unwrap();
+        // What is shown is the memory, also where the accessor hands over the list.
+        for (memory, beginning) in [(0, &b"\0changed\0"[..]), (2, b"\0\0twice\0\0")] {
+            let (found, bytes) = access.read(memory, |all| (all[..9].to_vec(), all.len())).unwrap();
+            assert_eq!((found.as_slice(), bytes), (beginning, 65_536));
+        }
+        assert_eq!(access.read(1, <[u8]>::len).unwrap(), 0);
+        let globals = [0, 1, 2].map(|global| access.global(global).unwrap());
+        assert_eq!(globals, [5, 1.25_f64.to_bits(), 7]);
+    }
+
+    #[test]
+    fn memories_grow_to_a_size_and_within_their_bounds() {
+        let (mut store, instance, accessors) = opened(COMPONENT, 4 << 16);
+        let mut access = Access::open(&accessors, &mut store, instance);
+        assert!(access.grow(0, 2).unwrap());
+        assert!(access.grow(0, 2).unwrap(), "it is as large already");
+        assert!(!access.grow(0, 1).unwrap(), "a memory never shrinks");
+        assert!(!access.grow(2, 4).unwrap(), "the memory's own bound");
+        assert!(access.grow(2, 2).unwrap());
+        assert!(!access.grow(1, 1).unwrap(), "the room's bound");
+        assert_eq!(access.read(0, <[u8]>::len).unwrap(), 2 << 16);
+    }
+
+    #[test]
+    fn nothing_is_written_outside_of_a_memory() {
+        let (mut store, instance, accessors) = opened(COMPONENT, 1 << 20);
+        let mut access = Access::open(&accessors, &mut store, instance);
+        access.write(0, 65_530, b"123456").unwrap();
+        assert!(access.write(0, 65_531, b"123456").is_err());
+        let (mut store, instance, accessors) = opened(COMPONENT, 1 << 20);
+        let mut access = Access::open(&accessors, &mut store, instance);
+        assert!(access.write(0, u32::MAX, b"1").is_err());
+    }
+
+    #[test]
+    fn a_memory_of_4_gib_is_not_shown_in_part() {
+        let (mut store, instance, accessors) =
+            opened("(component (core module $m (memory 1)) (core instance (instantiate $m)))", 4 << 30);
+        let mut access = Access::open(&accessors, &mut store, instance);
+        assert!(access.grow(0, 65_536).unwrap());
+        let error = access.read(0, <[u8]>::len).unwrap_err();
+        assert_eq!(error.to_string(), "a memory of 65536 pages shows 0 bytes");
+    }
+}

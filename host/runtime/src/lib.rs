@@ -7,7 +7,7 @@
 //! nothing else.
 //!
 //! An instance can be captured between two turns, as a [`Snapshot`](snapshot::Snapshot), and be made again of it later,
-//! elsewhere, in the middle of an await. For that a component is [rewritten](rewrite) when it is loaded.
+//! elsewhere, in the middle of an await. For that a component is rewritten when it is loaded (`rewrite.rs`).
 //!
 //! What must hold: a guest has no other memory, time or chance than the room gives it; whatever it does ends in
 //! bounded time and memory; a trapped instance is never called again.
