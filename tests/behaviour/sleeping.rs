@@ -70,7 +70,7 @@ fn a_response_that_is_awaited_comes_after_the_sleep() {
         assert_eq!(world.rooms_awake(), 0);
         world.advance(Duration::from_secs(15)).await;
         let answer = answer.await?;
-        assert_eq!((answer.status, answer.text().as_str()), (200, "later"));
+        assert_eq!((answer.status, answer.body.as_str()), (200, "later"));
         Ok(())
     });
 }
@@ -164,8 +164,8 @@ fn a_room_that_never_rests_is_saved_now_and_then() {
             world.advance(Duration::from_secs(5)).await;
         }
         world.crash().await?;
-        let answer = world.request("GET", "/parties/main/lobby/said", b"").await?.text();
-        let said: u64 = answer.parse()?;
+        let answer = world.request("GET", "/parties/main/lobby/said", b"").await?;
+        let said: u64 = answer.body.parse()?;
         assert!((28..=41).contains(&said), "at most a minute is lost: {said}");
         world.expect("GET", "/parties/main/lobby/started", b"", 200, "Some(New)").await
     });

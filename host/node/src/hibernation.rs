@@ -112,6 +112,7 @@ pub(crate) async fn save(
 ) {
     let Some(awake) = instance.as_mut() else { return };
     entry.saved_at.set(worker.now());
+    entry.has_changed.set(false);
     let snapshot = match awake.capture() {
         Ok(snapshot) => snapshot,
         Err(reason) => {
@@ -153,7 +154,10 @@ pub(crate) async fn save(
             carry(worker, entry);
         }
         // Tried again when the room has been quiet for as long again.
-        None => entry.active_at.set(worker.now().after_ms(1)),
+        None => {
+            entry.has_changed.set(true);
+            entry.active_at.set(worker.now());
+        }
     }
 }
 
@@ -215,6 +219,8 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
         Ok(instance) => {
             entry.core.borrow_mut().woken();
             entry.active_at.set(worker.now());
+            // It sleeps again even if nothing comes of what has woken it.
+            entry.has_changed.set(true);
             Some(instance)
         }
         Err(WakeError::Restore(RestoreError::Start(DropCause::Instantiation(reason)))) => {

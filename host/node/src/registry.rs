@@ -48,7 +48,9 @@ pub(crate) struct RoomEntry {
     pub(crate) stays_awake: Cell<bool>,
     /// It is to sleep as soon as it can, because others need its place.
     pub(crate) sleep_soon: Cell<bool>,
-    /// When its memory was last saved, or was to be.
+    /// A turn has run since its memory was last saved, or was to be.
+    pub(crate) has_changed: Cell<bool>,
+    /// When that was.
     pub(crate) saved_at: Cell<Timestamp>,
     /// How large its last checkpoint is.
     pub(crate) kept_bytes: Cell<u64>,
@@ -76,6 +78,7 @@ impl RoomEntry {
             is_awake: Cell::new(false),
             stays_awake: Cell::new(false),
             sleep_soon: Cell::new(false),
+            has_changed: Cell::new(false),
             saved_at: Cell::new(now),
             kept_bytes: Cell::new(0),
             farewell_at: Cell::new(None),

@@ -120,6 +120,7 @@ fn next(worker: &Worker, entry: &RoomEntry) -> Next {
     }
     let turn = if wants_a_turn {
         entry.active_at.set(now);
+        entry.has_changed.set(true);
         core.begin_turn(worker.moment(now))
     } else {
         None
@@ -150,8 +151,7 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         let limits = &entry.party().limits;
         let idle_until = entry.active_at.get().after_ms(limits.idle_ms);
         let save_at = entry.saved_at.get().after_ms(limits.checkpoint_interval_ms);
-        let has_changed = entry.active_at.get() > entry.saved_at.get();
-        if has_changed || entry.sleep_soon.get() {
+        if entry.has_changed.get() || entry.sleep_soon.get() {
             if core.may_sleep() && (idle_until <= now || entry.sleep_soon.replace(false)) {
                 return Next::Save(Purpose::Sleep);
             }
