@@ -31,7 +31,7 @@ fn serve(project: &Path, port: u16) -> Result<()> {
         Program::start(command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string()]))?;
     host.wait_for(&format!("serving hello on http://127.0.0.1:{port}"), BUILD_BOUND)?;
     host.wait_for(&format!("http://127.0.0.1:{port}/parties/main/ROOM"), BOUND)?;
-    host.wait_for("rooms are volatile", BOUND)?;
+    host.wait_for("rooms sleep when nothing happens", BOUND)?;
     let page = request(port, "GET", "/")?;
     assert!(page.status == 200 && page.body.contains("<title>hello</title>"), "{}", page.body);
 
