@@ -40,7 +40,8 @@ pub(crate) struct BaseMemory {
 }
 
 impl BaseMemory {
-    fn of(memory: &[u8]) -> BaseMemory {
+    /// A copy of a memory.
+    pub(crate) fn of(memory: &[u8]) -> BaseMemory {
         let (blocks, _) = memory.as_chunks::<BLOCK_BYTES>();
         let keep = |block: &Block| (*block != [0; BLOCK_BYTES]).then(|| Box::new(*block));
         BaseMemory { bytes: memory.len() as u64, blocks: blocks.iter().map(keep).collect() }

@@ -135,3 +135,56 @@ impl Runs {
         self.done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Delta, Run};
+    use crate::image::{BLOCK_BYTES, BaseMemory};
+    use crate::snapshot::touched::{Stretch, everything};
+
+    fn runs(changes: &[(usize, &[u8])]) -> Vec<(u32, u32)> {
+        let base = vec![7; 4 * BLOCK_BYTES];
+        let mut memory = base.clone();
+        for (at, bytes) in changes {
+            memory[*at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        let delta = Delta::between(&memory, &BaseMemory::of(&base), &everything(&memory));
+        for (run, bytes) in delta.iter() {
+            assert_eq!(bytes, &memory[run.at as usize..][..run.len as usize]);
+        }
+        delta.runs().iter().map(|Run { at, len }| (*at, *len)).collect()
+    }
+
+    #[test]
+    fn runs_are_cut_to_the_byte() {
+        assert_eq!(runs(&[]), []);
+        assert_eq!(runs(&[(13, b"x")]), [(13, 1)]);
+        assert_eq!(runs(&[(13, &[7, 7, 1, 7, 2, 7, 7])]), [(15, 3)]);
+        assert_eq!(runs(&[(0, b"x"), (4 * BLOCK_BYTES - 1, b"y")]), [(0, 1), (16_383, 1)]);
+    }
+
+    #[test]
+    fn what_lies_close_together_is_one_run_also_over_the_end_of_a_block() {
+        assert_eq!(runs(&[(100, b"x"), (108, b"y")]), [(100, 9)]);
+        assert_eq!(runs(&[(100, b"x"), (109, b"y")]), [(100, 1), (109, 1)]);
+        assert_eq!(runs(&[(BLOCK_BYTES - 1, b"xy")]), [(4_095, 2)]);
+        assert_eq!(runs(&[(BLOCK_BYTES - 4, b"x"), (BLOCK_BYTES + 4, b"y")]), [(4_092, 9)]);
+    }
+
+    #[test]
+    fn a_page_that_has_become_zero_is_different_from_one_that_was_not() {
+        let base = BaseMemory::of(&[vec![7; BLOCK_BYTES], vec![0; BLOCK_BYTES]].concat());
+        let memory = vec![0; 2 * BLOCK_BYTES];
+        let known_zero = [Stretch { range: 0..2 * BLOCK_BYTES, is_zero: true }];
+        let delta = Delta::between(&memory, &base, &known_zero);
+        assert_eq!(delta.runs(), [Run { at: 0, len: BLOCK_BYTES as u32 }]);
+    }
+
+    #[test]
+    fn what_has_grown_is_compared_with_zeros() {
+        let mut memory = vec![0; 3 * BLOCK_BYTES];
+        memory[2 * BLOCK_BYTES + 5] = 1;
+        let delta = Delta::between(&memory, &BaseMemory::of(&[0; BLOCK_BYTES]), &everything(&memory));
+        assert_eq!(delta.runs(), [Run { at: 8_197, len: 1 }]);
+    }
+}

@@ -62,6 +62,8 @@ mod linux {
 
     /// Ranges in one answer of the kernel.
     const REGIONS: usize = 256;
+    /// The largest pages of any system that runs this.
+    const PAGE_BYTES_MAX: u64 = 65_536;
 
     // `include/uapi/linux/fs.h`.
     const PAGE_IS_FILE: u64 = 1 << 2;
@@ -103,10 +105,9 @@ mod linux {
         pub(super) fn open() -> Option<Pagemap> {
             let pagemap = Pagemap(File::open("/proc/self/pagemap").ok()?);
             let probe = [0; 1];
-            // Whole pages around something that is certainly there.
-            let page = rustix::param::page_size() as u64;
-            let start = probe.as_ptr() as u64 / page * page;
-            match pagemap.scan(start, start + page, &mut [Region::default(); 1]) {
+            // Whole pages, however large they are, around something that is certainly there.
+            let start = probe.as_ptr() as u64 / PAGE_BYTES_MAX * PAGE_BYTES_MAX;
+            match pagemap.scan(start, start + PAGE_BYTES_MAX, &mut [Region::default(); 1]) {
                 Ok(_) => Some(pagemap),
                 Err(error) => {
                     tracing::debug!(%error, "the kernel cannot tell which pages were written");
@@ -194,5 +195,36 @@ mod linux {
             let count: c_int = count;
             usize::try_from(count).map_err(|_| Errno::INVAL)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stretch, Touched};
+    use crate::image::BLOCK_BYTES;
+
+    /// Whole pages of the system, as memories of guests are.
+    const PAGE_BYTES: usize = 65_536;
+    const PAGES: usize = 600;
+
+    #[test]
+    fn no_page_that_was_written_is_missed_and_stretches_ascend() {
+        let mut memory = vec![0_u8; (PAGES + 1) * PAGE_BYTES];
+        let first = memory.as_ptr().align_offset(PAGE_BYTES);
+        let memory = &mut memory[first..first + PAGES * PAGE_BYTES];
+        // More stretches than the kernel gives in one answer.
+        let written: Vec<usize> =
+            (0..PAGES).map(|page| page * PAGE_BYTES + page * 100 % PAGE_BYTES).collect();
+        for at in &written {
+            memory[*at] = 1;
+        }
+        let stretches = Touched::new().stretches(memory);
+        for at in &written {
+            let found = stretches.iter().find(|stretch| stretch.range.contains(at));
+            assert!(found.is_some_and(|stretch| !stretch.is_zero), "{at}");
+        }
+        assert!(stretches.windows(2).all(|two| two[0].range.end <= two[1].range.start));
+        let whole = |one: &Stretch| one.range.start % BLOCK_BYTES == 0 && one.range.end % BLOCK_BYTES == 0;
+        assert!(stretches.iter().all(whole));
     }
 }

@@ -178,7 +178,7 @@ async fn happen(room: &mut TestRoom, clients: &mut Vec<ConnectionId>, happening:
 #[test]
 fn a_room_that_sleeps_is_its_twin_that_never_did() {
     let mut naps = 0;
-    for seed in seeds(6) {
+    for seed in seeds(20) {
         let _trying = Trying(seed);
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         let (mut sleeper, mut twin) = (probe(), probe());
