@@ -68,11 +68,11 @@ impl Link {
         }
     }
 
-    pub(crate) fn send(&self, outgoing: &Rc<Outgoing>) {
-        if !self.outbox.push(outgoing) {
-            tracing::debug!(connection = self.id.0, "closed with 1013: it reads too slowly");
-        }
+    /// Queues a message. Whether there was room for it; if not, the connection is closed.
+    pub(crate) fn send(&self, outgoing: &Rc<Outgoing>) -> bool {
+        let has_room = self.outbox.push(outgoing);
         self.change.set();
+        has_room
     }
 
     pub(crate) fn close(&self, frame: Option<CloseFrame>) {

@@ -163,7 +163,7 @@ impl RoomEntry {
         match output {
             Output::Send(id, message) => {
                 if let Some(link) = self.link(id) {
-                    link.send(&Outgoing::new(message));
+                    self.send(&link, &Outgoing::new(message));
                 }
             }
             Output::Broadcast(ids, message) => self.send_to_all(&ids, &Outgoing::new(message)),
@@ -197,6 +197,19 @@ impl RoomEntry {
         }
     }
 
+    fn send(&self, link: &Link, outgoing: &Rc<Outgoing>) {
+        if !link.send(outgoing) {
+            let (party, room, connection) = (self.address.party(), self.address.room(), link.id.0);
+            let bytes_max = self.party.limits.outbound_queue_bytes_max;
+            tracing::warn!(
+                party,
+                room,
+                connection,
+                "closed with 1013: more than {bytes_max} bytes wait for it (limits.outbound_queue_bytes_max)"
+            );
+        }
+    }
+
     /// Both lists are in ascending order, so one walk finds every receiver.
     fn send_to_all(&self, ids: &[ConnectionId], outgoing: &Rc<Outgoing>) {
         let links = self.links.borrow();
@@ -206,7 +219,7 @@ impl RoomEntry {
                 at += 1;
             }
             if let Some(link) = links.get(at).filter(|link| link.id == *id) {
-                link.send(outgoing);
+                self.send(link, outgoing);
             }
         }
     }

@@ -259,8 +259,9 @@ impl Worker {
         Ok(entry)
     }
 
-    /// A room's instance has been made, or has gone.
-    pub(crate) fn count_awake(&self, entry: &RoomEntry, is_awake: bool) {
+    /// A room's instance has been made, or has gone, or goes with the room that has ended.
+    pub(crate) fn count_awake(&self, entry: &RoomEntry, has_instance: bool) {
+        let is_awake = has_instance && !entry.ended.get();
         if entry.is_awake.replace(is_awake) != is_awake {
             self.node.count_awake(is_awake);
             self.awake.set(if is_awake { self.awake.get() + 1 } else { self.awake.get() - 1 });

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use party_server::config::FILE_NAME;
+use party_server::config::{FILE_NAME, ProjectConfig};
 use tokio::sync::mpsc;
 
 use crate::args::Dev;
@@ -53,7 +53,10 @@ async fn take_changes(project: &Project, host: &Host, changes: &mut mpsc::Receiv
 
 async fn take_change(project: &Project, host: &Host, change: Change) {
     if change == Change::Settings {
-        tracing::warn!("{FILE_NAME} has changed; start `party-host dev` again to use it");
+        match ProjectConfig::load(&project.config.directory) {
+            Ok(_) => tracing::warn!("{FILE_NAME} has changed; start `party-host dev` again to use it"),
+            Err(error) => tracing::error!("{FILE_NAME} has changed and cannot be used: {error}"),
+        }
         return;
     }
     let before = Instant::now();
