@@ -16,4 +16,5 @@ mod registry;
 mod room_task;
 mod signal;
 mod timers;
+mod visits;
 mod worker;

@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use party_core::address::RoomAddress;
-use party_core::event::NewConnection;
-use party_core::http::{Request, Response};
-use party_core::ids::{Epoch, RequestId, Timestamp};
+use party_core::ids::{Epoch, Timestamp};
 use party_core::message::CloseFrame;
 use party_core::profile::CLOSE_GOING_AWAY;
 use party_core::room::Refusal;
@@ -25,10 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::committer::{CommitRequest, Committer};
-use crate::connection::{Connect, Decision, Ticket, knock};
 use crate::hibernation::{digest_of, sleeps};
 use crate::party::{Parties, Party};
-use crate::timers::RoomNumber;
 use crate::worker::{ToWorker, Worker, WorkerIndex};
 
 /// What a node is made of.
@@ -322,57 +318,6 @@ impl Node {
         });
     }
 
-    /// Asks a room. Dropping the future tells the room that its client has gone.
-    pub async fn request(&self, address: RoomAddress, request: Request) -> Result<Response, Unavailable> {
-        let index = self.worker_of(&address);
-        let (reply, response) = oneshot::channel();
-        let ask = move |worker: &Rc<Worker>| {
-            let entry = worker.open(&address)?;
-            let now = worker.now();
-            let id = entry.put_in(|core| core.request(request, now))?;
-            entry.add_request(id, reply);
-            Ok((entry.number, id))
-        };
-        let (room, id) = self.ask(index, ask).await?;
-        let mut waiting = Waiting { node: self, index, room, id, answered: false };
-        let response = response.await.map_err(|_| Unavailable::Lost);
-        waiting.answered = true;
-        response
-    }
-
-    /// Brings a client to a room's door and waits for what is decided.
-    pub async fn connect(&self, address: RoomAddress, new: NewConnection) -> Result<Connect, Unavailable> {
-        let index = self.worker_of(&address);
-        let knock = move |worker: &Rc<Worker>| {
-            let entry = worker.open(&address)?;
-            let (id, decision) = knock(&entry, new)?;
-            Ok((entry.number, id, decision))
-        };
-        let (room, id, decision) = self.ask(index, knock).await?;
-        let ticket = Ticket::new(self.clone(), index, room, id);
-        match decision.await {
-            Ok(Decision::Accepted) => Ok(Connect::Accepted(ticket)),
-            Ok(Decision::Rejected(response)) => Ok(Connect::Rejected(response)),
-            Err(_) => Err(Unavailable::Lost),
-        }
-    }
-
-    async fn ask<T: Send + 'static>(
-        &self,
-        index: WorkerIndex,
-        ask: impl FnOnce(&Rc<Worker>) -> Result<T, Unavailable> + Send + 'static,
-    ) -> Result<T, Unavailable> {
-        if let Some(worker) = Worker::current().filter(|worker| worker.index() == index) {
-            return ask(&worker);
-        }
-        let (sender, receiver) = oneshot::channel();
-        self.run_on(index, move |worker| {
-            // Whoever asked may have gone; then the answer is of no use.
-            let _ = sender.send(ask(worker));
-        });
-        receiver.await.unwrap_or(Err(Unavailable::Ending))
-    }
-
     /// Replaces a party: rooms of the old one end, their clients are closed with 1012 and may come back.
     /// Rooms whose component is the same as before keep their memory.
     pub async fn replace_party(&self, party: Party) -> Result<(), KeepError> {
@@ -411,25 +356,3 @@ impl Node {
 
 /// Close code 1012: the service restarts (IANA registry of RFC 6455).
 const CLOSE_SERVICE_RESTART: u16 = 1012;
-
-/// A request on its way; tells the room if its client goes.
-struct Waiting<'a> {
-    node: &'a Node,
-    index: WorkerIndex,
-    room: RoomNumber,
-    id: RequestId,
-    answered: bool,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if !self.answered {
-            let (room, id) = (self.room, self.id);
-            self.node.run_on(self.index, move |worker| {
-                if let Some(entry) = worker.rooms().by_number(room) {
-                    entry.request_gone(id);
-                }
-            });
-        }
-    }
-}

@@ -1,3 +1,5 @@
+//! Checkpoints come back as they were written, and nothing else comes back as one.
+
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
