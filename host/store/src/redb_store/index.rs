@@ -12,7 +12,7 @@ use crate::redb_store::layout::memory_rows::Pointer;
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::Trouble;
 
-/// Covered records are removed this many at a time: neighbours share the work.
+/// Covered records are removed this many at a time, at most: neighbours share the work.
 pub(crate) const TRIM_ROWS: usize = 256;
 
 /// The index.
@@ -138,12 +138,15 @@ impl JournalIndex {
         self.rooms.get(prefix).cloned().unwrap_or_default()
     }
 
-    /// The oldest covered records, once there are enough of them to be worth a transaction's while.
-    pub(crate) fn to_trim(&self) -> Vec<u64> {
-        if self.covered.len() < TRIM_ROWS {
-            return Vec::new();
-        }
-        self.covered.iter().take(TRIM_ROWS).copied().collect()
+    /// The first and the last of the oldest covered records, once there are enough to be worth a transaction's while.
+    pub(crate) fn to_trim(&self) -> Option<(u64, u64)> {
+        let last = self.covered.iter().nth(TRIM_ROWS - 1)?;
+        Some((*self.covered.first()?, *last))
+    }
+
+    /// Whether a checkpoint covers a record.
+    pub(crate) fn is_covered(&self, number: u64) -> bool {
+        self.covered.contains(&number)
     }
 
     /// How many covered records have not been removed yet.

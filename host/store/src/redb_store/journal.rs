@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use redb::WriteTransaction;
+use redb::{ReadableTable, WriteTransaction};
 
 use crate::kept::JournalEntry;
 use crate::redb_store::index::{JournalIndex, Place};
@@ -19,6 +19,9 @@ use crate::redb_store::layout::{Damage, Tally, open, printable, seal};
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::Trouble;
 use party_core::ids::CommitSeq;
+
+/// How many rows a trimming looks at, at most: those that are still needed stand among the covered ones.
+const TRIM_WINDOW_ROWS: usize = 1_024;
 
 /// Takes the place of a record: its room's prefix, the place, and whether a checkpoint covers it.
 pub(crate) type VisitPlace<'a> = dyn FnMut(&[u8], Place, bool) + 'a;
@@ -62,19 +65,24 @@ impl<'txn> Appending<'txn> {
         Ok(Place { seq, number })
     }
 
-    /// Removes some of the covered records, if there are enough. Those that are gone.
+    /// Removes some of the covered records, the oldest first, if there are enough. Those that are gone.
     pub(crate) fn trim(mut self, index: &JournalIndex) -> Result<Vec<u64>, Trouble> {
-        let numbers = index.to_trim();
-        if numbers.is_empty() {
-            return Ok(numbers);
-        }
+        let Some((first, last)) = index.to_trim() else { return Ok(Vec::new()) };
         let mut table = match self.table.take() {
             Some(table) => table,
             None => self.transaction.open_table(JOURNAL)?,
         };
-        for number in &numbers {
-            table.remove(number.to_be_bytes().as_slice())?;
+        // Whole leaves go at once. The window is bounded by the rows in it, whichever of them are covered.
+        let (first, mut last) = (first.to_be_bytes(), last.to_be_bytes().to_vec());
+        if let Some(row) = table.range(first.as_slice()..=last.as_slice())?.nth(TRIM_WINDOW_ROWS - 1) {
+            last = row?.0.value().to_vec();
         }
+        let mut numbers = Vec::new();
+        table.retain_in(first.as_slice()..=last.as_slice(), |key, _| {
+            let covered = parse_number(key).ok().filter(|number| index.is_covered(*number));
+            numbers.extend(covered);
+            covered.is_none()
+        })?;
         Ok(numbers)
     }
 }

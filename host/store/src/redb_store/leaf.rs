@@ -86,6 +86,9 @@ fn cut<'a>(page: &'a [u8], start: usize, ends: &[[u8; OFFSET_BYTES]]) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use party_core::commit::ComponentDigest;
+
+    use crate::redb_store::layout::memory_rows::{chunk_key, component_key};
     use crate::redb_store::layout::seal;
     use crate::redb_store::leaf::{Damaged, examine};
 
@@ -154,5 +157,28 @@ mod tests {
         let mut alone = leaf(&[b"p\0m\0a\0\0"]);
         alone[40] ^= 1;
         assert_eq!(examine(&alone), Damaged::OneRow);
+    }
+
+    /// Chunks of 4,000 bytes lie alone in their leaves: their damage must not be taken for the store's.
+    #[test]
+    fn a_row_of_a_memory_that_lies_alone_is_one_row() {
+        let chunk = chunk_key(b"p\0m\0a\0", 7, 1);
+        let component = component_key(ComponentDigest([0xcd; 32]));
+        let component_chunk = chunk_key(&component, 7, 0);
+        let number = 7u64.to_be_bytes();
+        for key in [chunk.as_slice(), &component, &component_chunk, &number] {
+            let mut alone = leaf(&[key]);
+            let value_at = 12 + key.len();
+            alone[value_at] ^= 1;
+            assert_eq!(examine(&alone), Damaged::OneRow, "{key:?}");
+            // Three or five rows whose count says one are not a row of one.
+            for rows in [3u8, 5] {
+                let keys: Vec<Vec<u8>> = (0..rows).map(|row| [key, &[row]].concat()).collect();
+                let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+                let mut more = leaf(&keys);
+                more[2] = 1;
+                assert_eq!(examine(&more), Damaged::Structure, "{key:?}, {rows} rows");
+            }
+        }
     }
 }
