@@ -122,7 +122,8 @@ fn the_same_seed_gives_the_same_chance() {
             let mut alice = world.connect("main/lobby").await?;
             alice.send("random").await?;
             alice.send("random").await?;
-            drawn.borrow_mut().extend(alice.all().await);
+            let all = alice.all().await;
+            drawn.borrow_mut().extend(all);
             Ok(())
         });
         drawn.into_inner()

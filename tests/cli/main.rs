@@ -5,6 +5,7 @@ mod help;
 mod kills;
 mod new;
 mod refusals;
+mod sleeping;
 mod stopping;
 
 use anyhow::Result;

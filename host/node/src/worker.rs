@@ -24,12 +24,15 @@ use crate::timers::{RoomNumber, Timers};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct WorkerIndex(pub(crate) usize);
 
+/// Something that is to be done on a worker.
+pub(crate) type Errand = Box<dyn FnOnce(&Rc<Worker>) + Send>;
+
 /// Mail from another thread.
 pub(crate) enum ToWorker {
     /// Commits have been written, or have failed.
     Committed(Vec<CommitReply>),
     /// Something to do here.
-    Run(Box<dyn FnOnce(&Rc<Worker>) + Send>),
+    Run(Errand),
     /// No more mail is read: the thread ends, whatever still runs on it.
     Stop,
 }

@@ -121,7 +121,7 @@ fn the_largest_message_passes_and_one_byte_more_does_not() {
     assert_eq!(fault.to_string(), "Message is too large: 1048577 > 1048576");
     let larger = frame(0x82, &[&largest[..], &[7]].concat());
     // The head is enough: nobody waits for a body that will be refused.
-    assert_eq!(run(&larger[..14], usize::MAX).0, [Err(fault.clone())]);
+    assert_eq!(run(&larger[..14], usize::MAX).0, [Err(fault)]);
 
     let mut fragments = frame(0x02, &largest);
     fragments.extend(frame(0x80, &[7]));
