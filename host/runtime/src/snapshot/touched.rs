@@ -224,7 +224,7 @@ mod tests {
             assert!(found.is_some_and(|stretch| !stretch.is_zero), "{at}");
         }
         assert!(stretches.windows(2).all(|two| two[0].range.end <= two[1].range.start));
-        let whole = |one: &Stretch| one.range.start % BLOCK_BYTES == 0 && one.range.end % BLOCK_BYTES == 0;
+        let whole = |one: &Stretch| (one.range.start | one.range.end).is_multiple_of(BLOCK_BYTES);
         assert!(stretches.iter().all(whole));
     }
 }
