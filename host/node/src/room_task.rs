@@ -152,10 +152,11 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         let idle_until = entry.active_at.get().after_ms(limits.idle_ms);
         let save_at = entry.saved_at.get().after_ms(limits.checkpoint_interval_ms);
         if entry.has_changed.get() || entry.sleep_soon.get() {
-            if core.may_sleep() && (idle_until <= now || entry.sleep_soon.replace(false)) {
+            if (idle_until <= now || entry.sleep_soon.get()) && core.may_sleep() {
+                entry.sleep_soon.set(false);
                 return Next::Save(Purpose::Sleep);
             }
-            if core.may_save() && save_at <= now {
+            if save_at <= now && core.may_save() {
                 return Next::Save(Purpose::Keep);
             }
             sooner(idle_until.max(now.after_ms(1)).min(save_at.max(now.after_ms(1))));

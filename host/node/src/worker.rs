@@ -220,9 +220,13 @@ impl Worker {
         }
     }
 
+    /// Has the room woken at a time, or before: an earlier deadline stays, because waking once for nothing costs less than
+    /// moving it with every turn.
     pub(crate) fn set_deadline(&self, entry: &RoomEntry, deadline: Option<Timestamp>) {
-        let before = entry.deadline.replace(deadline);
-        if before != deadline {
+        let before = entry.deadline.get();
+        let stays = before.is_some_and(|before| deadline.is_some_and(|deadline| before <= deadline));
+        if !stays && before != deadline {
+            entry.deadline.set(deadline);
             self.timers.change(entry.number, before, deadline);
         }
     }
