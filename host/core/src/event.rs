@@ -155,8 +155,15 @@ impl std::fmt::Display for DropCause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             DropCause::Trap(text) => write!(f, "the guest trapped: {text}"),
-            DropCause::Fuel { fuel_max } => write!(f, "the turn used all of its {fuel_max} fuel"),
-            DropCause::Deadline { deadline_ms } => write!(f, "the turn ran for its {deadline_ms} ms of CPU"),
+            DropCause::Fuel { fuel_max } => {
+                write!(
+                    f,
+                    "the turn used all of its {fuel_max} fuel (limits.turn_fuel_max); does it loop for ever?"
+                )
+            }
+            DropCause::Deadline { deadline_ms } => {
+                write!(f, "the turn ran for its {deadline_ms} ms of CPU (limits.turn_deadline_ms)")
+            }
             DropCause::Storage(text) => write!(f, "{text}"),
             DropCause::Instantiation(text) => write!(f, "no instance could be made: {text}"),
             DropCause::PendingEvents { pending_max } => {

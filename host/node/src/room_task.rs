@@ -213,7 +213,7 @@ pub(crate) fn carry(worker: &Worker, entry: &RoomEntry) {
             Action::Commit(commit) => worker.commit(entry.number, commit),
             Action::Output(output) => entry.perform(output),
             Action::DropInstance => entry.drop_instance.set(true),
-            Action::Report(report) => log_report(entry, report),
+            Action::Report(report) => log_report(worker, entry, report),
         }
     }
 }
@@ -230,7 +230,7 @@ fn log_guest(entry: &RoomEntry, level: LogLevel, text: &[u8]) {
     }
 }
 
-fn log_report(entry: &RoomEntry, report: Report) {
+fn log_report(worker: &Worker, entry: &RoomEntry, report: Report) {
     let (party, room) = (entry.address().party(), entry.address().room());
     match report {
         Report::Failed { event, failure } => {
@@ -242,7 +242,12 @@ fn log_report(entry: &RoomEntry, report: Report) {
             tracing::error!(party, room, event, "the turn was dropped: {cause}");
         }
         Report::Suspended { drops, until } => {
-            tracing::error!(party, room, drops, "the room is suspended until {until}");
+            let for_s = until.since_ms(worker.now()).div_ceil(1_000);
+            tracing::error!(
+                party,
+                room,
+                "suspended for {for_s} s after {drops} dropped turns within a minute (limits.drops_per_minute_max)"
+            );
         }
         Report::Overdue { event, deadline_ms } => {
             tracing::warn!(party, room, event, "it did not settle within {deadline_ms} ms");

@@ -126,7 +126,7 @@ impl LoadError {
             }
             LoadError::NotWasm { .. } => Some("give the compiled .wasm file, not its source"),
             LoadError::NoGuest { .. } | LoadError::GuestFunctions { .. } => {
-                Some("build the party with a party SDK, which exports the whole interface")
+                Some("build it with a party SDK; in Rust, `#[party::serve]` stands above `impl Party for …`")
             }
             LoadError::WrongVersion { .. } => Some("build the party with the SDK of this host's version"),
             LoadError::Imports { .. } => {
