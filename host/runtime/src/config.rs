@@ -39,8 +39,9 @@ pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// Engine data of one component's instance, in bytes.
 const INSTANCE_BYTES_MAX: usize = 1 << 20;
 
-/// Function names that a trap gives at most, innermost first.
-const TRAP_FRAMES_MAX: usize = 8;
+/// Functions that a trap gives at most, innermost first: a panic in Rust runs through twelve before it traps, and the
+/// party's own are behind them.
+const TRAP_FRAMES_MAX: usize = 32;
 
 /// How many rooms can be awake: the least of what was asked for, what the kernel's bound on mappings allows, and
 /// what the address space holds.

@@ -7,14 +7,18 @@ use std::fmt::Write;
 use party_core::event::DropCause;
 use party_core::limits::Limits;
 use party_core::storage::StorageReadError;
-use rustc_demangle::demangle;
 use thiserror::Error;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
+use crate::names::{cut, readable};
+
 /// The longest text of a trap, in bytes.
 const TRAP_TEXT_BYTES_MAX: usize = 2_048;
-/// The longest function name in it, in bytes.
-const FRAME_NAME_BYTES_MAX: usize = 160;
+/// Functions that it names at most, innermost first.
+const FUNCTIONS_MAX: usize = 8;
+/// How functions begin that stand between a panic, or an exit, and its trap: a dozen for each panic.
+const MACHINERY: [&str; 8] =
+    ["std::", "core::", "alloc::", "__rustc::", "abort", "exit", "_Exit", "exit_exit"];
 
 /// A fault that the host finds in what a guest does. It ends the turn.
 #[derive(Debug, Error)]
@@ -104,36 +108,73 @@ fn text(error: &Error) -> String {
 }
 
 fn append_frames(text: &mut String, backtrace: &WasmBacktrace) {
-    for (index, frame) in backtrace.frames().iter().enumerate() {
-        let mut name = match frame.func_name() {
-            Some(name) => format!("{:#}", demangle(name)),
-            None => format!("function {}", frame.func_index()),
-        };
-        cut(&mut name, FRAME_NAME_BYTES_MAX);
+    let name_of = |frame: &wasmtime::FrameInfo| match frame.func_name() {
+        Some(name) => readable(name),
+        None => format!("function {}", frame.func_index()),
+    };
+    let names: Vec<String> = backtrace.frames().iter().map(name_of).collect();
+    append_names(text, &names);
+}
+
+/// Innermost first. What a panic runs through before it traps is told by its outermost function, the one that the
+/// party has called; a function that calls itself is told once.
+fn append_names(text: &mut String, names: &[String]) {
+    let of_party = names.iter().position(|name| !is_machinery(name));
+    let first = of_party.unwrap_or_default().saturating_sub(1);
+    let told: Vec<_> = names[first..].chunk_by(|one, next| one == next).collect();
+    for (index, same) in told.iter().take(FUNCTIONS_MAX).enumerate() {
         let before = if index == 0 { " (in " } else { " < " };
-        write!(text, "{before}{name}").expect("a String takes everything");
+        write!(text, "{before}{}", same[0]).expect("a String takes everything");
+        if same.len() > 1 {
+            write!(text, " x {}", same.len()).expect("a String takes everything");
+        }
     }
-    if !backtrace.frames().is_empty() {
-        text.push(')');
+    match told.len() {
+        0 => {}
+        1..=FUNCTIONS_MAX => text.push(')'),
+        _ => text.push_str(" < …)"),
     }
 }
 
-/// Cuts on a character boundary.
-fn cut(text: &mut String, bytes_max: usize) {
-    if text.len() > bytes_max {
-        text.truncate(text.floor_char_boundary(bytes_max.saturating_sub('…'.len_utf8())));
-        text.push('…');
-    }
+fn is_machinery(name: &str) -> bool {
+    MACHINERY.iter().any(|start| if start.ends_with(':') { name.starts_with(start) } else { name == *start })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::append_names;
+
+    #[track_caller]
+    fn check(names: &[&str], expected: &str) {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut text = "trap".into();
+        append_names(&mut text, &names);
+        assert_eq!(text, format!("trap{expected}"));
+    }
 
     #[test]
-    fn a_long_text_is_cut_on_a_character_boundary() {
-        let mut text = "é".repeat(100);
-        cut(&mut text, 20);
-        assert_eq!(text, format!("{}…", "é".repeat(8)));
+    fn functions_are_told_innermost_first() {
+        check(&[], "");
+        check(&["inner", "outer"], " (in inner < outer)");
+        check(&["a", "b", "c", "d", "e", "f", "g", "h", "i"], " (in a < b < c < d < e < f < g < h < …)");
+    }
+
+    #[test]
+    fn of_a_panic_only_what_the_party_called_is_told() {
+        let names = [
+            "abort",
+            "std::process::abort",
+            "core::option::unwrap_failed",
+            "chat::greet",
+            "core::fmt::write",
+        ];
+        check(&names, " (in core::option::unwrap_failed < chat::greet < core::fmt::write)");
+        check(&["abort", "std::process::abort"], " (in abort < std::process::abort)");
+        check(&["abortive", "go"], " (in abortive < go)");
+    }
+
+    #[test]
+    fn a_function_that_calls_itself_is_told_once() {
+        check(&["deep", "deep", "deep", "start"], " (in deep x 3 < start)");
     }
 }

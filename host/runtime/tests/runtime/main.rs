@@ -6,6 +6,7 @@ mod fuzz;
 mod guests;
 mod hostile;
 mod loading;
+mod naming;
 mod not_captured;
 mod room;
 mod sizes;
