@@ -1,6 +1,9 @@
 //! Watching a project: which of its files have changed, and what that means.
 //!
-//! Whatever cargo, git or this host write is no source, or building would begin again because of its own output.
+//! Whatever cargo, git or this host write is no source, or building would begin again because of its own output. What
+//! happens to a source is a change only if the source then differs ([`seen`]).
+
+mod seen;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -10,6 +13,8 @@ use anyhow::{Context, Result};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use party_server::config::{FILE_NAME, PartySource, ProjectConfig};
 use tokio::sync::mpsc as async_mpsc;
+
+use seen::{Seen, TooMany};
 
 /// Changes that come closer together than this are one: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(150);
@@ -39,22 +44,36 @@ pub(crate) fn watch(config: &ProjectConfig) -> Result<async_mpsc::Receiver<Chang
             .with_context(|| format!("{} cannot be watched", root.display()))?;
     }
     let watching = std::thread::Builder::new().name("watch".into());
-    watching.spawn(move || forward(&events, &sender, &watched, &watcher))?;
+    // After the watch has begun and before anything is built: what changes from now on is a change.
+    let seen = watched.look();
+    watching.spawn(move || {
+        forward(&events, &sender, &watched, seen);
+        // Its end closes `events`.
+        drop::<RecommendedWatcher>(watcher);
+    })?;
     Ok(receiver)
 }
 
-/// Tells changes until nobody listens any more. Holds the watcher, which ends with this.
+/// Tells changes until nobody listens any more.
 fn forward(
     events: &mpsc::Receiver<notify::Result<Event>>,
     changes: &async_mpsc::Sender<Change>,
     watched: &Watched,
-    _watcher: &RecommendedWatcher,
+    mut seen: Result<Seen, TooMany>,
 ) {
     while let Ok(first) = events.recv() {
         let mut found = watched.changes_in(first);
         while let Ok(more) = events.recv_timeout(QUIET) {
             found.add(watched.changes_in(more));
         }
+        if found == Found::default() {
+            continue;
+        }
+        let now = watched.look();
+        if let (Ok(now), Ok(earlier)) = (&now, &seen) {
+            found = watched.changes_of(now.since(earlier));
+        }
+        seen = now;
         let told = [(found.settings, Change::Settings), (found.sources, Change::Sources)];
         for (_, change) in told.into_iter().filter(|(is_found, _)| *is_found) {
             if changes.blocking_send(change).is_err() {
@@ -113,16 +132,36 @@ impl Watched {
         Watched { roots, components, settings, assets }
     }
 
+    /// Looks at all files that matter.
+    fn look(&self) -> Result<Seen, TooMany> {
+        let mut seen = Seen::default();
+        for root in &self.roots {
+            seen.look_into(root, &|path| self.change_of(path).is_some())?;
+        }
+        self.components.iter().try_for_each(|component| seen.look_at(component))?;
+        Ok(seen)
+    }
+
     fn changes_in(&self, event: notify::Result<Event>) -> Found {
-        let mut found = Found::default();
-        let Ok(event) = event else { return found };
-        if matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)) {
-            for path in &event.paths {
-                match self.change_of(path) {
-                    Some(Change::Settings) => found.settings = true,
-                    Some(Change::Sources) => found.sources = true,
-                    None => {}
+        match event {
+            Ok(event) => match event.kind {
+                EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) => {
+                    self.changes_of(event.paths.iter().map(PathBuf::as_path))
                 }
+                EventKind::Access(_) | EventKind::Any | EventKind::Other => Found::default(),
+            },
+            // Some events were lost: whatever it was, a look tells.
+            Err(_) => Found { settings: true, sources: true },
+        }
+    }
+
+    fn changes_of<'a>(&self, paths: impl Iterator<Item = &'a Path>) -> Found {
+        let mut found = Found::default();
+        for path in paths {
+            match self.change_of(path) {
+                Some(Change::Settings) => found.settings = true,
+                Some(Change::Sources) => found.sources = true,
+                None => {}
             }
         }
         found
@@ -153,9 +192,15 @@ fn absolute(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::sync::mpsc;
 
-    use super::{Change, Watched};
+    use notify::event::{CreateKind, ModifyKind, RenameMode};
+    use notify::{Event, EventKind};
+    use tokio::sync::mpsc as async_mpsc;
+
+    use super::{Change, Watched, forward};
 
     #[test]
     fn only_what_is_built_or_read_at_the_start_is_a_change() {
@@ -185,5 +230,53 @@ mod tests {
         for (path, expected) in cases {
             assert_eq!(watched.change_of(Path::new(path)), expected, "{path}");
         }
+    }
+
+    /// What is told of these events, which have come since a look, in one go.
+    fn told(watched: &Watched, happen: impl FnOnce(&mut dyn FnMut(EventKind, &Path))) -> Vec<Change> {
+        let seen = watched.look();
+        let (sender, events) = mpsc::channel();
+        let (changes, mut hear) = async_mpsc::channel(2);
+        happen(&mut |kind, path| sender.send(Ok(Event::new(kind).add_path(path.into()))).expect("heard"));
+        drop(sender);
+        forward(&events, &changes, watched, seen);
+        std::iter::from_fn(|| hear.try_recv().ok()).collect()
+    }
+
+    #[test]
+    fn cargo_making_its_target_is_no_change_and_a_source_that_differs_is() {
+        // `dev` once built twice at its first start: cargo makes `target` as `targetXXXXXX` and moves it to its place.
+        const MOVED: EventKind = EventKind::Modify(ModifyKind::Name(RenameMode::From));
+        const MADE: EventKind = EventKind::Create(CreateKind::Any);
+        const WRITTEN: EventKind = EventKind::Modify(ModifyKind::Any);
+        let dir = tempfile::tempdir().expect("the system has a place");
+        let root = dir.path().canonicalize().expect("it is there");
+        let at = |name: &str| -> PathBuf { root.join(name) };
+        let settings = at("party.toml");
+        let watched = Watched { roots: vec![root.clone()], components: Vec::new(), settings, assets: None };
+        fs::create_dir(at("src")).expect("written");
+        fs::write(at("src/lib.rs"), "one").expect("written");
+        let by_cargo = told(&watched, |event| {
+            fs::create_dir(at("targetAbCdEf")).expect("written");
+            fs::write(at("targetAbCdEf/CACHEDIR.TAG"), "").expect("written");
+            fs::rename(at("targetAbCdEf"), at("target")).expect("moved");
+            event(MADE, &at("targetAbCdEf"));
+            event(MADE, &at("targetAbCdEf/CACHEDIR.TAG"));
+            event(MOVED, &at("targetAbCdEf"));
+            event(WRITTEN, &root);
+            event(WRITTEN, &at("src/lib.rs"));
+        });
+        assert_eq!(by_cargo, []);
+        let by_person = told(&watched, |event| {
+            fs::write(at("src/lib.rs"), "two and more").expect("written");
+            event(WRITTEN, &at("src/lib.rs"));
+        });
+        assert_eq!(by_person, [Change::Sources]);
+        let both = told(&watched, |event| {
+            fs::remove_file(at("src/lib.rs")).expect("removed");
+            fs::write(at("party.toml"), "").expect("written");
+            event(WRITTEN, &at("src/lib.rs"));
+        });
+        assert_eq!(both, [Change::Settings, Change::Sources], "a look finds what no event has told, too");
     }
 }
