@@ -8,8 +8,17 @@ use anyhow::{Context, Result};
 use party_tests::host::free_port;
 use party_tests::http::{Http, Socket, request};
 use party_tests::program::{BOUND, BUILD_BOUND, Program};
-use party_tests::project::{change_source, new_project, party_host_in};
+use party_tests::project::{append_source, change_source, new_project, party_host_in};
 use rustix::process::Signal;
+
+/// A function that is not taken into its caller, and panics.
+const TRIPLE: &str = "
+#[inline(never)]
+fn triple(cheers: u64) -> u64 {
+    if cheers < 1_000 { panic!(\"{cheers} cheers are too few\") }
+    cheers * 3
+}
+";
 
 fn build(project: &Path) -> Result<()> {
     // The way of everyone who writes Rust, and of every editor: it must compile for this machine too.
@@ -78,6 +87,14 @@ fn develop(project: &Path, port: u16) -> Result<()> {
     host.wait_for("reloaded after", BUILD_BOUND)?;
     assert_eq!(request(port, "GET", "/parties/main/lobby")?.body, "21");
 
+    // A panic is told with the party's own function, also in the small component that is served.
+    change_source(project, "self.cheers += 100;", "self.cheers = triple(self.cheers);")?;
+    append_source(project, TRIPLE)?;
+    host.wait_for("reloaded after", BUILD_BOUND)?;
+    Socket::connect(port, "lobby")?.send("cheer")?;
+    let told = host.wait_for("the turn was dropped", BOUND)?;
+    assert!(told.contains("(in core::panicking::panic_fmt < hello::triple < "), "{told}");
+
     // A page that has changed needs nothing.
     fs::write(project.join("public/index.html"), "<title>changed</title>")?;
     assert!(Http::connect(port)?.request("GET", "/")?.body.contains("changed"));
@@ -85,13 +102,14 @@ fn develop(project: &Path, port: u16) -> Result<()> {
     fs::write(project.join("party.toml"), "name = \"hello\"\nmain = \".\"\n")?;
     host.wait_for("start `party-host dev` again", BOUND)?;
     // What cargo writes while it builds is no change, or it would build for ever: once at the start, and for each of
-    // three changes, which a slow machine may see in two steps.
+    // four changes, the last of them in two steps; a slow machine may see each step as two.
     let builds = host.said().matches("building party main in ").count();
-    assert!((4..=7).contains(&builds), "{builds} builds\n{}", host.said());
+    assert!((5..=10).contains(&builds), "{builds} builds\n{}", host.said());
 
     host.signal(Signal::INT)?;
     let ended = host.end(BOUND)?;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("stopped; nothing that was acknowledged is lost"), "{}", ended.err);
     Ok(())
 }
 

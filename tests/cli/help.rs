@@ -118,7 +118,8 @@ fn a_value_that_means_nothing_is_told_with_its_bounds() {
     check_slip(&["serve", "--port", "65536"], &["'65536'", "--port", "65535"]);
     check_slip(&["serve", "--port", "http"], &["'http'", "--port"]);
     check_slip(&["serve", "--port"], &["a value is required", "--port"]);
-    check_slip(&["serve", "--host", "localhost:80"], &["'localhost:80'", "--host"]);
+    check_slip(&["serve", "--host", "localhost:80"], &["'localhost:80'", "--host", "give it with --port"]);
+    check_slip(&["serve", "--host", "http://x"], &["'http://x'", "--host", "a name such as localhost"]);
     check_slip(&["serve", "--workers", "0"], &["'0'", "1..=1024"]);
     check_slip(&["serve", "--drain", "soon"], &["'soon'", "--drain"]);
     check_slip(&["serve", "--drain", "86401"], &["'86401'", "86400"]);

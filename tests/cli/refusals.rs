@@ -8,6 +8,7 @@ use anyhow::Result;
 use party_tests::guests::guest_path;
 use party_tests::host::{Host, free_port, party_host, temporary};
 use party_tests::program::{BOUND, Ended, Program};
+use rustix::process::Signal;
 
 /// A core module that is empty.
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -137,7 +138,35 @@ fn a_port_in_use_is_told() -> Result<()> {
     command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string()]);
     command.arg("--data").arg(dir.path()).arg(component);
     let ended = Program::run(&mut command, BOUND)?;
-    check_ended(&ended, 1, &[&format!("error: 127.0.0.1:{port} is in use")], "choose another port");
+    check_ended(
+        &ended,
+        1,
+        &[&format!("error: 127.0.0.1:{port} is in use")],
+        "choose another port with --port",
+    );
+    Ok(())
+}
+
+#[test]
+fn a_name_is_listened_on_and_one_that_does_not_resolve_is_told() -> Result<()> {
+    let dir = temporary()?;
+    let (port, component) = (free_port().to_string(), guest_path("counter"));
+    let serve = |name: &str| {
+        let mut command = party_host();
+        command.args(["serve", "--host", name, "--port", &port, "--data"]).arg(dir.path()).arg(&component);
+        command
+    };
+    let mut host = Program::start(&mut serve("localhost"))?;
+    host.wait_for(&format!("on http://localhost:{port} ("), BOUND)?;
+    host.signal(Signal::TERM)?;
+    assert_eq!(host.end(BOUND)?.code, Some(0));
+    // A part of a name has at most 63 characters, so no resolver asks anybody.
+    let nowhere = "x".repeat(64);
+    let ended = Program::run(&mut serve(&nowhere), BOUND)?;
+    check_ended(&ended, 2, &[&format!("error: --host {nowhere} has no address: ")], "localhost");
+    // An address for documentation, which no machine has.
+    let ended = Program::run(&mut serve("192.0.2.1"), BOUND)?;
+    check_ended(&ended, 1, &[&format!("error: 192.0.2.1:{port} cannot be listened on")], "--host");
     Ok(())
 }
 
@@ -179,8 +208,11 @@ fn a_data_directory_that_cannot_be_used_is_told() -> Result<()> {
 fn a_log_level_that_cannot_be_read_is_told() -> Result<()> {
     let dir = temporary()?;
     let mut command = party_host();
-    command.args(["serve", "."]).current_dir(dir.path()).env("PARTY_LOG", "party_node=loud");
-    let ended = Program::run(&mut command, BOUND)?;
-    check_ended(&ended, 2, &["PARTY_LOG", "party_node=loud"], "info");
+    command.args(["serve", "."]).current_dir(dir.path());
+    for (wanted, error) in [("party_node=loud", "\"loud\" is no level"), ("debgu", "\"debgu\" is no level")] {
+        let ended = Program::run(command.env("PARTY_LOG", wanted), BOUND)?;
+        let told = format!("PARTY_LOG={wanted:?} cannot be used: {error}");
+        check_ended(&ended, 2, &[&told], "off, error, warn, info, debug, trace");
+    }
     Ok(())
 }

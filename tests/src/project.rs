@@ -44,3 +44,10 @@ pub fn change_source(project: &Path, from: &str, to: &str) -> Result<()> {
     ensure!(source.matches(from).count() == 1, "the source has {from:?} once");
     Ok(fs::write(&path, source.replace(from, to))?)
 }
+
+/// Adds to a project's source.
+pub fn append_source(project: &Path, more: &str) -> Result<()> {
+    let path = project.join("src/lib.rs");
+    let source = fs::read_to_string(&path)?;
+    Ok(fs::write(&path, source + more)?)
+}

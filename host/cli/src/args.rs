@@ -1,9 +1,10 @@
 //! What can be said on the command line, and the help that teaches it.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::listening::HostName;
 
 /// The port that PartyKit's tools and PartySocket's examples use.
 pub(crate) const PORT_DEFAULT: u16 = 1999;
@@ -18,7 +19,8 @@ A first minute:
   party-host dev                       build it, serve it, reload it on every change
   open http://127.0.0.1:1999/          its page; rooms are at /parties/main/ROOM
 
-Logs: PARTY_LOG=debug (or warn, or party_node=debug,guest=info) says how much is told.
+Logs: PARTY_LOG=debug (or off, error, warn, info, trace) says how much is told; PARTY_LOG=guest=debug,party_node=off
+does so for what parties log and for parts of the host, and leaves the rest at info.
 
 Exit codes: 0 all went well; 1 a failure; 2 what was given cannot be used (a flag, a path, party.toml, a component);
 130 stopped at once by a second Ctrl-C.";
@@ -96,9 +98,9 @@ pub(crate) struct Serve {
     /// A directory with party.toml or Cargo.toml, or a .wasm component
     #[arg(default_value = ".")]
     pub(crate) path: PathBuf,
-    /// The address to listen on; 0.0.0.0 is reached from everywhere
-    #[arg(long, default_value = "0.0.0.0")]
-    pub(crate) host: IpAddr,
+    /// An address or a name of this machine; 0.0.0.0 is reached from everywhere
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
+    pub(crate) host: HostName,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -109,9 +111,9 @@ pub(crate) struct Dev {
     /// A directory with party.toml or Cargo.toml
     #[arg(default_value = ".")]
     pub(crate) path: PathBuf,
-    /// The address to listen on
-    #[arg(long, default_value = "127.0.0.1")]
-    pub(crate) host: IpAddr,
+    /// An address or a name of this machine
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) host: HostName,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,12 +18,12 @@ use party_runtime::component::Component;
 use party_runtime::engine::{Engine, EngineOptions};
 use party_runtime::load::COMPONENT_BYTES_MAX;
 use party_server::assets::Assets;
-use party_server::edge::listener::listen;
 use party_server::server::{Server, ServerOptions};
 use party_store::redb_store::{RedbOptions, RedbStore};
 
 use crate::args::{Common, PORT_DEFAULT};
 use crate::commands::project::{BuiltParty, Project};
+use crate::listening::{HostName, Listening};
 use crate::problem::with_hint;
 
 /// How long a room with nothing to do and nobody in it stays awake, in milliseconds: Durable Objects evict an idle
@@ -40,20 +39,23 @@ const END_MAX: Duration = Duration::from_secs(30);
 /// no time for it.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
+/// The last words of a host that has ended in order.
+pub(crate) const STOPPED: &str = "stopped; nothing that was acknowledged is lost";
+
 /// A running host.
 pub(crate) struct Host {
     pub(crate) node: Node,
     pub(crate) engine: Engine,
     server: Server,
     threads: Threads,
-    address: SocketAddr,
+    listening: Listening,
 }
 
 /// What a host is started with.
 pub(crate) struct Start<'a> {
     pub(crate) project: &'a Project,
     pub(crate) parties: &'a [BuiltParty],
-    pub(crate) host: IpAddr,
+    pub(crate) host: &'a HostName,
     pub(crate) common: &'a Common,
 }
 
@@ -61,8 +63,7 @@ impl Host {
     pub(crate) fn start(start: &Start<'_>) -> Result<Host> {
         let Start { project, parties, host, common } = start;
         let port = common.port.or(project.config.port).unwrap_or(PORT_DEFAULT);
-        let listener = listen(SocketAddr::new(*host, port))?;
-        let address = listener.local_addr()?;
+        let (listening, listeners) = host.listen(port)?;
         let data = common.data.clone().unwrap_or_else(|| project.data_dir());
         let unusable = || {
             let message = format!("the data directory {} cannot be used", data.display());
@@ -86,14 +87,14 @@ impl Host {
             idle_ms: IDLE_MS,
         })?;
         let assets = project.config.serve.as_ref().map(Assets::open).transpose()?;
-        let options = ServerOptions { listeners: vec![listener], assets, ..ServerOptions::default() };
+        let options = ServerOptions { listeners, assets, ..ServerOptions::default() };
         let server = Server::start(&node, options)?;
-        Ok(Host { node, engine, server, threads, address })
+        Ok(Host { node, engine, server, threads, listening })
     }
 
     /// Where it can be reached.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn listening(&self) -> &Listening {
+        &self.listening
     }
 
     /// Takes no more clients, tells those that are here, finishes what is under way; at most for this long.

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod host;
+mod listening;
 mod logging;
 mod problem;
 mod signals;

@@ -58,7 +58,7 @@ pub(crate) fn ensure_target(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn no_tool(tool: &str, error: &std::io::Error) -> anyhow::Error {
+fn no_tool(tool: &str, error: &io::Error) -> anyhow::Error {
     failure(
         format!("{tool} cannot be started: {error}"),
         "building a party needs Rust: install it with rustup, or serve a finished .wasm",

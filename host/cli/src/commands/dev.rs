@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::args::Dev;
 use crate::commands::project::Project;
 use crate::commands::serve::print_welcome;
-use crate::host::{Host, Start, reload};
+use crate::host::{Host, STOPPED, Start, reload};
 use crate::problem;
 use crate::signals::Signals;
 use crate::watching::{Change, watch};
@@ -26,7 +26,7 @@ pub(crate) fn run(dev: &Dev) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let start = Start { project: &project, parties: &parties, host: dev.host, common: &dev.common };
+        let start = Start { project: &project, parties: &parties, host: &dev.host, common: &dev.common };
         let host = Host::start(&start)?;
         print_welcome(&project, &host);
         println!("  watching for changes");
@@ -38,6 +38,7 @@ pub(crate) fn run(dev: &Dev) -> Result<()> {
         tracing::info!("{why}: stopping; once more stops at once");
         signals.exit_at_the_next();
         host.stop(Duration::from_secs(dev.common.drain)).await;
+        tracing::info!("{STOPPED}");
         Ok(())
     });
     // A build that is under way is of no use to anybody now.

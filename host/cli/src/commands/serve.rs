@@ -8,7 +8,7 @@ use party_node::party::Memory;
 
 use crate::args::Serve;
 use crate::commands::project::Project;
-use crate::host::{Host, Start};
+use crate::host::{Host, STOPPED, Start};
 use crate::signals::Signals;
 
 pub(crate) fn run(serve: &Serve) -> Result<()> {
@@ -18,26 +18,23 @@ pub(crate) fn run(serve: &Serve) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let start = Start { project: &project, parties: &parties, host: serve.host, common: &serve.common };
+        let start = Start { project: &project, parties: &parties, host: &serve.host, common: &serve.common };
         let host = Host::start(&start)?;
         print_welcome(&project, &host);
         let why = signals.next().await;
         tracing::info!("{why}: stopping; once more stops at once");
         signals.exit_at_the_next();
         host.stop(Duration::from_secs(serve.common.drain)).await;
-        tracing::info!("stopped; nothing that was acknowledged is lost");
+        tracing::info!("{STOPPED}");
         Ok(())
     })
 }
 
 /// Says where the rooms are, and what is not kept.
 pub(crate) fn print_welcome(project: &Project, host: &Host) {
-    let address = host.address();
-    let reachable = match address.ip().is_unspecified() {
-        true => format!("127.0.0.1:{}", address.port()),
-        false => address.to_string(),
-    };
-    println!("serving {} on http://{address}", project.config.name);
+    let listening = host.listening();
+    let reachable = listening.reachable();
+    println!("serving {} on {listening}", project.config.name);
     if project.config.serve.is_some() {
         println!("  page   http://{reachable}/");
     }

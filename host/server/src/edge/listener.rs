@@ -24,19 +24,21 @@ const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text
 #[derive(Debug, Error)]
 pub enum ListenError {
     /// Something else listens there.
-    #[error("{address} is in use\nhint: stop what listens there, or choose another port")]
+    #[error("{address} is in use\nhint: stop what listens there, or choose another port with --port")]
     InUse {
         /// The address.
         address: SocketAddr,
     },
     /// The port is reserved to others.
-    #[error("{address} is not allowed to this user\nhint: choose a port of 1024 or more")]
+    #[error("{address} is not allowed to this user\nhint: choose a port of 1024 or more with --port")]
     NotAllowed {
         /// The address.
         address: SocketAddr,
     },
     /// Anything else.
-    #[error("{address} cannot be listened on")]
+    #[error(
+        "{address} cannot be listened on\nhint: give an address of this machine with --host: 127.0.0.1, or 0.0.0.0 for all"
+    )]
     Other {
         /// The address.
         address: SocketAddr,
