@@ -185,7 +185,7 @@ async fn stage(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, bytes: Bytes) -> Opti
 }
 
 /// Runs something long on another thread.
-async fn run_apart<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn run_apart<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(run).await {
         Ok(result) => result,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

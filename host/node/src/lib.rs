@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod party;
 mod registry;
 mod room_task;
+mod row;
 mod signal;
 mod timers;
 mod visits;

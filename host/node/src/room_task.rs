@@ -8,15 +8,18 @@ use party_core::event::{LogLevel, TurnEnd};
 use party_core::ids::Timestamp;
 use party_core::room::{Action, Phase, Purpose, Report};
 use party_core::turn::Turn;
+use party_runtime::aside::step_aside;
 use party_runtime::instance::Instance;
 
 use crate::hibernation;
 use crate::party::Party;
 use crate::registry::RoomEntry;
+use crate::row::Row;
 use crate::worker::Worker;
 
-/// How many turns a room takes before the others of its thread have theirs.
-const TURNS_IN_A_ROW_MAX: u32 = 16;
+/// Memory of an instance, in bytes, from which on it is given back on another thread: the kernel takes milliseconds for
+/// a hundred MiB.
+const LARGE_INSTANCE_BYTES: u64 = 4 << 20;
 
 /// How long a room that is told to end may go on until it can be saved, in milliseconds.
 const FAREWELL_MS: u64 = 2_000;
@@ -29,6 +32,8 @@ enum Next {
     Wake,
     /// Its memory is saved.
     Save(Purpose),
+    /// The others of its thread have their turns.
+    StepAside,
     /// It waits.
     Rest,
 }
@@ -36,32 +41,36 @@ enum Next {
 /// Runs a room from its first event to its end.
 pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
     let mut instance: Option<Instance> = None;
-    let mut turns_in_a_row = 0;
+    let mut row = Row::default();
     loop {
         if !still_awake(&worker, &entry, &mut instance).await {
+            dispose(instance).await;
             return;
         }
         if entry.drop_instance.replace(false) {
-            instance = None;
+            dispose(instance.take()).await;
+            continue;
         }
-        match next(&worker, &entry) {
+        match next(&worker, &entry, &mut row) {
             Next::Turn(turn) => {
                 let (turn, end) = run_guest(&mut instance, &entry, turn).await;
                 worker.count_awake(&entry, instance.is_some());
+                if matches!(end, TurnEnd::Dropped(_)) {
+                    row.dropped();
+                }
                 end_turn(&worker, &entry, turn, end);
-                turns_in_a_row += 1;
             }
             Next::Wake => instance = hibernation::wake(&worker, &entry).await,
             Next::Save(purpose) => hibernation::save(&worker, &entry, &mut instance, purpose).await,
+            Next::StepAside => {
+                step_aside().await;
+                row.clear();
+            }
             Next::Rest => {
                 worker.count_awake(&entry, instance.is_some());
-                turns_in_a_row = 0;
                 entry.wake.wait().await;
+                row.clear();
             }
-        }
-        if turns_in_a_row >= TURNS_IN_A_ROW_MAX {
-            turns_in_a_row = 0;
-            tokio::task::yield_now().await;
         }
     }
 }
@@ -110,7 +119,16 @@ fn is_to_be_saved(worker: &Worker, entry: &RoomEntry, instance: &Option<Instance
         && worker.node().party(entry.address().party()).is_some_and(same_component)
 }
 
-fn next(worker: &Worker, entry: &RoomEntry) -> Next {
+/// Throws an instance away. While a large one goes, the room waits, so that it never has two, and the others of its
+/// thread go on.
+async fn dispose(instance: Option<Instance>) {
+    let Some(instance) = instance else { return };
+    if instance.memory_bytes() >= LARGE_INSTANCE_BYTES {
+        hibernation::run_apart(move || drop(instance)).await;
+    }
+}
+
+fn next(worker: &Worker, entry: &RoomEntry, row: &mut Row) -> Next {
     let now = worker.now();
     let mut core = entry.core.borrow_mut();
     core.on_time(now);
@@ -118,7 +136,9 @@ fn next(worker: &Worker, entry: &RoomEntry) -> Next {
     if wants_a_turn && core.is_asleep() {
         return Next::Wake;
     }
-    let turn = if wants_a_turn {
+    let steps_aside = wants_a_turn && row.is_over(now);
+    let turn = if wants_a_turn && !steps_aside {
+        row.begin(now);
         entry.active_at.set(now);
         entry.has_changed.set(true);
         core.begin_turn(worker.moment(now))
@@ -130,6 +150,7 @@ fn next(worker: &Worker, entry: &RoomEntry) -> Next {
     entry.feed();
     match turn {
         Some(turn) => Next::Turn(turn),
+        None if steps_aside => Next::StepAside,
         None => rest(worker, entry, now),
     }
 }

@@ -12,6 +12,7 @@
 //! What must hold: a guest has no other memory, time or chance than the room gives it; whatever it does ends in
 //! bounded time and memory; a trapped instance is never called again.
 
+pub mod aside;
 pub mod capture;
 pub mod component;
 pub mod engine;

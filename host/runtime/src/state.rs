@@ -13,6 +13,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use wasmtime::{Error, Result, UpdateDeadline};
 
+use crate::aside::step_aside;
 use crate::limiter::Limiter;
 use crate::ticker::TICK_MS;
 use crate::traps::GuestFault;
@@ -107,7 +108,6 @@ impl InstanceState {
             Some(left) => self.ticks_left = left,
             None => return Err(Error::new(GuestFault::Deadline)),
         }
-        // Tokio's own yield: it looks at sockets and timers before it comes back to this task.
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(step_aside())))
     }
 }
