@@ -7,10 +7,16 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings::party::server::connections as host;
 use crate::bindings::party::server::types::CloseFrameParam;
-use crate::codec::{self, ValueError};
+use crate::codec;
 use crate::http::{Header, Response};
 use crate::message::AsFrame;
 use crate::time::Timestamp;
+
+mod error;
+
+use error::Asked;
+pub use error::ConnectionError;
+pub(crate) use error::turn_full;
 
 /// One client's socket, from its first byte to its last; a client that reconnects is another connection.
 ///
@@ -59,47 +65,6 @@ pub struct Close {
     pub was_clean: bool,
 }
 
-/// Why a command about a connection was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectionError {
-    /// It has gone.
-    #[error("there is no such connection any more")]
-    Unknown,
-    /// It was accepted or rejected before.
-    #[error("the connection is not connecting")]
-    NotConnecting,
-    /// It is closing or closed.
-    #[error("the connection is closed")]
-    Closed,
-    /// More tags than this bound.
-    #[error("too many tags; the limit is {0}")]
-    TooManyTags(u32),
-    /// An empty tag, or one of more characters than this bound.
-    #[error("a tag has 1 to {0} characters")]
-    BadTag(u32),
-    /// More bytes than this bound.
-    #[error("too large; the limit is {0} bytes")]
-    TooLarge(u32),
-    /// This turn has sent more messages or bytes than this bound.
-    #[error("one turn cannot send so much; the limit is {0}")]
-    TurnFull(u64),
-    /// This close code may not be sent.
-    #[error("the close code {0} may not be sent")]
-    BadCloseCode(u16),
-    /// The response cannot be sent; the text says why.
-    #[error("the response cannot be sent: {0}")]
-    BadResponse(String),
-    /// This host cannot do it yet; the text names it.
-    #[error("not available on this host yet: {0}")]
-    NotYet(String),
-    /// There are no connections outside a room.
-    #[error("not in a room")]
-    NotInARoom,
-    /// The state has no form, or what is kept is of another type.
-    #[error("the state of the connection cannot be encoded or decoded")]
-    Value(#[from] ValueError),
-}
-
 impl Connection {
     /// The connection of this id.
     pub const fn from_id(id: u64) -> Self {
@@ -113,25 +78,28 @@ impl Connection {
 
     /// Send one message. Messages to one connection arrive in the order in which they were sent.
     pub fn send(&self, message: impl AsFrame) -> Result<(), ConnectionError> {
-        Ok(host::send(self.0, message.as_frame().into())?)
+        let frame = message.as_frame();
+        host::send(self.0, frame.into()).map_err(|error| Asked::Message(frame).refused(error))
     }
 
     /// Close it, with a code of 1000, 1001, 1003, 1007 to 1014 or 3000 to 4999 and a reason that is cut at 123
     /// bytes. It leaves [`Room::connections`](crate::Room::connections) at once; its `on_close` follows.
     pub fn close(&self, code: u16, reason: &str) -> Result<(), ConnectionError> {
-        Ok(host::close(self.0, Some(CloseFrameParam { code, reason }))?)
+        host::close(self.0, Some(CloseFrameParam { code, reason }))
+            .map_err(|error| Asked::Other.refused(error))
     }
 
     /// In `on_connect`: let it in now, under these tags (at most 9, each 1 to 256 characters). From now on
     /// broadcasts reach it. A connection that is neither accepted nor rejected when its `on_connect` ends is
     /// accepted without tags.
     pub fn accept(&self, tags: &[&str]) -> Result<(), ConnectionError> {
-        Ok(host::accept(self.0, tags)?)
+        host::accept(self.0, tags).map_err(|error| Asked::Tags(tags).refused(error))
     }
 
     /// In `on_connect`: answer with a plain HTTP response (status 300 to 599) instead of a socket.
     pub fn reject(&self, response: &Response) -> Result<(), ConnectionError> {
-        Ok(response.lend(|response| host::reject(self.0, response))?)
+        let asked = Asked::Response(response.body.len());
+        response.lend(|response| host::reject(self.0, response)).map_err(|error| asked.refused(error))
     }
 
     /// What is known of it. None when it has gone; during its `on_close` it is still known.
@@ -154,12 +122,12 @@ impl Connection {
 
     /// The bytes kept with it; empty until set. [`state`](Self::state) reads them as a value.
     pub fn attachment(&self) -> Result<Vec<u8>, ConnectionError> {
-        Ok(host::attachment(self.0)?)
+        host::attachment(self.0).map_err(|error| Asked::Other.refused(error))
     }
 
     /// Keep these bytes with it (at most 16,384), instead of earlier ones.
     pub fn set_attachment(&self, bytes: &[u8]) -> Result<(), ConnectionError> {
-        Ok(host::set_attachment(self.0, bytes)?)
+        host::set_attachment(self.0, bytes).map_err(|error| Asked::State(bytes.len()).refused(error))
     }
 }
 
@@ -193,12 +161,16 @@ impl<'a> Audience<'a> {
 
     /// Send one message to each; returns to how many. One slow or broken client does not stop the others.
     pub fn send(self, message: impl AsFrame) -> Result<u32, ConnectionError> {
-        let frame = message.as_frame().into();
-        Ok(match self.except {
-            [] => host::broadcast(frame, &[], self.tag),
-            [one] => host::broadcast(frame, &[one.0], self.tag),
-            many => host::broadcast(frame, &many.iter().map(|one| one.0).collect::<Vec<_>>(), self.tag),
-        }?)
+        let frame = message.as_frame();
+        let sent = match self.except {
+            [] => host::broadcast(frame.into(), &[], self.tag),
+            [one] => host::broadcast(frame.into(), &[one.0], self.tag),
+            many => {
+                let except: Vec<_> = many.iter().map(|one| one.0).collect();
+                host::broadcast(frame.into(), &except, self.tag)
+            }
+        };
+        sent.map_err(|error| Asked::Message(frame).refused(error))
     }
 }
 
@@ -221,24 +193,6 @@ impl From<host::ConnectionInfo> for ConnectionInfo {
                 host::ReadyState::Closing => ReadyState::Closing,
                 host::ReadyState::Closed => ReadyState::Closed,
             },
-        }
-    }
-}
-
-impl From<host::ConnectionError> for ConnectionError {
-    fn from(error: host::ConnectionError) -> Self {
-        match error {
-            host::ConnectionError::Unknown => Self::Unknown,
-            host::ConnectionError::NotConnecting => Self::NotConnecting,
-            host::ConnectionError::Closed => Self::Closed,
-            host::ConnectionError::TooManyTags(limit) => Self::TooManyTags(limit),
-            host::ConnectionError::BadTag(limit) => Self::BadTag(limit),
-            host::ConnectionError::TooLarge(limit) => Self::TooLarge(limit),
-            host::ConnectionError::TurnFull(limit) => Self::TurnFull(limit),
-            host::ConnectionError::BadCloseCode(code) => Self::BadCloseCode(code),
-            host::ConnectionError::BadResponse(why) => Self::BadResponse(why),
-            host::ConnectionError::NotYet(what) => Self::NotYet(what),
-            host::ConnectionError::NotInARoom => Self::NotInARoom,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::bindings::exports::party::server::guest::{
 use crate::bindings::exports::party::server::{lobby, upgrade};
 use crate::bindings::party::server::responses::{self, RespondError};
 use crate::bindings::party::server::types::{FailureResult, MessageResult};
-use crate::connection::{Close, Connection};
+use crate::connection::{Close, Connection, turn_full};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Request, Response};
 use crate::logging::{Level, log};
@@ -157,13 +157,13 @@ fn respond(id: u64, response: &Response) -> Result<()> {
     match response.lend(|response| responses::respond(id, response)) {
         // The client has gone, or the host has answered at its deadline: nobody is left to be told.
         Ok(()) | Err(RespondError::Unknown) => Ok(()),
-        Err(RespondError::TooLarge(limit)) => {
-            Err(Error::new(format!("the response is too large; the limit is {limit} bytes")))
-        }
+        Err(RespondError::TooLarge(bytes_max)) => Err(Error::new(format!(
+            "the body of the response is {} bytes; the limit is {bytes_max} (limits.response_body_bytes_max): answer \
+             in parts",
+            response.body.len()
+        ))),
         Err(RespondError::BadResponse(why)) => Err(Error::new(format!("the response cannot be sent: {why}"))),
-        Err(RespondError::TurnFull(limit)) => {
-            Err(Error::new(format!("one turn cannot send so much; the limit is {limit} bytes")))
-        }
+        Err(RespondError::TurnFull(bound)) => Err(Error::new(turn_full(response.body.len(), bound))),
         Err(RespondError::NotInARoom) => Err(Error::new("not in a room")),
     }
 }

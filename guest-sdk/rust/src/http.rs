@@ -62,10 +62,10 @@ impl Request {
         str::from_utf8(&self.body)
     }
 
-    /// The value that the body is in JSON.
+    /// The value that the body is in JSON. An error says what was read, the wanted type and serde's words.
     #[cfg(feature = "json")]
     pub fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, crate::JsonError> {
-        crate::json::from_bytes(&self.body)
+        crate::json::from_bytes("the body", &self.body)
     }
 }
 

@@ -82,6 +82,7 @@ mod error;
 #[cfg(feature = "json")]
 mod json;
 mod logging;
+mod shown;
 
 mod event;
 mod executor;

@@ -37,10 +37,10 @@ impl Message {
         Ok(Self::Text(crate::json::to_text(value)?))
     }
 
-    /// The value that the message is in JSON.
+    /// The value that the message is in JSON. An error says what was read, the wanted type and serde's words.
     #[cfg(feature = "json")]
     pub fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, crate::JsonError> {
-        crate::json::from_bytes(self.as_bytes())
+        crate::json::from_bytes("the message", self.as_bytes())
     }
 }
 

@@ -8,7 +8,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::party::server::storage as host;
-use crate::codec::{self, ValueError};
+use crate::codec;
+
+mod error;
+
+pub use error::StorageError;
+use error::{Asked, of_value};
 
 /// Entries in a page when the host is asked for as many as it likes to give (`list-options.limit` in the contract).
 const PAGE_ENTRIES_MAX: u32 = 1_000;
@@ -16,35 +21,6 @@ const PAGE_ENTRIES_MAX: u32 = 1_000;
 /// The store of this room. Made by [`Room::storage`](crate::Room::storage).
 #[derive(Debug, Clone, Copy)]
 pub struct Storage(());
-
-/// Why a call to the store was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StorageError {
-    /// The key is longer than this many bytes.
-    #[error("the key is too long; the limit is {0} bytes")]
-    KeyTooLarge(u32),
-    /// The value is longer than this many bytes.
-    #[error("the value is too large; the limit is {0} bytes")]
-    ValueTooLarge(u32),
-    /// The room's keys and values would take more than this many bytes.
-    #[error("the storage of the room is full; the limit is {0} bytes")]
-    QuotaExceeded(u64),
-    /// More keys or entries in one call than this bound.
-    #[error("too many keys in one call; the limit is {0}")]
-    TooMany(u32),
-    /// This turn has written more bytes than this bound.
-    #[error("one turn cannot write so much; the limit is {0} bytes")]
-    TurnFull(u64),
-    /// A list has both a start and a key to start after.
-    #[error("a list begins at a key or after one, not both")]
-    BadRange,
-    /// There is no storage outside a room.
-    #[error("not in a room")]
-    NotInARoom,
-    /// The value has no form, or what is stored is of another type.
-    #[error("the stored value cannot be encoded or decoded")]
-    Value(#[from] ValueError),
-}
 
 /// One key with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,18 +38,22 @@ impl Storage {
 
     /// The value of a key, if there is one.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsRef<[u8]>) -> Result<Option<T>, StorageError> {
-        self.get_bytes(key)?.map(|bytes| Ok(codec::decode(&bytes)?)).transpose()
+        let key = key.as_ref();
+        self.get_bytes(key)?.map(|bytes| decode(key, &bytes)).transpose()
     }
 
     /// The bytes of a key, if there are any.
     pub fn get_bytes(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>, StorageError> {
-        Ok(host::get(key.as_ref())?)
+        let key = key.as_ref();
+        host::get(key).map_err(|error| Asked::one(key, 0).refused(error))
     }
 
     /// One answer per key, in the order asked (at most 1,000 keys).
     pub fn get_many<T: DeserializeOwned>(&self, keys: &[&[u8]]) -> Result<Vec<Option<T>>, StorageError> {
-        let values = host::get_many(keys)?.into_iter();
-        values.map(|bytes| bytes.map(|bytes| Ok(codec::decode(&bytes)?)).transpose()).collect()
+        let values = host::get_many(keys).map_err(|error| Asked::keys(keys).refused(error))?;
+        let decode =
+            |(key, bytes): (&&[u8], Option<Vec<u8>>)| bytes.map(|bytes| decode(key, &bytes)).transpose();
+        keys.iter().zip(values).map(decode).collect()
     }
 
     /// Give a key (at most 2,048 bytes) a value (at most 131,106 bytes when encoded).
@@ -81,35 +61,39 @@ impl Storage {
     /// The encoding is postcard, which keeps no field names: a value can only be read as the type that it was
     /// written as. Make a type that may change an `enum` whose variants are its versions.
     pub fn put<T: Serialize + ?Sized>(&self, key: impl AsRef<[u8]>, value: &T) -> Result<(), StorageError> {
-        self.put_bytes(key, codec::encode(value)?)
+        let key = key.as_ref();
+        self.put_bytes(key, codec::encode(value).map_err(|error| of_value(key, error))?)
     }
 
     /// Give a key plain bytes.
     pub fn put_bytes(&self, key: impl AsRef<[u8]>, bytes: impl AsRef<[u8]>) -> Result<(), StorageError> {
-        Ok(host::put(key.as_ref(), bytes.as_ref())?)
+        let (key, bytes) = (key.as_ref(), bytes.as_ref());
+        host::put(key, bytes).map_err(|error| Asked::one(key, bytes.len()).refused(error))
     }
 
     /// Give many keys a value each (at most 1,000), or, on an error, none.
     pub fn put_many<T: Serialize>(&self, entries: &[(&[u8], T)]) -> Result<(), StorageError> {
-        let values = entries.iter().map(|(_, value)| codec::encode(value)).collect::<Result<Vec<_>, _>>()?;
+        let encode = |(key, value): &(&[u8], T)| codec::encode(value).map_err(|error| of_value(key, error));
+        let values = entries.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         let keys = entries.iter().map(|(key, _)| *key);
         let entries: Vec<_> = keys.zip(values.iter().map(Vec::as_slice)).collect();
-        Ok(host::put_many(&entries)?)
+        host::put_many(&entries).map_err(|error| Asked::entries(&entries).refused(error))
     }
 
     /// Forget a key; whether there was one.
     pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<bool, StorageError> {
-        Ok(host::delete(key.as_ref())?)
+        let key = key.as_ref();
+        host::delete(key).map_err(|error| Asked::one(key, 0).refused(error))
     }
 
     /// Forget many keys (at most 1,000); how many there were.
     pub fn delete_many(&self, keys: &[&[u8]]) -> Result<u32, StorageError> {
-        Ok(host::delete_many(keys)?)
+        host::delete_many(keys).map_err(|error| Asked::keys(keys).refused(error))
     }
 
     /// Forget every key of the room. The alarm stays.
     pub fn delete_all(&self) -> Result<(), StorageError> {
-        Ok(host::delete_all()?)
+        host::delete_all().map_err(|error| Asked::keys(&[]).refused(error))
     }
 
     /// The entries whose keys begin so, from the first to the last; empty: all. The list can be narrowed.
@@ -172,7 +156,8 @@ impl<'a> List<'a> {
     pub fn entries<T: DeserializeOwned>(self) -> Result<Vec<Entry<T>>, StorageError> {
         let mut entries = Vec::new();
         self.each_page(|key, bytes| {
-            entries.push(Entry { key, value: codec::decode(&bytes)? });
+            let value = decode(&key, &bytes)?;
+            entries.push(Entry { key, value });
             Ok(())
         })?;
         Ok(entries)
@@ -206,7 +191,8 @@ impl<'a> List<'a> {
         let mut left = self.limit.unwrap_or(usize::MAX);
         let mut cursor: Option<Vec<u8>> = None;
         while left > 0 {
-            let page = host::list(self.page(left, cursor.as_deref()))?;
+            let page = host::list(self.page(left, cursor.as_deref()))
+                .map_err(|error| Asked::keys(&self.bounds(cursor.as_deref())).refused(error))?;
             left = left.saturating_sub(page.entries.len());
             page.entries.into_iter().try_for_each(|(key, value)| take(key, value))?;
             if page.next.is_none() {
@@ -215,6 +201,11 @@ impl<'a> List<'a> {
             cursor = page.next;
         }
         Ok(())
+    }
+
+    /// The keys that bound it.
+    fn bounds<'b>(&'b self, cursor: Option<&'b [u8]>) -> Vec<&'b [u8]> {
+        [Some(self.prefix), self.start, self.start_after, self.end, cursor].into_iter().flatten().collect()
     }
 
     /// The next page behind `cursor`, which is the last key of the page before.
@@ -240,18 +231,9 @@ impl<'a> List<'a> {
     }
 }
 
-impl From<host::StorageError> for StorageError {
-    fn from(error: host::StorageError) -> Self {
-        match error {
-            host::StorageError::KeyTooLarge(limit) => Self::KeyTooLarge(limit),
-            host::StorageError::ValueTooLarge(limit) => Self::ValueTooLarge(limit),
-            host::StorageError::QuotaExceeded(limit) => Self::QuotaExceeded(limit),
-            host::StorageError::TooMany(limit) => Self::TooMany(limit),
-            host::StorageError::TurnFull(limit) => Self::TurnFull(limit),
-            host::StorageError::BadRange => Self::BadRange,
-            host::StorageError::NotInARoom => Self::NotInARoom,
-        }
-    }
+/// The value of a key.
+fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StorageError> {
+    codec::decode(bytes).map_err(|error| of_value(key, error))
 }
 
 #[cfg(test)]

@@ -48,6 +48,12 @@ impl Probe {
                 room.storage().put("count", &count)?;
                 Response::text(count.to_string()).into()
             }
+            "/misread" => Response::text(room.storage().get::<String>(&query)?.unwrap_or_default()).into(),
+            "/json" => Response::json(&request.json::<Vec<u64>>()?)?.into(),
+            "/send-all" => {
+                let sent = room.broadcast(vec![b'x'; query.parse()?])?;
+                Response::text(sent.to_string()).into()
+            }
             path => return Err(Error::new(format!("unknown path {path:?}")).with_status(404)),
         })
     }

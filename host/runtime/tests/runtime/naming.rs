@@ -42,6 +42,7 @@ fn a_trap_is_told_with_the_partys_own_functions() {
 #[test]
 fn the_counter_is_small_with_its_names() {
     let short = shorten(&guest("counter")).expect("it is a component");
+    println!("the counter is {} bytes", short.len());
     assert!(short.len() < COUNTER_BYTES_MAX, "{} bytes; the limit is {COUNTER_BYTES_MAX}", short.len());
     let name = b"counter::Counter::add";
     assert!(short.windows(name.len()).any(|part| part == name));
