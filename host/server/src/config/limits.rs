@@ -101,6 +101,9 @@ pub(super) fn read(section: Option<Section<'_>>) -> Result<Limits, ConfigError> 
 }
 
 #[cfg(test)]
+mod page;
+
+#[cfg(test)]
 mod tests {
     use super::SETTINGS;
     use party_core::limits::Limits;
