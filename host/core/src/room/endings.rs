@@ -12,15 +12,17 @@ use crate::turn::{Changes, HoldsChange, Subject, Turn};
 
 impl Room {
     /// Takes a turn back, with how it ended.
-    pub fn end_turn(&mut self, turn: Box<Turn>, end: TurnEnd) {
-        let Turn { state, event_id, subject, now, changes, fault, .. } = *turn;
+    pub fn end_turn(&mut self, mut turn: Box<Turn>, end: TurnEnd) {
         assert!(self.state.is_none(), "one turn at a time");
-        self.state = Some(state);
+        self.state = Some(turn.state);
+        // The rest stays in its box: it is large, and moving it would cost as much as applying it.
+        let (event_id, subject, now) = (turn.event_id, turn.subject, turn.now);
+        let changes = &mut turn.changes;
         let durable = self.gate.durable();
         self.home().overlay.settle(durable);
-        let end = match fault {
+        let end = match &turn.fault {
             Some(fault) => TurnEnd::Dropped(DropCause::Storage(fault.to_string())),
-            None => self.check_pending(end, &changes),
+            None => self.check_pending(end, changes),
         };
         match end {
             TurnEnd::Dropped(cause) => {
@@ -46,12 +48,12 @@ impl Room {
     }
 
     /// What a dropped turn leaves behind: nothing.
-    fn show_planted_bugs(&mut self, changes: Changes) {
+    fn show_planted_bugs(&mut self, changes: &mut Changes) {
         if planted::is(PlantedBug::DroppedOutputSent) {
-            changes.outputs.into_iter().for_each(|output| self.output(output));
+            changes.outputs.drain(..).for_each(|output| self.output(output));
         }
         if planted::is(PlantedBug::DroppedAttachmentKept) {
-            for (connection, change) in changes.sessions {
+            for (connection, change) in std::mem::take(&mut changes.sessions) {
                 if let (Some(session), Some(attachment)) =
                     (self.home().sessions.get_mut(&connection), change.attachment)
                 {
@@ -67,7 +69,7 @@ impl Room {
         event_id: EventId,
         subject: Subject,
         ended: Option<Result<(), Failure>>,
-        mut changes: Changes,
+        changes: &mut Changes,
         now: Timestamp,
     ) {
         let alarm_before = self.home().alarm.record();
@@ -103,7 +105,7 @@ impl Room {
     }
 
     /// Applies everything but writes, settlements and the event's own end.
-    fn apply(&mut self, changes: Changes, now: Timestamp) -> Vec<Output> {
+    fn apply(&mut self, changes: &mut Changes, now: Timestamp) -> Vec<Output> {
         let hold_deadline_ms = self.config.limits.hold_deadline_ms;
         for (connection, change) in &changes.sessions {
             if change.rejected
@@ -114,7 +116,7 @@ impl Room {
             }
         }
         let state = self.home();
-        for (connection, change) in changes.sessions {
+        for (connection, change) in std::mem::take(&mut changes.sessions) {
             let Some(session) = state.sessions.get_mut(&connection) else { continue };
             if let Some(tags) = change.accepted_with {
                 session.accepted = true;
@@ -137,11 +139,11 @@ impl Room {
             state.alarm.set(alarm);
         }
         state.next_operation += changes.started_ids;
-        for (id, operation) in changes.started {
+        for (id, operation) in changes.started.drain(..) {
             state.operations.start(id, operation);
         }
-        for id in changes.cancelled {
-            state.operations.end(id);
+        for id in &changes.cancelled {
+            state.operations.end(*id);
         }
         if let Some(HoldsChange { count, begins }) = changes.holds {
             state.holds = count;
@@ -151,7 +153,7 @@ impl Room {
                 state.hold_until = now.after_ms(hold_deadline_ms);
             }
         }
-        changes.outputs
+        std::mem::take(&mut changes.outputs)
     }
 
     /// How long an event may take to settle, if that is bounded.

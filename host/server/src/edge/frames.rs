@@ -365,20 +365,28 @@ pub(crate) fn encode(message: &Message) -> Bytes {
         Message::Binary(_) => 0x82,
     };
     let payload = message.payload();
-    let mut wire = BytesMut::with_capacity(payload.len() + 10);
-    match payload.len() {
-        length @ 0..=125 => wire.extend_from_slice(&[opcode, length as u8]),
-        length @ 126..=0xffff => {
-            wire.extend_from_slice(&[opcode, 126]);
-            wire.extend_from_slice(&(length as u16).to_be_bytes());
+    let (mut head, length) = ([opcode; 10], payload.len());
+    let head = match length {
+        0..=125 => {
+            head[1] = length as u8;
+            &head[..2]
         }
-        length => {
-            wire.extend_from_slice(&[opcode, 127]);
-            wire.extend_from_slice(&(length as u64).to_be_bytes());
+        126..=0xffff => {
+            head[1] = 126;
+            head[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+            &head[..4]
         }
-    }
+        _ => {
+            head[1] = 127;
+            head[2..].copy_from_slice(&(length as u64).to_be_bytes());
+            &head[..]
+        }
+    };
+    // Of exactly this capacity: with any to spare, `Bytes` would need a second allocation.
+    let mut wire = Vec::with_capacity(head.len() + length);
+    wire.extend_from_slice(head);
     wire.extend_from_slice(payload);
-    wire.freeze()
+    wire.into()
 }
 
 #[cfg(test)]

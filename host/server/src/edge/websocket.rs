@@ -157,7 +157,8 @@ impl WebSocket {
         while let Some(outbound) = self.connection.next_outbound() {
             match (outbound, self.phase) {
                 (Outbound::Frame(outgoing), Phase::Open | Phase::Ending) => {
-                    self.out.push_message(outgoing.wire(encode), outgoing.message().len());
+                    let payload = outgoing.message().len();
+                    self.out.push_message(outgoing.wire(encode), payload);
                 }
                 (Outbound::Close(frame), Phase::Open) => self.close(frame),
                 // Whoever closes has said all.
