@@ -61,6 +61,7 @@ fn the_help_of_each_command_says_what_can_be_given_and_what_is_the_default() {
             "--host",
             "[default: 0.0.0.0]",
             "--port",
+            "0: any that is free",
             "default: `port` in party.toml, else 1999",
             "--data <DIR>",
             ".party/data",
@@ -120,6 +121,7 @@ fn a_value_that_means_nothing_is_told_with_its_bounds() {
     check_slip(&["serve", "--port"], &["a value is required", "--port"]);
     check_slip(&["serve", "--host", "localhost:80"], &["'localhost:80'", "--host", "give it with --port"]);
     check_slip(&["serve", "--host", "http://x"], &["'http://x'", "--host", "a name such as localhost"]);
+    check_slip(&["serve", "--port", "-1"], &["'-1'", "--port", "65535"]);
     check_slip(&["serve", "--workers", "0"], &["'0'", "1..=1024"]);
     check_slip(&["serve", "--drain", "soon"], &["'soon'", "--drain"]);
     check_slip(&["serve", "--drain", "86401"], &["'86401'", "86400"]);

@@ -75,8 +75,12 @@ fn a_place_that_cannot_be_written_is_told_and_nothing_is_left() -> Result<()> {
     fs::write(dir.path().join("file"), "mine")?;
     let ended = new_in(dir.path(), &["file/hello"])?;
     assert_eq!(ended.code, Some(1), "{}", ended.err);
-    assert!(ended.err.starts_with("error: file cannot be made\n  because: "), "{}", ended.err);
+    assert!(ended.err.starts_with("error: file/hello cannot be written\n  because: "), "{}", ended.err);
+    assert!(ended.err.contains("\nhint: give a place that this user can write"), "{}", ended.err);
     assert_eq!(names_in(dir.path()), ["file"]);
+    let ended = new_in(dir.path(), &["/proc/hello"])?;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.starts_with("error: /proc/hello cannot be written\n  because: "), "{}", ended.err);
     Ok(())
 }
 

@@ -62,7 +62,7 @@ fn a_path_that_leads_nowhere_is_told() -> Result<()> {
     check(dir.path(), &["nowhere.wasm"], 2, &["error: nowhere.wasm is not there"], "party-host build");
     check(dir.path(), &[], 2, &["error: . has no parties"], create);
     fs::write(dir.path().join("file"), "")?;
-    check(dir.path(), &["file"], 2, &["error: file: it is not a directory"], "party.toml");
+    check(dir.path(), &["file"], 2, &["error: file: it is not a directory"], "ends in .wasm");
     fs::create_dir(dir.path().join("empty.wasm"))?;
     check(dir.path(), &["empty.wasm"], 2, &["error: empty.wasm has no parties"], create);
     assert!(!dir.path().join(".party").exists(), "nothing is left behind");
@@ -83,9 +83,10 @@ fn a_party_toml_that_is_wrong_is_told_with_its_line() -> Result<()> {
         "2: unknown key \"limits.message_in_max\"",
         "did you mean \"message_in_bytes_max\"?",
     );
-    check_toml("port = \"80\"", "1: \"port\" must be an integer, not a string", "");
-    check_toml("port = 65536", "1: \"port\" is 65536; it must be between 1 and 65535", "");
-    check_toml("main = ", "1: ", "");
+    check_toml("port = \"80\"", "1: \"port\" must be an integer, not a string", "without quotes");
+    check_toml("port = 65536", "1: \"port\" is 65536; it must be between 1 and 65535", "leave it out");
+    check_toml("main = ", "1: ", "a text in double quotes");
+    check_toml("main = .", "1: ", "a text in double quotes");
     check_toml(
         "main = \"party.wasm\"\nmemory = \"durable\"",
         "2: \"memory\" cannot be \"durable\" yet",

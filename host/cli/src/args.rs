@@ -22,8 +22,8 @@ A first minute:
 Logs: PARTY_LOG=debug (or off, error, warn, info, trace) says how much is told; PARTY_LOG=guest=debug,party_node=off
 does so for what parties log and for parts of the host, and leaves the rest at info.
 
-Exit codes: 0 all went well; 1 a failure; 2 what was given cannot be used (a flag, a path, party.toml, a component);
-130 stopped at once by a second Ctrl-C.";
+Exit codes: 0 all went well; 1 something failed (a build, a port in use, a directory that cannot be written); 2 what was
+given cannot be used (a flag, a path, party.toml, a component); 130 stopped at once by a second Ctrl-C.";
 
 const AFTER_NEW: &str = "\
 Writes src/lib.rs (what happens in a room), public/ (its page), party.toml (how it is served) and the SDK:
@@ -120,16 +120,16 @@ pub(crate) struct Dev {
 
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// The port to listen on (default: `port` in party.toml, else 1999)
-    #[arg(long)]
+    /// The port to listen on; 0: any that is free (default: `port` in party.toml, else 1999)
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) port: Option<u16>,
     /// Where rooms are kept (default: .party/data in the project). One host at a time can use it
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Worker threads (default: one per processor)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
     /// How long clients are given when the host stops, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub(crate) drain: u64,
 }

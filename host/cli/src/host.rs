@@ -168,7 +168,7 @@ fn party_of(
 }
 
 /// At most one byte more than a component may have, which is enough to refuse it.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

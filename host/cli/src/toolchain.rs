@@ -14,7 +14,7 @@ use party_runtime::load::COMPONENT_BYTES_MAX;
 use party_runtime::names::shorten;
 use serde::Deserialize;
 
-use crate::problem::failure;
+use crate::problem::{failure, usage};
 
 /// What parties are compiled for.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
@@ -96,7 +96,10 @@ pub(crate) fn build(dir: &Path) -> Result<PathBuf> {
         .output()
         .map_err(|error| no_tool("cargo", &error))?;
     if !output.status.success() {
-        anyhow::bail!("cargo could not build {} ({})", manifest.display(), output.status);
+        return Err(failure(
+            format!("cargo could not build {} ({})", manifest.display(), output.status),
+            "cargo says above what is wrong; nothing else was changed",
+        ));
     }
     let stdout = String::from_utf8(output.stdout).context("cargo's messages are not UTF-8")?;
     let component = stdout
@@ -106,9 +109,9 @@ pub(crate) fn build(dir: &Path) -> Result<PathBuf> {
         .flat_map(|message| message.filenames)
         .find(|file| file.extension().is_some_and(|extension| extension == "wasm"));
     let component = component.ok_or_else(|| {
-        failure(
+        usage(
             format!("{} was built, but made no component", manifest.display()),
-            "Cargo.toml needs:\n[lib]\ncrate-type = [\"cdylib\"]",
+            "a party is a library: write `crate-type = [\"cdylib\"]` below [lib] in its Cargo.toml",
         )
     })?;
     finish(&component)

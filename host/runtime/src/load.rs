@@ -147,6 +147,12 @@ impl LoadError {
     }
 }
 
+/// Whether these bytes are a component that implements the contract. Takes milliseconds; what only compiling and
+/// starting it can find is left to [`Engine::load`].
+pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), LoadError> {
+    checks::check(bytes, limits)
+}
+
 fn listed(names: &[String]) -> String {
     if names.is_empty() { "nothing".into() } else { names.join(", ") }
 }

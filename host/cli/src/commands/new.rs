@@ -11,7 +11,7 @@ use include_dir::{Dir, include_dir};
 use party_core::address::check_name;
 
 use crate::args::New;
-use crate::problem::usage;
+use crate::problem::{usage, with_hint};
 
 static TEMPLATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/template");
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/rust");
@@ -40,12 +40,17 @@ pub(crate) fn run(new: &New) -> Result<()> {
     let sdk = new.sdk.as_deref().map(find_sdk).transpose()?;
     let parent = new.path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+    let unwritable = || {
+        let message = format!("{} cannot be written", new.path.display());
+        with_hint(&message, "give a place that this user can write, for example: party-host new ~/hello")
+    };
+    fs::create_dir_all(parent).with_context(unwritable)?;
     // Everything is written beside its place and moved there at the end, so that nothing is left half written.
     let draft = parent.join(format!(".{name}.{}", std::process::id()));
-    let written = write_project(&draft, &name, sdk.as_deref())
-        .and_then(|()| fs::rename(&draft, &new.path).context("the new project cannot be moved to its place"));
+    let written =
+        write_project(&draft, &name, sdk.as_deref()).and_then(|()| Ok(fs::rename(&draft, &new.path)?));
     if let Err(error) = written {
+        let error = error.context(unwritable());
         // What was written so far is of no use; that it cannot be removed changes nothing about the error.
         let _ = fs::remove_dir_all(&draft);
         return Err(error);
@@ -104,14 +109,14 @@ fn write_project(draft: &Path, name: &str, sdk: Option<&Path>) -> Result<()> {
 }
 
 fn write_tree(tree: &Dir<'_>, to: &Path, edit: &dyn Fn(String) -> String) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
+    fs::create_dir_all(to)?;
     for file in tree.files() {
         let name = file.path().file_name().context("a file has a name")?.to_string_lossy();
         // Cargo and git would read these inside our own repository, so there they have other names.
         let name = name.replace(".template", "").replace("dot-", ".");
         let path: PathBuf = to.join(name);
         let text = file.contents_utf8().context("the template is text")?.to_owned();
-        fs::write(&path, edit(text)).with_context(|| format!("{} cannot be written", path.display()))?;
+        fs::write(&path, edit(text))?;
     }
     for dir in tree.dirs() {
         let name = dir.path().file_name().context("a directory has a name")?;

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// A project that cannot be served as it is configured.
 ///
-/// Prints as `party.toml:3: unknown key "prot"`, followed by a `hint:` line where there is something to do.
+/// Prints as `party.toml:3: unknown key "prot"`, followed by a `hint:` line that says what to do.
 #[derive(Debug)]
 pub struct ConfigError {
     /// The file, or the directory, that it is about.
@@ -120,23 +120,32 @@ pub enum Problem {
 
 impl Problem {
     /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Problem::Unreadable(_) | Problem::Syntax { .. } => return None,
+    pub fn hint(&self) -> String {
+        match self {
+            Problem::Unreadable(_) => "it must be a file of UTF-8 text that this user can read".into(),
+            Problem::Syntax { .. } => "a value is a number, true, false, or a text in double quotes".into(),
             Problem::NotADirectory => {
-                "give the directory of a project, the one that holds its party.toml".into()
+                "give the directory of a project, or a component: a file that ends in .wasm".into()
             }
             Problem::TooLarge { .. } => "a party.toml says how a project is served, and nothing else".into(),
             Problem::UnknownKey { nearest: Some(nearest), .. } => format!("did you mean {nearest:?}?"),
             Problem::UnknownKey { nearest: None, known, .. } => format!("known here: {}", known.join(", ")),
             Problem::WrongType { expected, .. } => match *expected {
                 "a string" => "write it in double quotes".into(),
-                _ => return None,
+                "an integer" => "write it in digits, without quotes".into(),
+                "true or false" => "write one of them, without quotes".into(),
+                _ => "write it as [section], with its keys on lines of their own".into(),
             },
-            Problem::OutOfBounds { .. } => return None,
+            Problem::OutOfBounds { key, .. } if key.starts_with("limits.") => {
+                "docs/limits.md says what it bounds; leave it out for the default".into()
+            }
+            Problem::OutOfBounds { .. } => "leave it out for the default".into(),
             Problem::BadName(_) => "the name stands in URLs, as in /parties/chat/my-room".into(),
             Problem::ReservedParty => "write main = \"path\" at the top of the file instead".into(),
-            Problem::BadMemory { .. } => "leave it out for what this version can do".into(),
+            Problem::BadMemory { .. } => {
+                "write \"hibernate\", which is the default, or \"volatile\"; \"durable\" is not there yet"
+                    .into()
+            }
             Problem::NotDurableYet => {
                 "leave it out, or write \"hibernate\"; keep in storage what kill -9 must not take".into()
             }
@@ -146,8 +155,7 @@ impl Problem {
             }
             Problem::NoAssets { .. } => "it is taken from the directory of the party.toml on".into(),
             Problem::MissingKey { section, key } => format!("write {key} = … below [{section}]"),
-        };
-        Some(hint)
+        }
     }
 }
 
@@ -157,11 +165,7 @@ impl fmt::Display for ConfigError {
         if let Some(line) = self.line {
             write!(f, "{line}:")?;
         }
-        write!(f, " {}", self.problem)?;
-        match self.problem.hint() {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
-        }
+        write!(f, " {}\nhint: {}", self.problem, self.problem.hint())
     }
 }
 

@@ -90,37 +90,53 @@ fn the_first_unknown_key_of_the_file_is_told() {
 
 #[test]
 fn a_wrong_type_says_what_was_expected() {
-    check_error("port = \"1999\"", "party.toml:1: \"port\" must be an integer, not a string");
+    check_error(
+        "port = \"1999\"",
+        "party.toml:1: \"port\" must be an integer, not a string\nhint: write it in digits, without quotes",
+    );
     check_error(
         "name = 5",
         "party.toml:1: \"name\" must be a string, not an integer\nhint: write it in double quotes",
     );
-    check_error("serve = \"public\"", "party.toml:1: \"serve\" must be a table, not a string");
+    check_error(
+        "serve = \"public\"",
+        "party.toml:1: \"serve\" must be a table, not a string\nhint: write it as [section], with its keys on lines of their own",
+    );
     check_error(
         "[vars]\nDEBUG = true",
         "party.toml:2: \"vars.DEBUG\" must be a string, not true or false\nhint: write it in double quotes",
     );
     check_error(
         "[serve]\npath = \"public\"\nsinglePageApp = 1.5",
-        "party.toml:3: \"serve.singlePageApp\" must be true or false, not a float",
+        "party.toml:3: \"serve.singlePageApp\" must be true or false, not a float\n\
+         hint: write one of them, without quotes",
     );
 }
 
 #[test]
 fn a_number_beyond_its_bounds_is_refused_with_both() {
-    check_error("port = 65536", "party.toml:1: \"port\" is 65536; it must be between 1 and 65535");
-    check_error("port = 0", "party.toml:1: \"port\" is 0; it must be between 1 and 65535");
+    check_error(
+        "port = 65536",
+        "party.toml:1: \"port\" is 65536; it must be between 1 and 65535\nhint: leave it out for the default",
+    );
+    check_error(
+        "port = 0",
+        "party.toml:1: \"port\" is 0; it must be between 1 and 65535\nhint: leave it out for the default",
+    );
     check_error(
         "limits.message_in_bytes_max = 33554433",
-        "party.toml:1: \"limits.message_in_bytes_max\" is 33554433; it must be between 1 and 33554432",
+        "party.toml:1: \"limits.message_in_bytes_max\" is 33554433; it must be between 1 and 33554432\n\
+         hint: docs/limits.md says what it bounds; leave it out for the default",
     );
     check_error(
         "limits.tags_max = -1",
-        "party.toml:1: \"limits.tags_max\" is -1; it must be between 0 and 1000",
+        "party.toml:1: \"limits.tags_max\" is -1; it must be between 0 and 1000\n\
+         hint: docs/limits.md says what it bounds; leave it out for the default",
     );
     check_error(
         "limits.tags_max = 99999999999999999999999999",
-        "party.toml:1: \"limits.tags_max\" is 99999999999999999999999999; it must be between 0 and 1000",
+        "party.toml:1: \"limits.tags_max\" is 99999999999999999999999999; it must be between 0 and 1000\n\
+         hint: docs/limits.md says what it bounds; leave it out for the default",
     );
 }
 
@@ -134,7 +150,7 @@ fn memory_that_is_not_there_yet_is_refused_with_the_reason() {
     check_error(
         "memory = \"forever\"",
         "party.toml:1: \"memory\" is \"forever\"; it must be \"volatile\", \"hibernate\" or \"durable\"\n\
-         hint: leave it out for what this version can do",
+         hint: write \"hibernate\", which is the default, or \"volatile\"; \"durable\" is not there yet",
     );
 }
 
@@ -209,7 +225,10 @@ fn a_file_that_is_too_large_or_not_text_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join(FILE_NAME), [0xff, 0xfe]).unwrap();
     let error = ProjectConfig::load(directory.path()).unwrap_err();
-    assert!(error.to_string().ends_with("it cannot be read"), "{error}");
+    assert!(
+        error.to_string().contains("it cannot be read\nhint: it must be a file of UTF-8 text"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -217,7 +236,7 @@ fn a_project_that_is_no_directory_is_refused() {
     let error = ProjectConfig::load(Path::new("/dev/null")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "/dev/null: it is not a directory\nhint: give the directory of a project, the one that holds its party.toml"
+        "/dev/null: it is not a directory\nhint: give the directory of a project, or a component: a file that ends in .wasm"
     );
     assert!(ProjectConfig::load(Path::new("/nowhere/at/all")).is_err());
 }
