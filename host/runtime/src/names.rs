@@ -8,6 +8,8 @@
 //! What must hold: nothing but names changes, so the result does what the component does; the same component gives
 //! the same bytes every time, because their digest is what rooms that sleep are kept with.
 
+use std::fmt::{self, Write};
+
 use rustc_demangle::try_demangle;
 use thiserror::Error;
 use wasm_encoder::{Component, ComponentSectionId, NameMap, NameSection, RawSection};
@@ -18,6 +20,8 @@ use crate::config::wasm_features;
 /// The longest name that is kept, in bytes. Longer ones are of generic types inside each other, and begin with what
 /// matters.
 const NAME_BYTES_MAX: usize = 80;
+/// How much of a name is read, in bytes: a few hundred can stand for a million, where types refer to each other.
+const NAME_READ_BYTES_MAX: usize = 1_024;
 /// The section that holds names of a component's own parts.
 const COMPONENT_NAMES: &str = "component-name";
 /// How the exports of the contract begin: what follows is the handler.
@@ -104,11 +108,31 @@ fn function_names(custom: &CustomSectionReader<'_>) -> Result<Option<NameMap>, N
 /// with the last part of each path alone where types stand in angle brackets. What was made readable stays as it is.
 pub(crate) fn readable(name: &str) -> String {
     let mut name = match try_demangle(name) {
-        Ok(demangled) => without_paths_in_brackets(&format!("{demangled:#}")),
-        Err(_) => name.strip_prefix(GUEST).unwrap_or(name).to_owned(),
+        Ok(demangled) => without_paths_in_brackets(&beginning(format_args!("{demangled:#}"))),
+        Err(_) => beginning(format_args!("{}", name.strip_prefix(GUEST).unwrap_or(name))),
     };
     cut(&mut name, NAME_BYTES_MAX);
-    name
+    // It stands in a line of the log, and whoever wrote the component chose it.
+    if name.contains(char::is_control) { name.replace(char::is_control, "?") } else { name }
+}
+
+/// The beginning of what would be printed.
+fn beginning(text: fmt::Arguments<'_>) -> String {
+    let mut beginning = Beginning(String::new());
+    // An error is the bound: what came before it is what is wanted.
+    let _ = beginning.write_fmt(text);
+    beginning.0
+}
+
+/// Takes [`NAME_READ_BYTES_MAX`], then refuses, so that nothing more is made.
+struct Beginning(String);
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = text.floor_char_boundary(NAME_READ_BYTES_MAX - self.0.len());
+        self.0.push_str(&text[..end]);
+        if end < text.len() { Err(fmt::Error) } else { Ok(()) }
+    }
 }
 
 /// `<chat::Chat as party::Party>::on_message` becomes `<Chat as Party>::on_message`.
@@ -154,9 +178,13 @@ fn parser() -> Parser {
 
 #[cfg(test)]
 mod tests {
+    use rustc_demangle::try_demangle;
     use wasmparser::Validator;
 
-    use super::{NAME_BYTES_MAX, NamesError, cut, readable, shorten, without_paths_in_brackets};
+    use super::{
+        NAME_BYTES_MAX, NAME_READ_BYTES_MAX, NamesError, beginning, cut, readable, shorten,
+        without_paths_in_brackets,
+    };
 
     #[test]
     fn a_name_is_what_a_person_would_say() {
@@ -176,7 +204,41 @@ mod tests {
             assert_eq!(readable(name), expected, "{name}");
             assert_eq!(readable(expected), expected, "what was made readable stays as it is");
         }
-        assert!(readable(&"x".repeat(1_000)).len() <= NAME_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_hostile_name_costs_little_and_stays_one_line() {
+        assert!(readable(&"x".repeat(1_000_000)).len() <= NAME_BYTES_MAX);
+        assert_eq!(readable("a\n\x1b[1mERROR"), "a??[1mERROR");
+        // Each tuple holds the one before it twice: 20 of them are a million letters, and 60 would take for ever.
+        let mut hostile = String::from("_RIC1aTh");
+        let mut last = 5;
+        for _ in 0..60 {
+            let start = hostile.len() - 2;
+            let back = format!("B{}_", base_62(last));
+            hostile += &format!("T{back}{back}E");
+            last = start;
+        }
+        hostile += "EE";
+        let demangled = try_demangle(&hostile).expect("it is a name");
+        assert!(format!("{demangled:#}").len() > 500_000, "it stands for much more than it is");
+        assert!(beginning(format_args!("{demangled:#}")).len() <= NAME_READ_BYTES_MAX);
+        assert!(readable(&hostile).starts_with("a::<(u8"), "{}", readable(&hostile));
+    }
+
+    /// A reference to a place, as v0 names write it: 0 is `_`, 1 is `0_`; the caller adds the `_`.
+    fn base_62(place: usize) -> String {
+        const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let (mut left, mut digits) = (place - 1, Vec::new());
+        loop {
+            digits.push(DIGITS[left % 62]);
+            left /= 62;
+            if left == 0 {
+                break;
+            }
+        }
+        digits.reverse();
+        String::from_utf8(digits).expect("digits are ASCII")
     }
 
     #[test]
