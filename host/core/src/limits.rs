@@ -101,6 +101,10 @@ const MIB: u32 = 1 << 20;
 
 /// The largest `message_in_bytes_max` that may be set: 32 MiB, what workerd takes in 2026.
 pub const MESSAGE_IN_BYTES_CEILING: u32 = 32 * MIB;
+/// Messages, broadcasts and answers that one turn may give, each counted once: one to each of the most connections that a
+/// room may have. However small, each takes some 200 bytes of the host's memory until it has left, and a turn's are
+/// applied in one go.
+pub const TURN_OUTPUTS_MAX: usize = 32_768;
 /// The first pause before a failed alarm is tried again, in milliseconds; each further one is twice as long
 /// (Durable Objects).
 pub const ALARM_RETRY_FIRST_MS: u64 = 2_000;

@@ -55,6 +55,11 @@ impl OutputGate {
         self.held_bytes
     }
 
+    /// How many outputs wait.
+    pub fn held_outputs(&self) -> usize {
+        self.held.iter().map(|held| held.outputs.len()).sum()
+    }
+
     /// The number that the next commit will have.
     pub fn next_seq(&self) -> CommitSeq {
         self.issued.next()
@@ -125,7 +130,7 @@ mod tests {
         assert_eq!(gate.pass(send("second")), []);
         assert_eq!(gate.issue(), CommitSeq(9));
         assert_eq!(gate.pass(send("third")), []);
-        assert_eq!((gate.held_bytes(), gate.waiting_turns()), (16, 3));
+        assert_eq!((gate.held_bytes(), gate.held_outputs(), gate.waiting_turns()), (16, 3, 3));
         assert_eq!(gate.committed(CommitSeq(8)), [send("first"), send("second")].concat());
         assert_eq!((gate.held_bytes(), gate.waiting_turns()), (5, 1));
         assert_eq!(gate.committed(CommitSeq(9)), send("third"));

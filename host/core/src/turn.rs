@@ -20,7 +20,7 @@ use crate::address::RoomAddress;
 use crate::commit::KvChanges;
 use crate::event::{Event, Failure, LogLevel, LogLine, Output};
 use crate::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
-use crate::limits::Limits;
+use crate::limits::{Limits, TURN_OUTPUTS_MAX};
 use crate::operation::Operation;
 use crate::room::{RoomConfig, RoomState};
 use crate::storage::StorageReadError;
@@ -224,6 +224,9 @@ impl Turn {
     /// Counts bytes that leave with the turn. Whether they fit.
     pub(crate) fn spend_output(&mut self, sends: u64, bytes: u64) -> Result<(), u64> {
         let limits = &self.config.limits;
+        if self.changes.outputs.len() >= TURN_OUTPUTS_MAX {
+            return Err(TURN_OUTPUTS_MAX as u64);
+        }
         let sends = self.spent.sends + sends;
         if sends > u64::from(limits.turn_sends_max) {
             return Err(u64::from(limits.turn_sends_max));

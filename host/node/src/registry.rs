@@ -1,7 +1,7 @@
 //! The rooms that are awake on a worker, and the passages between each and the world.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use party_core::event::Output;
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, RequestId, Timestamp};
 use party_core::message::CloseFrame;
-use party_core::room::Room;
+use party_core::room::{Action, Room};
 use tokio::sync::oneshot;
 
 use crate::connection::{Decision, Link};
@@ -28,6 +28,8 @@ pub(crate) struct RoomEntry {
     requests: RefCell<HashMap<RequestId, oneshot::Sender<Response>>>,
     links: RefCell<Vec<Rc<Link>>>,
     starved: RefCell<Vec<Rc<Link>>>,
+    /// What the room has decided and nobody has carried out yet.
+    undone: RefCell<VecDeque<Action>>,
     /// Wakes the room's task.
     pub(crate) wake: Signal,
     /// The deadline that the worker's timers hold for it.
@@ -68,6 +70,7 @@ impl RoomEntry {
             requests: RefCell::default(),
             links: RefCell::default(),
             starved: RefCell::default(),
+            undone: RefCell::default(),
             wake: Signal::default(),
             deadline: Cell::new(None),
             ended: Cell::new(false),
@@ -120,6 +123,26 @@ impl RoomEntry {
             }
             !fed
         });
+    }
+
+    /// Whether something is still to be carried out.
+    pub(crate) fn has_undone(&self) -> bool {
+        !self.undone.borrow().is_empty()
+    }
+
+    /// What is to be carried out next.
+    pub(crate) fn next_undone(&self) -> Option<Action> {
+        self.undone.borrow_mut().pop_front()
+    }
+
+    /// Keeps what the room has decided, behind what was put off before.
+    pub(crate) fn put_off(&self, actions: Vec<Action>) {
+        let mut undone = self.undone.borrow_mut();
+        match undone.is_empty() {
+            // Taken over as it is: there may be a million.
+            true => *undone = actions.into(),
+            false => undone.extend(actions),
+        }
     }
 
     /// Links stand in order of id, because ids only grow.

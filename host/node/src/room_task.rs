@@ -17,6 +17,9 @@ use crate::registry::RoomEntry;
 use crate::row::Row;
 use crate::worker::Worker;
 
+/// How many of a room's decisions are carried out before the others of its thread have their turns: as many as take about
+/// as long as a turn. Only a turn that sends to many one by one has more.
+const ACTIONS_IN_A_ROW_MAX: usize = 512;
 /// Memory of an instance, in bytes, from which on it is given back on another thread: the kernel takes milliseconds for
 /// a hundred MiB.
 const LARGE_INSTANCE_BYTES: u64 = 4 << 20;
@@ -82,7 +85,7 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
     }
     if entry.commit_failed.get() {
         entry.core.borrow_mut().commit_failed();
-        carry(worker, entry);
+        carry_all(worker, entry);
         worker.end_failed_room(entry);
         return false;
     }
@@ -100,7 +103,7 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
         }
     }
     entry.core.borrow_mut().shut_down(&frame);
-    carry(worker, entry);
+    carry_all(worker, entry);
     if entry.core.borrow().uncommitted() == 0 {
         worker.end_room(entry);
         return false;
@@ -129,6 +132,10 @@ async fn dispose(instance: Option<Instance>) {
 }
 
 fn next(worker: &Worker, entry: &RoomEntry, row: &mut Row) -> Next {
+    if entry.has_undone() {
+        carry(worker, entry);
+        return Next::StepAside;
+    }
     let now = worker.now();
     let mut core = entry.core.borrow_mut();
     core.on_time(now);
@@ -226,16 +233,35 @@ fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: TurnEn
     carry(worker, entry);
 }
 
-/// Carries out what the room has decided, in order.
+/// Carries out what the room has decided, in order: all, or as much as the others of its thread can wait for. The rest is
+/// left to the room's task, which does nothing else before.
 pub(crate) fn carry(worker: &Worker, entry: &RoomEntry) {
     let actions = entry.core.borrow_mut().take_actions();
-    for action in actions {
-        match action {
-            Action::Commit(commit) => worker.commit(entry.number, commit),
-            Action::Output(output) => entry.perform(output),
-            Action::DropInstance => entry.drop_instance.set(true),
-            Action::Report(report) => log_report(worker, entry, report),
-        }
+    if actions.len() <= ACTIONS_IN_A_ROW_MAX && !entry.has_undone() {
+        return actions.into_iter().for_each(|action| carry_one(worker, entry, action));
+    }
+    entry.put_off(actions);
+    for _ in 0..ACTIONS_IN_A_ROW_MAX {
+        let Some(action) = entry.next_undone() else { return };
+        carry_one(worker, entry, action);
+    }
+    entry.wake.set();
+}
+
+/// Carries out all that the room has decided, because it ends.
+fn carry_all(worker: &Worker, entry: &RoomEntry) {
+    carry(worker, entry);
+    while let Some(action) = entry.next_undone() {
+        carry_one(worker, entry, action);
+    }
+}
+
+fn carry_one(worker: &Worker, entry: &RoomEntry, action: Action) {
+    match action {
+        Action::Commit(commit) => worker.commit(entry.number, commit),
+        Action::Output(output) => entry.perform(output),
+        Action::DropInstance => entry.drop_instance.set(true),
+        Action::Report(report) => log_report(worker, entry, report),
     }
 }
 

@@ -12,6 +12,7 @@ impl Probe {
         let (word, about) = text.split_once(' ').unwrap_or((text, ""));
         match word {
             "echo" => from.send(about)?,
+            "ignore" => {}
             "said" => from.send(self.said.to_string())?,
             "started" => from.send(format!("{:?}", self.started))?,
             "all" => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::event::{Event, Handlers, Output, StartReason};
 use crate::ids::{ConnectionId, Timestamp};
+use crate::limits::TURN_OUTPUTS_MAX;
 use crate::mailbox::Lane;
 use crate::message::CloseFrame;
 use crate::planted::{self, PlantedBug};
@@ -26,6 +27,7 @@ impl Room {
         if self.service != Service::Open
             || self.gate.waiting_turns() >= u64::from(limits.uncommitted_turns_max)
             || uncommitted_bytes >= limits.uncommitted_bytes_max
+            || self.gate.held_outputs() >= TURN_OUTPUTS_MAX
         {
             return None;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::event::{DropCause, TurnEnd};
-use party_core::limits::Limits;
+use party_core::limits::{Limits, TURN_OUTPUTS_MAX};
 use party_core::message::Message;
 use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 use party_runtime::load::LoadError;
@@ -178,7 +178,8 @@ fn a_flood_of_messages_stops_at_the_turn_s_bound() {
     block_on(async {
         let by_count = Limits { turn_sends_max: 1_000, ..small_limits() };
         let by_bytes = Limits { turn_output_bytes_max: 50_000, ..small_limits() };
-        for (limits, sends) in [(by_count, 1_000), (by_bytes, 500)] {
+        let by_neither = small_limits();
+        for (limits, sends) in [(by_count, 1_000), (by_bytes, 500), (by_neither, TURN_OUTPUTS_MAX)] {
             let mut room = TestRoom::with_limits(&guest, limits);
             let connection = room.connect().await;
             assert_eq!(room.end_of(connection, &"x".repeat(100)).await, TurnEnd::Done);
