@@ -5,16 +5,16 @@
 //! one commit, so that the two can never disagree. The memory itself is opaque here: the runtime reads and writes it.
 //! The bytes are drawn in `docs/checkpoint-format.md`.
 
-mod bytes;
-mod decode;
-mod encode;
+pub(crate) mod decode;
+pub(crate) mod encode;
 
 use std::collections::BTreeSet;
 
-use ::bytes::Bytes;
+use bytes::Bytes;
 use thiserror::Error;
 
 use crate::alarm::AlarmClock;
+use crate::codec::Malformed;
 use crate::commit::ComponentDigest;
 use crate::ids::{CommitSeq, EventId, Incarnation, OperationId, RequestId, Timestamp};
 use crate::operation::Operation;
@@ -70,15 +70,9 @@ pub enum CheckpointError {
         /// The version that they name.
         found: u16,
     },
-    /// They end too early, or go on after their end.
-    #[error("the checkpoint is cut short or has bytes left over")]
-    Length,
-    /// A field holds what it cannot.
-    #[error("the checkpoint's {field} is not possible")]
-    Field {
-        /// Which.
-        field: &'static str,
-    },
+    /// Something in them is wrong.
+    #[error("the checkpoint cannot be read: {0}")]
+    Malformed(#[from] Malformed),
 }
 
 impl Checkpoint {

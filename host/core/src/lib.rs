@@ -9,6 +9,7 @@
 pub mod address;
 pub mod alarm;
 pub mod checkpoint;
+pub mod codec;
 pub mod commit;
 pub mod event;
 pub mod http;

@@ -10,6 +10,7 @@ mod endings;
 mod intake;
 mod pending;
 mod restarts;
+mod restless;
 mod sleeping;
 mod time;
 mod turns;
@@ -30,6 +31,7 @@ use crate::planted::{self, PlantedBug};
 use crate::session::Sessions;
 use crate::storage::{Overlay, RoomStorage};
 use pending::PendingEvents;
+pub use restless::Restless;
 use sleeping::Memory;
 pub use sleeping::{Captured, Purpose};
 

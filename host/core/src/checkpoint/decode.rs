@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::bytes::Reader;
 use super::{Checkpoint, CheckpointError, FORMAT, MAGIC, SleepingEvent};
 use crate::alarm::AlarmClock;
+use crate::codec::{Malformed, Reader};
 use crate::commit::{Alarm, ComponentDigest};
 use crate::http::Header;
 use crate::ids::{CommitSeq, ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Timestamp};
@@ -15,9 +15,9 @@ use crate::operation::Operation;
 use crate::session::{ReadyState, Session, Sessions};
 use crate::turn::Subject;
 
-type Read<T> = Result<T, CheckpointError>;
+type Read<T> = Result<T, Malformed>;
 
-pub(super) fn decode(bytes: &Bytes) -> Read<Checkpoint> {
+pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
     let mut reader = Reader::new(bytes.clone());
     if reader.array().ok() != Some(MAGIC) {
         return Err(CheckpointError::NotACheckpoint);
@@ -41,7 +41,7 @@ pub(super) fn decode(bytes: &Bytes) -> Read<Checkpoint> {
     })?;
     let pending = reader.list("pending events", sleeping_event)?;
     if !pending.is_sorted_by(|one, next| one.id < next.id) {
-        return Err(CheckpointError::Field { field: "pending events" });
+        return Err(Malformed::Field { field: "pending events" }.into());
     }
     let requests = in_order(&mut reader, "requests", |reader| Ok((RequestId(id(reader, "request")?), ())))?;
     let sessions = in_order(&mut reader, "sessions", |reader| {
@@ -69,11 +69,11 @@ pub(super) fn decode(bytes: &Bytes) -> Read<Checkpoint> {
 
 fn id(reader: &mut Reader, field: &'static str) -> Read<u64> {
     let id = reader.number(field)?;
-    if id < ID_MAX { Ok(id) } else { Err(CheckpointError::Field { field }) }
+    if id < ID_MAX { Ok(id) } else { Err(Malformed::Field { field }) }
 }
 
 fn small(reader: &mut Reader, field: &'static str) -> Read<u32> {
-    u32::try_from(reader.number(field)?).map_err(|_| CheckpointError::Field { field })
+    u32::try_from(reader.number(field)?).map_err(|_| Malformed::Field { field })
 }
 
 /// Entries whose keys only grow.
@@ -84,7 +84,7 @@ fn in_order<K: Ord + Copy, V>(
 ) -> Read<BTreeMap<K, V>> {
     let list = reader.list(field, read)?;
     if !list.is_sorted_by(|(one, _), (next, _)| one < next) {
-        return Err(CheckpointError::Field { field });
+        return Err(Malformed::Field { field });
     }
     Ok(list.into_iter().collect())
 }
@@ -112,7 +112,7 @@ fn sleeping_event(reader: &mut Reader) -> Read<SleepingEvent> {
         6 => Subject::ResponseClosed,
         7 => Subject::Alarm,
         8 => Subject::Completed,
-        _ => return Err(CheckpointError::Field { field: "event's kind" }),
+        _ => return Err(Malformed::Field { field: "event's kind" }),
     };
     let deadline = reader.option("event's deadline", |reader| {
         Ok((Timestamp(reader.number("event's deadline")?), reader.number("event's bound")?))
@@ -136,17 +136,17 @@ fn session(reader: &mut Reader) -> Read<Session> {
         1 => ReadyState::Open,
         2 => ReadyState::Closing,
         3 => ReadyState::Closed,
-        _ => return Err(CheckpointError::Field { field: "connection's state" }),
+        _ => return Err(Malformed::Field { field: "connection's state" }),
     };
     let accepted = reader.flag("connection's acceptance")?;
     let upgraded = reader.flag("connection's upgrade")?;
     let connect_ended = reader.flag("connection's on-connect")?;
     let gone = reader.option("connection's end", |reader| {
         let code = u16::try_from(reader.number("close code")?);
-        let code = code.map_err(|_| CheckpointError::Field { field: "close code" })?;
+        let code = code.map_err(|_| Malformed::Field { field: "close code" })?;
         let reason = reader.text("close reason")?;
         if reason.len() > CLOSE_REASON_BYTES_MAX {
-            return Err(CheckpointError::Field { field: "close reason" });
+            return Err(Malformed::Field { field: "close reason" });
         }
         Ok((CloseFrame::new(code, reason), reader.flag("connection's end")?))
     })?;

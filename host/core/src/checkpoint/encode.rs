@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::bytes::Writer;
 use super::{Checkpoint, FORMAT, MAGIC, SleepingEvent};
 use crate::alarm::AlarmClock;
+use crate::codec::Writer;
 use crate::commit::Alarm;
 use crate::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
 use crate::operation::Operation;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Checkpoint, CheckpointError, FORMAT, SleepingEvent};
 use crate::alarm::AlarmClock;
+use crate::codec::Malformed;
 use crate::commit::{Alarm, ComponentDigest};
 use crate::event::NewConnection;
 use crate::http::Header;
@@ -114,7 +115,7 @@ fn every_cut_is_noticed() {
         assert!(Checkpoint::decode(&whole.slice(..end)).is_err(), "{end}");
     }
     let longer = Bytes::from([&whole[..], b"x"].concat());
-    assert_eq!(Checkpoint::decode(&longer), Err(CheckpointError::Length));
+    assert_eq!(Checkpoint::decode(&longer), Err(Malformed::Length.into()));
 }
 
 #[test]
@@ -148,5 +149,5 @@ fn a_count_is_not_believed_before_its_bytes_are_seen() {
     // After the fixed part: commit number, start, time, holds, hold's end, alarms; the rest says a billion operations.
     bytes.truncate(4 + 2 + 32 + 16);
     bytes.extend([1, 0, 0, 0, 0, 0, 0, 0x80, 0x94, 0xeb, 0xdc, 0x03]);
-    assert_eq!(Checkpoint::decode(&bytes.into()), Err(CheckpointError::Length));
+    assert_eq!(Checkpoint::decode(&bytes.into()), Err(Malformed::Length.into()));
 }

@@ -20,7 +20,7 @@ use crate::message::CloseFrame;
 use crate::operation::Operations;
 use crate::planted::{self, PlantedBug};
 use crate::room::pending::PendingEvents;
-use crate::room::{Action, Phase, Room, RoomConfig, Service};
+use crate::room::{Action, Phase, Room, RoomConfig};
 use crate::session::ReadyState;
 
 /// Where the guest's memory is.
@@ -72,16 +72,9 @@ impl Room {
         self.memory == Memory::Awake && self.may_save()
     }
 
-    /// Whether a checkpoint can be made now.
+    /// Whether a checkpoint can be made now; [`Room::restless`] says why not.
     pub fn may_save(&self) -> bool {
-        self.state.is_some()
-            && matches!(self.phase, Phase::Starting | Phase::Running)
-            && self.service == Service::Open
-            && !self.is_asleep()
-            && self.mailbox.is_empty()
-            && self.arriving.is_empty()
-            && self.drops.is_empty()
-            && self.gate.waiting_turns() == 0
+        self.restless().is_none()
     }
 
     /// The checkpoint of the room, with the image of its memory that was captured just now.
