@@ -6,6 +6,7 @@
 //! The bytes are drawn in `docs/checkpoint-format.md`.
 
 pub(crate) mod decode;
+pub mod elsewhere;
 pub(crate) mod encode;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use thiserror::Error;
 use crate::alarm::AlarmClock;
 use crate::codec::Malformed;
 use crate::commit::ComponentDigest;
+use crate::event::ResumeReason;
 use crate::ids::{CommitSeq, EventId, Incarnation, OperationId, RequestId, Timestamp};
 use crate::operation::Operation;
 use crate::session::Sessions;
@@ -46,6 +48,8 @@ pub struct Checkpoint {
     pub incarnation: Incarnation,
     /// What the runtime made of the guest's memory.
     pub image: Bytes,
+    /// The room has not been told yet that it goes on elsewhere.
+    pub(crate) resumes: Option<ResumeReason>,
     /// `on-start` has not settled.
     pub(crate) is_starting: bool,
     pub(crate) last_now: Timestamp,
@@ -94,10 +98,12 @@ impl Checkpoint {
 
     /// When the room next has something to do by itself, if ever, apart from its alarm.
     pub fn next_due(&self) -> Option<Timestamp> {
+        // Whoever goes on elsewhere is told at once what has become of its operations.
+        let told = (self.resumes.is_some() && !self.operations.is_empty()).then_some(self.last_now);
         let sleeps = self.operations.iter().map(|(_, Operation::Sleep { due })| *due);
         let deadlines = self.pending.iter().filter_map(|event| event.deadline.map(|(at, _)| at));
         let held = (self.holds > 0).then_some(self.hold_until);
-        sleeps.chain(deadlines).chain(held).min()
+        sleeps.chain(deadlines).chain(held).chain(told).min()
     }
 }
 

@@ -54,6 +54,15 @@ pub enum StartReason {
     FailedBefore,
 }
 
+/// Why a room finds itself somewhere else, with its memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResumeReason {
+    /// It is a copy of another room.
+    Forked,
+    /// It comes from a file.
+    Imported,
+}
+
 /// A client that wants to connect.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewConnection {
@@ -72,6 +81,8 @@ pub struct NewConnection {
 pub enum Outcome {
     /// The sleep is over.
     Slept,
+    /// It was under way where the room was before; the room begins it anew, if it still wants it.
+    Interrupted,
 }
 
 /// What the guest is called with.
@@ -79,6 +90,8 @@ pub enum Outcome {
 pub enum Event {
     /// The room starts.
     Start(StartReason),
+    /// The room goes on somewhere else; closes of its sessions and ends of its operations follow.
+    Resume(ResumeReason),
     /// A client wants to connect; its session is in the turn.
     Connect(ConnectionId),
     /// A message came.
@@ -102,6 +115,7 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Event::Start(_) => "on-start",
+            Event::Resume(_) => "on-resume",
             Event::Connect(_) => "on-connect",
             Event::Message(..) => "on-message",
             Event::Close(..) => "on-close",

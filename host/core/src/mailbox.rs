@@ -18,7 +18,7 @@ struct Spent {
 }
 
 /// Events that wait, oldest first. Completions wait in a lane of their own, because they pass while the room is
-/// held or starting.
+/// held or starting; so does the news that the room goes on elsewhere, which comes before everything.
 #[derive(Clone, Debug, Default)]
 pub struct Mailbox {
     events: VecDeque<(u64, Event)>,
@@ -70,7 +70,9 @@ impl Mailbox {
         let arrival = self.arrivals;
         self.arrivals += 1;
         match &event {
-            Event::Completed(..) => return self.completions.push_back((arrival, event)),
+            Event::Completed(..) | Event::Resume(_) => {
+                return self.completions.push_back((arrival, event));
+            }
             Event::Message(connection, message) => {
                 let spent = self.spent.entry(*connection).or_default();
                 spent.events += 1;
@@ -97,7 +99,7 @@ impl Mailbox {
 
     /// Takes the next event of a lane, by arrival.
     pub fn pop(&mut self, lane: Lane) -> Option<Event> {
-        if matches!(self.peek(lane)?, Event::Completed(..)) {
+        if matches!(self.peek(lane)?, Event::Completed(..) | Event::Resume(_)) {
             return self.completions.pop_front().map(|(_, event)| event);
         }
         let (_, event) = self.events.pop_front()?;
@@ -110,6 +112,7 @@ impl Mailbox {
             | Event::Error(..)
             | Event::ResponseClosed(_)
             | Event::Alarm
+            | Event::Resume(_)
             | Event::Completed(..) => {}
         }
         Some(event)

@@ -83,6 +83,11 @@ impl Operations {
         operations
     }
 
+    /// Those of a checkpoint that goes on elsewhere: none comes to its end by itself any more.
+    pub(crate) fn interrupted(open: Vec<(OperationId, Operation)>) -> Operations {
+        Operations { by_due: BTreeSet::new(), ..Operations::of(open) }
+    }
+
     /// All that are open, in order of id.
     pub(crate) fn all(&self) -> impl Iterator<Item = (OperationId, Operation)> + '_ {
         self.open.iter().map(|(id, operation)| (*id, *operation))

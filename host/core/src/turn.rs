@@ -89,6 +89,7 @@ pub struct Turn {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Subject {
     Start,
+    Resume,
     Connect(ConnectionId),
     Message(ConnectionId),
     Close(ConnectionId),
@@ -103,6 +104,7 @@ impl Subject {
     pub(crate) fn of(event: &Event) -> Subject {
         match event {
             Event::Start(_) => Subject::Start,
+            Event::Resume(_) => Subject::Resume,
             Event::Connect(connection) => Subject::Connect(*connection),
             Event::Message(connection, _) => Subject::Message(*connection),
             Event::Close(connection, ..) => Subject::Close(*connection),
@@ -117,6 +119,7 @@ impl Subject {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Subject::Start => "on-start",
+            Subject::Resume => "on-resume",
             Subject::Connect(_) => "on-connect",
             Subject::Message(_) => "on-message",
             Subject::Close(_) => "on-close",

@@ -3,7 +3,7 @@
 //! The turn is moved into the store for the time of the call and comes back in every case. Each turn has its own
 //! fuel and its own CPU time. An instance whose guest did not return is dead: its memory may be half changed.
 
-use party_core::event::{DropCause, Event, Handlers, Outcome, StartReason, TurnEnd};
+use party_core::event::{DropCause, Event, Handlers, Outcome, ResumeReason, StartReason, TurnEnd};
 use party_core::ids::EventId;
 use party_core::message::Message;
 use party_core::turn::Turn;
@@ -11,9 +11,11 @@ use wasmtime::{Result, Store};
 
 use crate::access::{Access, Accessors};
 use crate::bindings::RoomOnly;
-use crate::bindings::exports::party::server::guest::{Outcome as GuestOutcome, StartReason as GuestReason};
+use crate::bindings::exports::party::server::guest::{
+    Outcome as GuestOutcome, ResumeReason as GuestResumeReason, StartReason as GuestReason,
+};
 use crate::bindings::party::server::types::{
-    BodyParam, CloseFrameParam, Failure, MessageParam, Progress, RequestParam,
+    BodyParam, CloseFrameParam, Failure, MessageParam, OperationErrorParam, Progress, RequestParam,
 };
 use crate::capture::NotCapturable;
 use crate::component::Component;
@@ -138,6 +140,7 @@ async fn call(
     let guest = guest.party_server_guest();
     match event {
         Event::Start(reason) => guest.call_on_start(&mut store, id, start_reason(reason)).await,
+        Event::Resume(reason) => guest.call_on_resume(&mut store, id, resume_reason(reason)).await,
         Event::Connect(connection) => guest.call_on_connect(&mut store, id, connection.0).await,
         Event::Message(connection, message) => {
             let message = match &message {
@@ -165,6 +168,7 @@ async fn call(
         Event::Completed(operation, outcome) => {
             let outcome = match outcome {
                 Outcome::Slept => GuestOutcome::Slept,
+                Outcome::Interrupted => GuestOutcome::Failed(OperationErrorParam::Interrupted),
             };
             guest.call_on_completed(&mut store, id, operation.0, outcome).await
         }
@@ -176,5 +180,12 @@ fn start_reason(reason: StartReason) -> GuestReason {
         StartReason::New => GuestReason::New,
         StartReason::Lost => GuestReason::Lost,
         StartReason::FailedBefore => GuestReason::FailedBefore,
+    }
+}
+
+fn resume_reason(reason: ResumeReason) -> GuestResumeReason {
+    match reason {
+        ResumeReason::Forked => GuestResumeReason::Forked,
+        ResumeReason::Imported => GuestResumeReason::Imported,
     }
 }

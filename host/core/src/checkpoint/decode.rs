@@ -8,6 +8,7 @@ use super::{Checkpoint, CheckpointError, FORMAT, MAGIC, SleepingEvent};
 use crate::alarm::AlarmClock;
 use crate::codec::{Malformed, Reader};
 use crate::commit::{Alarm, ComponentDigest};
+use crate::event::ResumeReason;
 use crate::http::Header;
 use crate::ids::{CommitSeq, ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Timestamp};
 use crate::message::{CLOSE_REASON_BYTES_MAX, CloseFrame};
@@ -29,7 +30,14 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
     let component = ComponentDigest(reader.array()?);
     let incarnation = Incarnation(u128::from_le_bytes(reader.array()?));
     let seq = CommitSeq(reader.number("commit number")?);
-    let is_starting = reader.flag("start")?;
+    let start = reader.byte()?;
+    let resumes = match start >> 1 {
+        0 => None,
+        1 => Some(ResumeReason::Forked),
+        2 => Some(ResumeReason::Imported),
+        _ => return Err(Malformed::Field { field: "start" }.into()),
+    };
+    let is_starting = start & 1 == 1;
     let last_now = Timestamp(reader.number("time")?);
     let holds = small(&mut reader, "holds")?;
     let hold_until = Timestamp(reader.number("hold's end")?);
@@ -55,6 +63,7 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
         seq,
         incarnation,
         image,
+        resumes,
         is_starting,
         last_now,
         sessions: Sessions::from_iter(sessions),
@@ -112,6 +121,7 @@ fn sleeping_event(reader: &mut Reader) -> Read<SleepingEvent> {
         6 => Subject::ResponseClosed,
         7 => Subject::Alarm,
         8 => Subject::Completed,
+        9 => Subject::Resume,
         _ => return Err(Malformed::Field { field: "event's kind" }),
     };
     let deadline = reader.option("event's deadline", |reader| {

@@ -6,6 +6,7 @@ use super::{Checkpoint, FORMAT, MAGIC, SleepingEvent};
 use crate::alarm::AlarmClock;
 use crate::codec::Writer;
 use crate::commit::Alarm;
+use crate::event::ResumeReason;
 use crate::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
 use crate::operation::Operation;
 use crate::session::{ReadyState, Session};
@@ -18,7 +19,12 @@ pub(super) fn encode(checkpoint: &Checkpoint) -> Bytes {
     writer.raw(&checkpoint.component.0);
     writer.raw(&checkpoint.incarnation.0.to_le_bytes());
     writer.number(checkpoint.seq.0);
-    writer.byte(checkpoint.is_starting.into());
+    let resumes = match checkpoint.resumes {
+        None => 0,
+        Some(ResumeReason::Forked) => 2,
+        Some(ResumeReason::Imported) => 4,
+    };
+    writer.byte(resumes + u8::from(checkpoint.is_starting));
     writer.number(checkpoint.last_now.0);
     writer.number(checkpoint.holds.into());
     writer.number(checkpoint.hold_until.0);
@@ -68,6 +74,7 @@ fn sleeping_event(writer: &mut Writer, event: &SleepingEvent) {
         Subject::ResponseClosed => (6, None),
         Subject::Alarm => (7, None),
         Subject::Completed => (8, None),
+        Subject::Resume => (9, None),
     };
     writer.byte(kind);
     if let Some(id) = about {

@@ -59,6 +59,7 @@ fn full() -> Checkpoint {
         seq: CommitSeq(u64::MAX),
         incarnation: Incarnation(u128::MAX - 1),
         image: Bytes::from(vec![5; 300]),
+        resumes: None,
         is_starting: true,
         last_now: Timestamp(1_700_000_000_000),
         sessions,

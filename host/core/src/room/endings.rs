@@ -165,7 +165,11 @@ impl Room {
             Subject::Request(_) => Some(limits.request_deadline_ms),
             Subject::Alarm => Some(limits.alarm_deadline_ms),
             Subject::Close(_) => Some(limits.close_deadline_ms),
-            Subject::Message(_) | Subject::Error(_) | Subject::ResponseClosed | Subject::Completed => None,
+            Subject::Resume
+            | Subject::Message(_)
+            | Subject::Error(_)
+            | Subject::ResponseClosed
+            | Subject::Completed => None,
         }
     }
 
@@ -235,9 +239,11 @@ impl Room {
                 self.home().sessions.remove(&connection);
                 Vec::new()
             }
-            Subject::Message(_) | Subject::Error(_) | Subject::ResponseClosed | Subject::Completed => {
-                Vec::new()
-            }
+            Subject::Resume
+            | Subject::Message(_)
+            | Subject::Error(_)
+            | Subject::ResponseClosed
+            | Subject::Completed => Vec::new(),
         }
     }
 

@@ -69,6 +69,7 @@ impl Room {
                     self.home().sessions.remove(&connection);
                 }
                 Subject::Start
+                | Subject::Resume
                 | Subject::Message(_)
                 | Subject::Error(_)
                 | Subject::Request(_)
@@ -139,6 +140,7 @@ impl Room {
                 }
             }
             Event::Start(_)
+            | Event::Resume(_)
             | Event::Message(..)
             | Event::Error(..)
             | Event::ResponseClosed(_)

@@ -14,8 +14,8 @@ use bytes::Bytes;
 
 use crate::checkpoint::Checkpoint;
 use crate::commit::{CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint, RoomRecord};
-use crate::event::StartReason;
-use crate::ids::{CommitSeq, ConnectionId, RequestId, Timestamp};
+use crate::event::{Event, Outcome, StartReason};
+use crate::ids::{CommitSeq, ConnectionId, OperationId, RequestId, Timestamp};
 use crate::message::CloseFrame;
 use crate::operation::Operations;
 use crate::planted::{self, PlantedBug};
@@ -91,6 +91,7 @@ impl Room {
             seq,
             incarnation: state.incarnation,
             image,
+            resumes: None,
             is_starting,
             last_now: state.last_now,
             sessions: state.sessions.clone(),
@@ -217,11 +218,17 @@ impl Room {
         // Nobody waits for their handshakes any more.
         state.sessions.values_mut().for_each(|session| session.upgraded = true);
         state.requests = checkpoint.requests;
-        state.operations = Operations::of(checkpoint.operations);
+        state.operations = match checkpoint.resumes {
+            Some(_) => Operations::interrupted(checkpoint.operations),
+            None => Operations::of(checkpoint.operations),
+        };
         state.pending = PendingEvents::awake(&checkpoint.pending);
         state.alarm = checkpoint.alarm;
         state.holds = checkpoint.holds;
         state.hold_until = checkpoint.hold_until;
+        if let Some(reason) = checkpoint.resumes {
+            room.mailbox.push(Event::Resume(reason));
+        }
         if !planted::is(PlantedBug::GhostsKept) {
             for connection in sessions {
                 room.closed(connection, CloseFrame::lost(), false);
@@ -230,10 +237,21 @@ impl Room {
         for request in requests {
             room.request_gone(request);
         }
+        if checkpoint.resumes.is_some() {
+            room.interrupt_operations();
+        }
         // Ids that were given out since the checkpoint are known to nobody but the world outside; they are not used
         // again, also if this life ends before its first commit.
         room.commit(KvChanges::default(), None);
         Some(room)
+    }
+
+    /// What was under way where the room was before has ended with that.
+    fn interrupt_operations(&mut self) {
+        let open: Vec<OperationId> = self.home().operations.all().map(|(id, _)| id).collect();
+        for id in open {
+            self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
+        }
     }
 
     /// A room whose memory was kept and is of no use any more.

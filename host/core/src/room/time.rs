@@ -110,6 +110,7 @@ impl Room {
                     self.output(Output::Respond(request, Response::text(504, text)));
                 }
                 Subject::Connect(_)
+                | Subject::Resume
                 | Subject::Alarm
                 | Subject::Message(_)
                 | Subject::Close(_)

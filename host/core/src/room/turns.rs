@@ -90,6 +90,8 @@ impl Room {
                 Event::ResponseClosed(request) => state.requests.contains(request),
                 Event::Alarm => state.alarm.due().is_some_and(|at| at <= now),
                 Event::Completed(operation, _) => state.operations.contains(*operation),
+                // The memory that it was about is lost.
+                Event::Resume(_) => false,
             };
             if is_about_something {
                 return;
@@ -106,6 +108,7 @@ impl Room {
                     | Event::Error(..)
                     | Event::Request(..)
                     | Event::ResponseClosed(_)
+                    | Event::Resume(_)
                     | Event::Completed(..),
                 )
                 | None => {}
@@ -129,6 +132,7 @@ impl Room {
         let handlers = self.config.handlers;
         match event {
             Event::Start(_) => Some(event),
+            Event::Resume(_) => handlers.has(Handlers::ON_RESUME).then_some(event),
             Event::Connect(connection) => {
                 self.admit_connection(connection)?;
                 if handlers.has(Handlers::ON_CONNECT) {

@@ -39,6 +39,7 @@ impl Guest<'_> {
             }
             Event::Completed(..) => self.go_on(),
             Event::Start(_)
+            | Event::Resume(_)
             | Event::Message(..)
             | Event::Close(..)
             | Event::Error(..)

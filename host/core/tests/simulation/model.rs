@@ -266,7 +266,7 @@ impl Model {
                 Event::ResponseClosed(id) => self.state.requests.contains(id),
                 Event::Alarm => self.is_alarm_due(now),
                 Event::Completed(id, _) => self.state.sleeps.contains_key(id),
-                Event::Request(..) | Event::Start(_) => true,
+                Event::Request(..) | Event::Start(_) | Event::Resume(_) => true,
             };
             if is_real {
                 return;
@@ -353,7 +353,7 @@ impl Model {
                 let was_open = state.sleeps.remove(id).is_some();
                 (was_open && handlers.has(Handlers::ON_COMPLETED)).then_some(event)
             }
-            Event::Start(_) => unreachable!("no start waits"),
+            Event::Start(_) | Event::Resume(_) => unreachable!("neither waits here"),
         }
     }
 

@@ -263,6 +263,7 @@ impl World {
                 assert!(turn.now() >= *due, "sleep {id} is due at {due} and came at {}", turn.now());
             }
             Event::Start(_)
+            | Event::Resume(_)
             | Event::Connect(_)
             | Event::Close(..)
             | Event::Error(..)

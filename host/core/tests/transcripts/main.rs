@@ -7,6 +7,7 @@ mod connecting;
 mod disk;
 mod dropping;
 mod ending;
+mod forking;
 mod gate;
 mod guest;
 mod handlers;

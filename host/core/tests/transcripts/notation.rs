@@ -11,6 +11,7 @@
 //! turn send a hi; pending e  the next turn, what the guest does in it, and how it ends (`done`, if unsaid)
 //! committed                  the oldest commit under way is durable     commit failed    it is not
 //! restart                    another room is made from what is durable  shut down        the room ends
+//! fork                       another room is made from what is durable, as a copy
 //! disk broken                reads fail, until `disk mended`
 //! sleep m    keep m          the memory, here called m, is captured and saved, so that the room sleeps, or goes on
 //! wake    wake failed        the memory of a room that sleeps is restored, and shown; or is lost
@@ -27,7 +28,7 @@ use bytes::Bytes;
 use party_core::address::RoomAddress;
 use party_core::checkpoint::Checkpoint;
 use party_core::commit::{CheckpointBytes, ComponentDigest, RoomCommit};
-use party_core::event::{Handlers, NewConnection, TurnEnd};
+use party_core::event::{Handlers, NewConnection, ResumeReason, TurnEnd};
 use party_core::http::Request;
 use party_core::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
 use party_core::limits::Limits;
@@ -133,6 +134,16 @@ impl Stage {
         Room::restored(Arc::clone(&config), record, checkpoint).unwrap_or_else(|| Room::lost(config, record))
     }
 
+    /// What is durable becomes that of a copy.
+    fn fork(&mut self) {
+        let mut durable = self.disk.durable();
+        let bytes = durable.checkpoint.as_ref().expect("a room that is forked has a checkpoint");
+        let checkpoint = Checkpoint::decode(bytes).expect("it was encoded");
+        let seq = checkpoint.seq;
+        let copy = checkpoint.elsewhere(ResumeReason::Forked, Incarnation(7), seq).expect("it is fit");
+        durable.checkpoint = Some(copy.encode());
+    }
+
     fn room(&mut self) -> &mut Room {
         if self.room.is_none() {
             self.room = Some(self.make_room());
@@ -153,8 +164,11 @@ impl Stage {
             }
             "turn" => self.turn(rest),
             "disk" => self.disk.durable().is_broken = rest == "broken",
-            "restart" => {
+            "restart" | "fork" => {
                 self.commits.clear();
+                if verb == "fork" {
+                    self.fork();
+                }
                 self.room = Some(self.make_room());
             }
             "connect" | "message" | "broken" | "closed" | "lost" | "request" | "gone" => {
@@ -337,6 +351,7 @@ fn handlers(names: &str) -> Handlers {
     names.split_whitespace().fold(Handlers::default(), |handlers, name| {
         handlers.with(match name {
             "start" => Handlers::ON_START,
+            "resume" => Handlers::ON_RESUME,
             "connect" => Handlers::ON_CONNECT,
             "message" => Handlers::ON_MESSAGE,
             "close" => Handlers::ON_CLOSE,

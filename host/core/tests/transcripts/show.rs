@@ -16,6 +16,7 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
     let name = event.name();
     match event {
         Event::Start(reason) => format!("{name} {reason:?}"),
+        Event::Resume(reason) => format!("{name} {reason:?}"),
         Event::Connect(id) => format!("{name} {}", connection(*id, names)),
         Event::Message(id, sent) => format!("{name} {} {}", connection(*id, names), message(sent)),
         Event::Close(id, frame, was_clean) => {
@@ -29,6 +30,9 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
         Event::ResponseClosed(id) => format!("{name} {}", request_name(*id, names)),
         Event::Alarm => name.into(),
         Event::Completed(id, Outcome::Slept) => format!("{name} {}", operation(*id, names)),
+        Event::Completed(id, Outcome::Interrupted) => {
+            format!("{name} {} interrupted", operation(*id, names))
+        }
     }
 }
 

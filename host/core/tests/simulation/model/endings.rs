@@ -92,7 +92,11 @@ impl Model {
                 Err(_) => self.fail_alarm(now),
             },
             Event::Close(id, ..) => drop(self.state.sessions.remove(id)),
-            Event::Message(..) | Event::Error(..) | Event::ResponseClosed(_) | Event::Completed(..) => {}
+            Event::Resume(_)
+            | Event::Message(..)
+            | Event::Error(..)
+            | Event::ResponseClosed(_)
+            | Event::Completed(..) => {}
         }
         Vec::new()
     }
@@ -174,6 +178,7 @@ impl Model {
                 Event::Alarm => self.fail_alarm(now),
                 Event::Close(id, ..) => drop(self.state.sessions.remove(id)),
                 Event::Start(_)
+                | Event::Resume(_)
                 | Event::Message(..)
                 | Event::Error(..)
                 | Event::Request(..)
@@ -236,6 +241,7 @@ impl Model {
             }
             Some(
                 Event::Start(_)
+                | Event::Resume(_)
                 | Event::Message(..)
                 | Event::Error(..)
                 | Event::ResponseClosed(_)

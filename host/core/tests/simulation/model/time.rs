@@ -131,7 +131,11 @@ impl Model {
             Event::Request(..) => Some(self.limits.request_deadline_ms),
             Event::Alarm => Some(self.limits.alarm_deadline_ms),
             Event::Close(..) => Some(self.limits.close_deadline_ms),
-            Event::Message(..) | Event::Error(..) | Event::ResponseClosed(_) | Event::Completed(..) => None,
+            Event::Resume(_)
+            | Event::Message(..)
+            | Event::Error(..)
+            | Event::ResponseClosed(_)
+            | Event::Completed(..) => None,
         }
     }
 
