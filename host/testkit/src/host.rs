@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 /// The tasks of the host. Replaced by a crash: what the old ones held is gone.
 #[derive(Default)]
@@ -20,6 +20,11 @@ impl Host {
     /// Lets the host run until something is ready.
     pub(crate) async fn during<T>(&self, what: impl Future<Output = T>) -> T {
         self.tasks().run_until(what).await
+    }
+
+    /// Starts a task beside the host's.
+    pub(crate) fn spawn<T: 'static>(&self, task: impl Future<Output = T> + 'static) -> JoinHandle<T> {
+        self.tasks().spawn_local(task)
     }
 
     /// Lets the host run until it has nothing to do but to wait for its clock or its clients.

@@ -1,5 +1,7 @@
 //! A host in a test.
 
+mod lives;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +33,8 @@ use crate::client::Client;
 use crate::clock::VirtualClock;
 use crate::host::Host;
 
+/// The project of all worlds.
+const PROJECT: &str = "world";
 /// Rooms awake at once in a world.
 const ROOMS_AWAKE_MAX: u32 = 200;
 /// Bytes that an in-memory socket holds on the way, in each direction: as much as a small kernel buffer.
@@ -223,7 +227,7 @@ impl World {
             vars: Arc::clone(&self.vars),
         };
         let parts = NodeParts {
-            project: "world".into(),
+            project: PROJECT.into(),
             parties: self.components.iter().map(party).collect(),
             store: Arc::clone(&self.store),
             clock: Arc::new(self.clock.clone()),
@@ -251,11 +255,6 @@ impl World {
         self.host.settle().await;
     }
 
-    /// How many rooms are awake: the others sleep, or are not.
-    pub fn rooms_awake(&self) -> usize {
-        self.running.borrow().as_ref().map_or(0, |(node, _)| node.rooms_awake())
-    }
-
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -271,24 +270,6 @@ impl World {
         }
         self.clock.set(until);
         self.settle().await;
-    }
-
-    /// The host dies at once, as by `kill -9`, and starts again. Only what was durable is left.
-    pub async fn crash(&self) -> Result<()> {
-        *self.running.borrow_mut() = None;
-        self.host.crash();
-        self.start_host().await
-    }
-
-    /// The host stops gracefully and starts again.
-    pub async fn restart_host(&self) -> Result<()> {
-        let (node, server) = self.running.borrow_mut().take().context("the host runs")?;
-        self.host.during(node.end()).await;
-        self.settle().await;
-        self.host.during(server.drain(self.clock.now())).await;
-        drop((node, server));
-        self.host.crash();
-        self.start_host().await
     }
 
     /// A new in-memory connection to the server.
@@ -347,7 +328,7 @@ impl World {
         let (mut sender, connection) =
             self.host.during(hyper::client::conn::http1::handshake(stream)).await?;
         // The client's half of the connection is a task of the test's side, driven while the host is.
-        let connection = self.host.during(async { tokio::task::spawn_local(connection) }).await;
+        let connection = self.host.spawn(connection);
         let request = hyper::Request::builder()
             .method(method)
             .uri(path)

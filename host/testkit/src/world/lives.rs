@@ -1,0 +1,72 @@
+//! The lives of a host and of its rooms, as a test tells them: who is awake, sleep now, stop and start, crash.
+
+use anyhow::{Context, Result, ensure};
+use party_core::address::RoomAddress;
+use party_node::bedtime::Bedtime;
+use party_node::clock::Clock;
+use party_node::node::Node;
+
+use crate::world::{PROJECT, World};
+
+impl World {
+    /// How many rooms are awake: the others sleep, or are not.
+    pub fn rooms_awake(&self) -> usize {
+        self.running.borrow().as_ref().map_or(0, |(node, _)| node.rooms_awake())
+    }
+
+    /// Whether a room is awake: `main/lobby`.
+    pub async fn is_awake(&self, room: &str) -> Result<bool> {
+        let (node, address) = (self.node(), address(room)?);
+        Ok(self.host.during(node.is_awake(&address)).await)
+    }
+
+    /// Lets a room sleep now, without waiting until it has had nothing to do for a while; done when it sleeps, or has
+    /// left nothing that could. An error says what keeps it awake.
+    pub async fn hibernate(&self, room: &str) -> Result<()> {
+        let (node, address) = (self.node(), address(room)?);
+        let stays = || format!("{room} stays awake");
+        self.settle().await;
+        let told = self.host.during(node.hibernate(&address)).await.with_context(stays)?;
+        if told == Bedtime::Soon {
+            self.settle().await;
+            // Nothing is left of a room that was as new.
+            if self.is_awake(room).await? {
+                let told = self.host.during(node.hibernate(&address)).await.with_context(stays)?;
+                ensure!(
+                    told == Bedtime::Sleeps,
+                    "{room} stays awake: the commit of its memory is not durable yet"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The host dies at once, as by `kill -9`, and starts again. Only what was durable is left.
+    pub async fn crash(&self) -> Result<()> {
+        *self.running.borrow_mut() = None;
+        self.host.crash();
+        self.start_host().await
+    }
+
+    /// The host stops in an orderly way, and another starts on the same store and clock: rooms are saved and clients are
+    /// told (1001).
+    pub async fn restart_host(&self) -> Result<()> {
+        let (node, server) = self.running.borrow_mut().take().context("the host runs")?;
+        self.host.during(node.end()).await;
+        self.settle().await;
+        self.host.during(server.drain(self.clock.now())).await;
+        drop((node, server));
+        self.host.crash();
+        self.start_host().await
+    }
+
+    fn node(&self) -> Node {
+        self.running.borrow().as_ref().expect("the host runs").0.clone()
+    }
+}
+
+/// The address of a room, from what follows `/parties/` in its path.
+fn address(room: &str) -> Result<RoomAddress> {
+    let (party, room) = room.split_once('/').context("a room is named as PARTY/ROOM")?;
+    Ok(RoomAddress::new(PROJECT, party, room)?)
+}
