@@ -73,6 +73,7 @@ mod message;
 mod room;
 mod storage;
 
+mod oneshot;
 mod operation;
 mod task;
 mod time;
@@ -112,6 +113,7 @@ pub use http::{Header, Reply, Request, Response};
 pub use json::JsonError;
 pub use logging::{Level, log, log_bytes};
 pub use message::{AsFrame, Frame, Message};
+pub use oneshot::{Receiver, Sender, SenderDropped, oneshot};
 pub use operation::Sleep;
 pub use party::{Party, StartReason};
 pub use room::{AlarmError, Hold, HoldError, Room, RoomError, Usage};
