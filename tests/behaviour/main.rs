@@ -1,5 +1,6 @@
 //! What the whole does: real guests, the real node and server, a clock that the test moves, an in-memory network.
 
+mod bedtime;
 mod connections;
 mod isolation;
 mod messages;
@@ -9,6 +10,7 @@ mod sleeping;
 mod starting;
 mod storage;
 mod time;
+mod workflow;
 
 use anyhow::Result;
 use party_testkit::world::{Builder, Memory, World};

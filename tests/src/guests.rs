@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::root;
 
 /// The packages that hold guests.
-const PACKAGES: [&str; 4] = ["counter", "chat", "yardstick", "test-guests"];
+const PACKAGES: [&str; 5] = ["counter", "chat", "workflow", "yardstick", "test-guests"];
 /// The settings that `party-host build` uses. It makes the names of functions short, too; the guests keep long ones.
 const PROFILE: [(&str, &str); 5] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s"),
