@@ -55,11 +55,6 @@ impl Writer {
         }
     }
 
-    /// How many bytes have been written.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     pub(crate) fn finish(self) -> Bytes {
         self.0.into()
     }

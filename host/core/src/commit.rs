@@ -35,6 +35,15 @@ impl KvChanges {
         !self.cleared && self.entries.is_empty()
     }
 
+    /// Adds changes that come after these.
+    pub fn then(&mut self, later: KvChanges) {
+        if later.cleared {
+            *self = later;
+        } else {
+            self.entries.extend(later.entries);
+        }
+    }
+
     /// Bytes of the keys and values among them.
     pub fn bytes(&self) -> u64 {
         let value_bytes = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);

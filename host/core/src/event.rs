@@ -83,6 +83,8 @@ pub enum Outcome {
     Slept,
     /// It was under way where the room was before; the room begins it anew, if it still wants it.
     Interrupted,
+    /// The turns that were to receive the outcome were dropped.
+    Dropped,
 }
 
 /// What the guest is called with.

@@ -14,6 +14,7 @@ pub mod commit;
 pub mod event;
 pub mod http;
 pub mod ids;
+pub mod journal;
 pub mod limits;
 pub mod mailbox;
 pub mod message;

@@ -4,6 +4,8 @@
 //! it never harms another room. Bounds on the host itself (connections, workers, queues between threads) are
 //! beside the code that holds them.
 
+mod words;
+
 /// The bounds of one party's rooms. All can be set in `party.toml` under `[limits]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
@@ -77,6 +79,11 @@ pub struct Limits {
     pub idle_ms: u64,
     /// How often the memory of a room that does not come to rest is saved while it changes, in milliseconds.
     pub checkpoint_interval_ms: u64,
+    /// Records in the journal of a durable room; then its memory is saved as soon as it comes to rest between two turns,
+    /// and at twice as many it takes no turn before it is.
+    pub journal_records_max: u32,
+    /// Bytes in the journal of a durable room, with the same meaning.
+    pub journal_bytes_max: u64,
     /// When a connecting client gets its 101 although `on-connect` has not settled, in milliseconds: PartySocket
     /// gives up at 4,000.
     pub accept_deadline_ms: u64,
@@ -148,6 +155,8 @@ impl Default for Limits {
             uncommitted_bytes_max: 64 << 20,
             idle_ms: 10_000,
             checkpoint_interval_ms: 60_000,
+            journal_records_max: 1_000,
+            journal_bytes_max: 16 << 20,
             accept_deadline_ms: 3_500,
             connect_deadline_ms: 30_000,
             close_deadline_ms: 30_000,

@@ -36,6 +36,16 @@ impl Operations {
         self.open.is_empty()
     }
 
+    /// This one, if it is open.
+    pub(crate) fn get(&self, id: OperationId) -> Option<Operation> {
+        self.open.get(&id).copied()
+    }
+
+    /// Opens one again whose outcome was not received. It is off the clock.
+    pub(crate) fn reopen(&mut self, id: OperationId, operation: Operation) {
+        self.open.insert(id, operation);
+    }
+
     /// Whether this one is open.
     pub fn contains(&self, id: OperationId) -> bool {
         self.open.contains_key(&id)

@@ -48,6 +48,10 @@ pub enum PlantedBug {
     StaleMemoryUsed,
     /// A room that wakes in another process is not told which clients are gone.
     GhostsKept,
+    /// A durable room forgets to record its turns.
+    TurnNotRecorded,
+    /// A durable room's writes go to the tables before its checkpoint does.
+    TablesRunAhead,
 }
 
 #[cfg(feature = "planted-bugs")]

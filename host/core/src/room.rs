@@ -9,6 +9,8 @@
 mod endings;
 mod intake;
 mod pending;
+mod recording;
+mod replaying;
 mod restarts;
 mod restless;
 mod sleeping;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 
 use crate::address::RoomAddress;
 use crate::alarm::AlarmClock;
-use crate::commit::{Alarm, IDS_RESERVED_STEP, RoomCommit, RoomRecord};
+use crate::commit::{Alarm, ComponentDigest, IDS_RESERVED_STEP, KvChanges, RoomCommit, RoomRecord};
 use crate::event::{DropCause, Failure, Handlers, NewConnection, Output, StartReason};
 use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, RequestId, Seed, Timestamp};
 use crate::limits::Limits;
@@ -31,9 +33,11 @@ use crate::planted::{self, PlantedBug};
 use crate::session::Sessions;
 use crate::storage::{Overlay, RoomStorage};
 use pending::PendingEvents;
+use recording::Recording;
+pub use replaying::{Replay, ReplayError};
 pub use restless::Restless;
 use sleeping::Memory;
-pub use sleeping::{Captured, Purpose};
+pub use sleeping::{Captured, Purpose, Rebuild};
 
 /// What does not change in the life of a room.
 pub struct RoomConfig {
@@ -47,6 +51,8 @@ pub struct RoomConfig {
     pub vars: Arc<BTreeMap<String, String>>,
     /// Its committed keys and values.
     pub storage: Arc<dyn RoomStorage>,
+    /// If every turn is to be recorded before anything of it is seen: the component that it runs on.
+    pub durable: Option<ComponentDigest>,
 }
 
 /// What changes only by turns, and is with the turn while the guest runs.
@@ -218,6 +224,16 @@ pub struct Room {
     drops: VecDeque<Timestamp>,
     start_failure: Option<Failure>,
     actions: Vec<Action>,
+    /// If it is durable: what its next commit is to record.
+    recording: Option<Box<Recording>>,
+}
+
+impl RoomState {
+    /// When the guest's memory has something to do by itself, apart from the alarm.
+    fn next_due(&self) -> Option<Timestamp> {
+        let held = (self.holds > 0).then_some(self.hold_until);
+        [self.operations.next_due(), self.pending.next_deadline(), held].into_iter().flatten().min()
+    }
 }
 
 impl Room {
@@ -225,6 +241,11 @@ impl Room {
     pub fn new(config: Arc<RoomConfig>, record: Option<RoomRecord>) -> Room {
         let record = record.unwrap_or_default();
         let first_id = record.ids_reserved.max(1);
+        let overlay = match config.durable {
+            Some(_) => Overlay::holding_back(KvChanges::default()),
+            None => Overlay::default(),
+        };
+        let recording = config.durable.map(Recording::new).map(Box::new);
         let state = RoomState {
             incarnation: Incarnation(0),
             sessions: Sessions::new(),
@@ -236,7 +257,7 @@ impl Room {
             alarm: AlarmClock::new(record.alarm),
             holds: 0,
             hold_until: Timestamp::NEVER,
-            overlay: Overlay::default(),
+            overlay,
             storage_bytes: record.storage_bytes,
             ids_reserved: record.ids_reserved,
             moved_at: record.moved_at,
@@ -261,6 +282,7 @@ impl Room {
             drops: VecDeque::new(),
             start_failure: None,
             actions: Vec::new(),
+            recording,
         }
     }
 

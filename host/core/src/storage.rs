@@ -57,11 +57,16 @@ pub trait RoomStorage: Send + Sync {
     ) -> Result<(), StorageReadError>;
 }
 
-/// The changes of a room's turns whose commit is under way, oldest first.
+/// The changes of a room's turns whose commit is under way, oldest first; and, in a room whose tables stay where its
+/// checkpoint left them, all that it has changed since.
 #[derive(Clone, Debug, Default)]
 pub struct Overlay {
     layers: VecDeque<Layer>,
     bytes: u64,
+    /// Durable changes that no table has: they are in the journal.
+    held_back: Option<KvChanges>,
+    /// The commit under way that brings the tables up to date.
+    tables_catch_up: Option<CommitSeq>,
 }
 
 #[derive(Clone, Debug)]
@@ -80,22 +85,57 @@ impl Overlay {
         self.layers.push_back(Layer { seq, changes, bytes });
     }
 
+    /// An overlay that holds durable changes back from the tables until [`Overlay::catch_up`].
+    pub fn holding_back(changes: KvChanges) -> Overlay {
+        Overlay { held_back: Some(changes), ..Overlay::default() }
+    }
+
     /// Forgets what has become durable: every commit up to `seq`.
     pub fn settle(&mut self, seq: CommitSeq) {
         let seq = if planted::is(PlantedBug::OverlayForgottenEarly) { seq.next() } else { seq };
+        let caught_up = self.tables_catch_up.filter(|at| *at <= seq);
+        if caught_up.is_some() {
+            self.tables_catch_up = None;
+            self.held_back = Some(KvChanges::default());
+        }
         while self.layers.front().is_some_and(|first| first.seq <= seq) {
             let layer = self.layers.pop_front().expect("the front was seen");
             self.bytes -= layer.bytes;
+            if let Some(held_back) = &mut self.held_back
+                && caught_up.is_none_or(|at| layer.seq >= at)
+            {
+                held_back.then(layer.changes);
+            }
         }
     }
 
-    /// Bytes of the keys and values in it.
+    /// Everything that the tables do not have: commit `seq`, which comes next, brings it to them. Changes of that commit
+    /// itself are held back again.
+    pub fn catch_up(&mut self, seq: CommitSeq) -> KvChanges {
+        self.tables_catch_up = Some(seq);
+        let mut all = self.held_back.clone().unwrap_or_default();
+        self.layers.iter().for_each(|layer| all.then(layer.changes.clone()));
+        all
+    }
+
+    /// Adds changes that are durable and in no table.
+    pub fn hold_back(&mut self, changes: KvChanges) {
+        self.held_back.get_or_insert_default().then(changes);
+    }
+
+    /// Whether a commit is under way that brings the tables up to date.
+    pub fn catches_up(&self) -> bool {
+        self.tables_catch_up.is_some()
+    }
+
+    /// Bytes of the keys and values of commits under way.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     fn newest_first<'a>(&'a self, turn: &'a KvChanges) -> impl Iterator<Item = &'a KvChanges> {
-        std::iter::once(turn).chain(self.layers.iter().rev().map(|layer| &layer.changes))
+        let layers = self.layers.iter().rev().map(|layer| &layer.changes);
+        std::iter::once(turn).chain(layers).chain(&self.held_back)
     }
 
     /// The value of a key as the running turn sees it.

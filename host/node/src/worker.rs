@@ -250,6 +250,7 @@ impl Worker {
             limits: Arc::clone(&party.limits),
             handlers: party.handlers,
             vars: Arc::clone(&party.vars),
+            durable: None,
         };
         let number = RoomNumber(self.next_room.get());
         self.next_room.set(number.0 + 1);

@@ -55,6 +55,7 @@ impl Bench {
             limits: Arc::new(Limits::default()),
             handlers: component.handlers(),
             vars: Arc::new(BTreeMap::new()),
+            durable: None,
             storage,
         };
         let mut room = Room::new(Arc::new(config), None);

@@ -65,8 +65,14 @@ async fn one_message(component: &Component, instance: &mut Instance) {
     let address = Arc::new(RoomAddress::new("project", "party", "room").expect("it is an address"));
     let storage = MemoryStore::default().storage(&address);
     let limits = Arc::new(Limits::default());
-    let config =
-        RoomConfig { address, limits, handlers: component.handlers(), vars: Arc::default(), storage };
+    let config = RoomConfig {
+        address,
+        limits,
+        handlers: component.handlers(),
+        vars: Arc::default(),
+        storage,
+        durable: None,
+    };
     let mut room = Room::new(Arc::new(config), None);
     let connection = room
         .connect(NewConnection {

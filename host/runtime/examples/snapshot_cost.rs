@@ -181,8 +181,14 @@ impl Awake {
         let store = MemoryStore::default();
         let storage = store.storage(&address);
         let limits = Arc::new(Limits { memory_bytes_max: MEMORY_BYTES_MAX, ..Limits::default() });
-        let config =
-            RoomConfig { address, limits, handlers: component.handlers(), vars: Arc::default(), storage };
+        let config = RoomConfig {
+            address,
+            limits,
+            handlers: component.handlers(),
+            vars: Arc::default(),
+            storage,
+            durable: None,
+        };
         let mut room = Room::new(Arc::new(config), None);
         let connection = room
             .connect(NewConnection {

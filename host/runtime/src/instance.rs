@@ -169,6 +169,7 @@ async fn call(
             let outcome = match outcome {
                 Outcome::Slept => GuestOutcome::Slept,
                 Outcome::Interrupted => GuestOutcome::Failed(OperationErrorParam::Interrupted),
+                Outcome::Dropped => GuestOutcome::Failed(OperationErrorParam::Dropped),
             };
             guest.call_on_completed(&mut store, id, operation.0, outcome).await
         }

@@ -24,6 +24,7 @@ impl Room {
             Some(fault) => TurnEnd::Dropped(DropCause::Storage(fault.to_string())),
             None => self.check_pending(end, changes),
         };
+        self.trace_turn(changes, &end);
         match end {
             TurnEnd::Dropped(cause) => {
                 self.show_planted_bugs(changes);
@@ -94,7 +95,8 @@ impl Room {
         }
         let state = self.home();
         state.storage_bytes = state.storage_bytes.saturating_add_signed(storage_bytes_delta);
-        if !kv.is_empty() || state.alarm.record() != alarm_before {
+        let moves = !kv.is_empty() || state.alarm.record() != alarm_before;
+        if self.record_turn(&kv) || moves {
             self.commit(kv, None);
         }
         let passed = self.gate.pass(outputs);
@@ -175,18 +177,26 @@ impl Room {
 
     /// Takes the next commit number for these changes and the record as it now is.
     pub(crate) fn commit(&mut self, changes: KvChanges, memory: Option<Box<MemoryChange>>) {
+        if self.commits_again(&changes) {
+            return;
+        }
         let ids_reserved = self.reserve_ids();
         let seq = self.gate.issue();
+        let is_durable = self.recording.is_some();
+        let (table_changes, memory) = self.recorded(seq, &changes, memory);
         let state = self.home();
         let alarm = state.alarm.record();
         if !changes.is_empty() || alarm != state.alarm_committed {
             (state.moved_at, state.alarm_committed, state.memory_due) = (seq, alarm, None);
         }
+        if is_durable {
+            state.memory_due = state.next_due();
+        }
         let (storage_bytes, moved_at, memory_due) = (state.storage_bytes, state.moved_at, state.memory_due);
         let record = RoomRecord { seq, alarm, storage_bytes, ids_reserved, moved_at, memory_due };
-        state.overlay.push(seq, changes.clone());
+        state.overlay.push(seq, changes);
         let address = self.config.address.clone();
-        self.actions.push(Action::Commit(RoomCommit { address, record, changes, memory }));
+        self.actions.push(Action::Commit(RoomCommit { address, record, changes: table_changes, memory }));
     }
 
     pub(crate) fn commit_record_if_changed(&mut self, before: Option<Alarm>) {
@@ -294,6 +304,9 @@ impl Room {
     fn drop_turn(&mut self, subject: Subject, cause: DropCause, now: Timestamp) {
         let stack = Some(cause.to_string());
         self.report(Report::Dropped { event: subject.name(), cause });
+        if self.goes_back(now) {
+            return;
+        }
         self.start_afresh(Some(subject), &Failure { message: String::new(), stack, status: None }, now);
     }
 }

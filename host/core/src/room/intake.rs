@@ -16,6 +16,8 @@ impl Room {
             Phase::Suspended { until } if until > now => {
                 Err(Refusal::Suspended { for_ms: until.since_ms(now) })
             }
+            // Its state stands in the store only: whoever asks again finds the room made anew of that.
+            Phase::Suspended { .. } if self.recording.is_some() => Err(Refusal::Ending),
             Phase::Suspended { .. } => {
                 self.phase = Phase::Fresh(StartReason::Lost);
                 Ok(())

@@ -77,6 +77,11 @@ impl PendingEvents {
         Some(OverdueEvent { id, subject, deadline_ms })
     }
 
+    /// Whether one of them is about this.
+    pub(crate) fn is_about(&self, subject: Subject) -> bool {
+        self.open.values().any(|(one, _)| *one == subject)
+    }
+
     /// All of them, in order of id, as a checkpoint keeps them.
     pub(crate) fn sleeping(&self) -> Vec<SleepingEvent> {
         let events = self.open.iter().map(|(id, (subject, deadline))| SleepingEvent {

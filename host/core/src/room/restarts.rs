@@ -50,6 +50,9 @@ impl Room {
     /// pending events forgotten. Open sockets stay.
     pub(super) fn lose_memory(&mut self, dropped: Option<Subject>, now: Timestamp) {
         self.memory = Memory::Awake;
+        if let Some(recording) = &mut self.recording {
+            recording.forget_life();
+        }
         self.actions.push(Action::DropInstance);
         self.mailbox.clear_completions();
         let alarm_before = self.home().alarm.record();
@@ -87,7 +90,7 @@ impl Room {
     }
 
     /// A client whose `on-connect` will never end. The new life has not heard of it and will not.
-    fn lose_connecting(&mut self, connection: ConnectionId) {
+    pub(super) fn lose_connecting(&mut self, connection: ConnectionId) {
         let Some(session) = self.home().sessions.get_mut(&connection) else { return };
         if session.is_rejected() || session.gone.is_some() {
             self.home().sessions.remove(&connection);
@@ -149,7 +152,7 @@ impl Room {
     }
 
     /// Counts a dropped turn; too many within a minute suspend the room.
-    fn count_drop(&mut self, now: Timestamp) {
+    pub(super) fn count_drop(&mut self, now: Timestamp) {
         self.drops.push_back(now);
         self.forget_drops(now);
         let drops = self.drops.len() as u32;

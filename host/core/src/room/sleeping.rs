@@ -21,7 +21,8 @@ use crate::operation::Operations;
 use crate::planted::{self, PlantedBug};
 use crate::room::pending::PendingEvents;
 use crate::room::{Action, Phase, Room, RoomConfig};
-use crate::session::ReadyState;
+use crate::session::{ReadyState, Session};
+use crate::turn::Subject;
 
 /// Where the guest's memory is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -39,6 +40,22 @@ pub(crate) enum Memory {
         /// that the room is.
         touched: bool,
     },
+    /// The room is as it was before its last turn, which was dropped; the instance has gone with that turn, and is to be
+    /// made again of what is recorded.
+    Behind,
+    /// In the store, as everything else of the room.
+    Unread,
+}
+
+/// What must be made of what the store keeps before the room can have a turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rebuild {
+    /// The instance, from the checkpoint that this commit carries: then [`Room::woken`].
+    Asleep(CommitSeq),
+    /// The instance, from the checkpoint and the journal: then [`Room::went_back`].
+    Behind,
+    /// All of the room, from the checkpoint and the journal: then [`Room::recovered`].
+    Unread,
 }
 
 /// What a checkpoint is made for.
@@ -84,25 +101,9 @@ impl Room {
     /// If [`Room::may_save`] is false: the memory would not fit to the rest.
     pub fn captured(&mut self, component: ComponentDigest, image: Bytes) -> Captured {
         assert!(self.may_save(), "a room is saved between turns, when nothing is under way");
-        let (is_starting, seq) = (self.phase == Phase::Starting, self.gate.next_seq());
-        let state = self.home();
-        let checkpoint = Checkpoint {
-            component,
-            seq,
-            incarnation: state.incarnation,
-            image,
-            resumes: None,
-            is_starting,
-            last_now: state.last_now,
-            sessions: state.sessions.clone(),
-            requests: state.requests.clone(),
-            operations: state.operations.all().collect(),
-            pending: state.pending.sleeping(),
-            alarm: state.alarm.clone(),
-            holds: state.holds,
-            hold_until: state.hold_until,
-        };
-        Captured { checkpoint, next_event: state.next_event }
+        let checkpoint = Checkpoint { component, ..self.as_checkpoint(image) };
+        let next_event = self.home().next_event;
+        Captured { checkpoint, next_event }
     }
 
     /// Makes the commit that carries a checkpoint, or points to where its bytes are. `false` if the room has gone on
@@ -129,7 +130,27 @@ impl Room {
 
     /// Whether the instance must be restored before the next turn.
     pub fn is_asleep(&self) -> bool {
-        self.asleep_since().is_some()
+        self.rebuild().is_some()
+    }
+
+    /// What must be made before the next turn, if anything.
+    pub fn rebuild(&self) -> Option<Rebuild> {
+        match self.memory {
+            Memory::Awake | Memory::Saving(_) => None,
+            Memory::Asleep { saved_at, .. } => Some(Rebuild::Asleep(saved_at)),
+            Memory::Behind => Some(Rebuild::Behind),
+            Memory::Unread => Some(Rebuild::Unread),
+        }
+    }
+
+    /// Whether nothing of it but its record has been read.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.memory == Memory::Unread
+    }
+
+    /// Whether commits are under way without which the instance cannot be made again.
+    pub(crate) fn waits_to_be_rebuilt(&self) -> bool {
+        self.memory == Memory::Behind && self.gate.uncommitted() > 0
     }
 
     /// The commit that carries the checkpoint to restore the instance from, if the room sleeps. Its checkpoint is the
@@ -137,12 +158,17 @@ impl Room {
     pub fn asleep_since(&self) -> Option<CommitSeq> {
         match self.memory {
             Memory::Asleep { saved_at, .. } => Some(saved_at),
-            Memory::Awake | Memory::Saving(_) => None,
+            Memory::Awake | Memory::Saving(_) | Memory::Behind | Memory::Unread => None,
         }
     }
 
-    /// Whether all that the room is stands in its checkpoint and its record: it sleeps, and has no client.
+    /// Whether all that the room is stands in the store: it sleeps and has no client, or it is durable and its suspension
+    /// is over.
     pub fn may_be_forgotten(&self) -> bool {
+        if let (Phase::Suspended { until }, Some(state), Some(_)) = (self.phase, &self.state, &self.recording)
+        {
+            return state.last_now >= until && self.gate.uncommitted() == 0;
+        }
         matches!(self.memory, Memory::Asleep { touched: false, .. })
             && self.mailbox.is_empty()
             && self.arriving.is_empty()
@@ -202,21 +228,33 @@ impl Room {
             return None;
         }
         let mut room = Room::new(config, Some(record));
-        room.phase = if checkpoint.is_starting { Phase::Starting } else { Phase::Running };
         room.memory = Memory::Asleep { saved_at: checkpoint.seq, touched: false };
-        let survived = checkpoint
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.ready_state != ReadyState::Closed && session.gone.is_none());
-        let sessions: Vec<ConnectionId> = survived.map(|(id, _)| *id).collect();
-        let requests: Vec<RequestId> = checkpoint.requests.iter().copied().collect();
-        let state = room.home();
-        state.memory_due = checkpoint.next_due();
+        let resumes = checkpoint.resumes;
+        room.take_checkpoint(checkpoint);
+        // Nobody waits for their handshakes any more.
+        room.accept_due.clear();
+        room.home().sessions.values_mut().for_each(|session| session.upgraded = true);
+        room.resume(resumes, Default::default());
+        Some(room)
+    }
+
+    /// What was under way where the room was before has ended with that.
+    pub(super) fn interrupt_operations(&mut self) {
+        let open: Vec<OperationId> = self.home().operations.all().map(|(id, _)| id).collect();
+        for id in open {
+            self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
+        }
+    }
+
+    /// Everything that a checkpoint says but the memory itself.
+    pub(super) fn take_checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.phase = if checkpoint.is_starting { Phase::Starting } else { Phase::Running };
+        let memory_due = checkpoint.next_due();
+        let state = self.home();
+        state.memory_due = memory_due;
         state.incarnation = checkpoint.incarnation;
         state.last_now = checkpoint.last_now;
         state.sessions = checkpoint.sessions;
-        // Nobody waits for their handshakes any more.
-        state.sessions.values_mut().for_each(|session| session.upgraded = true);
         state.requests = checkpoint.requests;
         state.operations = match checkpoint.resumes {
             Some(_) => Operations::interrupted(checkpoint.operations),
@@ -226,31 +264,27 @@ impl Room {
         state.alarm = checkpoint.alarm;
         state.holds = checkpoint.holds;
         state.hold_until = checkpoint.hold_until;
-        if let Some(reason) = checkpoint.resumes {
-            room.mailbox.push(Event::Resume(reason));
-        }
+        self.remember_accept_deadlines();
+    }
+
+    /// Sockets and requests have not survived.
+    pub(super) fn say_who_is_gone(&mut self) {
+        let state = self.home();
+        let is_told = |id: ConnectionId, session: &Session| {
+            session.gone.is_some()
+                || session.is_rejected()
+                || (session.ready_state == ReadyState::Closed && state.pending.is_about(Subject::Close(id)))
+        };
+        let gone = state.sessions.iter().filter(|(id, session)| !is_told(**id, session));
+        let gone: Vec<ConnectionId> = gone.map(|(id, _)| *id).collect();
+        let requests: Vec<RequestId> = state.requests.iter().copied().collect();
         if !planted::is(PlantedBug::GhostsKept) {
-            for connection in sessions {
-                room.closed(connection, CloseFrame::lost(), false);
+            for connection in gone {
+                self.closed(connection, CloseFrame::lost(), false);
             }
         }
         for request in requests {
-            room.request_gone(request);
-        }
-        if checkpoint.resumes.is_some() {
-            room.interrupt_operations();
-        }
-        // Ids that were given out since the checkpoint are known to nobody but the world outside; they are not used
-        // again, also if this life ends before its first commit.
-        room.commit(KvChanges::default(), None);
-        Some(room)
-    }
-
-    /// What was under way where the room was before has ended with that.
-    fn interrupt_operations(&mut self) {
-        let open: Vec<OperationId> = self.home().operations.all().map(|(id, _)| id).collect();
-        for id in open {
-            self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
+            self.request_gone(request);
         }
     }
 

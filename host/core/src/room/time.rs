@@ -15,7 +15,8 @@ impl Room {
     /// When [`Room::on_time`] next has something to do; after [`Room::on_time`] it is always later than then.
     /// Unknown (`None`) while a turn is out.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let state = self.state.as_ref().filter(|_| self.service == Service::Open)?;
+        let is_known = self.service == Service::Open && !self.is_unread();
+        let state = self.state.as_ref().filter(|_| is_known)?;
         if let Phase::Suspended { until } = self.phase {
             return Some(until);
         }
@@ -32,12 +33,12 @@ impl Room {
 
     /// Puts in what is due. Does nothing while a turn is out: the driver calls it again before the next one.
     pub fn on_time(&mut self, now: Timestamp) {
-        if self.state.is_none() || self.service != Service::Open {
+        if self.state.is_none() || self.service != Service::Open || self.is_unread() {
             return;
         }
         let now = self.tell_time(now);
         if let Phase::Suspended { until } = self.phase {
-            if until > now {
+            if until > now || self.recording.is_some() {
                 return;
             }
             self.phase = Phase::Fresh(StartReason::Lost);
@@ -52,6 +53,7 @@ impl Room {
         self.accept_overdue(now);
         self.end_overdue(now);
         if self.home().holds > 0 && self.home().hold_until <= now {
+            self.record_time(now);
             self.reset_overdue("events.hold", now);
         }
         self.ring_alarm(now);
@@ -82,6 +84,7 @@ impl Room {
             }
             self.accept_due.pop_first();
             self.touch();
+            self.record_time(now);
             if let Some(arriving) = self.arriving.get_mut(&connection) {
                 arriving.upgraded = true;
             } else if let Some(session) = self.home().sessions.get_mut(&connection) {
@@ -97,6 +100,7 @@ impl Room {
     fn end_overdue(&mut self, now: Timestamp) {
         while let Some(OverdueEvent { id, subject, deadline_ms }) = self.home().pending.take_overdue(now) {
             self.touch();
+            self.record_time(now);
             match subject {
                 Subject::Start => return self.reset_overdue(subject.name(), now),
                 Subject::Request(request) => {

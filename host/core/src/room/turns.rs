@@ -14,14 +14,20 @@ use crate::session::{ReadyState, Session};
 use crate::turn::{Subject, Turn};
 
 impl Room {
-    /// Whether [`Room::begin_turn`] would do something.
+    /// Whether [`Room::begin_turn`] would do something, or the room must first be read from the store.
     pub fn wants_a_turn(&self, now: Timestamp) -> bool {
+        if self.is_unread() {
+            return self.service == Service::Open;
+        }
         let Some(lane) = self.lane(now) else { return false };
         self.mailbox.has(lane)
     }
 
     fn lane(&self, now: Timestamp) -> Option<Lane> {
         let state = self.state.as_ref()?;
+        if self.waits_to_be_rebuilt() || self.is_journal_full() {
+            return None;
+        }
         let limits = &self.config.limits;
         let uncommitted_bytes = self.gate.held_bytes() + state.overlay.bytes();
         if self.service != Service::Open
@@ -57,18 +63,27 @@ impl Room {
                 Phase::Suspended { .. } => self.start(StartReason::Lost, moment),
                 Phase::Starting | Phase::Running => None,
             };
-            let event = match event {
-                Some(event) => event,
-                None => match self.mailbox.pop(lane).and_then(|event| self.admit(event, now)) {
-                    Some(event) => event,
-                    None => {
-                        self.touch();
-                        continue;
+            let (event, note) = match event {
+                Some(event) => {
+                    let note = self.note(&event, now);
+                    (event, note)
+                }
+                None => {
+                    let Some(event) = self.mailbox.pop(lane) else { return None };
+                    let note = self.note(&event, now);
+                    match self.admit(event, now) {
+                        Some(event) => (event, note),
+                        None => {
+                            self.touch();
+                            self.record_unheard(note);
+                            continue;
+                        }
                     }
-                },
+                }
             };
             self.stay_awake();
             let event_id = self.next_event_id();
+            self.open_turn(note, event_id, moment.seed);
             let state = self.state.take().expect("the lane was open, so the state is home");
             self.away = Away { sessions: state.sessions.len(), requests: state.requests.len() };
             let config = Arc::clone(&self.config);
@@ -119,16 +134,14 @@ impl Room {
     /// A new life begins.
     fn start(&mut self, reason: StartReason, moment: Moment) -> Option<Event> {
         self.home().incarnation = moment.incarnation;
-        if self.config.handlers.has(Handlers::ON_START) {
-            self.phase = Phase::Starting;
-            return Some(Event::Start(reason));
-        }
-        self.phase = Phase::Running;
-        None
+        let starts = self.config.handlers.has(Handlers::ON_START);
+        self.phase = if starts { Phase::Starting } else { Phase::Running };
+        self.record_life();
+        starts.then_some(Event::Start(reason))
     }
 
     /// Readies the state for an event. Gives the event back if the guest is to be called with it.
-    fn admit(&mut self, event: Event, now: Timestamp) -> Option<Event> {
+    pub(super) fn admit(&mut self, event: Event, now: Timestamp) -> Option<Event> {
         let handlers = self.config.handlers;
         match event {
             Event::Start(_) => Some(event),

@@ -32,6 +32,7 @@ macro_rules! planted {
             fn test_of(bug: PlantedBug) -> &'static str {
                 match bug {
                     $(PlantedBug::$bug => stringify!($test),)*
+                    PlantedBug::TurnNotRecorded | PlantedBug::TablesRunAhead => "tests/durability",
                 }
             }
             assert_eq!(test_of(PlantedBug::GateOpensEarly), "a_gate_that_opens_early_is_found");

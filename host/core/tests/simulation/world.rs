@@ -89,6 +89,7 @@ impl World {
             limits: Arc::new(habits.limits.clone()),
             handlers: habits.handlers,
             vars: Arc::default(),
+            durable: None,
             storage: Arc::new(disk.clone()),
         });
         let (seq, moved) = (CommitSeq(0), CommitSeq(0));

@@ -100,6 +100,7 @@ impl Stage {
             limits: Arc::new(Limits::default()),
             handlers: Handlers(u32::MAX),
             vars: Arc::default(),
+            durable: None,
             storage: Arc::new(disk.clone()),
         };
         Stage {
@@ -124,6 +125,7 @@ impl Stage {
             limits: Arc::clone(&self.config.limits),
             handlers: self.config.handlers,
             vars: Arc::clone(&self.config.vars),
+            durable: None,
             storage: Arc::clone(&self.config.storage),
         };
         let (config, durable) = (Arc::new(config), self.disk.durable());

@@ -18,6 +18,7 @@ fn room(record: Option<RoomRecord>) -> Room {
         limits: Arc::new(Limits::default()),
         handlers: Handlers::ON_REQUEST,
         vars: Arc::default(),
+        durable: None,
         storage: Arc::new(Disk::default()),
     };
     Room::new(Arc::new(config), record)

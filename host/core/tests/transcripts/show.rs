@@ -33,6 +33,7 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
         Event::Completed(id, Outcome::Interrupted) => {
             format!("{name} {} interrupted", operation(*id, names))
         }
+        Event::Completed(id, Outcome::Dropped) => format!("{name} {} dropped", operation(*id, names)),
     }
 }
 

@@ -110,6 +110,7 @@ impl TestRoom {
             limits: Arc::new(limits),
             handlers: component.handlers(),
             vars: vars(),
+            durable: None,
             storage,
         };
         let epoch = store.acquire().expect("the store is in memory");

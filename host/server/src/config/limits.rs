@@ -76,6 +76,8 @@ const SETTINGS: &[Setting] = &[
     setting!(uncommitted_bytes_max: u64, KIB, 4 * GIB),
     setting!(idle_ms: u64, 100, DAY_MS),
     setting!(checkpoint_interval_ms: u64, 1_000, DAY_MS),
+    setting!(journal_records_max: u32, 1, 100_000),
+    setting!(journal_bytes_max: u64, 65_536, 1 << 30),
     setting!(accept_deadline_ms: u64, 1, 10 * MINUTE_MS),
     setting!(connect_deadline_ms: u64, 1, DAY_MS),
     setting!(close_deadline_ms: u64, 1, DAY_MS),

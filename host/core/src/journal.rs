@@ -1,0 +1,131 @@
+//! The journal of a durable room: what has happened to it since its last checkpoint, in the order in which it did.
+//!
+//! A room is a state machine, and its guest gives the same answers when it is called again with the same things. So
+//! nothing of the room's memory need be written with a turn: only what the room could not know by itself. Each commit
+//! carries one [`Record`] of [`Step`]s; the last of them is the guest's turn, if there was one, and those before it are
+//! what has happened to the room since the last commit without its guest. [`crate::room::Replay`] takes the steps again.
+//!
+//! A turn's writes stand in its record and not in the tables, which stay where the checkpoint left them, because a guest
+//! that is called again must read what it read then. The bytes are drawn in `docs/journal-format.md`.
+
+mod decode;
+mod encode;
+mod trace;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::codec::Malformed;
+use crate::commit::KvChanges;
+use crate::event::{Event, NewConnection};
+use crate::ids::{EventId, Seed, Timestamp};
+use crate::limits::Limits;
+pub(crate) use trace::trace;
+
+/// The version of the format that is written. Readers know this one and refuse every other.
+pub const FORMAT: u8 = 1;
+
+/// What one commit of a durable room records.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Record {
+    pub(crate) steps: Vec<Step>,
+}
+
+/// Something that has happened to a room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// A life begins: the room as it then is, with an empty image, because its instance is fresh.
+    Life(Box<Checkpoint>),
+    /// What the guest can learn of its configuration from here on.
+    Settings(Box<Settings>),
+    /// Another host has taken the room up: no socket and no request of before is there any more.
+    Resumed,
+    /// Time has ended something that the guest is not told of.
+    Time(Timestamp),
+    /// An event was taken that needs no guest.
+    Unheard(Taken),
+    /// A turn was dropped. The guest's memory does not know of it, the room's state does.
+    Dropped(Taken),
+    /// A turn of the guest.
+    Turn(Box<RecordedTurn>),
+}
+
+/// An event, taken from the mailbox.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Taken {
+    pub(crate) event: Event,
+    /// The client that arrives with it, and whether its handshake had been answered, if it is a connect.
+    pub(crate) arriving: Option<Box<(NewConnection, bool)>>,
+    pub(crate) now: Timestamp,
+}
+
+/// What the guest can learn of its configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Settings {
+    pub(crate) vars: BTreeMap<String, String>,
+    pub(crate) limits: Limits,
+}
+
+/// A turn as it is recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct RecordedTurn {
+    pub(crate) taken: Taken,
+    pub(crate) event_id: EventId,
+    /// The id of the first operation that it started, if it started any.
+    pub(crate) next_operation: u64,
+    /// Bytes of all keys and values before it.
+    pub(crate) storage_bytes: u64,
+    pub(crate) seed: Seed,
+    /// What it wrote.
+    pub(crate) writes: KvChanges,
+    /// A digest of everything else that it did.
+    pub(crate) trace: [u8; TRACE_BYTES],
+}
+
+/// How long the digest of a turn is.
+pub(crate) const TRACE_BYTES: usize = 16;
+
+/// Why bytes are no record that this host can take again.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum RecordError {
+    /// They were written by another version of this host.
+    #[error("the journal's record has format {found}; this host reads format {FORMAT}")]
+    Format {
+        /// The version that they name.
+        found: u8,
+    },
+    /// Something in them is wrong.
+    #[error("the journal's record cannot be read: {0}")]
+    Malformed(#[from] Malformed),
+    /// The room with which a life begins cannot be read.
+    #[error("the beginning of the room's life cannot be read: {0}")]
+    Life(#[from] CheckpointError),
+}
+
+impl Record {
+    /// Its bytes.
+    pub fn encode(&self) -> Bytes {
+        encode::encode(self)
+    }
+
+    /// Reads what [`Record::encode`] wrote.
+    pub fn decode(bytes: &Bytes) -> Result<Record, RecordError> {
+        decode::decode(bytes)
+    }
+
+    /// What the turn in it wrote, if there is one: for whoever gives the memory up and keeps the storage.
+    pub fn writes(&self) -> Option<&KvChanges> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Turn(turn) => Some(&turn.writes),
+            Step::Life(_)
+            | Step::Settings(_)
+            | Step::Resumed
+            | Step::Time(_)
+            | Step::Unheard(_)
+            | Step::Dropped(_) => None,
+        })
+    }
+}

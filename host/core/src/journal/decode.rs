@@ -1,0 +1,196 @@
+//! From bytes to a record. Nothing is believed: ids are below their bound, keys are in order, every byte is used.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{FORMAT, Record, RecordError, RecordedTurn, Settings, Step, Taken};
+use crate::checkpoint::Checkpoint;
+use crate::codec::{Malformed, Reader};
+use crate::commit::KvChanges;
+use crate::event::{Event, NewConnection, Outcome, ResumeReason, StartReason};
+use crate::http::{Header, Request};
+use crate::ids::{ConnectionId, EventId, ID_MAX, OperationId, RequestId, Seed, Timestamp};
+use crate::limits::Limits;
+use crate::message::{CLOSE_REASON_BYTES_MAX, CloseFrame, Message, Text};
+
+type Read<T> = Result<T, Malformed>;
+
+pub(super) fn decode(bytes: &Bytes) -> Result<Record, RecordError> {
+    let mut reader = Reader::new(bytes.clone());
+    let found = reader.byte()?;
+    if found != FORMAT {
+        return Err(RecordError::Format { found });
+    }
+    let count = reader.count("steps")?;
+    let mut steps = Vec::new();
+    for _ in 0..count {
+        let step = step(&mut reader)?;
+        if matches!(steps.last(), Some(Step::Turn(_))) {
+            // A turn ends its record, because it takes a commit.
+            return Err(Malformed::Field { field: "steps" }.into());
+        }
+        steps.push(step);
+    }
+    reader.finish()?;
+    Ok(Record { steps })
+}
+
+fn step(reader: &mut Reader) -> Result<Step, RecordError> {
+    Ok(match reader.byte()? {
+        0 => {
+            let checkpoint = Checkpoint::decode(&reader.bytes("room")?)?;
+            if !checkpoint.image.is_empty() {
+                return Err(Malformed::Field { field: "memory" }.into());
+            }
+            Step::Life(Box::new(checkpoint))
+        }
+        1 => Step::Settings(Box::new(settings(reader)?)),
+        2 => Step::Resumed,
+        3 => Step::Time(Timestamp(reader.number("time")?)),
+        4 => Step::Unheard(taken(reader)?),
+        5 => Step::Dropped(taken(reader)?),
+        6 => Step::Turn(Box::new(turn(reader)?)),
+        _ => return Err(Malformed::Field { field: "step's kind" }.into()),
+    })
+}
+
+fn settings(reader: &mut Reader) -> Read<Settings> {
+    let vars = reader.list("vars", |reader| Ok((reader.text("var's name")?, reader.text("var's value")?)))?;
+    if !vars.is_sorted_by(|(one, _), (next, _)| one < next) {
+        return Err(Malformed::Field { field: "vars" });
+    }
+    let words = reader.list("limits", |reader| reader.number("limit"))?;
+    let limits = Limits::of_words(&words).ok_or(Malformed::Field { field: "limits" })?;
+    Ok(Settings { vars: BTreeMap::from_iter(vars), limits })
+}
+
+fn turn(reader: &mut Reader) -> Read<RecordedTurn> {
+    Ok(RecordedTurn {
+        taken: taken(reader)?,
+        event_id: EventId(id(reader, "event")?),
+        next_operation: id(reader, "operation")?,
+        storage_bytes: reader.number("storage's size")?,
+        seed: Seed(reader.array()?),
+        writes: writes(reader)?,
+        trace: reader.array()?,
+    })
+}
+
+fn writes(reader: &mut Reader) -> Read<KvChanges> {
+    let cleared = reader.flag("deletion")?;
+    let entries = reader.list("writes", |reader| {
+        let key = reader.bytes("key")?;
+        Ok((key, reader.option("value", |reader| reader.bytes("value"))?))
+    })?;
+    if !entries.is_sorted_by(|(one, _), (next, _)| one < next) {
+        return Err(Malformed::Field { field: "writes" });
+    }
+    Ok(KvChanges { cleared, entries: BTreeMap::from_iter(entries) })
+}
+
+fn taken(reader: &mut Reader) -> Read<Taken> {
+    let now = Timestamp(reader.number("time")?);
+    let event = event(reader)?;
+    let arriving = match event {
+        Event::Connect(_) => Some(Box::new(arriving(reader)?)),
+        _ => None,
+    };
+    Ok(Taken { event, arriving, now })
+}
+
+fn event(reader: &mut Reader) -> Read<Event> {
+    Ok(match reader.byte()? {
+        0 => Event::Start(match reader.byte()? {
+            0 => StartReason::New,
+            1 => StartReason::Lost,
+            2 => StartReason::FailedBefore,
+            _ => return Err(Malformed::Field { field: "reason to start" }),
+        }),
+        1 => Event::Connect(connection(reader)?),
+        2 => {
+            let connection = connection(reader)?;
+            let is_binary = reader.flag("message's kind")?;
+            let payload = reader.bytes("message")?;
+            Event::Message(connection, message(is_binary, payload)?)
+        }
+        3 => {
+            let connection = connection(reader)?;
+            let code = u16::try_from(reader.number("close code")?);
+            let code = code.map_err(|_| Malformed::Field { field: "close code" })?;
+            let reason = reader.text("close reason")?;
+            if reason.len() > CLOSE_REASON_BYTES_MAX {
+                return Err(Malformed::Field { field: "close reason" });
+            }
+            Event::Close(connection, CloseFrame::new(code, reason), reader.flag("close")?)
+        }
+        4 => Event::Error(connection(reader)?, reader.text("error")?),
+        5 => Event::Request(RequestId(id(reader, "request")?), Box::new(request(reader)?)),
+        6 => Event::ResponseClosed(RequestId(id(reader, "request")?)),
+        7 => Event::Alarm,
+        8 => {
+            let operation = OperationId(id(reader, "operation")?);
+            Event::Completed(
+                operation,
+                match reader.byte()? {
+                    0 => Outcome::Slept,
+                    1 => Outcome::Interrupted,
+                    2 => Outcome::Dropped,
+                    _ => return Err(Malformed::Field { field: "outcome" }),
+                },
+            )
+        }
+        9 => Event::Resume(match reader.byte()? {
+            0 => ResumeReason::Forked,
+            1 => ResumeReason::Imported,
+            _ => return Err(Malformed::Field { field: "reason to resume" }),
+        }),
+        _ => return Err(Malformed::Field { field: "event's kind" }),
+    })
+}
+
+fn message(is_binary: bool, payload: Bytes) -> Read<Message> {
+    match is_binary {
+        true => Ok(Message::Binary(payload)),
+        false => {
+            let text = Text::from_utf8(payload).map_err(|_| Malformed::Field { field: "message" })?;
+            Ok(Message::Text(text))
+        }
+    }
+}
+
+fn arriving(reader: &mut Reader) -> Read<(NewConnection, bool)> {
+    let new = NewConnection {
+        key: reader.text("connection's key")?,
+        uri: reader.text("connection's uri")?,
+        headers: headers(reader)?,
+        opened_at: Timestamp(reader.number("connection's beginning")?),
+    };
+    Ok((new, reader.flag("connection's upgrade")?))
+}
+
+fn request(reader: &mut Reader) -> Read<Request> {
+    Ok(Request {
+        method: reader.text("method")?,
+        uri: reader.text("uri")?,
+        headers: headers(reader)?,
+        body: reader.bytes("body")?,
+    })
+}
+
+fn headers(reader: &mut Reader) -> Read<Vec<Header>> {
+    reader.list("headers", |reader| {
+        let name = reader.text("header's name")?;
+        // Copied, or it would keep the whole record in memory.
+        Ok(Header { name, value: Bytes::copy_from_slice(&reader.bytes("header's value")?) })
+    })
+}
+
+fn connection(reader: &mut Reader) -> Read<ConnectionId> {
+    Ok(ConnectionId(id(reader, "connection")?))
+}
+
+fn id(reader: &mut Reader, field: &'static str) -> Read<u64> {
+    let id = reader.number(field)?;
+    if id < ID_MAX { Ok(id) } else { Err(Malformed::Field { field }) }
+}

@@ -1,0 +1,172 @@
+//! From a record to bytes.
+
+use bytes::Bytes;
+
+use super::{FORMAT, Record, RecordedTurn, Settings, Step, Taken};
+use crate::codec::Writer;
+use crate::commit::KvChanges;
+use crate::event::{Event, NewConnection, Outcome, ResumeReason, StartReason};
+use crate::http::{Header, Request};
+use crate::message::Message;
+
+pub(super) fn encode(record: &Record) -> Bytes {
+    let mut writer = Writer::default();
+    writer.byte(FORMAT);
+    writer.number(record.steps.len() as u64);
+    for one in &record.steps {
+        step(&mut writer, one);
+    }
+    writer.finish()
+}
+
+fn step(writer: &mut Writer, step: &Step) {
+    match step {
+        Step::Life(checkpoint) => {
+            writer.byte(0);
+            writer.bytes(&checkpoint.encode());
+        }
+        Step::Settings(settings) => {
+            writer.byte(1);
+            self::settings(writer, settings);
+        }
+        Step::Resumed => writer.byte(2),
+        Step::Time(now) => {
+            writer.byte(3);
+            writer.number(now.0);
+        }
+        Step::Unheard(taken) => {
+            writer.byte(4);
+            self::taken(writer, taken);
+        }
+        Step::Dropped(taken) => {
+            writer.byte(5);
+            self::taken(writer, taken);
+        }
+        Step::Turn(turn) => {
+            writer.byte(6);
+            self::turn(writer, turn);
+        }
+    }
+}
+
+fn settings(writer: &mut Writer, settings: &Settings) {
+    writer.number(settings.vars.len() as u64);
+    for (name, value) in &settings.vars {
+        writer.bytes(name.as_bytes());
+        writer.bytes(value.as_bytes());
+    }
+    let words = settings.limits.words();
+    writer.number(words.len() as u64);
+    words.iter().for_each(|word| writer.number(*word));
+}
+
+fn turn(writer: &mut Writer, turn: &RecordedTurn) {
+    taken(writer, &turn.taken);
+    writer.number(turn.event_id.0);
+    writer.number(turn.next_operation);
+    writer.number(turn.storage_bytes);
+    writer.raw(&turn.seed.0);
+    writes(writer, &turn.writes);
+    writer.raw(&turn.trace);
+}
+
+pub(super) fn writes(writer: &mut Writer, writes: &KvChanges) {
+    writer.byte(writes.cleared.into());
+    writer.number(writes.entries.len() as u64);
+    for (key, value) in &writes.entries {
+        writer.bytes(key);
+        writer.option(value.as_ref(), |writer, value| writer.bytes(value));
+    }
+}
+
+fn taken(writer: &mut Writer, taken: &Taken) {
+    writer.number(taken.now.0);
+    event(writer, &taken.event);
+    if let Some((new, upgraded)) = taken.arriving.as_deref() {
+        arriving(writer, new, *upgraded);
+    }
+}
+
+fn event(writer: &mut Writer, event: &Event) {
+    match event {
+        Event::Start(reason) => {
+            writer.byte(0);
+            writer.byte(match reason {
+                StartReason::New => 0,
+                StartReason::Lost => 1,
+                StartReason::FailedBefore => 2,
+            });
+        }
+        Event::Connect(connection) => {
+            writer.byte(1);
+            writer.number(connection.0);
+        }
+        Event::Message(connection, message) => {
+            writer.byte(2);
+            writer.number(connection.0);
+            writer.byte(matches!(message, Message::Binary(_)).into());
+            writer.bytes(message.payload());
+        }
+        Event::Close(connection, frame, was_clean) => {
+            writer.byte(3);
+            writer.number(connection.0);
+            writer.number(frame.code.into());
+            writer.bytes(frame.reason.as_bytes());
+            writer.byte((*was_clean).into());
+        }
+        Event::Error(connection, error) => {
+            writer.byte(4);
+            writer.number(connection.0);
+            writer.bytes(error.as_bytes());
+        }
+        Event::Request(id, request) => {
+            writer.byte(5);
+            writer.number(id.0);
+            self::request(writer, request);
+        }
+        Event::ResponseClosed(request) => {
+            writer.byte(6);
+            writer.number(request.0);
+        }
+        Event::Resume(reason) => {
+            writer.byte(9);
+            writer.byte(match reason {
+                ResumeReason::Forked => 0,
+                ResumeReason::Imported => 1,
+            });
+        }
+        Event::Alarm => writer.byte(7),
+        Event::Completed(operation, outcome) => {
+            writer.byte(8);
+            writer.number(operation.0);
+            writer.byte(match outcome {
+                Outcome::Slept => 0,
+                Outcome::Interrupted => 1,
+                Outcome::Dropped => 2,
+            });
+        }
+    }
+}
+
+fn arriving(writer: &mut Writer, new: &NewConnection, upgraded: bool) {
+    writer.bytes(new.key.as_bytes());
+    writer.bytes(new.uri.as_bytes());
+    headers(writer, &new.headers);
+    writer.number(new.opened_at.0);
+    writer.byte(upgraded.into());
+}
+
+fn request(writer: &mut Writer, request: &Request) {
+    writer.bytes(request.method.as_bytes());
+    writer.bytes(request.uri.as_bytes());
+    headers(writer, &request.headers);
+    writer.bytes(&request.body);
+}
+
+pub(super) fn headers(writer: &mut Writer, headers: &[Header]) {
+    writer.number(headers.len() as u64);
+    for header in headers {
+        writer.bytes(header.name.as_bytes());
+        writer.bytes(&header.value);
+    }
+}

@@ -1,0 +1,392 @@
+//! Recording: what a durable room writes down, so that its memory can be made again without having been written.
+//!
+//! Whatever changes a room's state is a [`Step`]: a turn of the guest, an event that needs no guest, a deadline that has
+//! passed. Steps gather here and leave with the room's next commit, in order; a turn always takes one. A dropped turn is a
+//! step too, because what it was about has changed (a request is answered, a client turned away) although the guest does
+//! not know: the instance goes, and is made again as it was before ([`Memory::Behind`]).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::checkpoint::Checkpoint;
+use crate::commit::{ComponentDigest, JournalRecord, KvChanges, MemoryChange};
+use crate::event::{Event, Outcome, Output, TurnEnd};
+use crate::ids::{CommitSeq, ConnectionId, EventId, OperationId, Seed, Timestamp};
+use crate::journal::{Record, RecordedTurn, Settings, Step, TRACE_BYTES, Taken, trace};
+use crate::operation::Operation;
+use crate::planted::{self, PlantedBug};
+use crate::profile;
+use crate::room::{Action, Memory, Phase, Room};
+use crate::turn::Changes;
+
+/// Steps that may wait for a commit; then one is made for them.
+const STEPS_WAITING_MAX: usize = 1_024;
+
+/// What the next commit is to record.
+pub(crate) struct Recording {
+    component: ComponentDigest,
+    steps: Vec<Step>,
+    /// The turn that is out.
+    open: Option<OpenTurn>,
+    /// The next record begins the journal of a new life.
+    begins_life: bool,
+    /// The next record says what the guest can learn of its configuration.
+    says_settings: bool,
+    /// A commit has been taken from which this life can be made again.
+    pub(super) is_kept: bool,
+    length: JournalLength,
+    /// What was dropped once and is tried again.
+    again: BTreeSet<Again>,
+    /// While recorded turns are taken again: the one that is out, and what was different.
+    pub(super) replaying: Option<Replaying>,
+}
+
+/// How much the journal holds.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct JournalLength {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+}
+
+/// A turn that is taken again.
+#[derive(Default)]
+pub(super) struct Replaying {
+    pub(super) expected: Option<Box<RecordedTurn>>,
+    pub(super) trace: Option<[u8; TRACE_BYTES]>,
+    pub(super) difference: Option<&'static str>,
+}
+
+/// What is needed of an event once it has been admitted.
+pub(crate) struct Note {
+    taken: Taken,
+    operation: Option<Operation>,
+}
+
+struct OpenTurn {
+    note: Note,
+    event_id: EventId,
+    next_operation: u64,
+    storage_bytes: u64,
+    seed: Seed,
+    trace: [u8; TRACE_BYTES],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Again {
+    Close(ConnectionId),
+    Completion(OperationId),
+}
+
+impl Recording {
+    pub(super) fn new(component: ComponentDigest) -> Recording {
+        Recording {
+            component,
+            steps: Vec::new(),
+            open: None,
+            begins_life: false,
+            says_settings: true,
+            is_kept: false,
+            length: JournalLength::default(),
+            again: BTreeSet::new(),
+            replaying: None,
+        }
+    }
+
+    /// The room goes on in this host with what another has recorded.
+    pub(super) fn resume(&mut self, length: JournalLength) {
+        (self.is_kept, self.says_settings, self.length) = (true, true, length);
+        self.steps = vec![Step::Resumed];
+    }
+
+    /// This life is over; nothing of it is to be made again.
+    pub(super) fn forget_life(&mut self) {
+        self.steps.clear();
+        self.again.clear();
+        (self.is_kept, self.begins_life) = (false, false);
+    }
+}
+
+impl Room {
+    /// Whether the journal is so long that the room should be saved as soon as it can.
+    pub fn wants_to_be_saved(&self) -> bool {
+        let limits = &self.config.limits;
+        self.recording.as_ref().is_some_and(|recording| {
+            recording.is_kept
+                && (recording.length.records >= u64::from(limits.journal_records_max)
+                    || recording.length.bytes >= limits.journal_bytes_max)
+        })
+    }
+
+    /// Whether the journal has grown to twice its bound, because the room could not be saved: then it takes no turn.
+    pub(super) fn is_journal_full(&self) -> bool {
+        let limits = &self.config.limits;
+        self.recording.as_ref().is_some_and(|recording| {
+            recording.is_kept
+                && (recording.length.records >= 2 * u64::from(limits.journal_records_max)
+                    || recording.length.bytes >= 2 * limits.journal_bytes_max)
+        })
+    }
+
+    /// An event is about to be admitted.
+    pub(super) fn note(&self, event: &Event, now: Timestamp) -> Option<Note> {
+        self.recording.as_ref()?;
+        let arriving = match event {
+            Event::Connect(id) => {
+                self.arriving.get(id).map(|it| Box::new((it.connection.clone(), it.upgraded)))
+            }
+            _ => None,
+        };
+        let operation = match event {
+            Event::Completed(id, _) => self.state.as_ref()?.operations.get(*id),
+            _ => None,
+        };
+        Some(Note { taken: Taken { event: event.clone(), arriving, now }, operation })
+    }
+
+    /// A turn begins.
+    pub(super) fn open_turn(&mut self, note: Option<Note>, event_id: EventId, seed: Seed) {
+        let (Some(recording), Some(note), Some(state)) = (&mut self.recording, note, &self.state) else {
+            return;
+        };
+        let (next_operation, storage_bytes) = (state.next_operation, state.storage_bytes);
+        let trace = [0; TRACE_BYTES];
+        recording.open = Some(OpenTurn { note, event_id, next_operation, storage_bytes, seed, trace });
+    }
+
+    /// An event was admitted and needs no guest.
+    pub(super) fn record_unheard(&mut self, note: Option<Note>) {
+        let Some(note) = note else { return };
+        match &note.taken.event {
+            // They change nothing by themselves.
+            Event::Start(_) | Event::Message(..) | Event::Error(..) => {}
+            // A client that has gone before it was let in.
+            Event::Connect(_) if note.taken.arriving.is_none() => {}
+            Event::Connect(_)
+            | Event::Close(..)
+            | Event::Request(..)
+            | Event::ResponseClosed(_)
+            | Event::Resume(_)
+            | Event::Alarm
+            | Event::Completed(..) => self.record(Step::Unheard(note.taken)),
+        }
+    }
+
+    /// Time has ended something.
+    pub(super) fn record_time(&mut self, now: Timestamp) {
+        let is_said = |recording: &Recording| recording.steps.last() == Some(&Step::Time(now));
+        if self.recording.as_deref().is_some_and(|recording| !is_said(recording)) {
+            self.record(Step::Time(now));
+        }
+    }
+
+    fn record(&mut self, step: Step) {
+        let Some(recording) = self.recording.as_mut().filter(|recording| recording.replaying.is_none())
+        else {
+            return;
+        };
+        recording.steps.push(step);
+        if recording.is_kept && recording.steps.len() >= STEPS_WAITING_MAX {
+            self.commit(KvChanges::default(), None);
+        }
+    }
+
+    /// A life begins, with a fresh instance.
+    pub(super) fn record_life(&mut self) {
+        if self.recording.is_none() {
+            return;
+        }
+        let life = Step::Life(Box::new(self.as_checkpoint(Default::default())));
+        if let Some(recording) = &mut self.recording {
+            recording.forget_life();
+            recording.steps.push(life);
+            (recording.begins_life, recording.says_settings) = (true, true);
+        }
+    }
+
+    /// A turn that will be kept has come back.
+    pub(super) fn trace_turn(&mut self, changes: &Changes, end: &TurnEnd) {
+        let Some(recording) = self.recording.as_mut().filter(|_| !matches!(end, TurnEnd::Dropped(_))) else {
+            return;
+        };
+        let trace = trace(changes, end);
+        match (&mut recording.replaying, &mut recording.open) {
+            (Some(replaying), _) => replaying.trace = Some(trace),
+            (None, Some(open)) => open.trace = trace,
+            (None, None) => {}
+        }
+    }
+
+    /// A turn is kept, with these writes. Whether it takes a commit for that alone.
+    pub(super) fn record_turn(&mut self, writes: &KvChanges) -> bool {
+        let Some(recording) = &mut self.recording else { return false };
+        if let Some(replaying) = &mut recording.replaying {
+            replaying.compare(writes);
+            return true;
+        }
+        let Some(open) = recording.open.take() else { return true };
+        let OpenTurn { note, event_id, next_operation, storage_bytes, seed, trace } = open;
+        let (taken, writes) = (note.taken, writes.clone());
+        if !planted::is(PlantedBug::TurnNotRecorded) {
+            let turn = RecordedTurn { taken, event_id, next_operation, storage_bytes, seed, writes, trace };
+            recording.steps.push(Step::Turn(Box::new(turn)));
+        }
+        true
+    }
+
+    /// A recorded commit is taken again: its changes are known already, and go to no table. Whether that is so.
+    pub(super) fn commits_again(&mut self, changes: &KvChanges) -> bool {
+        if self.recording.as_ref().is_none_or(|recording| recording.replaying.is_none()) {
+            return false;
+        }
+        let state = self.home();
+        state.overlay.hold_back(changes.clone());
+        state.alarm_committed = state.alarm.record();
+        true
+    }
+
+    /// What commit `seq` does to the tables and to what is kept of the memory.
+    pub(super) fn recorded(
+        &mut self,
+        seq: CommitSeq,
+        changes: &KvChanges,
+        memory: Option<Box<MemoryChange>>,
+    ) -> (KvChanges, Option<Box<MemoryChange>>) {
+        let config = Arc::clone(&self.config);
+        let (Some(recording), Some(state)) = (self.recording.as_mut(), self.state.as_mut()) else {
+            return (changes.clone(), memory);
+        };
+        if memory.is_some() {
+            // A checkpoint: the steps until here are in it.
+            recording.steps.clear();
+            (recording.is_kept, recording.begins_life, recording.says_settings) = (true, false, true);
+            recording.length = JournalLength::default();
+            return (state.overlay.catch_up(seq), memory);
+        }
+        if !recording.is_kept && !recording.begins_life {
+            // Between two lives.
+            let mut all = state.overlay.catch_up(seq);
+            all.then(changes.clone());
+            return (all, Some(Box::new(MemoryChange::Forget { then: None })));
+        }
+        let mut steps = std::mem::take(&mut recording.steps);
+        if std::mem::take(&mut recording.says_settings) {
+            let settings = Settings { vars: (*config.vars).clone(), limits: (*config.limits).clone() };
+            let after_life = usize::from(matches!(steps.first(), Some(Step::Life(_))));
+            steps.insert(after_life, Step::Settings(Box::new(settings)));
+        }
+        let record = JournalRecord { component: recording.component, bytes: Record { steps }.encode() };
+        let bytes = record.bytes.len() as u64;
+        if std::mem::take(&mut recording.begins_life) {
+            recording.is_kept = true;
+            recording.length = JournalLength { records: 1, bytes };
+            let change = MemoryChange::Forget { then: Some(record) };
+            return (state.overlay.catch_up(seq), Some(Box::new(change)));
+        }
+        recording.length.records += 1;
+        recording.length.bytes += bytes;
+        let table_changes = match planted::is(PlantedBug::TablesRunAhead) {
+            true => changes.clone(),
+            false => KvChanges::default(),
+        };
+        (table_changes, Some(Box::new(MemoryChange::Append(record))))
+    }
+
+    /// A turn was dropped: the room goes back to the moment before it, if it can. The guest's memory is made again; of
+    /// what the turn was about, only that changes what the guest cannot be asked for any more.
+    pub(super) fn goes_back(&mut self, now: Timestamp) -> bool {
+        let is_running = self.phase == Phase::Running;
+        let Some(recording) = &mut self.recording else { return false };
+        let Some(open) = recording.open.take().filter(|_| is_running && recording.is_kept) else {
+            return false;
+        };
+        self.record(Step::Dropped(open.note.taken.clone()));
+        self.give_up(open.note.taken, open.note.operation);
+        self.memory = Memory::Behind;
+        self.actions.push(Action::DropInstance);
+        self.count_drop(now);
+        true
+    }
+
+    /// An event whose turn was dropped: a completion and a close are tried once more, whoever waits for an answer is told.
+    fn give_up(&mut self, taken: Taken, operation: Option<Operation>) {
+        let Taken { event, now, .. } = taken;
+        match event {
+            Event::Connect(connection) => self.lose_connecting(connection),
+            Event::Close(connection, frame, was_clean) => {
+                if self.tries_again(Again::Close(connection)) {
+                    self.mailbox.push(Event::Close(connection, frame, was_clean));
+                } else {
+                    self.home().sessions.remove(&connection);
+                }
+            }
+            Event::Request(request, _) => {
+                if self.home().requests.remove(&request) {
+                    let response = profile::failed(profile::REQUEST_FAILED, None, "");
+                    self.output(Output::Respond(request, response));
+                }
+            }
+            Event::Alarm => {
+                let before = self.home().alarm.record();
+                self.fail_alarm(now);
+                self.commit_record_if_changed(before);
+            }
+            Event::Completed(id, outcome) => {
+                let Some(operation) = operation.filter(|_| outcome != Outcome::Dropped) else { return };
+                let outcome = match self.tries_again(Again::Completion(id)) {
+                    true => outcome,
+                    false => Outcome::Dropped,
+                };
+                self.home().operations.reopen(id, operation);
+                self.mailbox.push(Event::Completed(id, outcome));
+            }
+            Event::Start(_)
+            | Event::Resume(_)
+            | Event::Message(..)
+            | Event::Error(..)
+            | Event::ResponseClosed(_) => {}
+        }
+    }
+
+    fn tries_again(&mut self, what: Again) -> bool {
+        self.recording.as_mut().is_some_and(|recording| recording.again.insert(what))
+    }
+
+    /// A recorded drop, again.
+    pub(super) fn give_up_again(&mut self, note: Note) {
+        self.give_up(note.taken, note.operation);
+    }
+
+    /// The room as a checkpoint that the next commit could carry, with this image.
+    pub(super) fn as_checkpoint(&mut self, image: bytes::Bytes) -> Checkpoint {
+        let (is_starting, seq) = (self.phase == Phase::Starting, self.gate.next_seq());
+        let component = self.config.durable.unwrap_or(ComponentDigest([0; 32]));
+        let state = self.home();
+        Checkpoint {
+            component,
+            seq,
+            incarnation: state.incarnation,
+            image,
+            resumes: None,
+            is_starting,
+            last_now: state.last_now,
+            sessions: state.sessions.clone(),
+            requests: state.requests.clone(),
+            operations: state.operations.all().collect(),
+            pending: state.pending.sleeping(),
+            alarm: state.alarm.clone(),
+            holds: state.holds,
+            hold_until: state.hold_until,
+        }
+    }
+}
+
+impl Replaying {
+    fn compare(&mut self, writes: &KvChanges) {
+        let Some(expected) = &self.expected else { return };
+        if expected.writes != *writes {
+            self.difference = Some("it wrote other keys or values");
+        } else if self.trace != Some(expected.trace) {
+            self.difference = Some("it did something else");
+        }
+    }
+}

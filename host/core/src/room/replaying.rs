@@ -1,0 +1,327 @@
+//! Replay: a durable room is made again by taking its recorded steps once more.
+//!
+//! The driver reads the last checkpoint and the journal, restores the instance or makes a fresh one, and gives each record
+//! to a [`Replay`]. Where a record holds a turn, the driver calls the guest with it, without bounds on fuel or time, and
+//! gives it back; it must have done what it did then. Nothing that a turn wants to send leaves: it was sent, or nobody is
+//! there any more. In the end the past becomes the room ([`Room::recovered`]), or only the instance is of use
+//! ([`Room::went_back`]).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::checkpoint::Checkpoint;
+use crate::commit::RoomRecord;
+use crate::event::{DropCause, Event, ResumeReason, StartReason, TurnEnd};
+use crate::ids::CommitSeq;
+use crate::journal::{Record, RecordError, RecordedTurn, Step, Taken};
+use crate::mailbox::{Lane, Mailbox};
+use crate::operation::Operations;
+use crate::room::recording::{JournalLength, Replaying};
+use crate::room::{Action, Arriving, Memory, Phase, Room, RoomConfig};
+use crate::session::ReadyState;
+use crate::turn::Turn;
+
+/// The past of a room, being made again.
+pub struct Replay {
+    room: Room,
+    /// The last record that was taken.
+    seq: CommitSeq,
+    has_base: bool,
+    length: JournalLength,
+    /// Why the room finds itself here, if it has not been told.
+    resumes: Option<ResumeReason>,
+}
+
+/// Why a room cannot be made again of what is kept of it.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum ReplayError {
+    /// A record cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A record is missing.
+    #[error("record {found} follows {last}: one between them is missing")]
+    Gap {
+        /// The last that was taken.
+        last: CommitSeq,
+        /// The one that came.
+        found: CommitSeq,
+    },
+    /// The journal begins with nothing, or with something in its midst.
+    #[error("record {seq}: the journal does not begin where the room's life or its checkpoint does")]
+    Beginning {
+        /// Which record.
+        seq: CommitSeq,
+    },
+    /// The guest, called again, did something else.
+    #[error("replay diverged at commit {seq}, {event}: {difference}")]
+    Diverged {
+        /// The commit that carried the record.
+        seq: CommitSeq,
+        /// The export that was called.
+        event: &'static str,
+        /// What was different.
+        difference: String,
+    },
+    /// A record speaks of something that the room does not have.
+    #[error("record {seq} does not fit to the room as the records before leave it: {event}")]
+    Unfit {
+        /// Which record.
+        seq: CommitSeq,
+        /// What it is about.
+        event: &'static str,
+    },
+}
+
+impl Replay {
+    /// The past of a room from its last checkpoint on, or from the beginning of its life.
+    ///
+    /// # Panics
+    ///
+    /// If the room is not durable.
+    pub fn new(config: Arc<RoomConfig>, checkpoint: Option<Checkpoint>) -> Replay {
+        let mut room = Room::new(config, None);
+        let recording = room.recording.as_mut().expect("only durable rooms are made again");
+        recording.replaying = Some(Replaying::default());
+        let seq = checkpoint.as_ref().map(|checkpoint| checkpoint.seq);
+        let resumes = checkpoint.as_ref().and_then(|checkpoint| checkpoint.resumes);
+        let has_base = checkpoint.is_some();
+        if let Some(checkpoint) = checkpoint {
+            room.take_checkpoint(checkpoint);
+        }
+        Replay { room, seq: seq.unwrap_or_default(), has_base, length: JournalLength::default(), resumes }
+    }
+
+    /// Takes the next record. If there is a turn in it, the guest is to be called with it.
+    pub fn take(&mut self, seq: CommitSeq, bytes: &Bytes) -> Result<Option<Box<Turn>>, ReplayError> {
+        let is_first = self.length.records == 0;
+        if seq != self.seq.next() && (self.has_base || !is_first) {
+            return Err(ReplayError::Gap { last: self.seq, found: seq });
+        }
+        self.seq = seq;
+        self.length.records += 1;
+        self.length.bytes += bytes.len() as u64;
+        let mut turn = None;
+        for step in Record::decode(bytes)?.steps {
+            let begins = matches!(step, Step::Life(_));
+            if begins == self.has_base || (begins && !is_first) {
+                return Err(ReplayError::Beginning { seq });
+            }
+            self.has_base = true;
+            turn = self.step(step)?;
+            self.forget_outside();
+        }
+        Ok(turn)
+    }
+
+    fn step(&mut self, step: Step) -> Result<Option<Box<Turn>>, ReplayError> {
+        let seq = self.seq;
+        let room = &mut self.room;
+        match step {
+            Step::Life(checkpoint) => room.take_checkpoint(*checkpoint),
+            Step::Settings(settings) => {
+                let RoomConfig { address, handlers, storage, durable, .. } = &*room.config;
+                room.config = Arc::new(RoomConfig {
+                    address: Arc::clone(address),
+                    limits: Arc::new(settings.limits),
+                    handlers: *handlers,
+                    vars: Arc::new(settings.vars),
+                    storage: Arc::clone(storage),
+                    durable: *durable,
+                });
+            }
+            Step::Resumed => {
+                room.accept_due.clear();
+                room.home().sessions.values_mut().for_each(|session| session.upgraded = true);
+            }
+            Step::Time(now) => room.on_time(now),
+            Step::Unheard(taken) => {
+                self.resumes = self.resumes.filter(|_| !matches!(taken.event, Event::Resume(_)));
+                let event = taken.event.name();
+                if room.admit_again(&taken).is_some() {
+                    return Err(ReplayError::Unfit { seq, event });
+                }
+            }
+            Step::Dropped(taken) => {
+                if let Some(note) = room.note(&taken.event, taken.now) {
+                    room.admit_again(&taken);
+                    room.give_up_again(note);
+                }
+            }
+            Step::Turn(turn) => return self.begin(turn).map(Some),
+        }
+        Ok(None)
+    }
+
+    fn begin(&mut self, recorded: Box<RecordedTurn>) -> Result<Box<Turn>, ReplayError> {
+        let (seq, event) = (self.seq, recorded.taken.event.name());
+        let unfit = ReplayError::Unfit { seq, event };
+        self.resumes = self.resumes.filter(|_| !matches!(recorded.taken.event, Event::Resume(_)));
+        let room = &mut self.room;
+        let Some(event) = room.admit_again(&recorded.taken) else { return Err(unfit) };
+        let state = room.home();
+        let ids_are_free = !state.pending.contains(recorded.event_id)
+            && state.operations.all().all(|(id, _)| id.0 < recorded.next_operation);
+        if !ids_are_free {
+            return Err(unfit);
+        }
+        state.next_event = recorded.event_id.0 + 1;
+        state.next_operation = recorded.next_operation;
+        state.storage_bytes = recorded.storage_bytes;
+        let (event_id, now, seed) = (recorded.event_id, recorded.taken.now, recorded.seed);
+        if let Some(replaying) = room.recording.as_mut().and_then(|recording| recording.replaying.as_mut()) {
+            replaying.expected = Some(recorded);
+        }
+        let state = room.state.take().expect("it is home between turns");
+        Ok(Turn::new(Arc::clone(&room.config), state, event, event_id, now, seed))
+    }
+
+    /// Takes a turn back. It must have done what was recorded.
+    pub fn end(&mut self, turn: Box<Turn>, end: TurnEnd) -> Result<(), ReplayError> {
+        let (seq, event) = (self.seq, turn.event_name());
+        let diverged = |difference: String| Err(ReplayError::Diverged { seq, event, difference });
+        if let Some(fault) = turn.fault() {
+            return diverged(fault.to_string());
+        }
+        if let TurnEnd::Dropped(cause) = &end {
+            return diverged(match cause {
+                DropCause::Instantiation(text) | DropCause::Trap(text) | DropCause::Storage(text) => {
+                    text.clone()
+                }
+                DropCause::Fuel { .. } | DropCause::Deadline { .. } | DropCause::PendingEvents { .. } => {
+                    cause.to_string()
+                }
+            });
+        }
+        self.room.end_turn(turn, end);
+        self.forget_outside();
+        let replaying = self.room.recording.as_mut().and_then(|recording| recording.replaying.as_mut());
+        match replaying.and_then(|replaying| replaying.difference) {
+            Some(difference) => diverged(difference.to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// The last commit that it has come to.
+    pub fn seq(&self) -> CommitSeq {
+        self.seq
+    }
+
+    /// The room as a checkpoint would keep it now, with this image: for whoever compares two pasts.
+    pub fn as_checkpoint(&mut self, image: Bytes) -> Checkpoint {
+        self.room.as_checkpoint(image)
+    }
+
+    /// Whatever the room wants of the world, it wanted then; what it put in for itself was recorded when it was taken.
+    fn forget_outside(&mut self) {
+        self.room.actions.clear();
+        self.room.mailbox = Mailbox::default();
+        self.room.alarm_waits = false;
+    }
+}
+
+impl Room {
+    /// A durable room of which only the record has been read. It takes in what comes, and is made again before its first
+    /// turn ([`Room::rebuild`]).
+    pub fn unread(config: Arc<RoomConfig>, record: RoomRecord) -> Room {
+        let mut room = Room::new(config, Some(record));
+        (room.phase, room.memory) = (Phase::Running, Memory::Unread);
+        room
+    }
+
+    /// What has been made again is the room. Sockets and requests have not survived: first of all the room is told so.
+    ///
+    /// # Panics
+    ///
+    /// If the room was not [`Room::unread`].
+    pub fn recovered(&mut self, replay: Replay) {
+        assert!(self.is_unread(), "a room is made again once, before its first turn");
+        let Replay { room: past, length, resumes, .. } = replay;
+        self.memory = Memory::Awake;
+        let mut state = past.state.expect("no turn is out");
+        let now = self.home();
+        (state.next_event, state.next_operation) = (now.next_event, now.next_operation);
+        (state.ids_reserved, state.moved_at) = (now.ids_reserved, now.moved_at);
+        state.alarm_committed = now.alarm_committed;
+        // Those whose outcome was on its way are due again.
+        let operations = state.operations.all().collect();
+        state.operations = match resumes {
+            Some(_) => Operations::interrupted(operations),
+            None => Operations::of(operations),
+        };
+        self.state = Some(state);
+        match past.phase {
+            Phase::Fresh(_) | Phase::Suspended { .. } => {
+                // Its life had ended, and nobody of then is here.
+                self.phase = Phase::Fresh(StartReason::Lost);
+                self.home().sessions.clear();
+                self.home().requests.clear();
+                self.actions.push(Action::DropInstance);
+            }
+            Phase::Starting | Phase::Running => {
+                self.phase = past.phase;
+                self.resume(resumes, length);
+            }
+        }
+    }
+
+    /// The instance has been made again as it was before the dropped turn.
+    ///
+    /// # Panics
+    ///
+    /// If no turn was dropped.
+    pub fn went_back(&mut self) {
+        assert!(self.memory == Memory::Behind, "only who has lost a turn goes back");
+        self.memory = Memory::Awake;
+    }
+
+    /// First of all the room hears which clients are gone; then comes what has come meanwhile.
+    pub(super) fn resume(&mut self, reason: Option<ResumeReason>, length: JournalLength) {
+        if let Some(recording) = &mut self.recording {
+            recording.resume(length);
+        }
+        // What has come meanwhile comes after.
+        let mut come_meanwhile = std::mem::take(&mut self.mailbox);
+        if let Some(reason) = reason {
+            self.mailbox.push(Event::Resume(reason));
+        }
+        self.say_who_is_gone();
+        if reason.is_some() {
+            self.interrupt_operations();
+        }
+        while let Some(event) = come_meanwhile.pop(Lane::All) {
+            self.mailbox.push(event);
+        }
+        // Ids that were given out since the checkpoint are known to nobody but the world outside; they are not used
+        // again, also if this life ends before its first commit.
+        self.commit(Default::default(), None);
+    }
+
+    /// Admits an event as it was admitted then.
+    fn admit_again(&mut self, taken: &Taken) -> Option<Event> {
+        let Taken { event, arriving, now } = taken;
+        self.home().last_now = *now;
+        if let (Event::Connect(id), Some(arriving)) = (event, arriving) {
+            let (connection, upgraded) = (arriving.0.clone(), arriving.1);
+            if !upgraded {
+                let due = connection.opened_at.after_ms(self.config.limits.accept_deadline_ms);
+                self.accept_due.insert((due, *id));
+            }
+            self.arriving.insert(*id, Arriving { connection, upgraded });
+        }
+        self.admit(event.clone(), *now)
+    }
+
+    /// Deadlines of handshakes that a checkpoint left unanswered.
+    pub(super) fn remember_accept_deadlines(&mut self) {
+        let accept_deadline_ms = self.config.limits.accept_deadline_ms;
+        let state = self.state.as_ref().expect("no turn is out");
+        let unanswered = state.sessions.iter().filter(|(_, session)| {
+            let waits = matches!(session.ready_state, ReadyState::Connecting | ReadyState::Closing);
+            waits && !session.upgraded && !session.connect_ended && session.gone.is_none()
+        });
+        self.accept_due =
+            unanswered.map(|(id, session)| (session.opened_at.after_ms(accept_deadline_ms), *id)).collect();
+    }
+}
