@@ -6,11 +6,14 @@
 //! engine passes the same conformance suite, and the faults of the `testing` feature are injected both at the seam and
 //! below the engine.
 //!
+//! A room can be taken elsewhere as a [`room_file`].
+//!
 //! No async, no clock, no threads of its own: the caller brings the threads.
 
 pub mod kept;
 pub mod memory;
 pub mod redb_store;
+pub mod room_file;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
