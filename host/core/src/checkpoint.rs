@@ -15,6 +15,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::alarm::AlarmClock;
+use crate::auto_response::AutoResponse;
 use crate::codec::Malformed;
 use crate::commit::ComponentDigest;
 use crate::event::ResumeReason;
@@ -24,7 +25,7 @@ use crate::session::Sessions;
 use crate::turn::Subject;
 
 /// The version of the format that is written. Readers know this one and refuse every other.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 /// What a checkpoint begins with.
 pub const MAGIC: [u8; 4] = *b"PHCP";
 
@@ -60,6 +61,7 @@ pub struct Checkpoint {
     pub(crate) alarm: AlarmClock,
     pub(crate) holds: u32,
     pub(crate) hold_until: Timestamp,
+    pub(crate) auto_response: Option<AutoResponse>,
 }
 
 /// Why bytes are no checkpoint that this host can wake a room from.

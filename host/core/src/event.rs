@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::auto_response::AutoResponse;
 use crate::http::{Header, Request, Response};
 use crate::ids::{ConnectionId, OperationId, RequestId, Timestamp};
 use crate::message::{CloseFrame, Message};
@@ -223,14 +224,17 @@ pub enum Output {
     Close(ConnectionId, Option<CloseFrame>),
     /// Answer a request.
     Respond(RequestId, Response),
+    /// From now on answer this text of any client by yourself, instead of an earlier one; or none.
+    AutoResponse(Option<AutoResponse>),
 }
 
 impl Output {
-    /// Bytes of its message or body; a broadcast counts once.
+    /// Bytes of its message, body or texts; a broadcast counts once.
     pub fn payload_bytes(&self) -> u64 {
         match self {
             Output::Send(_, message) | Output::Broadcast(_, message) => message.len() as u64,
             Output::Reject(_, response) | Output::Respond(_, response) => response.body.len() as u64,
+            Output::AutoResponse(pair) => pair.as_ref().map_or(0, |pair| pair.bytes() as u64),
             Output::Accept(_) | Output::Read(_) | Output::Close(..) => 0,
         }
     }

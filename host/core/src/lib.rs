@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod alarm;
+pub mod auto_response;
 pub mod checkpoint;
 pub mod codec;
 pub mod commit;

@@ -49,6 +49,8 @@ pub struct Limits {
     pub tag_chars_max: u32,
     /// Bytes kept with a connection (Durable Objects today; classic PartyKit gives 2,048 with the URL).
     pub attachment_bytes_max: u32,
+    /// Characters of an auto-response: of the text that is answered, and of the answer (Durable Objects).
+    pub auto_response_chars_max: u32,
     /// Events of one connection that may wait in the mailbox; beyond, its socket is not read.
     pub credit_events: u32,
     /// Bytes of one connection's events that may wait in the mailbox. One message always fits.
@@ -108,6 +110,8 @@ const MIB: u32 = 1 << 20;
 
 /// The largest `message_in_bytes_max` that may be set: 32 MiB, what workerd takes in 2026.
 pub const MESSAGE_IN_BYTES_CEILING: u32 = 32 * MIB;
+/// The largest `auto_response_chars_max` that may be set: every client can ask for the answer again and again.
+pub const AUTO_RESPONSE_CHARS_CEILING: u32 = 64 * KIB;
 /// Messages, broadcasts and answers that one turn may give, each counted once: one to each of the most connections that a
 /// room may have. However small, each takes some 200 bytes of the host's memory until it has left, and a turn's are
 /// applied in one go.
@@ -141,6 +145,7 @@ impl Default for Limits {
             tags_max: 9,
             tag_chars_max: 256,
             attachment_bytes_max: 16_384,
+            auto_response_chars_max: 2_048,
             credit_events: 16,
             credit_bytes: 256 * KIB,
             requests_waiting_max: 1_024,

@@ -52,6 +52,12 @@ pub enum PlantedBug {
     TurnNotRecorded,
     /// A durable room's writes go to the tables before its checkpoint does.
     TablesRunAhead,
+    /// The auto-response that a dropped turn wanted is in force.
+    DroppedAutoResponseHolds,
+    /// A room whose memory is lost keeps its auto-response.
+    AutoResponseOutlivesItsLife,
+    /// A room that goes on in another process has no auto-response.
+    AutoResponseForgotten,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use crate::address::RoomAddress;
 use crate::alarm::AlarmClock;
+use crate::auto_response::AutoResponse;
 use crate::commit::{Alarm, ComponentDigest, IDS_RESERVED_STEP, KvChanges, RoomCommit, RoomRecord};
 use crate::event::{DropCause, Failure, Handlers, NewConnection, Output, StartReason};
 use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, RequestId, Seed, Timestamp};
@@ -67,6 +68,7 @@ pub(crate) struct RoomState {
     pub(crate) alarm: AlarmClock,
     pub(crate) holds: u32,
     pub(crate) hold_until: Timestamp,
+    pub(crate) auto_response: Option<AutoResponse>,
     pub(crate) overlay: Overlay,
     pub(crate) storage_bytes: u64,
     pub(crate) ids_reserved: u64,
@@ -257,6 +259,7 @@ impl Room {
             alarm: AlarmClock::new(record.alarm),
             holds: 0,
             hold_until: Timestamp::NEVER,
+            auto_response: None,
             overlay,
             storage_bytes: record.storage_bytes,
             ids_reserved: record.ids_reserved,
@@ -328,6 +331,12 @@ impl Room {
     /// Unknown (`None`) while a turn is out.
     pub fn alarm(&self) -> Option<Timestamp> {
         self.state.as_ref().and_then(|state| state.alarm.record()).map(|alarm| alarm.at)
+    }
+
+    /// The auto-response as the last turn left it: for whoever takes up a room that was restored. From then on outputs say
+    /// what is in force. Unknown (`None`) while a turn is out.
+    pub fn auto_response(&self) -> Option<&AutoResponse> {
+        self.state.as_ref().and_then(|state| state.auto_response.as_ref())
     }
 
     /// Whether nothing is under way: no event, no turn, no commit, no open request or operation, no connection,

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::address::RoomAddress;
+use crate::auto_response::AutoResponse;
 use crate::commit::KvChanges;
 use crate::event::{Event, Failure, LogLevel, LogLine, Output};
 use crate::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
@@ -57,6 +58,8 @@ pub(crate) struct Changes {
     pub(crate) settled: Vec<(EventId, Result<(), Failure>)>,
     pub(crate) settled_ids: BTreeSet<EventId>,
     pub(crate) holds: Option<HoldsChange>,
+    /// What the auto-response is to be, if that was said.
+    pub(crate) auto_response: Option<Option<AutoResponse>>,
     pub(crate) outputs: Vec<Output>,
 }
 

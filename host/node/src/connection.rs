@@ -166,7 +166,13 @@ impl Connection {
         false
     }
 
-    /// A message came.
+    /// Whether the host answers this message by itself: then the room does not hear of it, and what
+    /// [`Connection::next_outbound`] has now holds the answer, behind all that the room has said before.
+    pub fn answers(&self, message: &Message) -> bool {
+        self.room.answer(&self.link, message)
+    }
+
+    /// A message came that [`Connection::answers`] leaves to the room.
     pub fn message(&self, message: Message) {
         self.room.put_in(|core| core.message(self.link.id, message));
     }

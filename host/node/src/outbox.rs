@@ -45,6 +45,8 @@ impl Outgoing {
 pub enum Outbound {
     /// Write this message.
     Frame(Rc<Outgoing>),
+    /// Write this message, with which the host itself has answered one of the client's.
+    Answer(Rc<Outgoing>),
     /// Write a close frame, without a code if there is none, and end.
     Close(Option<CloseFrame>),
 }
@@ -65,6 +67,15 @@ impl Outbox {
 
     /// Puts a message in. One message always fits. Whether there was room: if not, the connection is closed.
     pub(crate) fn push(&self, outgoing: &Rc<Outgoing>) -> bool {
+        self.put(outgoing, Outbound::Frame)
+    }
+
+    /// Puts in what the host itself answers. It counts as any message does.
+    pub(crate) fn answer(&self, outgoing: &Rc<Outgoing>) -> bool {
+        self.put(outgoing, Outbound::Answer)
+    }
+
+    fn put(&self, outgoing: &Rc<Outgoing>, as_what: fn(Rc<Outgoing>) -> Outbound) -> bool {
         if self.closing.get() {
             return true;
         }
@@ -76,7 +87,7 @@ impl Outbox {
             return false;
         }
         self.bytes.set(waiting + bytes);
-        self.queue.borrow_mut().push_back(Outbound::Frame(Rc::clone(outgoing)));
+        self.queue.borrow_mut().push_back(as_what(Rc::clone(outgoing)));
         true
     }
 

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use party_core::address::RoomAddress;
+use party_core::auto_response::AutoResponse;
 use party_core::event::Output;
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, RequestId, Timestamp};
-use party_core::message::CloseFrame;
+use party_core::message::{CloseFrame, Message};
 use party_core::room::{Action, Room};
 use tokio::sync::oneshot;
 
@@ -18,6 +19,19 @@ use crate::outbox::Outgoing;
 use crate::party::Party;
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
+
+/// A room's auto-response. It is encoded once, however often it is given.
+struct AutoAnswer {
+    pair: AutoResponse,
+    outgoing: Rc<Outgoing>,
+}
+
+impl AutoAnswer {
+    fn new(pair: AutoResponse) -> AutoAnswer {
+        let outgoing = Outgoing::new(Message::Text(pair.response.clone()));
+        AutoAnswer { pair, outgoing }
+    }
+}
 
 /// One room that is awake.
 pub(crate) struct RoomEntry {
@@ -28,6 +42,8 @@ pub(crate) struct RoomEntry {
     requests: RefCell<HashMap<RequestId, oneshot::Sender<Response>>>,
     links: RefCell<Vec<Rc<Link>>>,
     starved: RefCell<Vec<Rc<Link>>>,
+    /// What the host answers by itself, while that is in force.
+    auto_answer: RefCell<Option<AutoAnswer>>,
     /// What the room has decided and nobody has carried out yet.
     undone: RefCell<VecDeque<Action>>,
     /// Wakes the room's task.
@@ -65,6 +81,7 @@ impl RoomEntry {
         RoomEntry {
             number,
             address: Arc::clone(core.address()),
+            auto_answer: RefCell::new(core.auto_response().cloned().map(AutoAnswer::new)),
             core: RefCell::new(core),
             party,
             requests: RefCell::default(),
@@ -217,11 +234,28 @@ impl RoomEntry {
                     link.close(frame);
                 }
             }
+            Output::AutoResponse(pair) => *self.auto_answer.borrow_mut() = pair.map(AutoAnswer::new),
         }
     }
 
+    /// Answers a message without the room, if it is the one that has an auto-response: neither wakes it nor counts as
+    /// something that happened to it.
+    pub(crate) fn answer(&self, link: &Link, message: &Message) -> bool {
+        let auto_answer = self.auto_answer.borrow();
+        let Some(answer) = auto_answer.as_ref().filter(|answer| answer.pair.answers(message)) else {
+            return false;
+        };
+        self.mind_slow_reader(link, link.outbox.answer(&answer.outgoing));
+        true
+    }
+
     fn send(&self, link: &Link, outgoing: &Rc<Outgoing>) {
-        if !link.send(outgoing) {
+        self.mind_slow_reader(link, link.send(outgoing));
+    }
+
+    /// Says so if a connection is closed because there was no room for another message.
+    fn mind_slow_reader(&self, link: &Link, had_room: bool) {
+        if !had_room {
             let (party, room, connection) = (self.address.party(), self.address.room(), link.id.0);
             let bytes_max = self.party.limits.outbound_queue_bytes_max;
             tracing::warn!(

@@ -6,12 +6,14 @@ use bytes::Bytes;
 
 use super::{Checkpoint, CheckpointError, FORMAT, MAGIC, SleepingEvent};
 use crate::alarm::AlarmClock;
+use crate::auto_response::AutoResponse;
 use crate::codec::{Malformed, Reader};
 use crate::commit::{Alarm, ComponentDigest};
 use crate::event::ResumeReason;
 use crate::http::Header;
 use crate::ids::{CommitSeq, ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Timestamp};
-use crate::message::{CLOSE_REASON_BYTES_MAX, CloseFrame};
+use crate::limits::AUTO_RESPONSE_CHARS_CEILING;
+use crate::message::{CLOSE_REASON_BYTES_MAX, CloseFrame, Text};
 use crate::operation::Operation;
 use crate::session::{ReadyState, Session, Sessions};
 use crate::turn::Subject;
@@ -52,6 +54,10 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
         return Err(Malformed::Field { field: "pending events" }.into());
     }
     let requests = in_order(&mut reader, "requests", |reader| Ok((RequestId(id(reader, "request")?), ())))?;
+    let auto_response = reader.option("auto-response", |reader| {
+        let request = short_text(reader, "auto-response's request")?;
+        Ok(AutoResponse { request, response: short_text(reader, "auto-response")? })
+    })?;
     let sessions = in_order(&mut reader, "sessions", |reader| {
         let id = id(reader, "connection")?;
         Ok((ConnectionId(id), session(reader)?))
@@ -73,6 +79,7 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
         alarm,
         holds,
         hold_until,
+        auto_response,
     })
 }
 
@@ -83,6 +90,15 @@ fn id(reader: &mut Reader, field: &'static str) -> Read<u64> {
 
 fn small(reader: &mut Reader, field: &'static str) -> Read<u32> {
     u32::try_from(reader.number(field)?).map_err(|_| Malformed::Field { field })
+}
+
+/// A text of an auto-response. Clients can ask for it as often as they like, so its bound holds wherever it comes from.
+fn short_text(reader: &mut Reader, field: &'static str) -> Read<Text> {
+    let text = reader.text(field)?;
+    match text.chars().count() <= AUTO_RESPONSE_CHARS_CEILING as usize {
+        true => Ok(text.into()),
+        false => Err(Malformed::Field { field }),
+    }
 }
 
 /// Entries whose keys only grow.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{Checkpoint, FORMAT, MAGIC, SleepingEvent};
 use crate::alarm::AlarmClock;
+use crate::auto_response::AutoResponse;
 use crate::codec::Writer;
 use crate::commit::Alarm;
 use crate::event::ResumeReason;
@@ -42,6 +43,10 @@ pub(super) fn encode(checkpoint: &Checkpoint) -> Bytes {
     for RequestId(id) in &checkpoint.requests {
         writer.number(*id);
     }
+    writer.option(checkpoint.auto_response.as_ref(), |writer, AutoResponse { request, response }| {
+        writer.bytes(request.as_bytes());
+        writer.bytes(response.as_bytes());
+    });
     writer.number(checkpoint.sessions.len() as u64);
     for (ConnectionId(id), held) in &checkpoint.sessions {
         writer.number(*id);

@@ -6,11 +6,13 @@ use bytes::Bytes;
 
 use super::{Checkpoint, CheckpointError, FORMAT, SleepingEvent};
 use crate::alarm::AlarmClock;
+use crate::auto_response::AutoResponse;
 use crate::codec::Malformed;
 use crate::commit::{Alarm, ComponentDigest};
 use crate::event::NewConnection;
 use crate::http::Header;
 use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, OperationId, RequestId, Timestamp};
+use crate::limits::AUTO_RESPONSE_CHARS_CEILING;
 use crate::message::CloseFrame;
 use crate::operation::Operation;
 use crate::session::{ReadyState, Session, Sessions};
@@ -75,6 +77,7 @@ fn full() -> Checkpoint {
         ),
         holds: 2,
         hold_until: Timestamp(2_000),
+        auto_response: Some(AutoResponse { request: "ping".into(), response: "großes ß".into() }),
     }
 }
 
@@ -92,6 +95,7 @@ fn a_quiet_room_takes_few_bytes_beside_its_memory() {
     checkpoint.operations.clear();
     checkpoint.pending.clear();
     checkpoint.alarm = AlarmClock::default();
+    checkpoint.auto_response = None;
     checkpoint.image = Bytes::new();
     assert!(checkpoint.encode().len() <= 96, "{}", checkpoint.encode().len());
     assert_eq!(Checkpoint::decode(&checkpoint.encode()), Ok(checkpoint));
@@ -138,10 +142,26 @@ fn no_wrong_byte_makes_it_panic_and_what_is_read_can_be_written() {
 fn what_is_no_checkpoint_or_of_another_format_is_named() {
     assert_eq!(Checkpoint::decode(&Bytes::new()), Err(CheckpointError::NotACheckpoint));
     assert_eq!(Checkpoint::decode(&Bytes::from_static(b"PK\x03\x04")), Err(CheckpointError::NotACheckpoint));
-    let mut newer = full().encode().to_vec();
-    newer[4..6].copy_from_slice(&(FORMAT + 1).to_le_bytes());
-    let error = Checkpoint::decode(&newer.into()).unwrap_err();
-    assert_eq!(error.to_string(), "the checkpoint has format 2; this host reads format 1");
+    for found in [1, FORMAT + 1] {
+        let mut other = full().encode().to_vec();
+        other[4..6].copy_from_slice(&found.to_le_bytes());
+        let error = Checkpoint::decode(&other.into()).unwrap_err();
+        let text = format!("the checkpoint has format {found}; this host reads format 2");
+        assert_eq!((&error, error.to_string()), (&CheckpointError::Format { found }, text));
+    }
+}
+
+#[test]
+fn an_auto_response_is_bounded_wherever_it_comes_from() {
+    let mut checkpoint = full();
+    let mut decoded = |chars: usize| {
+        let (request, response) = ("ping".into(), "ß".repeat(chars).into());
+        checkpoint.auto_response = Some(AutoResponse { request, response });
+        Checkpoint::decode(&checkpoint.encode()).map(|decoded| decoded == checkpoint)
+    };
+    assert_eq!(decoded(AUTO_RESPONSE_CHARS_CEILING as usize), Ok(true));
+    let field = "auto-response";
+    assert_eq!(decoded(AUTO_RESPONSE_CHARS_CEILING as usize + 1), Err(Malformed::Field { field }.into()));
 }
 
 #[test]

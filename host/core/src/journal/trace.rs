@@ -6,6 +6,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{TRACE_BYTES, encode};
+use crate::auto_response::AutoResponse;
 use crate::codec::Writer;
 use crate::event::{Failure, Output, TurnEnd};
 use crate::http::Response;
@@ -54,6 +55,7 @@ pub(crate) fn trace(changes: &Changes, end: &TurnEnd) -> [u8; TRACE_BYTES] {
         writer.number(count.into());
         writer.byte(begins.into());
     });
+    writer.option(changes.auto_response.as_ref(), |writer, pair| writer.option(pair.as_ref(), auto_response));
     let digest = Sha256::digest(writer.finish());
     std::array::from_fn(|index| digest[index])
 }
@@ -101,7 +103,16 @@ fn output(writer: &mut Writer, output: &Output) {
             numbered(writer, 6, id.0);
             self::response(writer, response);
         }
+        Output::AutoResponse(pair) => {
+            writer.byte(7);
+            writer.option(pair.as_ref(), auto_response);
+        }
     }
+}
+
+fn auto_response(writer: &mut Writer, pair: &AutoResponse) {
+    writer.bytes(pair.request.as_bytes());
+    writer.bytes(pair.response.as_bytes());
 }
 
 fn numbered(writer: &mut Writer, kind: u8, number: u64) {

@@ -44,6 +44,7 @@ in_this_order! {
     tags_max,
     tag_chars_max,
     attachment_bytes_max,
+    auto_response_chars_max,
     credit_events,
     credit_bytes,
     requests_waiting_max,

@@ -62,6 +62,11 @@ impl Room {
                 }
             }
         }
+        if planted::is(PlantedBug::DroppedAutoResponseHolds)
+            && let Some(pair) = changes.auto_response.take()
+        {
+            self.output(Output::AutoResponse(pair));
+        }
     }
 
     /// Applies a turn's changes. `ended` is how its event ended, if it has.
@@ -155,7 +160,15 @@ impl Room {
                 state.hold_until = now.after_ms(hold_deadline_ms);
             }
         }
-        std::mem::take(&mut changes.outputs)
+        let mut outputs = std::mem::take(&mut changes.outputs);
+        if let Some(pair) = changes.auto_response.take()
+            && pair != state.auto_response
+        {
+            state.auto_response.clone_from(&pair);
+            // First, so that whoever has seen what the turn sent finds it in force.
+            outputs.insert(0, Output::AutoResponse(pair));
+        }
+        outputs
     }
 
     /// How long an event may take to settle, if that is bounded.

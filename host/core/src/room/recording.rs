@@ -376,6 +376,7 @@ impl Room {
             alarm: state.alarm.clone(),
             holds: state.holds,
             hold_until: state.hold_until,
+            auto_response: state.auto_response.clone(),
         }
     }
 }

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::checkpoint::Checkpoint;
 use crate::commit::RoomRecord;
-use crate::event::{DropCause, Event, ResumeReason, StartReason, TurnEnd};
+use crate::event::{DropCause, Event, Output, ResumeReason, StartReason, TurnEnd};
 use crate::ids::CommitSeq;
 use crate::journal::{Record, RecordError, RecordedTurn, Step, Taken};
 use crate::mailbox::{Lane, Mailbox};
@@ -250,7 +250,12 @@ impl Room {
             Some(_) => Operations::interrupted(operations),
             None => Operations::of(operations),
         };
+        let auto_response = state.auto_response.clone();
         self.state = Some(state);
+        if auto_response.is_some() {
+            // Whoever took the room up did not know of it.
+            self.output(Output::AutoResponse(auto_response));
+        }
         match past.phase {
             Phase::Fresh(_) | Phase::Suspended { .. } => {
                 // Its life had ended, and nobody of then is here.

@@ -47,7 +47,7 @@ impl Room {
     }
 
     /// The memory is gone: operations are cancelled, open requests answered, connecting clients turned away,
-    /// pending events forgotten. Open sockets stay.
+    /// pending events and the auto-response forgotten. Open sockets stay.
     pub(super) fn lose_memory(&mut self, dropped: Option<Subject>, now: Timestamp) {
         self.memory = Memory::Awake;
         if let Some(recording) = &mut self.recording {
@@ -55,6 +55,7 @@ impl Room {
         }
         self.actions.push(Action::DropInstance);
         self.mailbox.clear_completions();
+        self.end_auto_response();
         let alarm_before = self.home().alarm.record();
         let state = self.home();
         state.operations.clear();
@@ -87,6 +88,14 @@ impl Room {
             }
         }
         self.commit_record_if_changed(alarm_before);
+    }
+
+    /// The auto-response was of the life that ends.
+    fn end_auto_response(&mut self) {
+        if !planted::is(PlantedBug::AutoResponseOutlivesItsLife) && self.home().auto_response.take().is_some()
+        {
+            self.output(Output::AutoResponse(None));
+        }
     }
 
     /// A client whose `on-connect` will never end. The new life has not heard of it and will not.
@@ -201,7 +210,7 @@ impl Room {
                 Output::Respond(request, _) => {
                     self.home().requests.insert(request);
                 }
-                Output::Read(_) | Output::Send(..) | Output::Broadcast(..) => {}
+                Output::Read(_) | Output::Send(..) | Output::Broadcast(..) | Output::AutoResponse(_) => {}
             }
         }
         for connection in unanswered.union(&unclosed).copied() {

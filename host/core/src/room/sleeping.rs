@@ -264,6 +264,9 @@ impl Room {
         state.alarm = checkpoint.alarm;
         state.holds = checkpoint.holds;
         state.hold_until = checkpoint.hold_until;
+        if !planted::is(PlantedBug::AutoResponseForgotten) {
+            state.auto_response = checkpoint.auto_response;
+        }
         self.remember_accept_deadlines();
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::auto_response::AutoResponse;
 use crate::event::Output;
 use crate::http::Response;
 use crate::ids::ConnectionId;
@@ -32,6 +33,9 @@ pub enum ConnectionError {
     /// Too many bytes.
     #[error("the limit is {0} bytes")]
     TooLarge(u32),
+    /// Too many characters.
+    #[error("the limit is {0} characters")]
+    TooLong(u32),
     /// The turn has sent too much.
     #[error("a turn can send {0}")]
     TurnFull(u64),
@@ -221,6 +225,18 @@ impl Turn {
             return Err(ConnectionError::TooLarge(bytes_max));
         }
         self.change(id).attachment = Some(bytes);
+        Ok(())
+    }
+
+    /// Lets the host answer a text of any client without the guest, instead of an earlier one; or no more.
+    pub fn set_auto_response(&mut self, pair: Option<AutoResponse>) -> Result<(), ConnectionError> {
+        let chars_max = self.config.limits.auto_response_chars_max;
+        if let Some(AutoResponse { request, response }) = &pair
+            && [request, response].iter().any(|text| text.as_str().chars().count() > chars_max as usize)
+        {
+            return Err(ConnectionError::TooLong(chars_max));
+        }
+        self.changes.auto_response = Some(pair);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! draft, and compares what it is told.
 
 use bytes::Bytes;
+use party_core::auto_response::AutoResponse;
 use party_core::event::{DropCause, Event, Failure, TurnEnd};
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, EventId, OperationId, RequestId};
@@ -145,7 +146,7 @@ impl Guest<'_> {
 
     fn use_connections(&mut self) {
         let id = self.pick_connection();
-        match self.chance.below(10) {
+        match self.chance.below(11) {
             0..3 => {
                 let message = Message::text(self.text());
                 self.log.say(|| format!("    send {id} {}", self.draft.outputs.len()));
@@ -168,8 +169,20 @@ impl Guest<'_> {
                 let request = self.chance.pick(self.draft.state.requests.iter().copied().collect::<Vec<_>>());
                 self.respond(request.unwrap_or(RequestId(u64::MAX)));
             }
+            9 => self.set_auto_response(),
             _ => self.decide(id),
         }
+    }
+
+    fn set_auto_response(&mut self) {
+        const TEXTS: [&str; 4] = ["", "ping", "pöng", "too long"];
+        let pair = self.chance.percent(75).then(|| AutoResponse {
+            request: TEXTS[self.chance.below(4) as usize].into(),
+            response: TEXTS[self.chance.below(4) as usize].into(),
+        });
+        self.log.say(|| format!("    auto-response {pair:?}"));
+        let expected = self.draft.set_auto_response(pair.clone());
+        assert_eq!(self.turn.set_auto_response(pair), expected, "auto-response");
     }
 
     fn broadcast(&mut self) {

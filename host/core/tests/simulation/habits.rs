@@ -48,6 +48,7 @@ impl Habits {
         let limits = Limits {
             storage_bytes_max: one_of(&[24, 1 << 20]),
             connections_max: 4,
+            auto_response_chars_max: 4,
             credit_events: 3,
             credit_bytes: 24,
             requests_waiting_max: 3,

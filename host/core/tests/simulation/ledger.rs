@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use party_core::auto_response::AutoResponse;
 use party_core::event::Output;
 use party_core::http::Response;
 use party_core::ids::{CommitSeq, ConnectionId, RequestId};
@@ -54,6 +55,9 @@ pub(crate) struct Ledger {
     durable: CommitSeq,
     connections: BTreeMap<ConnectionId, VecDeque<(CommitSeq, Sight)>>,
     requests: BTreeMap<RequestId, VecDeque<(CommitSeq, Response)>>,
+    auto_responses: VecDeque<(CommitSeq, Option<AutoResponse>)>,
+    /// The auto-response as the edge has it.
+    auto_response: Option<AutoResponse>,
     /// One for each turn, or word of the host, whose outputs wait, with their bytes.
     batches: VecDeque<(CommitSeq, u64)>,
     /// Commits under way, with the bytes of their changes.
@@ -69,6 +73,17 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn new(durable: CommitSeq) -> Ledger {
         Ledger { issued: durable, durable, ..Ledger::default() }
+    }
+
+    /// The edge begins with this auto-response.
+    pub(crate) fn begin_with(&mut self, auto_response: Option<AutoResponse>) {
+        self.auto_response = auto_response;
+    }
+
+    /// The auto-response at the edge, unless another is still to come, or the life is over.
+    pub(crate) fn settled_auto_response(&self) -> Option<Option<&AutoResponse>> {
+        let is_settled = self.auto_responses.is_empty() && !self.has_failed;
+        is_settled.then_some(self.auto_response.as_ref())
     }
 
     /// Takes a commit number for changes of so many bytes.
@@ -139,6 +154,7 @@ impl Ledger {
             Output::Respond(id, response) => {
                 self.requests.entry(id).or_default().push_back((waits_for, response));
             }
+            Output::AutoResponse(pair) => self.auto_responses.push_back((waits_for, pair)),
         }
     }
 
@@ -155,7 +171,17 @@ impl Ledger {
             }
             Output::Close(id, frame) => self.see_connection(*id, Sight::Close(frame.clone())),
             Output::Respond(id, response) => self.see_response(*id, response),
+            Output::AutoResponse(pair) => self.see_auto_response(pair),
         }
+    }
+
+    fn see_auto_response(&mut self, pair: &Option<AutoResponse>) {
+        let Some((waits_for, expected)) = self.auto_responses.pop_front() else {
+            panic!("the auto-response became {pair:?}, which nothing that stands has caused");
+        };
+        assert!(waits_for <= self.durable, "the auto-response became {pair:?} before commit {waits_for}");
+        assert_eq!(*pair, expected, "the auto-response");
+        self.auto_response.clone_from(pair);
     }
 
     fn see_connection(&mut self, id: ConnectionId, sight: Sight) {
@@ -193,6 +219,9 @@ impl Ledger {
                 assert!(*waits_for > self.durable, "connection {id} should have seen {sight:?}");
             }
         }
+        if let Some((waits_for, pair)) = self.auto_responses.front() {
+            assert!(*waits_for > self.durable, "the auto-response should have become {pair:?}");
+        }
         for (id, responses) in &self.requests {
             if let Some((waits_for, _)) = responses.front() {
                 assert!(*waits_for > self.durable, "request {id} should have been answered");
@@ -211,6 +240,7 @@ impl Ledger {
         let durable = self.durable;
         self.connections.values_mut().for_each(|sights| sights.retain(|(seq, _)| *seq <= durable));
         self.requests.values_mut().for_each(|responses| responses.retain(|(seq, _)| *seq <= durable));
+        self.auto_responses.retain(|(seq, _)| *seq <= durable);
         self.issued = durable;
         self.batches.clear();
         self.commits.clear();
@@ -256,6 +286,8 @@ impl Ledger {
 
     /// Whether nothing is left to be seen.
     pub(crate) fn is_empty(&self) -> bool {
-        self.connections.values().all(VecDeque::is_empty) && self.requests.values().all(VecDeque::is_empty)
+        self.connections.values().all(VecDeque::is_empty)
+            && self.requests.values().all(VecDeque::is_empty)
+            && self.auto_responses.is_empty()
     }
 }

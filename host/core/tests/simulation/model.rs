@@ -13,6 +13,7 @@ mod time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use party_core::auto_response::AutoResponse;
 use party_core::commit::Alarm;
 use party_core::event::{Event, Failure, Handlers, Output, StartReason};
 use party_core::ids::{CommitSeq, ConnectionId, EventId, OperationId, RequestId, Timestamp};
@@ -67,6 +68,7 @@ pub(crate) struct State {
     pub(crate) pending: BTreeMap<EventId, Pending>,
     pub(crate) holds: u32,
     pub(crate) held_until: Timestamp,
+    pub(crate) auto_response: Option<AutoResponse>,
 }
 
 impl State {

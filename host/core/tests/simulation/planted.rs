@@ -61,4 +61,7 @@ planted! {
     a_sleep_over_a_turn_is_found: SleepOverTurn,
     stale_memory_is_found: StaleMemoryUsed,
     kept_ghosts_are_found: GhostsKept,
+    an_auto_response_of_a_dropped_turn_is_found: DroppedAutoResponseHolds,
+    an_auto_response_that_outlives_its_life_is_found: AutoResponseOutlivesItsLife,
+    a_forgotten_auto_response_is_found: AutoResponseForgotten,
 }

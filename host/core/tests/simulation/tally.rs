@@ -16,8 +16,11 @@ pub(crate) struct Tally {
 }
 
 /// What a full run must meet.
-const REQUIRED: [Situation; 51] = [
+const REQUIRED: [Situation; 54] = [
     ("accept", "at the deadline"),
+    ("auto-response", "set"),
+    ("auto-response", "ended"),
+    ("auto-response", "in the next life"),
     ("close", "1008"),
     ("close", "1011"),
     ("close", "1013"),
@@ -126,6 +129,8 @@ impl Tally {
                 504 => self.meet("respond", "504"),
                 _ => self.meet("respond", "500"),
             },
+            Output::AutoResponse(Some(_)) => self.meet("auto-response", "set"),
+            Output::AutoResponse(None) => self.meet("auto-response", "ended"),
             Output::Accept(_) | Output::Read(_) | Output::Send(..) | Output::Broadcast(..) => {}
         }
     }

@@ -125,6 +125,11 @@ impl World {
         let record = self.disk.durable().record;
         self.log.say(|| format!("a new life from {record:?}"));
         (self.room, self.model) = self.next_life();
+        let auto_response = self.room.auto_response().cloned();
+        if auto_response.is_some() {
+            self.tally.meet("auto-response", "in the next life");
+        }
+        self.model.ledger.begin_with(auto_response);
         self.kept.clear();
         self.ids.restart(self.durable.seq);
         self.out = None;
@@ -345,6 +350,7 @@ impl World {
         if self.out.is_none() {
             assert_eq!(room.next_deadline(), model.next_deadline(), "the next deadline");
             assert_eq!(room.is_quiet(), model.is_quiet(), "whether the room is quiet");
+            assert_eq!(room.auto_response(), model.state.auto_response.as_ref(), "the auto-response");
             assert_eq!(room.alarm(), model.state.alarm_record().map(|alarm| alarm.at), "the alarm");
         }
     }

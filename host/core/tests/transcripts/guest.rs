@@ -6,6 +6,7 @@
 //! ```text
 //! accept a red,blue     reject a 403 no      send a hello     close a 4000 bye     attach a bytes
 //! broadcast hello       broadcast hello except a,b            broadcast hello tag red
+//! auto-response ping=pong    auto-response off
 //! list    list red      state a      attachment a             respond r 200 hello
 //! put k v    put-many k=v j=w    get k    get-many k j    delete k    delete-many k j    clear    bytes
 //! page prefix=k start=k after=k end=k limit=2 bytes=9 reverse
@@ -16,6 +17,7 @@
 //! `own e` gives this turn's event a name. What is logged is shown when the turn is over. Reads write a line each; commands only if they are refused.
 
 use bytes::Bytes;
+use party_core::auto_response::AutoResponse;
 use party_core::event::{DropCause, Failure, LogLevel, TurnEnd};
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, Timestamp};
@@ -75,6 +77,13 @@ fn about_connections(verb: &str, rest: &str, turn: &mut Turn, names: &Names) -> 
         "send" => done(turn.send(connection(), Message::text(text))),
         "close" => done(turn.close(connection(), close_frame(text))),
         "attach" => done(turn.set_attachment(connection(), bytes(text))),
+        "auto-response" => {
+            let pair = rest.split_once('=').map(|(request, response)| AutoResponse {
+                request: request.into(),
+                response: response.into(),
+            });
+            done(turn.set_auto_response(pair))
+        }
         "attachment" => shown(turn.attachment(connection()), |bytes| show::bytes(&bytes)),
         "broadcast" => {
             let (message, except, tag) = broadcast(rest, names);

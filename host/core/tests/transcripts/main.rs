@@ -2,6 +2,7 @@
 //! comes out. The notation is told in `notation.rs`.
 
 mod alarms;
+mod auto_responses;
 mod connecting;
 #[path = "../shared/disk.rs"]
 mod disk;

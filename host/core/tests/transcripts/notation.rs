@@ -15,7 +15,7 @@
 //! disk broken                reads fail, until `disk mended`
 //! sleep m    keep m          the memory, here called m, is captured and saved, so that the room sleeps, or goes on
 //! wake    wake failed        the memory of a room that sleeps is restored, and shown; or is lost
-//! credit a    deadline    phase    quiet    open    asleep               asks the room, and shows the answer
+//! credit a    deadline    phase    quiet    open    asleep    auto-response    asks the room, and shows the answer
 //! ```
 //!
 //! What the guest does is in `guest.rs`, how what comes out is written in `show.rs`: `> on-message a hello` is a
@@ -180,7 +180,9 @@ impl Stage {
             "sleep" => self.save(Purpose::Sleep, rest),
             "keep" => self.save(Purpose::Keep, rest),
             "wake" => self.wake(rest != "failed"),
-            "credit" | "deadline" | "phase" | "quiet" | "open" | "asleep" => self.ask(verb, rest),
+            "credit" | "deadline" | "phase" | "quiet" | "open" | "asleep" | "auto-response" => {
+                self.ask(verb, rest);
+            }
             _ => panic!("unknown step: {step}"),
         }
         self.carry_out();
@@ -307,6 +309,9 @@ impl Stage {
                 (true, false) => "asleep".into(),
                 (true, true) => "asleep, may be forgotten".into(),
             },
+            "auto-response" => {
+                format!("auto-response: {}", show::auto_response(self.room().auto_response()))
+            }
             "credit" => {
                 let id = self.names.connections[rest];
                 let has = self.room().has_credit(id);
@@ -383,6 +388,7 @@ fn set_limit(limits: &mut Limits, text: &str) {
         "page_entries_max" => limits.page_entries_max = small(),
         "page_bytes_max" => limits.page_bytes_max = small(),
         "turn_write_bytes_max" => limits.turn_write_bytes_max = value,
+        "auto_response_chars_max" => limits.auto_response_chars_max = small(),
         "turn_log_lines_max" => limits.turn_log_lines_max = small(),
         "turn_log_bytes_max" => limits.turn_log_bytes_max = small(),
         "connections_max" => limits.connections_max = small(),

@@ -1,6 +1,7 @@
 //! How what comes out of a room is written in transcripts.
 
 use bytes::Bytes;
+use party_core::auto_response::AutoResponse;
 use party_core::commit::RoomCommit;
 use party_core::event::{Event, Outcome, Output};
 use party_core::http::Response;
@@ -69,8 +70,14 @@ fn output_line(output: &Output, names: &Names) -> String {
         Output::Broadcast(ids, sent) => format!("broadcast {} {}", connections(ids, names), message(sent)),
         Output::Close(id, Some(frame)) => format!("close {} {}", connection(*id, names), close(frame)),
         Output::Close(id, None) => format!("close {}", connection(*id, names)),
+        Output::AutoResponse(pair) => format!("auto-response {}", auto_response(pair.as_ref())),
         Output::Respond(id, answer) => format!("respond {} {}", request_name(*id, names), response(answer)),
     }
+}
+
+/// `ping=pong`, or `off`.
+pub(crate) fn auto_response(pair: Option<&AutoResponse>) -> String {
+    pair.map_or_else(|| "off".into(), |pair| format!("{}={}", pair.request.as_str(), pair.response.as_str()))
 }
 
 fn report_text(report: &Report) -> String {

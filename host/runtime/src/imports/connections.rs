@@ -1,5 +1,6 @@
 //! `connections`: the room's WebSockets.
 
+use party_core::auto_response::AutoResponse;
 use party_core::ids::ConnectionId;
 use party_core::session::ReadyState as CoreReadyState;
 use party_core::turn::connections::ConnectionError as CoreError;
@@ -7,7 +8,6 @@ use wasmtime::Result;
 
 use crate::bindings::party::server::connections::{ConnectionError, ConnectionInfo, Host, ReadyState};
 use crate::bindings::party::server::types::{CloseFrameResult, MessageResult, ResponseResult};
-use crate::imports::not_yet;
 use crate::imports::values::{close_frame, message, owned_headers, response};
 use crate::state::InstanceState;
 
@@ -71,9 +71,11 @@ impl Host for InstanceState {
         Ok(turn.set_attachment(ConnectionId(connection), bytes.into()).map_err(connection_error))
     }
 
-    fn set_auto_response(&mut self, _pair: Option<(String, String)>) -> Answer<()> {
-        self.turn("connections.set-auto-response")?;
-        Ok(Err(ConnectionError::NotYet(not_yet("connections.set-auto-response"))))
+    fn set_auto_response(&mut self, pair: Option<(String, String)>) -> Answer<()> {
+        let turn = self.turn("connections.set-auto-response")?;
+        let pair = pair
+            .map(|(request, response)| AutoResponse { request: request.into(), response: response.into() });
+        Ok(turn.set_auto_response(pair).map_err(connection_error))
     }
 }
 
@@ -94,6 +96,7 @@ fn connection_error(error: CoreError) -> ConnectionError {
         CoreError::TooManyTags(tags_max) => ConnectionError::TooManyTags(tags_max),
         CoreError::BadTag(chars_max) => ConnectionError::BadTag(chars_max),
         CoreError::TooLarge(bytes_max) => ConnectionError::TooLarge(bytes_max),
+        CoreError::TooLong(chars_max) => ConnectionError::TooLarge(chars_max),
         CoreError::TurnFull(bound) => ConnectionError::TurnFull(bound),
         CoreError::BadCloseCode(code) => ConnectionError::BadCloseCode(code),
         CoreError::BadResponse(fault) => ConnectionError::BadResponse(fault),

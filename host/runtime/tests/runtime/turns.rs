@@ -222,13 +222,6 @@ fn what_is_not_built_yet_says_so_and_names_itself() {
         ),
         ("streams", "write", "i64 i32 i32".to_owned(), "(i64.const 1) (i32.const 0) (i32.const 0)".to_owned(), 2056),
         ("streams", "finish", "i64".to_owned(), "(i64.const 1)".to_owned(), 2056),
-        (
-            "connections",
-            "set-auto-response",
-            "i32 i32 i32 i32 i32".to_owned(),
-            "(i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)".to_owned(),
-            2064,
-        ),
     ];
     block_on(async {
         for (interface, function, ty, call, text) in cases {

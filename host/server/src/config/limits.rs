@@ -1,6 +1,6 @@
 //! Which limits can be set, and between which bounds.
 
-use party_core::limits::{Limits, MESSAGE_IN_BYTES_CEILING};
+use party_core::limits::{AUTO_RESPONSE_CHARS_CEILING, Limits, MESSAGE_IN_BYTES_CEILING};
 
 use super::problem::ConfigError;
 use super::section::Section;
@@ -62,6 +62,7 @@ const SETTINGS: &[Setting] = &[
     setting!(tags_max: u32, 0, 1_000),
     setting!(tag_chars_max: u32, 1, 64 * KIB),
     setting!(attachment_bytes_max: u32, 0, MIB),
+    setting!(auto_response_chars_max: u32, 0, AUTO_RESPONSE_CHARS_CEILING as u64),
     setting!(credit_events: u32, 1, 100_000),
     setting!(credit_bytes: u32, 1, GIB),
     setting!(requests_waiting_max: u32, 1, 1_000_000),

@@ -33,9 +33,9 @@ use super::write_queue::WriteQueue;
 const READ_BYTES: usize = 64 << 10;
 /// How many frames are taken in one wake before other tasks have their turn.
 const FRAMES_PER_WAKE_MAX: usize = 64;
-/// How many control frames may wait to be written before the socket is no longer read: a client that asks for
-/// pongs and does not take them must not fill the memory.
-const CONTROLS_WAITING_MAX: usize = 64;
+/// How many of the host's own answers (control frames and auto-responses) may wait to be written before the socket is no
+/// longer read: a client that asks for them and does not take them must not fill the memory.
+const ANSWERS_WAITING_MAX: usize = 64;
 /// Small frames are gathered in a buffer of so many bytes, one for each worker.
 const WRITE_BYTES: usize = 16 << 10;
 
@@ -160,9 +160,13 @@ impl WebSocket {
                     let payload = outgoing.message().len();
                     self.out.push_message(outgoing.wire(encode), payload);
                 }
+                (Outbound::Answer(outgoing), Phase::Open | Phase::Ending) => {
+                    let payload = outgoing.message().len();
+                    self.out.push_answer(outgoing.wire(encode), payload);
+                }
                 (Outbound::Close(frame), Phase::Open) => self.close(frame),
                 // Whoever closes has said all.
-                (Outbound::Frame(_) | Outbound::Close(_), _) => {}
+                (Outbound::Frame(_) | Outbound::Answer(_) | Outbound::Close(_), _) => {}
             }
         }
     }
@@ -247,8 +251,8 @@ impl WebSocket {
     /// Whether bytes of the client are of any use now.
     fn wants_bytes(&self) -> bool {
         match self.phase {
-            Phase::Open => self.connection.may_read() && self.out.controls() < CONTROLS_WAITING_MAX,
-            Phase::Closing => self.out.controls() < CONTROLS_WAITING_MAX,
+            Phase::Open => self.connection.may_read() && self.out.answers() < ANSWERS_WAITING_MAX,
+            Phase::Closing => self.out.answers() < ANSWERS_WAITING_MAX,
             Phase::Discarding => true,
             Phase::Ending | Phase::Finishing => false,
         }
@@ -276,7 +280,10 @@ impl WebSocket {
 
     fn take(&mut self, received: Received) {
         match (received, self.phase) {
-            (Received::Message(message), Phase::Open) => self.connection.message(message),
+            (Received::Message(message), Phase::Open) => match self.connection.answers(&message) {
+                true => self.take_outbound(),
+                false => self.connection.message(message),
+            },
             (Received::Message(_) | Received::Control, _) => {}
             (Received::Close(frame), Phase::Open) => {
                 self.end = Some(End::Close(frame));

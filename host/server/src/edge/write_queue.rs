@@ -15,8 +15,10 @@ pub(crate) const SLICES_MAX: usize = 64;
 
 struct Chunk {
     wire: Bytes,
-    /// Bytes of the message's payload in it; `None` for a control frame.
-    payload: Option<usize>,
+    /// Bytes of a message's payload in it.
+    payload: usize,
+    /// Whether the host itself answers with it.
+    is_answer: bool,
 }
 
 /// What waits to be written.
@@ -25,8 +27,8 @@ pub(crate) struct WriteQueue {
     chunks: VecDeque<Chunk>,
     /// Bytes of the first chunk that have been written.
     written: usize,
-    /// Control frames among the chunks.
-    controls: usize,
+    /// Control frames and auto-responses among the chunks.
+    answers: usize,
 }
 
 impl WriteQueue {
@@ -35,20 +37,25 @@ impl WriteQueue {
         self.chunks.is_empty()
     }
 
-    /// How many control frames wait.
-    pub(crate) fn controls(&self) -> usize {
-        self.controls
+    /// How many control frames and auto-responses wait.
+    pub(crate) fn answers(&self) -> usize {
+        self.answers
     }
 
     /// Adds the frame of a message with a payload of so many bytes.
     pub(crate) fn push_message(&mut self, wire: Bytes, payload: usize) {
-        self.chunks.push_back(Chunk { wire, payload: Some(payload) });
+        self.chunks.push_back(Chunk { wire, payload, is_answer: false });
+    }
+
+    /// Adds the frame of an auto-response with a payload of so many bytes.
+    pub(crate) fn push_answer(&mut self, wire: Bytes, payload: usize) {
+        self.chunks.push_back(Chunk { wire, payload, is_answer: true });
+        self.answers += 1;
     }
 
     /// Adds control frames.
     pub(crate) fn push_control(&mut self, wire: Bytes) {
-        self.chunks.push_back(Chunk { wire, payload: None });
-        self.controls += 1;
+        self.push_answer(wire, 0);
     }
 
     /// The bytes to write next.
@@ -95,10 +102,8 @@ impl WriteQueue {
                 break;
             }
             self.written -= first.wire.len();
-            match first.payload {
-                Some(bytes) => payload += bytes,
-                None => self.controls -= 1,
-            }
+            payload += first.payload;
+            self.answers -= usize::from(first.is_answer);
             self.chunks.pop_front();
         }
         if self.chunks.is_empty() {
@@ -132,7 +137,7 @@ mod tests {
         assert_eq!(queue.advance(2), 0);
         assert_eq!(waiting(&queue), b"cdefghi");
         assert_eq!(queue.advance(4), 1);
-        assert_eq!((waiting(&queue), queue.controls()), (b"ghi".to_vec(), 0));
+        assert_eq!((waiting(&queue), queue.answers()), (b"ghi".to_vec(), 0));
         assert_eq!(queue.single(), Some(&b"ghi"[..]));
         assert_eq!(queue.advance(3), 2);
         assert!(queue.is_empty() && queue.single().is_none());

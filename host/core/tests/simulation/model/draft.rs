@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use party_core::auto_response::AutoResponse;
 use party_core::commit::Alarm;
 use party_core::event::{Event, Failure, Output};
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
-use party_core::message::{CloseFrame, Message};
+use party_core::message::{CloseFrame, Message, Text};
 use party_core::profile;
 use party_core::session::ReadyState;
 use party_core::turn::connections::ConnectionError;
@@ -34,6 +35,7 @@ pub(crate) struct Draft {
     operations_open_max: u32,
     holds_max: u32,
     hold_deadline_ms: u64,
+    auto_response_chars_max: u32,
 }
 
 impl Model {
@@ -53,6 +55,7 @@ impl Model {
             operations_open_max: self.limits.operations_open_max,
             holds_max: self.limits.holds_max,
             hold_deadline_ms: self.limits.hold_deadline_ms,
+            auto_response_chars_max: self.limits.auto_response_chars_max,
         }
     }
 }
@@ -133,6 +136,16 @@ impl Draft {
 
     pub(crate) fn attachment(&mut self, id: ConnectionId) -> Result<Bytes, ConnectionError> {
         Ok(self.session(id)?.attachment.clone())
+    }
+
+    pub(crate) fn set_auto_response(&mut self, pair: Option<AutoResponse>) -> Result<(), ConnectionError> {
+        let chars_max = self.auto_response_chars_max as usize;
+        let is_long = |text: &Text| text.as_str().chars().count() > chars_max;
+        if pair.as_ref().is_some_and(|pair| is_long(&pair.request) || is_long(&pair.response)) {
+            return Err(ConnectionError::TooLong(self.auto_response_chars_max));
+        }
+        self.state.auto_response = pair;
+        Ok(())
     }
 
     pub(crate) fn respond(&mut self, id: RequestId, response: Response) -> Result<(), RespondError> {

@@ -36,11 +36,14 @@ impl Model {
         };
         self.memory += 1;
         let alarm_before = self.state.alarm_record();
-        self.state = draft.state;
+        let auto_response_before = std::mem::replace(&mut self.state, draft.state).auto_response;
         for session in self.state.sessions.values_mut().filter(|session| session.rejected) {
             session.state = ReadyState::Closed;
         }
         let mut outputs = draft.outputs;
+        if self.state.auto_response != auto_response_before {
+            outputs.insert(0, Output::AutoResponse(self.state.auto_response.clone()));
+        }
         for (event, outcome) in draft.settled {
             outputs.extend(self.end_event(&event, outcome, now));
         }
@@ -167,6 +170,9 @@ impl Model {
     pub(crate) fn lose_memory(&mut self, dropped: Option<&Event>, now: Timestamp) {
         self.instances_lost += 1;
         (self.memory, self.sleeping) = (0, Sleeping::Awake);
+        if self.state.auto_response.take().is_some() {
+            self.say(vec![Output::AutoResponse(None)]);
+        }
         let alarm_before = self.state.alarm_record();
         self.waiting.retain(|event| !matches!(event, Event::Completed(..)));
         self.state.sleeps.clear();

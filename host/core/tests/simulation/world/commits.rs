@@ -46,6 +46,9 @@ impl World {
         assert_eq!(self.model.instances_lost, 0, "an instance whose memory is lost was not dropped");
         assert!(self.model.snapshots.is_empty(), "a turn that must persist something did not commit");
         self.model.ledger.check_seen();
+        if let Some(at_the_edge) = self.model.ledger.settled_auto_response() {
+            assert_eq!(at_the_edge, self.model.state.auto_response.as_ref(), "the auto-response at the edge");
+        }
     }
 
     fn ask(&mut self, commit: RoomCommit) {
