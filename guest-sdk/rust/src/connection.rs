@@ -179,6 +179,12 @@ pub(crate) fn list(tag: Option<&str>) -> Vec<Connection> {
     host::list(tag).into_iter().map(Connection).collect()
 }
 
+/// Let the host answer a text by itself, or no more.
+pub(crate) fn set_auto_response(pair: Option<(&str, &str)>) -> Result<(), ConnectionError> {
+    let (request, response) = pair.unwrap_or_default();
+    host::set_auto_response(pair).map_err(|error| Asked::AutoResponse(request, response).refused(error))
+}
+
 impl From<host::ConnectionInfo> for ConnectionInfo {
     fn from(info: host::ConnectionInfo) -> Self {
         Self {

@@ -100,6 +100,29 @@ impl Room {
         Audience::default()
     }
 
+    /// Let the host answer this text with that one by itself, instead of an earlier pair (each at most 2,048 characters).
+    ///
+    /// From the end of the turn on, a client's text message that is exactly `request` is answered and reaches no handler:
+    /// it neither wakes the room nor keeps it awake. That makes heartbeats free:
+    ///
+    /// ```no_run
+    /// # fn example(room: &party::Room) -> party::Result<()> {
+    /// room.set_auto_response("ping", "pong")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It lasts as the room's variables do: while the room sleeps, and over restarts of the host, but not beyond a fresh
+    /// start. So set it in `on_start`.
+    pub fn set_auto_response(&self, request: &str, response: &str) -> Result<(), ConnectionError> {
+        connection::set_auto_response(Some((request, response)))
+    }
+
+    /// From the end of the turn on all text messages reach `on_message` again.
+    pub fn clear_auto_response(&self) -> Result<(), ConnectionError> {
+        connection::set_auto_response(None)
+    }
+
     /// Let the alarm ring at this time, instead of any earlier arrangement. It rings at least once, never early,
     /// also after a restart. A time that has passed rings at once.
     pub fn set_alarm(&self, at: Timestamp) -> Result<(), AlarmError> {

@@ -44,6 +44,10 @@ impl Probe {
             }
             "print" => println!("{about}"),
             "log" => party::info!("{about}"),
+            "auto-response" => from.send(said(match about.split_once('=') {
+                Some((request, response)) => room.set_auto_response(request, response),
+                None => room.clear_auto_response(),
+            }))?,
             "destroy" => from.send(said(room.destroy()))?,
             "sleep" | "drop-sleep" | "hold" | "release" => self.wait(room, from, word, about)?,
             "put" | "get" | "delete" | "list" | "clear" | "put-bytes" => keep(room, from, word, about)?,

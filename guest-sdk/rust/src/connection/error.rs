@@ -59,6 +59,17 @@ pub enum ConnectionError {
         /// The bound.
         bytes_max: u32,
     },
+    /// A text of an auto-response is too long.
+    #[error(
+        "a text of the auto-response has {chars} characters; the limit is {chars_max} \
+         (limits.auto_response_chars_max): let on_message answer it"
+    )]
+    AutoResponseTooLong {
+        /// The length of the longer of its texts.
+        chars: usize,
+        /// The bound.
+        chars_max: u32,
+    },
     /// This turn has sent too much.
     #[error("{}", turn_full(*bytes, *bound))]
     TurnFull {
@@ -109,6 +120,8 @@ pub(super) enum Asked<'a> {
     /// What is to be kept with the connection, in bytes.
     State(usize),
     Tags(&'a [&'a str]),
+    /// The texts of an auto-response.
+    AutoResponse(&'a str, &'a str),
     /// Something without a size.
     Other,
 }
@@ -119,14 +132,16 @@ impl<'a> Asked<'a> {
             Self::Message(Frame::Text(text)) => text.len(),
             Self::Message(Frame::Binary(bytes)) => bytes.len(),
             Self::Response(bytes) | Self::State(bytes) => bytes,
-            Self::Tags(_) | Self::Other => 0,
+            Self::Tags(_) | Self::AutoResponse(..) | Self::Other => 0,
         }
     }
 
     fn tags(self) -> &'a [&'a str] {
         match self {
             Self::Tags(tags) => tags,
-            Self::Message(_) | Self::Response(_) | Self::State(_) | Self::Other => &[],
+            Self::Message(_) | Self::Response(_) | Self::State(_) | Self::AutoResponse(..) | Self::Other => {
+                &[]
+            }
         }
     }
 
@@ -147,6 +162,10 @@ impl<'a> Asked<'a> {
             }
             host::ConnectionError::TooLarge(bytes_max) => match self {
                 Self::State(bytes) => ConnectionError::StateTooLarge { bytes, bytes_max },
+                Self::AutoResponse(request, response) => {
+                    let chars = request.chars().count().max(response.chars().count());
+                    ConnectionError::AutoResponseTooLong { chars, chars_max: bytes_max }
+                }
                 Self::Message(_) | Self::Response(_) | Self::Tags(_) | Self::Other => {
                     ConnectionError::MessageTooLarge { bytes: self.bytes(), bytes_max }
                 }
@@ -182,6 +201,11 @@ mod tests {
             told(Asked::State(7), host::ConnectionError::TooLarge(5)),
             "the state of the connection is 7 bytes; the limit is 5 (limits.attachment_bytes_max): put it into \
              storage, and keep its key"
+        );
+        assert_eq!(
+            told(Asked::AutoResponse("ping", "größer"), host::ConnectionError::TooLarge(5)),
+            "a text of the auto-response has 6 characters; the limit is 5 (limits.auto_response_chars_max): let \
+             on_message answer it"
         );
         let tags = Asked::Tags(&["a", "éé", ""]);
         assert_eq!(
