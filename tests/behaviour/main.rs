@@ -1,7 +1,9 @@
 //! What the whole does: real guests, the real node and server, a clock that the test moves, an in-memory network.
 
 mod bedtime;
+mod auto_response;
 mod connections;
+mod durable;
 mod isolation;
 mod messages;
 mod requests;

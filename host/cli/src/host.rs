@@ -188,6 +188,12 @@ fn load(
     let component =
         engine.load(&bytes, vars, limits).with_context(|| format!("{} is not a party", path.display()))?;
     tracing::info!(party = party.name, "ready after {} ms", before.elapsed().as_millis());
+    if let (Memory::Durable, Err(reason)) = (memory, component.capturable()) {
+        anyhow::bail!(
+            "{} cannot have durable rooms: {reason}\nhint: say memory = \"hibernate\" or \"volatile\" in party.toml",
+            path.display()
+        );
+    }
     if let (Memory::Hibernate, Err(reason)) = (memory, component.capturable()) {
         tracing::warn!(
             party = party.name,

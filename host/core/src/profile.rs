@@ -30,6 +30,9 @@ pub const CLOSE_ERROR: u16 = 1011;
 /// Close code: the client reads too slowly, or the room is suspended.
 pub const CLOSE_TRY_LATER: u16 = 1013;
 
+/// What everybody hears of a room whose memory cannot be believed: 503, or 1011.
+pub const ROOM_DAMAGED: &str = "room-damaged";
+
 /// The answer when there is no such party.
 pub fn party_not_found(party: &str) -> Response {
     Response::text(404, format!("Party {party} not found"))

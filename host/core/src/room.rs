@@ -145,6 +145,11 @@ pub enum Report {
     AlarmGivenUp,
     /// A commit failed; what depended on it is dropped.
     CommitFailed,
+    /// What is kept of a durable room cannot be believed, or cannot be read.
+    Damaged {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Why something may not come in. The answer is 503 in every case.
@@ -168,6 +173,9 @@ pub enum Refusal {
         /// The bound.
         requests_max: u32,
     },
+    /// What is kept of the room cannot be believed. It takes nothing until somebody decides what is to become of it.
+    #[error("room-damaged")]
+    Damaged,
     /// The room takes nothing more: it was shut down, or a commit failed. Another takes its place.
     #[error("the room is ending; try again")]
     Ending,
@@ -197,6 +205,8 @@ enum Service {
     ShutDown,
     /// A commit failed: what was decided since is not to be.
     Failed,
+    /// What is kept of it cannot be believed.
+    Damaged,
 }
 
 /// What a turn cannot change in number before it ends.
@@ -292,6 +302,11 @@ impl Room {
     /// Where it is.
     pub fn address(&self) -> &Arc<RoomAddress> {
         &self.config.address
+    }
+
+    /// What does not change in its life.
+    pub fn config(&self) -> &Arc<RoomConfig> {
+        &self.config
     }
 
     /// Its bounds.

@@ -67,6 +67,8 @@ pub struct Overlay {
     held_back: Option<KvChanges>,
     /// The commit under way that brings the tables up to date.
     tables_catch_up: Option<CommitSeq>,
+    /// Whether later changes are held back too.
+    stays_behind: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -87,7 +89,7 @@ impl Overlay {
 
     /// An overlay that holds durable changes back from the tables until [`Overlay::catch_up`].
     pub fn holding_back(changes: KvChanges) -> Overlay {
-        Overlay { held_back: Some(changes), ..Overlay::default() }
+        Overlay { held_back: Some(changes), stays_behind: true, ..Overlay::default() }
     }
 
     /// Forgets what has become durable: every commit up to `seq`.
@@ -96,7 +98,7 @@ impl Overlay {
         let caught_up = self.tables_catch_up.filter(|at| *at <= seq);
         if caught_up.is_some() {
             self.tables_catch_up = None;
-            self.held_back = Some(KvChanges::default());
+            self.held_back = self.stays_behind.then(KvChanges::default);
         }
         while self.layers.front().is_some_and(|first| first.seq <= seq) {
             let layer = self.layers.pop_front().expect("the front was seen");
@@ -120,7 +122,14 @@ impl Overlay {
 
     /// Adds changes that are durable and in no table.
     pub fn hold_back(&mut self, changes: KvChanges) {
-        self.held_back.get_or_insert_default().then(changes);
+        if !changes.is_empty() {
+            self.held_back.get_or_insert_default().then(changes);
+        }
+    }
+
+    /// Whether there are changes that no table has, and no commit under way brings there.
+    pub fn holds_back(&self) -> bool {
+        self.held_back.as_ref().is_some_and(|changes| !changes.is_empty()) && !self.catches_up()
     }
 
     /// Whether a commit is under way that brings the tables up to date.

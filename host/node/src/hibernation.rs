@@ -7,11 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use party_core::address::RoomAddress;
 use party_core::checkpoint::{Checkpoint, CheckpointError};
-use party_core::commit::{CheckpointBytes, ComponentDigest, StagedCheckpoint};
+use party_core::commit::{CheckpointBytes, ComponentDigest, KvChanges, StagedCheckpoint};
 use party_core::event::DropCause;
-use party_core::ids::CommitSeq;
-use party_core::room::{Purpose, Room, RoomConfig};
+use party_core::ids::{CommitSeq, Timestamp};
+use party_core::room::{Purpose, Rebuild, Room, RoomConfig};
 use party_core::storage::StorageReadError;
 use party_runtime::component::Component;
 use party_runtime::instance::Instance;
@@ -21,18 +22,19 @@ use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, KeptCheckpoint, RoomSummary
 use thiserror::Error;
 
 use crate::party::{Memory, Party};
+use crate::recovery::{recover, salvage};
 use crate::registry::RoomEntry;
 use crate::room_task::carry;
 use crate::worker::Worker;
 
 /// Images larger than this are encoded, written and read on another thread, so that other rooms go on.
-const LARGE_BYTES: u64 = 256 << 10;
+pub(crate) const LARGE_BYTES: u64 = 256 << 10;
 /// How long a room that finds no place to wake in waits before it tries again, in milliseconds.
 const NO_PLACE_MS: u64 = 50;
 
 /// Why a room cannot go on where it was.
 #[derive(Debug, Error)]
-enum WakeError {
+pub(crate) enum WakeError {
     #[error(transparent)]
     Store(#[from] StorageReadError),
     #[error("its checkpoint is not in the store")]
@@ -57,7 +59,7 @@ pub(crate) fn digest_of(component: &Component) -> ComponentDigest {
 /// Whether the rooms of a party sleep. Those of a component that cannot be captured do not; that was said when it was
 /// loaded.
 pub(crate) fn sleeps(party: &Party) -> bool {
-    party.memory == Memory::Hibernate && party.component.capturable().is_ok()
+    party.memory != Memory::Volatile && party.component.capturable().is_ok()
 }
 
 /// A room that the store knows, with its memory if that is of use.
@@ -68,33 +70,67 @@ pub(crate) fn known_room(
     summary: RoomSummary,
 ) -> Room {
     let record = summary.record;
+    let (is_durable, has_journal) = (config.durable.is_some(), summary.journal.records > 0);
+    if has_journal && is_durable && summary.component == config.durable {
+        return Room::unread(config, record);
+    }
+    let writes = match has_journal {
+        true => journal_writes(worker, &config.address),
+        false => Ok(KvChanges::default()),
+    };
+    let writes = match writes {
+        Ok(writes) => writes,
+        Err(reason) => {
+            let mut room = Room::new(config, Some(record));
+            room.damaged(&reason);
+            return room;
+        }
+    };
+    if has_journal {
+        tracing::info!(room = %config.address, "keeps what its journal wrote, not what it remembered: its component or its memory setting is another now");
+        return Room::lost(config, record, writes);
+    }
     if party.memory == Memory::Volatile {
         return Room::new(config, Some(record));
     }
     let address = Arc::clone(&config.address);
-    let Some(kept) = summary.checkpoint else { return Room::lost(config, record) };
+    let Some(kept) = summary.checkpoint else { return Room::lost(config, record, writes) };
     if kept.seq < record.moved_at {
         tracing::info!(room = %address, "starts afresh: its storage has moved since its memory was kept");
-        return Room::lost(config, record);
+        return Room::lost(config, record, writes);
     }
     let checkpoint = worker.node().store().checkpoint(&address).map_err(WakeError::from);
-    match checkpoint.and_then(|kept| readable(kept, kept_digest(party))) {
+    match checkpoint.and_then(|kept| readable(kept, digest_of(&party.component))) {
         Ok(checkpoint) => {
             let room = Room::restored(Arc::clone(&config), record, checkpoint);
-            room.unwrap_or_else(|| Room::lost(config, record))
+            room.unwrap_or_else(|| Room::lost(config, record, writes))
+        }
+        Err(error @ WakeError::OtherComponent { .. }) => {
+            tracing::warn!(room = %address, "starts afresh: {error}");
+            Room::lost(config, record, writes)
+        }
+        Err(error) if is_durable => {
+            let mut room = Room::new(config, Some(record));
+            room.damaged(&error.to_string());
+            room
         }
         Err(error) => {
             tracing::warn!(room = %address, "starts afresh: {error}");
-            Room::lost(config, record)
+            Room::lost(config, record, writes)
         }
     }
 }
 
-fn kept_digest(party: &Party) -> ComponentDigest {
-    digest_of(&party.component)
+/// What the journal of a room wrote that does not go on with its memory.
+fn journal_writes(worker: &Worker, address: &RoomAddress) -> Result<KvChanges, String> {
+    let journal = worker.node().store().journal(address).map_err(|error| error.to_string())?;
+    salvage(&journal).map_err(|error| error.to_string())
 }
 
-fn readable(kept: Option<KeptCheckpoint>, wanted: ComponentDigest) -> Result<Checkpoint, WakeError> {
+pub(crate) fn readable(
+    kept: Option<KeptCheckpoint>,
+    wanted: ComponentDigest,
+) -> Result<Checkpoint, WakeError> {
     let kept = kept.ok_or(WakeError::Missing)?;
     if kept.component != wanted {
         return Err(WakeError::OtherComponent { found: kept.component });
@@ -112,6 +148,7 @@ pub(crate) async fn save(
 ) {
     let Some(awake) = instance.as_mut() else { return };
     entry.saved_at.set(worker.now());
+    entry.save_tried_at.set(worker.now());
     entry.has_changed.set(false);
     let snapshot = match awake.capture() {
         Ok(snapshot) => snapshot,
@@ -133,8 +170,11 @@ pub(crate) async fn save(
         return worker.end_room(entry);
     }
     let is_large = snapshot.delta_bytes() > LARGE_BYTES;
+    // Its journal must not grow: whatever comes waits until it is saved.
+    let is_patient = entry.save_soon.get() || entry.core.borrow().wants_to_be_saved();
     let image = match is_large {
         false => Some(snapshot.encode()),
+        true if is_patient => Some(run_apart(move || snapshot.encode()).await),
         true => unless_something_comes(worker, entry, run_apart(move || snapshot.encode())).await,
     };
     let Some(image) = image else { return };
@@ -146,11 +186,14 @@ pub(crate) async fn save(
     entry.kept_bytes.set(bytes.len() as u64);
     let bytes = match bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
         true => Some(CheckpointBytes::Inline(bytes)),
-        false => stage(worker, entry, bytes).await.map(CheckpointBytes::Staged),
+        false => stage(worker, entry, bytes, is_patient).await.map(CheckpointBytes::Staged),
     };
     match bytes {
         Some(bytes) => {
-            entry.core.borrow_mut().save(&captured, purpose, bytes);
+            if entry.core.borrow_mut().save(&captured, purpose, bytes) {
+                entry.save_soon.set(false);
+                entry.save_tried_at.set(Timestamp(0));
+            }
             carry(worker, entry);
         }
         // Tried again when the room has been quiet for as long again.
@@ -162,12 +205,21 @@ pub(crate) async fn save(
 }
 
 /// Writes the bytes of a large checkpoint, for a commit to point to.
-async fn stage(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, bytes: Bytes) -> Option<StagedCheckpoint> {
+async fn stage(
+    worker: &Rc<Worker>,
+    entry: &Rc<RoomEntry>,
+    bytes: Bytes,
+    is_patient: bool,
+) -> Option<StagedCheckpoint> {
     let (store, epoch) = (Arc::clone(worker.node().store()), worker.node().epoch());
     let address = Arc::clone(entry.address());
     let keeper = Arc::clone(&store);
     let mut staging = Box::pin(run_apart(move || keeper.stage_checkpoint(epoch, &address, &bytes)));
-    match unless_something_comes(worker, entry, staging.as_mut()).await {
+    let staged = match is_patient {
+        true => Some(staging.as_mut().await),
+        false => unless_something_comes(worker, entry, staging.as_mut()).await,
+    };
+    match staged {
         Some(Ok(staged)) => Some(staged),
         Some(Err(error)) => {
             tracing::error!(room = %entry.address(), "cannot sleep: {error}");
@@ -214,7 +266,11 @@ async fn unless_something_comes<T>(
 /// Makes the instance of a room that sleeps, which has something to do. If that cannot be, the room has lost its memory
 /// and starts afresh.
 pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<Instance> {
-    let saved_at = entry.core.borrow().asleep_since()?;
+    let what = entry.core.borrow().rebuild()?;
+    let saved_at = match what {
+        Rebuild::Asleep(saved_at) => saved_at,
+        Rebuild::Behind | Rebuild::Unread => return recover(worker, entry, what).await,
+    };
     match restore(worker, entry, saved_at).await {
         Ok(instance) => {
             entry.core.borrow_mut().woken();
@@ -224,10 +280,12 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
             Some(instance)
         }
         Err(WakeError::Restore(RestoreError::Start(DropCause::Instantiation(reason)))) => {
-            // All places are taken: no reason to lose a memory.
-            tracing::warn!(room = %entry.address(), "waits for a place to wake in: {reason}");
-            worker.relieve();
-            worker.node().clock().sleep_until(worker.now().after_ms(NO_PLACE_MS)).await;
+            wait_for_a_place(worker, entry, &reason).await;
+            None
+        }
+        Err(error) if entry.core.borrow().config().durable.is_some() => {
+            entry.core.borrow_mut().damaged(&error.to_string());
+            carry(worker, entry);
             None
         }
         Err(error) => {
@@ -237,6 +295,13 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
             None
         }
     }
+}
+
+/// All places are taken: no reason to lose a memory.
+pub(crate) async fn wait_for_a_place(worker: &Worker, entry: &RoomEntry, reason: &str) {
+    tracing::warn!(room = %entry.address(), "waits for a place to wake in: {reason}");
+    worker.relieve();
+    worker.node().clock().sleep_until(worker.now().after_ms(NO_PLACE_MS)).await;
 }
 
 async fn restore(worker: &Rc<Worker>, entry: &RoomEntry, saved_at: CommitSeq) -> Result<Instance, WakeError> {

@@ -13,6 +13,7 @@ mod hibernation;
 pub mod node;
 pub mod outbox;
 pub mod party;
+mod recovery;
 mod registry;
 mod room_task;
 mod row;

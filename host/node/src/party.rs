@@ -15,6 +15,8 @@ pub enum Memory {
     /// It is kept when nothing happens, when the host ends, and now and then while it changes.
     #[default]
     Hibernate,
+    /// So is it, and every turn is recorded before anything of it is seen: nothing that was acknowledged is lost.
+    Durable,
 }
 
 /// One party, ready to make rooms.

@@ -66,6 +66,10 @@ pub(crate) struct RoomEntry {
     pub(crate) stays_awake: Cell<bool>,
     /// It is to sleep as soon as it can, because others need its place.
     pub(crate) sleep_soon: Cell<bool>,
+    /// Its memory is to be saved as soon as that can be, because it would be long to make again.
+    pub(crate) save_soon: Cell<bool>,
+    /// When that was last tried, if it has not come off.
+    pub(crate) save_tried_at: Cell<Timestamp>,
     /// A turn has run since its memory was last saved, or was to be.
     pub(crate) has_changed: Cell<bool>,
     /// When that was.
@@ -98,6 +102,8 @@ impl RoomEntry {
             is_awake: Cell::new(false),
             stays_awake: Cell::new(false),
             sleep_soon: Cell::new(false),
+            save_soon: Cell::new(false),
+            save_tried_at: Cell::new(Timestamp(0)),
             has_changed: Cell::new(false),
             saved_at: Cell::new(now),
             kept_bytes: Cell::new(0),

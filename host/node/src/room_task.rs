@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use party_core::event::{LogLevel, TurnEnd};
 use party_core::ids::Timestamp;
-use party_core::room::{Action, Phase, Purpose, Report};
+use party_core::room::{Action, Phase, Purpose, Report, Room};
 use party_core::turn::Turn;
 use party_runtime::aside::step_aside;
 use party_runtime::instance::Instance;
@@ -17,12 +17,17 @@ use crate::registry::RoomEntry;
 use crate::row::Row;
 use crate::worker::Worker;
 
-/// How many of a room's decisions are carried out before the others of its thread have their turns: as many as take about
-/// as long as a turn. Only a turn that sends to many one by one has more.
-const ACTIONS_IN_A_ROW_MAX: usize = 512;
+/// How many of a room's decisions are carried out before the others of its thread have their turns: as many as take some
+/// hundred microseconds. Only a turn that sends many messages one by one, or large ones, has more.
+const ACTIONS_IN_A_ROW_MAX: u64 = 512;
+/// So many bytes of a message, whose memory is to be given back, count as one decision more.
+const BYTES_PER_ACTION: u64 = 2 << 10;
 /// Memory of an instance, in bytes, from which on it is given back on another thread: the kernel takes milliseconds for
 /// a hundred MiB.
 const LARGE_INSTANCE_BYTES: u64 = 4 << 20;
+
+/// How long after an attempt to save a room whose journal is long the next may follow, in milliseconds.
+const SAVE_AGAIN_MS: u64 = 20;
 
 /// How long a room that is told to end may go on until it can be saved, in milliseconds.
 const FAREWELL_MS: u64 = 2_000;
@@ -143,6 +148,11 @@ fn next(worker: &Worker, entry: &RoomEntry, row: &mut Row) -> Next {
     if wants_a_turn && core.is_asleep() {
         return Next::Wake;
     }
+    if wants_to_be_saved(entry, &core, now) {
+        drop(core);
+        carry(worker, entry);
+        return Next::Save(Purpose::Keep);
+    }
     let steps_aside = wants_a_turn && row.is_over(now);
     let turn = if wants_a_turn && !steps_aside {
         row.begin(now);
@@ -160,6 +170,13 @@ fn next(worker: &Worker, entry: &RoomEntry, row: &mut Row) -> Next {
         None if steps_aside => Next::StepAside,
         None => rest(worker, entry, now),
     }
+}
+
+/// Whether a room is to be saved before its next turn, because its journal is long.
+fn wants_to_be_saved(entry: &RoomEntry, core: &Room, now: Timestamp) -> bool {
+    (core.wants_to_be_saved() || entry.save_soon.get())
+        && core.may_save()
+        && (entry.save_tried_at.get().after_ms(SAVE_AGAIN_MS) <= now || entry.save_tried_at.get() > now)
 }
 
 /// Nothing to do now: says when to be woken. A room that has nothing to do for a while sleeps; one that never keeps its
@@ -197,6 +214,9 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
             return Next::Rest;
         }
         sooner(idle_until);
+    }
+    if core.wants_to_be_saved() || entry.save_soon.get() {
+        sooner(entry.save_tried_at.get().max(now).after_ms(SAVE_AGAIN_MS));
     }
     if let Some(since) = entry.farewell_at.get() {
         sooner(since.after_ms(FAREWELL_MS));
@@ -237,15 +257,26 @@ fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: TurnEn
 /// left to the room's task, which does nothing else before.
 pub(crate) fn carry(worker: &Worker, entry: &RoomEntry) {
     let actions = entry.core.borrow_mut().take_actions();
-    if actions.len() <= ACTIONS_IN_A_ROW_MAX && !entry.has_undone() {
+    let all: u64 = actions.iter().map(weight).sum();
+    if all <= ACTIONS_IN_A_ROW_MAX && !entry.has_undone() {
         return actions.into_iter().for_each(|action| carry_one(worker, entry, action));
     }
     entry.put_off(actions);
-    for _ in 0..ACTIONS_IN_A_ROW_MAX {
+    let mut carried = 0;
+    while carried < ACTIONS_IN_A_ROW_MAX {
         let Some(action) = entry.next_undone() else { return };
+        carried += weight(&action);
         carry_one(worker, entry, action);
     }
     entry.wake.set();
+}
+
+/// How many decisions one counts for.
+fn weight(action: &Action) -> u64 {
+    match action {
+        Action::Output(output) => 1 + output.payload_bytes() / BYTES_PER_ACTION,
+        Action::Commit(_) | Action::DropInstance | Action::Report(_) => 1,
+    }
 }
 
 /// Carries out all that the room has decided, because it ends.
@@ -301,6 +332,13 @@ fn log_report(worker: &Worker, entry: &RoomEntry, report: Report) {
         }
         Report::AlarmGivenUp => {
             tracing::error!(party, room, "the alarm has failed too often and is given up")
+        }
+        Report::Damaged { reason } => {
+            tracing::error!(
+                party,
+                room,
+                "room-damaged: {reason}. It refuses everyone, and nothing of it is deleted\nhint: stop the host and run `party-host room recover {party}/{room}`"
+            );
         }
         Report::CommitFailed => {
             tracing::error!(party, room, "a commit failed: the room starts from what is durable");

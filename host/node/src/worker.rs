@@ -15,6 +15,7 @@ use crate::chance::Chance;
 use crate::committer::{CommitReply, CommitRequest};
 use crate::hibernation;
 use crate::node::{Node, Unavailable};
+use crate::party::Memory;
 use crate::registry::{Registry, RoomEntry};
 use crate::room_task;
 use crate::signal::Signal;
@@ -250,7 +251,7 @@ impl Worker {
             limits: Arc::clone(&party.limits),
             handlers: party.handlers,
             vars: Arc::clone(&party.vars),
-            durable: None,
+            durable: (party.memory == Memory::Durable).then(|| hibernation::digest_of(&party.component)),
         };
         let number = RoomNumber(self.next_room.get());
         self.next_room.set(number.0 + 1);

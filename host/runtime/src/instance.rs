@@ -21,6 +21,7 @@ use crate::capture::NotCapturable;
 use crate::component::Component;
 use crate::imports::{failure, headers};
 use crate::state::InstanceState;
+use crate::ticker::TICK_MS;
 use crate::traps::{drop_cause, start_cause};
 
 /// Milliseconds of epoch after which a guest is asked to yield.
@@ -72,15 +73,31 @@ impl Instance {
     /// # Panics
     ///
     /// If the instance's last turn was dropped or given up: that is a bug of the caller.
-    pub async fn run(&mut self, mut turn: Box<Turn>) -> (Box<Turn>, TurnEnd) {
+    pub async fn run(&mut self, turn: Box<Turn>) -> (Box<Turn>, TurnEnd) {
+        let fuel_max = turn.limits().turn_fuel_max;
+        let ticks_max = turn.limits().turn_deadline_ms / TICK_MS;
+        self.run_within(turn, fuel_max, ticks_max).await
+    }
+
+    /// Runs a turn again that was kept once, as [`Instance::run`] does, but without bounds on fuel and time: it kept to
+    /// them then, and how they are counted is no part of what a guest can learn.
+    pub async fn run_again(&mut self, turn: Box<Turn>) -> (Box<Turn>, TurnEnd) {
+        self.run_within(turn, u64::MAX, u64::MAX).await
+    }
+
+    async fn run_within(
+        &mut self,
+        mut turn: Box<Turn>,
+        fuel_max: u64,
+        ticks_max: u64,
+    ) -> (Box<Turn>, TurnEnd) {
         assert!(self.callable, "an instance whose last turn did not end in order is never called again");
         self.callable = false;
         let event = turn.take_event();
         let event_id = turn.event_id();
-        let fuel_max = turn.limits().turn_fuel_max;
         self.store.set_fuel(fuel_max).expect("the engine counts fuel");
         self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
-        self.store.data_mut().begin(turn);
+        self.store.data_mut().begin(turn, ticks_max);
         let ticking = self.component.engine().ticker().ticking();
         let called = call(&self.guest, &mut self.store, event_id, event).await;
         drop(ticking);

@@ -40,10 +40,10 @@ impl InstanceState {
         }
     }
 
-    /// Takes a turn in. Its chance and its time begin anew.
-    pub(crate) fn begin(&mut self, turn: Box<Turn>) {
+    /// Takes a turn in. Its chance and its time, so many ticks, begin anew.
+    pub(crate) fn begin(&mut self, turn: Box<Turn>, ticks_max: u64) {
         assert!(self.turn.is_none(), "one turn at a time");
-        self.ticks_left = turn.limits().turn_deadline_ms / TICK_MS;
+        self.ticks_left = ticks_max;
         self.chance = None;
         self.wasi.set_time(turn.now());
         self.turn = Some(turn);

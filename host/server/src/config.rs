@@ -200,7 +200,7 @@ fn memory(top: &mut Section<'_>) -> Result<Memory, ConfigError> {
     match value.as_str() {
         "volatile" => Ok(Memory::Volatile),
         "hibernate" => Ok(Memory::Hibernate),
-        "durable" => Err(top.error(at, Problem::NotDurableYet)),
+        "durable" => Ok(Memory::Durable),
         _ => Err(top.error(at, Problem::BadMemory { value })),
     }
 }

@@ -52,5 +52,10 @@ pub(crate) fn print_welcome(project: &Project, host: &Host) {
                 "  rooms sleep when nothing happens and wake where they were, also after a restart of the host"
             );
         }
+        Memory::Durable => {
+            println!(
+                "  rooms are durable: they sleep when nothing happens, and lose nothing acknowledged, also not to kill -9"
+            );
+        }
     }
 }

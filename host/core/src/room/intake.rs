@@ -9,8 +9,10 @@ use crate::room::{Arriving, Phase, Refusal, Room, Service};
 
 impl Room {
     fn check_open(&mut self, now: Timestamp) -> Result<(), Refusal> {
-        if self.service != Service::Open {
-            return Err(Refusal::Ending);
+        match self.service {
+            Service::Open => {}
+            Service::Damaged => return Err(Refusal::Damaged),
+            Service::ShutDown | Service::Failed => return Err(Refusal::Ending),
         }
         match self.phase {
             Phase::Suspended { until } if until > now => {

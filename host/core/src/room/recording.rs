@@ -252,8 +252,15 @@ impl Room {
         memory: Option<Box<MemoryChange>>,
     ) -> (KvChanges, Option<Box<MemoryChange>>) {
         let config = Arc::clone(&self.config);
-        let (Some(recording), Some(state)) = (self.recording.as_mut(), self.state.as_mut()) else {
-            return (changes.clone(), memory);
+        let Some(state) = self.state.as_mut() else { return (changes.clone(), memory) };
+        let Some(recording) = self.recording.as_mut() else {
+            if !state.overlay.holds_back() {
+                return (changes.clone(), memory);
+            }
+            // It was durable before: what its journal wrote goes to the tables, and the journal goes.
+            let mut all = state.overlay.catch_up(seq);
+            all.then(changes.clone());
+            return (all, Some(memory.unwrap_or_else(|| Box::new(MemoryChange::Forget { then: None }))));
         };
         if memory.is_some() {
             // A checkpoint: the steps until here are in it.

@@ -17,9 +17,11 @@ use crate::event::{DropCause, Event, Output, ResumeReason, StartReason, TurnEnd}
 use crate::ids::CommitSeq;
 use crate::journal::{Record, RecordError, RecordedTurn, Step, Taken};
 use crate::mailbox::{Lane, Mailbox};
+use crate::message::CloseFrame;
 use crate::operation::Operations;
+use crate::profile;
 use crate::room::recording::{JournalLength, Replaying};
-use crate::room::{Action, Arriving, Memory, Phase, Room, RoomConfig};
+use crate::room::{Action, Arriving, Memory, Phase, Report, Room, RoomConfig, Service};
 use crate::session::ReadyState;
 use crate::turn::Turn;
 
@@ -269,6 +271,18 @@ impl Room {
                 self.resume(resumes, length);
             }
         }
+    }
+
+    /// The room cannot be made again: everyone is told, and nobody is let in. What is kept stays as it is. Not while a turn
+    /// is out. Again, it changes nothing.
+    pub fn damaged(&mut self, reason: &str) {
+        if self.service != Service::Open {
+            return;
+        }
+        self.report(Report::Damaged { reason: reason.to_owned() });
+        self.service = Service::Damaged;
+        self.turn_everyone_away(&CloseFrame::new(profile::CLOSE_ERROR, profile::ROOM_DAMAGED));
+        self.actions.push(Action::DropInstance);
     }
 
     /// The instance has been made again as it was before the dropped turn.

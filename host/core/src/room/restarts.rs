@@ -246,7 +246,7 @@ impl Room {
         });
     }
 
-    fn turn_everyone_away(&mut self, frame: &CloseFrame) {
+    pub(super) fn turn_everyone_away(&mut self, frame: &CloseFrame) {
         while let Some(event) = self.mailbox.pop(Lane::All) {
             if let Event::Request(request, _) = event {
                 self.output(Output::Respond(request, unavailable(frame)));

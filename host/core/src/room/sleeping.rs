@@ -291,9 +291,11 @@ impl Room {
         }
     }
 
-    /// A room whose memory was kept and is of no use any more.
-    pub fn lost(config: Arc<RoomConfig>, record: RoomRecord) -> Room {
+    /// A room whose memory was kept and is of no use any more. `writes` are those of its journal, which no table has yet;
+    /// its first commit brings them there.
+    pub fn lost(config: Arc<RoomConfig>, record: RoomRecord, writes: KvChanges) -> Room {
         let mut room = Room::new(config, Some(record));
+        room.home().overlay.hold_back(writes);
         room.phase = Phase::Fresh(StartReason::Lost);
         room
     }

@@ -133,7 +133,8 @@ impl Stage {
             return Room::new(config, durable.record);
         };
         let checkpoint = Checkpoint::decode(bytes).expect("it was encoded");
-        Room::restored(Arc::clone(&config), record, checkpoint).unwrap_or_else(|| Room::lost(config, record))
+        Room::restored(Arc::clone(&config), record, checkpoint)
+            .unwrap_or_else(|| Room::lost(config, record, Default::default()))
     }
 
     /// What is durable becomes that of a copy.

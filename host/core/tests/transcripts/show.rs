@@ -88,6 +88,7 @@ fn report_text(report: &Report) -> String {
         Report::Overdue { event, deadline_ms } => format!("{event} overdue after {deadline_ms}"),
         Report::AlarmGivenUp => "alarm given up".into(),
         Report::CommitFailed => "commit failed".into(),
+        Report::Damaged { reason } => format!("damaged: {reason}"),
     }
 }
 

@@ -1,0 +1,140 @@
+//! Durable rooms that are made again: from the checkpoint, or from nothing, turn by turn through the journal.
+//!
+//! That happens when a host takes up what another has left (`kill -9`, a failed commit), and when a turn was dropped and the
+//! room goes back to the moment before it. What cannot be made again as it was is not used, and nothing of it is deleted:
+//! the room refuses everyone until somebody decides ([`Room::damaged`](party_core::room::Room::damaged)).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use party_core::checkpoint::Checkpoint;
+use party_core::commit::KvChanges;
+use party_core::event::DropCause;
+use party_core::ids::CommitSeq;
+use party_core::journal::Record;
+use party_core::room::{Rebuild, Replay, ReplayError};
+use party_core::storage::StorageReadError;
+use party_runtime::instance::Instance;
+use party_runtime::restore::RestoreError;
+use party_runtime::snapshot::Snapshot;
+use party_store::kept::{JournalEntry, KeptCheckpoint};
+use thiserror::Error;
+
+use crate::hibernation::{LARGE_BYTES, WakeError, digest_of, readable, run_apart, wait_for_a_place};
+use crate::registry::RoomEntry;
+use crate::room_task::carry;
+use crate::worker::Worker;
+
+/// Why a room cannot be made again.
+#[derive(Debug, Error)]
+enum RecoveryError {
+    #[error(transparent)]
+    Wake(#[from] WakeError),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    #[error("its journal ends with commit {found}; its last commit is {last}")]
+    Cut { found: CommitSeq, last: CommitSeq },
+}
+
+impl From<StorageReadError> for RecoveryError {
+    fn from(error: StorageReadError) -> RecoveryError {
+        RecoveryError::Wake(error.into())
+    }
+}
+
+/// Makes the instance of a room whose last turns are only in the journal, and the rest of the room if it is not here. If
+/// that cannot be, the room is damaged.
+pub(crate) async fn recover(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Rebuild) -> Option<Instance> {
+    match replay(worker, entry).await {
+        Ok((instance, past)) => {
+            let mut core = entry.core.borrow_mut();
+            match what {
+                Rebuild::Unread => {
+                    core.recovered(past);
+                    // So that the next crash does not cost the same again.
+                    entry.save_soon.set(true);
+                }
+                Rebuild::Behind | Rebuild::Asleep(_) => core.went_back(),
+            }
+            drop(core);
+            entry.active_at.set(worker.now());
+            entry.has_changed.set(true);
+            carry(worker, entry);
+            Some(instance)
+        }
+        Err(RecoveryError::Wake(WakeError::Restore(RestoreError::Start(DropCause::Instantiation(
+            reason,
+        ))))) => {
+            wait_for_a_place(worker, entry, &reason).await;
+            None
+        }
+        Err(error) => {
+            entry.core.borrow_mut().damaged(&error.to_string());
+            carry(worker, entry);
+            None
+        }
+    }
+}
+
+async fn replay(worker: &Rc<Worker>, entry: &RoomEntry) -> Result<(Instance, Replay), RecoveryError> {
+    let before = worker.now();
+    let (kept, journal) = read(worker, entry).await?;
+    let component = &entry.party().component;
+    let checkpoint = match kept {
+        Some(kept) => Some(readable(Some(kept), digest_of(component))?),
+        None => None,
+    };
+    let mut instance = make(entry, checkpoint.as_ref()).await?;
+    let config = Arc::clone(entry.core.borrow().config());
+    let mut past = Replay::new(config, checkpoint);
+    let records = journal.len();
+    for JournalEntry { seq, bytes } in journal {
+        if let Some(turn) = past.take(seq, &bytes)? {
+            let (mut turn, end) = instance.run_again(turn).await;
+            // They were said then.
+            turn.take_logs();
+            past.end(turn, end)?;
+        }
+    }
+    let last = entry.core.borrow().durable();
+    if past.seq() != last {
+        return Err(RecoveryError::Cut { found: past.seq(), last });
+    }
+    let (room, ms) = (entry.address(), worker.now().since_ms(before));
+    tracing::info!(%room, "made again of {records} recorded commits in {ms} ms");
+    Ok((instance, past))
+}
+
+async fn read(
+    worker: &Worker,
+    entry: &RoomEntry,
+) -> Result<(Option<KeptCheckpoint>, Vec<JournalEntry>), StorageReadError> {
+    let (store, address) = (Arc::clone(worker.node().store()), Arc::clone(entry.address()));
+    let summary = store.summary(&address)?.unwrap_or_default();
+    let bytes = summary.journal.bytes + summary.checkpoint.map_or(0, |checkpoint| checkpoint.bytes);
+    let read = move || Ok((store.checkpoint(&address)?, store.journal(&address)?));
+    if bytes <= LARGE_BYTES { read() } else { run_apart(read).await }
+}
+
+/// The instance with which the journal begins.
+async fn make(entry: &RoomEntry, checkpoint: Option<&Checkpoint>) -> Result<Instance, WakeError> {
+    let component = &entry.party().component;
+    let Some(checkpoint) = checkpoint else {
+        return component.instantiate().await.map_err(|cause| RestoreError::Start(cause).into());
+    };
+    let snapshot = Snapshot::decode(&checkpoint.image, entry.party().limits.memory_bytes_max)?;
+    Ok(component.restore(&snapshot).await?)
+}
+
+/// What the journal of a room wrote to its storage, in order, without its memory: for a room whose component is another
+/// now.
+pub(crate) fn salvage(journal: &[JournalEntry]) -> Result<KvChanges, ReplayError> {
+    let mut writes = KvChanges::default();
+    for entry in journal {
+        let record = Record::decode(&entry.bytes)?;
+        if let Some(more) = record.writes() {
+            writes.then(more.clone());
+        }
+    }
+    Ok(writes)
+}

@@ -1,0 +1,200 @@
+//! Durable rooms: not one acknowledged turn is lost, whatever ends the host, and a dropped turn takes nothing with it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use party_core::limits::Limits;
+use party_testkit::client::Received;
+use party_testkit::world::{Memory, World};
+
+use crate::sleeping;
+
+/// Longer than a room has nothing to do before it sleeps.
+const IDLE: Duration = Duration::from_secs(11);
+
+fn with_durables(seed: u64, test: impl AsyncFnOnce(&World) -> Result<()>) {
+    sleeping(seed).memory(Memory::Durable).run(test);
+}
+
+#[test]
+fn variables_outlive_a_crash_to_the_last_acknowledged_turn() {
+    with_durables(1, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        for said in 1..=5 {
+            alice.send("said").await?;
+            alice.expect_text(&said.to_string()).await?;
+        }
+        world.crash().await?;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("said").await?;
+        bob.expect_text("6").await?;
+        bob.send("started").await?;
+        bob.expect_text("Some(New)").await?;
+        bob.send("who").await?;
+        let Some(Received::Text(who)) = bob.next().await else { panic!("no answer") };
+        assert!(!who.contains(' '), "no ghosts: {who}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_room_outlives_crash_after_crash() {
+    with_durables(2, async |world| {
+        for said in 1..=30 {
+            let mut alice = world.connect("main/lobby").await?;
+            alice.send("said").await?;
+            alice.expect_text(&said.to_string()).await?;
+            world.crash().await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_task_goes_on_in_the_middle_of_its_await_after_a_crash() {
+    with_durables(3, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("put greeting hello").await?;
+        alice.send("sleep 3600000 good morning").await?;
+        alice.send("said").await?;
+        alice.expect_text("3").await?;
+        world.crash().await?;
+        world.advance(Duration::from_secs(3_700)).await;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("said").await?;
+        bob.expect_text("4").await?;
+        bob.send("get greeting").await?;
+        bob.expect_text("hello").await
+    });
+}
+
+#[test]
+fn storage_and_memory_agree_after_a_crash_whatever_was_written() {
+    with_durables(4, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        for round in 0..10 {
+            alice.send(&format!("put key {round}")).await?;
+            alice.send("get key").await?;
+            alice.expect_text(&round.to_string()).await?;
+        }
+        alice.send("put other thing").await?;
+        alice.send("delete key").await?;
+        alice.expect_text("true").await?;
+        world.crash().await?;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("get key").await?;
+        bob.expect_text("none").await?;
+        bob.send("get other").await?;
+        bob.expect_text("thing").await?;
+        bob.send("said").await?;
+        bob.expect_text("25").await
+    });
+}
+
+#[test]
+fn a_trap_takes_the_room_back_to_the_moment_before_it() {
+    with_durables(5, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("said").await?;
+        alice.expect_text("1").await?;
+        alice.send("trap").await?;
+        alice.send("said").await?;
+        alice.expect_text("2").await?;
+        alice.send("started").await?;
+        alice.expect_text("Some(New)").await?;
+        world.crash().await?;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("said").await?;
+        bob.expect_text("4").await
+    });
+}
+
+#[test]
+fn a_room_that_traps_too_often_is_suspended_and_forgets_nothing() {
+    with_durables(6, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("said").await?;
+        alice.expect_text("1").await?;
+        for _ in 0..11 {
+            alice.send("trap").await?;
+        }
+        alice.expect_close(1013).await?;
+        world.advance(Duration::from_secs(600)).await;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("said").await?;
+        bob.expect_text("2").await
+    });
+}
+
+#[test]
+fn a_durable_room_sleeps_wakes_and_is_recovered_from_its_checkpoint_and_what_came_after() {
+    with_durables(7, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("said").await?;
+        alice.expect_text("1").await?;
+        world.advance(IDLE).await;
+        assert_eq!(world.rooms_awake(), 0);
+        alice.send("said").await?;
+        alice.expect_text("2").await?;
+        alice.send("put a 1").await?;
+        alice.send("said").await?;
+        alice.expect_text("4").await?;
+        world.crash().await?;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("get a").await?;
+        bob.expect_text("1").await?;
+        bob.send("said").await?;
+        bob.expect_text("6").await
+    });
+}
+
+#[test]
+fn a_room_whose_journal_is_long_is_saved_while_it_is_busy() {
+    let short = |limits: &mut Limits| limits.journal_records_max = 8;
+    sleeping(8).memory(Memory::Durable).limits(short).run(async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        for said in 1..=200 {
+            alice.send("said").await?;
+            alice.expect_text(&said.to_string()).await?;
+        }
+        world.crash().await?;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("said").await?;
+        bob.expect_text("201").await
+    });
+}
+
+#[test]
+fn a_restart_in_good_order_keeps_everything() {
+    with_durables(9, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("said").await?;
+        alice.expect_text("1").await?;
+        world.restart_host().await?;
+        world.restart_host().await?;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("said").await?;
+        bob.expect_text("2").await
+    });
+}
+
+#[test]
+fn an_alarm_rings_after_a_crash_in_the_memory_that_set_it() {
+    with_durables(10, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("said").await?;
+        alice.expect_text("1").await?;
+        alice.send("alarm 60000").await?;
+        alice.send("said").await?;
+        alice.expect_text("3").await?;
+        world.crash().await?;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("said").await?;
+        bob.expect_text("4").await?;
+        world.advance(Duration::from_secs(61)).await;
+        let Some(Received::Text(rang)) = bob.next().await else { panic!("no alarm") };
+        assert!(rang.starts_with("alarm"), "{rang}");
+        bob.send("said").await?;
+        bob.expect_text("5").await
+    });
+}
