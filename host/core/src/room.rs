@@ -384,6 +384,11 @@ impl Room {
         self.mailbox.requests() as usize + open
     }
 
+    /// Operations that are open. Unknown (`None`) while a turn is out.
+    pub fn operations(&self) -> Option<usize> {
+        self.state.as_ref().map(|state| state.operations.len())
+    }
+
     fn home(&mut self) -> &mut RoomState {
         self.state.as_mut().expect("the state is home between turns")
     }

@@ -149,10 +149,13 @@ pub(crate) async fn save(
     let Some(awake) = instance.as_mut() else { return };
     entry.saved_at.set(worker.now());
     entry.save_tried_at.set(worker.now());
+    entry.not_captured.replace(None);
     entry.has_changed.set(false);
     let snapshot = match awake.capture() {
         Ok(snapshot) => snapshot,
         Err(reason) => {
+            worker.tallies().not_captured(&reason);
+            entry.not_captured.replace(Some(reason.clone()));
             if !entry.stays_awake.replace(true) {
                 let (party, room) = (entry.address().party(), entry.address().room());
                 tracing::warn!(party, room, "stays awake: {reason}");
@@ -193,6 +196,8 @@ pub(crate) async fn save(
             if entry.core.borrow_mut().save(&captured, purpose, bytes) {
                 entry.save_soon.set(false);
                 entry.save_tried_at.set(Timestamp(0));
+                entry.checkpoint_at.set(Some(worker.now()));
+                worker.tallies().checkpoint();
             }
             carry(worker, entry);
         }
@@ -274,6 +279,8 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
     match restore(worker, entry, saved_at).await {
         Ok(instance) => {
             entry.core.borrow_mut().woken();
+            entry.memory_bytes.set(instance.memory_bytes());
+            worker.tallies().wake();
             entry.active_at.set(worker.now());
             // It sleeps again even if nothing comes of what has woken it.
             entry.has_changed.set(true);

@@ -68,6 +68,9 @@ pub enum Unavailable {
     /// The store cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageReadError),
+    /// It is being imported or forked at this moment.
+    #[error("the room is being brought here; try again")]
+    Arriving,
     /// The room was lost before it answered.
     #[error("the room was lost before it answered")]
     Lost,

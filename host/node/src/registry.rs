@@ -12,6 +12,7 @@ use party_core::http::Response;
 use party_core::ids::{ConnectionId, RequestId, Timestamp};
 use party_core::message::{CloseFrame, Message};
 use party_core::room::{Action, Room};
+use party_runtime::capture::NotCapturable;
 use tokio::sync::oneshot;
 
 use crate::connection::{Decision, Link};
@@ -66,7 +67,8 @@ pub(crate) struct RoomEntry {
     pub(crate) stays_awake: Cell<bool>,
     /// It is to sleep as soon as it can, because others need its place.
     pub(crate) sleep_soon: Cell<bool>,
-    /// Its memory is to be saved as soon as that can be, because it would be long to make again.
+    /// Its memory is to be saved as soon as that can be, because it would be long to make again,
+    /// or somebody wants a copy.
     pub(crate) save_soon: Cell<bool>,
     /// When that was last tried, if it has not come off.
     pub(crate) save_tried_at: Cell<Timestamp>,
@@ -78,6 +80,12 @@ pub(crate) struct RoomEntry {
     pub(crate) kept_bytes: Cell<u64>,
     /// When it was told to end.
     pub(crate) farewell_at: Cell<Option<Timestamp>>,
+    /// When its last checkpoint was made, if this host has made it.
+    pub(crate) checkpoint_at: Cell<Option<Timestamp>>,
+    /// Linear memory of its instance after its last turn, in bytes.
+    pub(crate) memory_bytes: Cell<u64>,
+    /// Why its memory could not be captured when that was last tried.
+    pub(crate) not_captured: RefCell<Option<NotCapturable>>,
 }
 
 impl RoomEntry {
@@ -108,6 +116,9 @@ impl RoomEntry {
             saved_at: Cell::new(now),
             kept_bytes: Cell::new(0),
             farewell_at: Cell::new(None),
+            checkpoint_at: Cell::new(None),
+            memory_bytes: Cell::new(0),
+            not_captured: RefCell::new(None),
         }
     }
 
@@ -319,6 +330,11 @@ impl Registry {
         if by_address.get(entry.address()).is_some_and(|current| current.number == entry.number) {
             by_address.remove(entry.address());
         }
+    }
+
+    /// Looks at every room, in no order.
+    pub(crate) fn each(&self, look: impl FnMut(&RoomEntry)) {
+        self.by_number.borrow().values().map(Rc::as_ref).for_each(look);
     }
 
     pub(crate) fn all(&self) -> Vec<Rc<RoomEntry>> {

@@ -63,6 +63,7 @@ pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
             Next::Turn(turn) => {
                 let (turn, end) = run_guest(&mut instance, &entry, turn).await;
                 worker.count_awake(&entry, instance.is_some());
+                entry.memory_bytes.set(instance.as_ref().map_or(0, Instance::memory_bytes));
                 if matches!(end, TurnEnd::Dropped(_)) {
                     row.dropped();
                 }
@@ -317,6 +318,7 @@ fn log_report(worker: &Worker, entry: &RoomEntry, report: Report) {
             tracing::warn!(party, room, event, "the handler failed: {} {stack}", failure.message);
         }
         Report::Dropped { event, cause } => {
+            worker.tallies().dropped();
             tracing::error!(party, room, event, "the turn was dropped: {cause}");
         }
         Report::Suspended { drops, until } => {

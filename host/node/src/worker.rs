@@ -19,6 +19,7 @@ use crate::party::Memory;
 use crate::registry::{Registry, RoomEntry};
 use crate::room_task;
 use crate::signal::Signal;
+use crate::tallies::Tallies;
 use crate::timers::{RoomNumber, Timers};
 
 /// The number of a worker in its node.
@@ -60,6 +61,9 @@ pub(crate) struct Worker {
     awake: Cell<usize>,
     /// Set whenever a room ends.
     room_ended: Signal,
+    tallies: Tallies,
+    /// Rooms that are being brought here, and cannot be opened before they are.
+    arriving: RefCell<BTreeSet<RoomAddress>>,
 }
 
 impl Worker {
@@ -83,6 +87,8 @@ impl Worker {
             ending: Cell::new(false),
             awake: Cell::new(0),
             room_ended: Signal::default(),
+            tallies: Tallies::default(),
+            arriving: RefCell::default(),
         })
     }
 
@@ -109,6 +115,20 @@ impl Worker {
 
     pub(crate) fn rooms(&self) -> &Registry {
         &self.rooms
+    }
+
+    pub(crate) fn tallies(&self) -> &Tallies {
+        &self.tallies
+    }
+
+    /// Keeps a room from being opened until it has been brought here. Whether it was neither awake nor being brought.
+    pub(crate) fn reserve(&self, address: &RoomAddress) -> bool {
+        self.rooms.by_address(address).is_none() && self.arriving.borrow_mut().insert(address.clone())
+    }
+
+    /// Lets a room be opened again.
+    pub(crate) fn release(&self, address: &RoomAddress) {
+        self.arriving.borrow_mut().remove(address);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -142,6 +162,7 @@ impl Worker {
             // A room that was made anew after a failure has a new number.
             let Some(entry) = self.rooms.by_number(room) else { continue };
             if written {
+                self.tallies.commit();
                 entry.put_in(|core| core.committed(seq));
                 room_task::carry(self, &entry);
             } else {
@@ -239,6 +260,9 @@ impl Worker {
         }
         if self.ending.get() {
             return Err(Unavailable::Ending);
+        }
+        if self.arriving.borrow().contains(address) {
+            return Err(Unavailable::Arriving);
         }
         let party = self.node.party(address.party()).ok_or(Unavailable::NoSuchParty)?;
         self.make_place()?;

@@ -70,6 +70,28 @@ pub enum NotCapturable {
     Reading(String),
 }
 
+impl NotCapturable {
+    /// The reason in one word, without what is particular about the case: for what is counted.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            NotCapturable::Memory64 => "memory64",
+            NotCapturable::SharedMemory => "shared-memory",
+            NotCapturable::GlobalType(_) => "global-type",
+            NotCapturable::Globals { .. } => "globals",
+            NotCapturable::NestedModule => "nested-module",
+            NotCapturable::ForeignModule => "foreign-module",
+            NotCapturable::Instruction(_) => "instruction",
+            NotCapturable::OwnResources => "own-resources",
+            NotCapturable::Builtin(_) => "builtin",
+            NotCapturable::Rewriting(_) => "rewriting",
+            NotCapturable::BaseDiffers => "base-differs",
+            NotCapturable::Dropped => "dropped",
+            NotCapturable::Handles { .. } => "handles",
+            NotCapturable::Reading(_) => "reading",
+        }
+    }
+}
+
 impl Instance {
     /// Takes a snapshot: what differs between this instance and a fresh one. The instance stays as it is.
     ///

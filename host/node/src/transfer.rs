@@ -1,0 +1,289 @@
+//! Rooms on their way: out to a file, in from one, and copies beside the original.
+//!
+//! A room that comes out is read as one commit left it: what is read twice around the reading must not have moved. A room
+//! that comes in is one commit of a room that has none, so that it is there in whole or not at all. Its memory goes on as
+//! a new life without clients: the room is told so, and what has become of what it had begun (`core`, `elsewhere`). The
+//! same is done to a store alone, when no host runs.
+
+mod bring;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use party_core::address::RoomAddress;
+use party_core::commit::RoomRecord;
+use party_core::event::ResumeReason;
+use party_core::ids::{Incarnation, Timestamp};
+use party_core::storage::{KeyRange, StorageReadError, Visit};
+use party_store::kept::RoomSummary;
+use party_store::room_file::{ENTRIES_BYTES_MAX, ENTRIES_MAX, RoomFile, RoomFileMemory};
+use party_store::store::Store;
+use thiserror::Error;
+
+pub use bring::{Brought, ImportError, import};
+
+use crate::hibernation::{run_apart, sleeps};
+use crate::inspection::InspectError;
+use crate::node::Node;
+use crate::worker::Worker;
+
+/// How often a room is read that moves meanwhile.
+const READS_MAX: u32 = 20;
+/// How long a room may take to come to rest so that it can be saved, in milliseconds.
+const REST_MS_MAX: u64 = 5_000;
+/// How often it is looked at meanwhile, in milliseconds.
+const LOOK_MS: u64 = 5;
+
+/// Why a room cannot be taken out.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// There never was such a room, or nothing of it was ever stored.
+    #[error("there is no room {0}")]
+    NoSuchRoom(RoomAddress),
+    /// It has more than one commit can bring in again.
+    #[error("the room's {what} are {found}; the limit for a copy is {max}")]
+    TooLarge {
+        /// What, in the plural.
+        what: &'static str,
+        /// How many.
+        found: u64,
+        /// The bound.
+        max: u64,
+    },
+    /// It has a journal that only a host can take again.
+    #[error(
+        "turns of the room stand in its journal since its last checkpoint\nhint: start its host, and export it from that"
+    )]
+    Journal,
+    /// It did not come to rest.
+    #[error("the room cannot be saved now: {why}\nhint: try again in a moment")]
+    Restless {
+        /// What kept it.
+        why: String,
+    },
+    /// It went on whenever it was read.
+    #[error("the room changed {READS_MAX} times while it was read\nhint: try again when it is quieter")]
+    Moving,
+    /// Its memory is kept, and the component without which that is worth nothing is not.
+    #[error("the component of the room's memory is not in the store")]
+    NoComponent,
+    /// The store cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StorageReadError),
+    /// The host ends.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+}
+
+/// Reads a room of a store, with its memory if that is of use.
+pub fn export(
+    store: &dyn Store,
+    address: &Arc<RoomAddress>,
+    written_at: Timestamp,
+) -> Result<RoomFile, ExportError> {
+    let missing = || ExportError::NoSuchRoom(RoomAddress::clone(address));
+    for _ in 0..READS_MAX {
+        let before = store.summary(address)?.ok_or_else(missing)?;
+        if before.journal.records > 0 {
+            return Err(ExportError::Journal);
+        }
+        let bytes = before.record.storage_bytes;
+        check("keys and values in bytes", bytes, ENTRIES_BYTES_MAX)?;
+        let entries = entries(store, address)?;
+        let checkpoint = store.checkpoint(address)?;
+        let after = store.summary(address)?.ok_or_else(missing)?;
+        if !is_same(&before, &after) {
+            continue;
+        }
+        let memory = match checkpoint.filter(|kept| kept.seq >= after.record.moved_at) {
+            None => None,
+            Some(kept) => Some(RoomFileMemory {
+                component: kept.component,
+                component_bytes: store.component(kept.component)?.ok_or(ExportError::NoComponent)?,
+                checkpoint: kept.bytes,
+            }),
+        };
+        let RoomRecord { seq, alarm, ids_reserved, .. } = after.record;
+        let address = RoomAddress::clone(address);
+        return Ok(RoomFile { address, written_at, seq, alarm, ids_reserved, memory, entries });
+    }
+    Err(ExportError::Moving)
+}
+
+/// Whether nothing that a copy is made of has changed.
+fn is_same(before: &RoomSummary, after: &RoomSummary) -> bool {
+    before.record.moved_at == after.record.moved_at
+        && before.checkpoint == after.checkpoint
+        && before.component == after.component
+        && after.journal.records == 0
+}
+
+fn check(what: &'static str, found: u64, max: u64) -> Result<(), ExportError> {
+    if found > max { Err(ExportError::TooLarge { what, found, max }) } else { Ok(()) }
+}
+
+fn entries(store: &dyn Store, address: &Arc<RoomAddress>) -> Result<BTreeMap<Bytes, Bytes>, ExportError> {
+    let (mut entries, mut bytes) = (BTreeMap::new(), 0);
+    store.storage(address).scan(&KeyRange::default(), false, &mut |key, value| {
+        bytes += (key.len() + value.len()) as u64;
+        entries.insert(Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
+        let fits = entries.len() as u64 <= ENTRIES_MAX && bytes <= ENTRIES_BYTES_MAX;
+        if fits { Visit::Continue } else { Visit::Stop }
+    })?;
+    check("keys", entries.len() as u64, ENTRIES_MAX)?;
+    check("keys and values in bytes", bytes, ENTRIES_BYTES_MAX)?;
+    Ok(entries)
+}
+
+impl Node {
+    /// A room as it is now: if it is awake it is saved first.
+    pub async fn export_room(&self, address: &RoomAddress) -> Result<RoomFile, ExportError> {
+        let mut saves = 0;
+        loop {
+            self.save_now(address).await?;
+            saves += 1;
+            let (store, address) = (Arc::clone(self.store()), Arc::new(address.clone()));
+            let written_at = self.clock().now();
+            match run_apart(move || export(store.as_ref(), &address, written_at)).await {
+                // It has recorded another turn since it was saved.
+                Err(ExportError::Journal) if saves < READS_MAX => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Brings a room in.
+    pub async fn import_room(&self, file: RoomFile, to: &RoomAddress) -> Result<Brought, ImportError> {
+        self.bring(file, to, ResumeReason::Imported).await
+    }
+
+    /// Makes a copy of a room.
+    pub async fn fork_room(&self, from: &RoomAddress, to: &RoomAddress) -> Result<Brought, ForkError> {
+        let file = self.export_room(from).await?;
+        Ok(self.bring(file, to, ResumeReason::Forked).await?)
+    }
+
+    async fn bring(
+        &self,
+        file: RoomFile,
+        to: &RoomAddress,
+        reason: ResumeReason,
+    ) -> Result<Brought, ImportError> {
+        let index = self.worker_of(to);
+        let asked = to.clone();
+        let reserve = move |worker: &Rc<Worker>| {
+            worker.reserve(&asked).then(|| worker.moment(worker.now()).incarnation)
+        };
+        let reserved = self.look_on(index, reserve).await?;
+        let incarnation = reserved.ok_or_else(|| ImportError::Exists(to.clone()))?;
+        let reservation = Reservation { node: self, address: to };
+        let (store, epoch, address) = (Arc::clone(self.store()), self.epoch(), to.clone());
+        let elsewhere = Elsewhere { reason, incarnation };
+        let brought = run_apart(move || import(store.as_ref(), epoch, file, &address, elsewhere)).await;
+        drop(reservation);
+        let brought = brought?;
+        if let Some(at) = brought.wakes_at {
+            let address = Arc::new(to.clone());
+            self.look_on(index, move |worker| worker.remember_alarm(at, address)).await?;
+        }
+        Ok(brought)
+    }
+
+    /// Has a room that is awake saved, and waits until that is durable. Does nothing if its last checkpoint is what it is,
+    /// or if its memory is never kept.
+    async fn save_now(&self, address: &RoomAddress) -> Result<(), ExportError> {
+        let begun_at = self.clock().now();
+        let give_up_at = begun_at.after_ms(REST_MS_MAX);
+        loop {
+            let asked = address.clone();
+            let look = move |worker: &Rc<Worker>| saving(worker, &asked, begun_at);
+            match self.look_on(self.worker_of(address), look).await? {
+                Saving::Done => return Ok(()),
+                Saving::Failed(why) => return Err(ExportError::Restless { why }),
+                Saving::UnderWay(why) if self.clock().now() >= give_up_at => {
+                    let asked = address.clone();
+                    let stop = move |worker: &Rc<Worker>| {
+                        if let Some(entry) = worker.rooms().by_address(&asked) {
+                            entry.save_soon.set(false);
+                        }
+                    };
+                    self.look_on(self.worker_of(address), stop).await?;
+                    return Err(ExportError::Restless { why });
+                }
+                Saving::UnderWay(_) => {
+                    self.clock().sleep_until(self.clock().now().after_ms(LOOK_MS)).await;
+                }
+            }
+        }
+    }
+}
+
+/// How far a room has come that is to be saved.
+enum Saving {
+    Done,
+    /// What keeps it.
+    UnderWay(String),
+    Failed(String),
+}
+
+fn saving(worker: &Worker, address: &RoomAddress, begun_at: Timestamp) -> Saving {
+    let Some(entry) = worker.rooms().by_address(address) else { return Saving::Done };
+    let core = entry.core.borrow();
+    if !sleeps(entry.party()) || !entry.is_awake.get() || core.is_asleep() {
+        // What it has stored is all there is of it, once that is durable.
+        return match core.uncommitted() {
+            0 => Saving::Done,
+            _ => Saving::UnderWay("its last commit is not durable yet".into()),
+        };
+    }
+    if entry.checkpoint_at.get().is_some_and(|at| at >= begun_at) {
+        return match core.uncommitted() {
+            0 => Saving::Done,
+            _ => Saving::UnderWay("its checkpoint is not durable yet".into()),
+        };
+    }
+    if entry.saved_at.get() >= begun_at
+        && let Some(reason) = &*entry.not_captured.borrow()
+    {
+        return Saving::Failed(reason.to_string());
+    }
+    if !entry.save_soon.replace(true) {
+        entry.wake.set();
+    }
+    Saving::UnderWay(core.restless().map_or_else(|| "it is about to be saved".into(), |why| why.to_string()))
+}
+
+/// As what a room comes in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Elsewhere {
+    /// What it is told.
+    pub reason: ResumeReason,
+    /// The life that begins: a random one.
+    pub incarnation: Incarnation,
+}
+
+/// Why there is no copy.
+#[derive(Debug, Error)]
+pub enum ForkError {
+    /// The room cannot be read.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The copy cannot be written.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+}
+
+/// Keeps a room from being opened while it is brought.
+struct Reservation<'a> {
+    node: &'a Node,
+    address: &'a RoomAddress,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let address = self.address.clone();
+        self.node.run_on(self.node.worker_of(self.address), move |worker| worker.release(&address));
+    }
+}
