@@ -139,6 +139,20 @@ fn an_order_goes_on_after_a_restart_of_the_host() {
 }
 
 #[test]
+fn what_has_become_due_without_a_host_happens_when_there_is_one() {
+    with_shop(14, async |world| {
+        order(world, 1, "a bicycle").await?;
+        world.restart_host_after(DAY * 2).await?;
+        world.settle().await;
+        let told = "1 a bicycle: placed, reminder 1: 2 days left to pay, reminder 2: 1 day left to pay";
+        expect_orders(world, &[told]).await?;
+        world.restart_host_after(DAY * 30).await?;
+        expect_orders(world, &[&format!("{told}, cancelled after 3 days without a payment")]).await?;
+        order(world, 2, "another").await
+    });
+}
+
+#[test]
 fn an_order_that_slept_outlives_a_crash_and_nobody_has_to_look() {
     with_shop(6, async |world| {
         order(world, 1, "a bicycle").await?;

@@ -3,6 +3,7 @@
 mod building;
 mod first_minute;
 mod help;
+mod killing_minute;
 mod kills;
 mod new;
 mod refusals;

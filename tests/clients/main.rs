@@ -6,6 +6,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -38,6 +39,26 @@ fn wish(name: &str) -> Option<OsString> {
 
 fn example(name: &str) -> PathBuf {
     root().join("examples").join(name)
+}
+
+/// examples/workflow with days of three seconds.
+fn quick_shop() -> Result<tempfile::TempDir> {
+    let (shop, dir) = (example("workflow"), temporary()?);
+    let settings = fs::read_to_string(shop.join("party.toml"))?;
+    let quick = settings
+        .replace("main = \".\"", &format!("main = {:?}", guest_path("workflow")))
+        .replace("DAY_SECONDS = \"20\"", "DAY_SECONDS = \"3\"");
+    ensure!(
+        quick.contains("workflow.wasm") && quick.contains("= \"3\""),
+        "party.toml has changed\n{settings}"
+    );
+    fs::write(dir.path().join("party.toml"), quick)?;
+    fs::create_dir(dir.path().join("public"))?;
+    for asset in fs::read_dir(shop.join("public"))? {
+        let asset = asset?;
+        fs::copy(asset.path(), dir.path().join("public").join(asset.file_name()))?;
+    }
+    Ok(dir)
 }
 
 /// Runs a program beside a host that serves this.
@@ -110,6 +131,11 @@ fn partysocket_chats() -> Result<()> {
 }
 
 #[test]
+fn partysocket_orders_and_pays_over_the_end_of_the_host() -> Result<()> {
+    in_node("partysocket/workflow.js", quick_shop()?.path())
+}
+
+#[test]
 fn partysocket_comes_back_after_the_end_of_the_host() -> Result<()> {
     in_node("partysocket/reconnects.js", &example("counter"))
 }
@@ -127,6 +153,11 @@ fn two_tabs_share_the_counter() -> Result<()> {
 #[test]
 fn two_tabs_chat() -> Result<()> {
     in_chromium("browser/chat.js", &example("chat"))
+}
+
+#[test]
+fn two_tabs_order_and_pay_over_the_end_of_the_host() -> Result<()> {
+    in_chromium("browser/workflow.js", quick_shop()?.path())
 }
 
 #[test]

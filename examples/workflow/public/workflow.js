@@ -11,38 +11,43 @@ function send(message) {
   if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
-function make(tag, ...parts) {
-  const made = document.createElement(tag);
-  made.append(...parts);
+function make(tag, id, textContent = "") {
+  return Object.assign(document.createElement(tag), { id, textContent });
+}
+
+/** The place of an order on the page, made when it is first needed. */
+function card({ number, wish }) {
+  const found = element(`order-${number}`);
+  if (found) return found;
+  const pay = make("button", `pay-${number}`, "Pay");
+  pay.onclick = () => send({ pay: number });
+  const made = make("li", `order-${number}`);
+  made.append(make("h2", `wish-${number}`, `${number} ${wish}`), pay, make("ul", `story-${number}`));
+  element("orders").prepend(made);
   return made;
 }
 
-/** An order as it stands: what is wanted, what has happened, and a button while it waits for its payment. */
-function card({ number, wish, story, waits }) {
-  const lines = story.map(({ at, what }) => make("li", make("time", new Date(at).toLocaleTimeString()), what));
-  const made = make("li", make("h2", `${number} ${wish}`));
-  made.id = `order-${number}`;
-  if (waits) {
-    const pay = make("button", "Pay");
-    pay.id = `pay-${number}`;
-    pay.onclick = () => send({ pay: number });
-    made.append(pay);
-  }
-  const list = make("ul", ...lines);
-  list.id = `story-${number}`;
-  made.append(list);
+/** Show an order as it stands: what has happened, and a button while it waits for its payment. */
+function update(order) {
+  const made = card(order);
+  const lines = order.story.map(({ at, what }) => {
+    const line = document.createElement("li");
+    line.textContent = what;
+    line.dataset.at = new Date(at).toLocaleTimeString();
+    return line;
+  });
+  element(`story-${order.number}`).replaceChildren(...lines);
+  element(`pay-${order.number}`).disabled = !order.waits;
   return made;
 }
 
 const receive = {
   orders(all) {
-    element("orders").replaceChildren(...all.map(card).reverse());
+    element("orders").replaceChildren(...all.map(update).reverse());
   },
   order(one) {
     element("sorry").textContent = "";
-    const before = element(`order-${one.number}`);
-    if (before) before.replaceWith(card(one));
-    else element("orders").prepend(card(one));
+    update(one);
   },
   sorry(why) {
     element("sorry").textContent = why;

@@ -1,5 +1,7 @@
 //! The lives of a host and of its rooms, as a test tells them: who is awake, sleep now, stop and start, crash.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use party_core::address::RoomAddress;
 use party_node::bedtime::Bedtime;
@@ -51,12 +53,18 @@ impl World {
     /// The host stops in an orderly way, and another starts on the same store and clock: rooms are saved and clients are
     /// told (1001).
     pub async fn restart_host(&self) -> Result<()> {
+        self.restart_host_after(Duration::ZERO).await
+    }
+
+    /// As [`World::restart_host`], with a time in between in which there is no host.
+    pub async fn restart_host_after(&self, down: Duration) -> Result<()> {
         let (node, server) = self.running.borrow_mut().take().context("the host runs")?;
         self.host.during(node.end()).await;
         self.settle().await;
         self.host.during(server.drain(self.clock.now())).await;
         drop((node, server));
         self.host.crash();
+        self.clock.set(self.clock.now().after_ms(down.as_millis() as u64));
         self.start_host().await
     }
 
