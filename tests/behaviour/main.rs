@@ -2,6 +2,7 @@
 
 mod bedtime;
 mod auto_response;
+mod auto_response;
 mod connections;
 mod durable;
 mod isolation;

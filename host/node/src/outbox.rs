@@ -140,6 +140,16 @@ mod tests {
     }
 
     #[test]
+    fn what_the_host_answers_counts_and_stands_in_line() {
+        let outbox = Outbox::new(10);
+        assert!(outbox.push(&message(1)) && outbox.answer(&message(9)));
+        assert!(matches!(outbox.pop(), Some(Outbound::Frame(_))));
+        assert!(matches!(outbox.pop(), Some(Outbound::Answer(_))));
+        assert!(!outbox.answer(&message(1)), "ten bytes have not reached the socket");
+        assert!(matches!(outbox.pop(), Some(Outbound::Close(Some(_)))));
+    }
+
+    #[test]
     fn a_message_to_many_is_encoded_once() {
         let outgoing = message(3);
         let first = std::rc::Rc::clone(&outgoing).wire(|message| message.payload().clone());

@@ -48,6 +48,11 @@ impl Probe {
                 Some((request, response)) => room.set_auto_response(request, response),
                 None => room.clear_auto_response(),
             }))?,
+            "auto-response-fails" => {
+                let (request, response) = about.split_once('=').unwrap_or_default();
+                room.set_auto_response(request, response)?;
+                return Err(Error::new("told to fail"));
+            }
             "destroy" => from.send(said(room.destroy()))?,
             "sleep" | "drop-sleep" | "hold" | "release" => self.wait(room, from, word, about)?,
             "put" | "get" | "delete" | "list" | "clear" | "put-bytes" => keep(room, from, word, about)?,
@@ -57,6 +62,7 @@ impl Probe {
                 // Whatever was sent or stored before must not be seen.
                 from.send("never seen")?;
                 room.storage().put("never kept", &1u8)?;
+                room.set_auto_response("never", "answered")?;
                 hostile::misbehave(room, from, word, about)?;
             }
             _ => return Err(Error::new(format!("unknown word {word:?}"))),

@@ -1,7 +1,9 @@
 //! Turns: what a guest is called with, what it can do, and how its turn ends.
 
+use party_core::auto_response::AutoResponse;
 use party_core::event::{Failure, LogLevel, Output, TurnEnd};
 use party_core::http::{Header, Request, Response};
+use party_core::limits::Limits;
 use party_core::message::Message;
 
 use crate::guests::{DONE, FAILED, Guest, PENDING, echo, logging};
@@ -243,6 +245,41 @@ fn what_is_not_built_yet_says_so_and_names_itself() {
             );
             assert_eq!(room.logged(), [expected]);
         }
+    });
+}
+
+#[test]
+fn an_auto_response_is_set_ended_and_bounded() {
+    // Sets the message's first byte as what is answered, and the whole message as the answer; the empty message ends it.
+    let guest = Guest::new()
+        .import("connections", "set-auto-response", "(param i32 i32 i32 i32 i32 i32)")
+        .import("connections", "send", "(param i64 i32 i32 i32 i32)")
+        .on(
+            "on-message",
+            "(call $set-auto-response
+               (i32.ne (local.get $bytes) (i32.const 0)) (local.get $text) (i32.const 1)
+               (local.get $text) (local.get $bytes) (i32.const 2048))
+             (if (i32.load8_u (i32.const 2048)) (then
+               (call $send (local.get $connection) (i32.const 1) (i32.const 2056) (i32.const 12) (i32.const 4096))))
+             (i32.const 1024)",
+        );
+    block_on(async {
+        let limits = Limits { auto_response_chars_max: 4, ..small_limits() };
+        let mut room = TestRoom::with_limits(&guest.build(), limits);
+        let connection = room.connect().await;
+        for text in ["pong", "pong!", ""] {
+            assert_eq!(room.end_of(connection, text).await, TurnEnd::Done);
+        }
+        let told = |output: &&Output| matches!(output, Output::AutoResponse(_) | Output::Send(..));
+        let pair = AutoResponse { request: "p".into(), response: "pong".into() };
+        // The error `too-large`, the sixth of its variant, with its bound.
+        let too_large = Message::Binary([5, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0].to_vec().into());
+        let expected = [
+            Output::AutoResponse(Some(pair)),
+            Output::Send(connection, too_large),
+            Output::AutoResponse(None),
+        ];
+        assert_eq!(room.outputs.iter().filter(told).collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
     });
 }
 

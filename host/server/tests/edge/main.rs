@@ -5,6 +5,7 @@
 mod guests;
 
 mod answers;
+mod auto_responses;
 mod clock;
 mod damage;
 mod drain;

@@ -79,6 +79,19 @@ fn guest() -> Guest {
 pub(crate) static PROBE: LazyLock<Vec<u8>> = LazyLock::new(|| guest().build());
 /// The guest, but its `on-connect` never settles.
 pub(crate) static HESITANT: LazyLock<Vec<u8>> = LazyLock::new(|| guest().on("on-connect", PENDING).build());
+/// The guest, in whose rooms `ping` is answered with `pong` by the host.
+pub(crate) static POLITE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    guest()
+        .import("connections", "set-auto-response", "(param i32 i32 i32 i32 i32 i32)")
+        .item(r#"(data (i32.const 6000) "pingpong")"#)
+        .on(
+            "on-start",
+            "(call $set-auto-response
+               (i32.const 1) (i32.const 6000) (i32.const 4) (i32.const 6004) (i32.const 4) (i32.const 4096))
+             (i32.const 1024)",
+        )
+        .build()
+});
 /// The guest without `on-connect` and `on-request`.
 pub(crate) static DEAF: LazyLock<Vec<u8>> =
     LazyLock::new(|| guest().handlers(ALL_HANDLERS & !ON_CONNECT & !ON_REQUEST).build());

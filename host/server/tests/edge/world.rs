@@ -17,7 +17,7 @@ use party_store::memory::MemoryStore;
 use tokio::task::LocalSet;
 
 use crate::clock::TestClock;
-use crate::probe::{DEAF, HESITANT, PROBE};
+use crate::probe::{DEAF, HESITANT, POLITE, PROBE};
 use crate::wire::Wire;
 
 /// How many bytes wait between a client and the server, in each direction.
@@ -27,7 +27,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(EngineOptions { rooms_awake_max: 64, compile_cache: None }).expect("the engine starts")
 });
 
-/// The parts of a node that serves the probe as `main`, and as `hesitant` and `deaf` what is like it.
+/// The parts of a node that serves the probe as `main`, and as `hesitant`, `deaf` and `polite` what is like it.
 pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) -> NodeParts {
     let limits = Arc::new(limits);
     let vars = Arc::new(BTreeMap::new());
@@ -43,7 +43,8 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
             vars: Arc::clone(&vars),
         }
     };
-    let parties: [(&str, &[u8]); 3] = [("main", &PROBE), ("hesitant", &HESITANT), ("deaf", &DEAF)];
+    let parties: [(&str, &[u8]); 4] =
+        [("main", &PROBE), ("hesitant", &HESITANT), ("deaf", &DEAF), ("polite", &POLITE)];
     NodeParts {
         project: "edge".into(),
         parties: parties.into_iter().map(party).collect(),
@@ -52,6 +53,7 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
         chance: Chance::from_number(1),
         workers,
         rooms_awake_max: 64,
+        memory_budget_bytes: u64::MAX,
         idle_ms: 600_000,
     }
 }
