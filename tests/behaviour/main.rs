@@ -1,8 +1,7 @@
 //! What the whole does: real guests, the real node and server, a clock that the test moves, an in-memory network.
 
+mod auto_response;
 mod bedtime;
-mod auto_response;
-mod auto_response;
 mod connections;
 mod durable;
 mod isolation;
