@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use party_core::limits::Limits;
+use party_testkit::world::Memory;
 
 use crate::{probe, sleeping};
 
@@ -154,6 +155,28 @@ fn it_ends_with_a_life_that_a_crash_ends() {
         bob.expect_nothing().await?;
         bob.send("started").await?;
         bob.expect_text("Some(Lost)").await
+    });
+}
+
+#[test]
+fn in_a_durable_room_it_outlives_crashes_and_dropped_turns() {
+    sleeping(10).memory(Memory::Durable).run(async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("auto-response ping=pong").await?;
+        alice.expect_text("ok").await?;
+        alice.send("trap").await?;
+        alice.send("ping").await?;
+        alice.expect_text("pong").await?;
+        alice.send("never").await?;
+        alice.expect_nothing().await?;
+        world.crash().await?;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("ping").await?;
+        bob.expect_text("pong").await?;
+        bob.send("started").await?;
+        bob.expect_text("Some(New)").await?;
+        bob.send("said").await?;
+        bob.expect_text("4").await
     });
 }
 
