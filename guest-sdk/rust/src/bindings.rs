@@ -1431,7 +1431,7 @@ pub mod party {
                 TooManyTags(u32),
                 /// An empty tag, or one of more characters than this bound (256).
                 BadTag(u32),
-                /// More bytes than this bound.
+                /// More bytes than this bound; of an auto-response, characters.
                 TooLarge(u32),
                 /// This turn has sent more messages or bytes than this bound.
                 TurnFull(u64),
@@ -2839,8 +2839,9 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Let the host answer this text with that one (each at most 2,048 characters) without calling the guest.
-            /// `none` ends it.
+            /// Let the host answer this text with that one (each at most 2,048 characters) without calling the guest, instead of
+            /// an earlier pair; `none` ends it. A text message of any client that equals the first text is answered and is no
+            /// event: it neither wakes the room nor keeps it awake. It is of this life: a fresh start ends it.
             #[allow(async_fn_in_trait)]
             pub fn set_auto_response(
                 pair: ::core::option::Option<(&str, &str)>,
