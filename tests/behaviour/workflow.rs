@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use party_testkit::client::Received;
-use party_testkit::world::{Builder, World};
+use party_testkit::world::{Builder, Memory, World};
 use party_tests::guests::{guest, scratch};
 
 const SHOP: &str = "main/shop";
@@ -166,6 +166,33 @@ fn an_order_that_slept_outlives_a_crash_and_nobody_has_to_look() {
             world,
             &["1 a bicycle: placed, reminder 1: 2 days left to pay, reminder 2: 1 day left to pay, \
                cancelled after 3 days without a payment"],
+        )
+        .await
+    });
+}
+
+#[test]
+fn with_durable_memory_a_crash_takes_nothing_back() {
+    shop(15).memory(Memory::Durable).run(async |world| {
+        let mut alice = world.connect(SHOP).await?;
+        alice.expect_text(r#"{"orders":[]}"#).await?;
+        alice.send(r#"{"order":"paid"}"#).await?;
+        ensure!(alice.next().await.is_some(), "the order is acknowledged");
+        world.crash().await?;
+        order(world, 2, "not paid").await?;
+        world.crash().await?;
+        pay(world, 1).await?;
+        for _ in 0..6 {
+            world.crash().await?;
+            world.advance(DAY / 2).await;
+        }
+        expect_orders(
+            world,
+            &[
+                "1 paid: placed, paid, sent",
+                "2 not paid: placed, reminder 1: 2 days left to pay, reminder 2: 1 day left to pay, \
+                 cancelled after 3 days without a payment",
+            ],
         )
         .await
     });

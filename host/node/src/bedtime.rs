@@ -7,12 +7,10 @@ use std::rc::Rc;
 
 use party_core::address::RoomAddress;
 use party_core::room::Restless;
-use party_core::storage::StorageReadError;
 use party_runtime::capture::NotCapturable;
 use thiserror::Error;
-use tokio::sync::oneshot;
 
-use crate::hibernation::sleeps;
+use crate::inspection::InspectError;
 use crate::node::Node;
 use crate::party::Memory;
 use crate::registry::RoomEntry;
@@ -28,7 +26,7 @@ pub enum Bedtime {
 }
 
 /// Why a room that was told to sleep stays awake.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[derive(Debug, Error)]
 pub enum StaysAwake {
     /// There never was such a room, or nothing is left of it.
     #[error("there is no such room")]
@@ -39,28 +37,22 @@ pub enum StaysAwake {
     /// Its party keeps no memory.
     #[error("its party says memory = \"volatile\"")]
     Volatile,
-    /// Its component cannot be captured.
+    /// Its component cannot be captured, or its memory could not be when that was last tried.
     #[error(transparent)]
     NotCapturable(#[from] NotCapturable),
-    /// Its memory could not be captured when that was last tried.
-    #[error("its memory could not be captured; the log says why")]
-    NotCaptured,
     /// Something is under way.
     #[error(transparent)]
     Restless(#[from] Restless),
-    /// The store cannot be read.
+    /// The store cannot be read, or the host ends.
     #[error(transparent)]
-    Storage(#[from] StorageReadError),
-    /// The host ends.
-    #[error("the host is shutting down")]
-    Ending,
+    Inspect(#[from] InspectError),
 }
 
 impl Node {
     /// Tells a room to sleep now. Asked again later, it says what has come of it.
     pub async fn hibernate(&self, address: &RoomAddress) -> Result<Bedtime, StaysAwake> {
         let asked = address.clone();
-        self.look(address, move |worker| tell(worker, &asked)).await.unwrap_or(Err(StaysAwake::Ending))
+        self.look_on(self.worker_of(address), move |worker| tell(worker, &asked)).await?
     }
 
     /// Whether a room is awake: it has an instance.
@@ -69,21 +61,7 @@ impl Node {
         let awake = move |worker: &Rc<Worker>| {
             worker.rooms().by_address(&asked).is_some_and(|entry| entry.is_awake.get())
         };
-        self.look(address, awake).await.unwrap_or(false)
-    }
-
-    /// Asks a room's worker something. `None` if that has ended.
-    async fn look<T: Send + 'static>(
-        &self,
-        address: &RoomAddress,
-        look: impl FnOnce(&Rc<Worker>) -> T + Send + 'static,
-    ) -> Option<T> {
-        let (sender, receiver) = oneshot::channel();
-        self.run_on(self.worker_of(address), move |worker| {
-            // Whoever asked may have lost patience.
-            let _ = sender.send(look(worker));
-        });
-        receiver.await.ok()
+        self.look_on(self.worker_of(address), awake).await.unwrap_or(false)
     }
 }
 
@@ -93,7 +71,7 @@ fn tell(worker: &Rc<Worker>, address: &RoomAddress) -> Result<Bedtime, StaysAwak
         Some(entry) => tell_entry(&entry),
         None if party.memory == Memory::Volatile => Err(StaysAwake::Volatile),
         None => {
-            let summary = worker.node().store().summary(address)?;
+            let summary = worker.node().store().summary(address).map_err(InspectError::from)?;
             let sleeps = summary.is_some_and(|summary| summary.checkpoint.is_some());
             if sleeps { Ok(Bedtime::Sleeps) } else { Err(StaysAwake::NoSuchRoom) }
         }
@@ -105,10 +83,8 @@ fn tell_entry(entry: &RoomEntry) -> Result<Bedtime, StaysAwake> {
     if party.memory == Memory::Volatile {
         return Err(StaysAwake::Volatile);
     }
-    if !sleeps(party) {
-        party.component.capturable().map_err(Clone::clone)?;
-    }
-    let reason = entry.core.borrow().restless();
+    party.component.capturable().map_err(Clone::clone)?;
+    let (reason, not_captured) = (entry.core.borrow().restless(), entry.not_captured.borrow().clone());
     match reason {
         Some(Restless::Asleep) => Ok(Bedtime::Sleeps),
         Some(reason) => {
@@ -116,11 +92,11 @@ fn tell_entry(entry: &RoomEntry) -> Result<Bedtime, StaysAwake> {
             entry.sleep_soon.set(false);
             Err(StaysAwake::Restless(reason))
         }
-        None if entry.stays_awake.get() => Err(StaysAwake::NotCaptured),
         None => {
+            // Whatever was in the way of the last attempt may have gone.
             entry.sleep_soon.set(true);
             entry.wake.set();
-            Ok(Bedtime::Soon)
+            not_captured.map_or(Ok(Bedtime::Soon), |reason| Err(StaysAwake::NotCapturable(reason)))
         }
     }
 }

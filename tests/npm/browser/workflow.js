@@ -1,6 +1,6 @@
 // The page of examples/workflow in two tabs, with days of three seconds: orders, a payment, reminders, the end of the host.
 
-import { start, stop } from "../support/host.js";
+import { kill, start } from "../support/host.js";
 import { test } from "../support/browser.js";
 
 await test(async (open) => {
@@ -15,12 +15,12 @@ await test(async (open) => {
   await ben.click("pay-1");
   for (const tab of [ada, ben]) await tab.lists("story-1", ["placed", "paid", "sent"]);
 
-  // One that nobody pays: the host is stopped and started again in the middle of its three days.
+  // One that nobody pays: the host is killed and started again in the middle of its three days.
   await ben.type("wish", "nothing");
   await ben.click("place");
   const reminded = ["placed", "reminder 1: 2 days left to pay"];
   await ada.lists("story-2", reminded);
-  await stop();
+  await kill();
   for (const tab of [ada, ben]) await tab.reads("status", "connecting");
   await start();
   const cancelled = [...reminded, "reminder 2: 1 day left to pay", "cancelled after 3 days without a payment"];

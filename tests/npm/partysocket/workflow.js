@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 
-import { start, stop } from "../support/host.js";
+import { kill, start } from "../support/host.js";
 import { connect, request, test } from "../support/sockets.js";
 import { Inbox, next } from "../support/wait.js";
 
@@ -19,7 +19,7 @@ await test(async () => {
   assert.deepEqual([order.number, order.wish, told(order), order.waits], [1, "a blue bicycle", ["placed"], true]);
 
   const back = next(socket, "close").then(() => next(socket, "open"));
-  await stop();
+  await kill();
   await start();
   await back;
   const { orders } = await seen.takeUntil((message) => message.orders);

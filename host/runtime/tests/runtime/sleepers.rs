@@ -31,7 +31,7 @@ fn probe() -> TestRoom {
 
 #[test]
 fn rooms_of_the_sdk_can_sleep() {
-    for name in ["counter", "chat", "yardstick", "test_guests"] {
+    for name in ["counter", "chat", "workflow", "yardstick", "test_guests"] {
         assert_eq!(loaded(&ENGINE, name).capturable(), Ok(()), "{name}");
     }
 }
