@@ -1,5 +1,6 @@
 //! The command line, as a person meets it: the real binary, its words, its exit codes, its end.
 
+mod admin;
 mod building;
 mod first_minute;
 mod help;

@@ -45,6 +45,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
             "http-body-util",
             "tracing",
             "serde",
+            "serde_json",
             "toml",
             "strsim",
             "cap-std",

@@ -1,9 +1,12 @@
 //! What can be said on the command line, and the help that teaches it.
 
+pub(crate) mod admin;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::args::admin::AdminCommand;
 use crate::listening::HostName;
 
 /// The port that PartyKit's tools and PartySocket's examples use.
@@ -72,6 +75,8 @@ pub(crate) enum Command {
     /// Build, serve on this machine only, watch and reload
     #[command(after_help = AFTER_DEV)]
     Dev(Dev),
+    #[command(flatten)]
+    Admin(AdminCommand),
 }
 
 /// Write a new party into a new directory: its code, its page, its settings.

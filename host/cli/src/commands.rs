@@ -1,7 +1,11 @@
 //! One file per command.
 
 pub(crate) mod build;
+pub(crate) mod checkpoint;
 pub(crate) mod dev;
+pub(crate) mod fork;
+pub(crate) mod inspect;
 pub(crate) mod new;
 pub(crate) mod project;
+pub(crate) mod rooms;
 pub(crate) mod serve;

@@ -17,6 +17,7 @@ use party_node::party::{Memory, Party};
 use party_runtime::component::Component;
 use party_runtime::engine::{Engine, EngineOptions};
 use party_runtime::load::COMPONENT_BYTES_MAX;
+use party_server::admin::AdminSocket;
 use party_server::assets::Assets;
 use party_server::server::{Server, ServerOptions};
 use party_store::redb_store::{RedbOptions, RedbStore};
@@ -47,6 +48,8 @@ pub(crate) struct Host {
     pub(crate) node: Node,
     pub(crate) engine: Engine,
     server: Server,
+    /// None if there is no place for it.
+    admin: Option<AdminSocket>,
     threads: Threads,
     listening: Listening,
 }
@@ -89,7 +92,10 @@ impl Host {
         let assets = project.config.serve.as_ref().map(Assets::open).transpose()?;
         let options = ServerOptions { listeners, assets, ..ServerOptions::default() };
         let server = Server::start(&node, options)?;
-        Ok(Host { node, engine, server, threads, listening })
+        let admin = AdminSocket::open(&node, &data).map_err(|error| {
+            tracing::warn!("this host cannot be asked about its rooms while it runs: {error}");
+        });
+        Ok(Host { node, engine, server, admin: admin.ok(), threads, listening })
     }
 
     /// Where it can be reached.
@@ -99,7 +105,7 @@ impl Host {
 
     /// Takes no more clients, tells those that are here, finishes what is under way; at most for this long.
     pub(crate) async fn stop(self, drain: Duration) {
-        let Host { node, server, threads, .. } = self;
+        let Host { node, server, threads, admin, .. } = self;
         let deadline = node.clock().now().after_ms(drain.as_millis() as u64);
         let last_call = match drain.checked_sub(LAST_CALL) {
             Some(before) if before >= LAST_CALL => node.clock().now().after_ms(before.as_millis() as u64),
@@ -122,6 +128,7 @@ impl Host {
                 END_MAX.as_secs()
             );
         }
+        drop(admin);
         threads.stop();
     }
 }

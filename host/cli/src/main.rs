@@ -1,12 +1,14 @@
 //! `party-host`: the commands, nothing else. `main` is the table of what can happen.
 
 mod args;
+mod asking;
 mod commands;
 mod host;
 mod listening;
 mod logging;
 mod problem;
 mod signals;
+mod telling;
 mod toolchain;
 mod watching;
 
@@ -14,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::args::admin::AdminCommand;
 use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
@@ -23,6 +26,10 @@ fn main() -> ExitCode {
         Command::Build(build) => commands::build::run(&build),
         Command::Serve(serve) => commands::serve::run(&serve),
         Command::Dev(dev) => commands::dev::run(&dev),
+        Command::Admin(AdminCommand::Rooms(rooms)) => commands::rooms::run(&rooms),
+        Command::Admin(AdminCommand::Inspect(inspect)) => commands::inspect::run(&inspect),
+        Command::Admin(AdminCommand::Checkpoint(checkpoint)) => commands::checkpoint::run(&checkpoint),
+        Command::Admin(AdminCommand::Fork(fork)) => commands::fork::run(&fork),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

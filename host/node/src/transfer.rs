@@ -23,6 +23,8 @@ use party_store::store::Store;
 use thiserror::Error;
 
 pub use bring::{Brought, ImportError, import};
+/// Rooms as files: whoever asks for a room gets it as one, and brings it as one.
+pub use party_store::room_file;
 
 use crate::hibernation::{run_apart, sleeps};
 use crate::inspection::InspectError;

@@ -26,7 +26,7 @@ use crate::kept::{
 use crate::redb_store::batch::Batch;
 use crate::redb_store::check::CheckReport;
 use crate::redb_store::device::Device;
-use crate::redb_store::directory::DataDirectory;
+use crate::redb_store::directory::{DataDirectory, STORE_FILE};
 use crate::redb_store::doubt::Survey;
 use crate::redb_store::engine::Engine;
 use crate::redb_store::layout::{StoredRecord, room_prefix};
@@ -191,6 +191,11 @@ impl RedbStore {
         directory.ensure_store(|device| RedbStore::create_on(device, options))?;
         let engine = Arc::new(Engine::open(Box::new(directory.device()), options)?);
         Ok(RedbStore { engine, _directory: Some(directory) })
+    }
+
+    /// Whether there is a store in a data directory, of which nothing is opened or made.
+    pub fn is_in(directory: &Path) -> bool {
+        directory.join(STORE_FILE).is_file()
     }
 
     /// Makes an empty store on an empty device. If it fails or is cut short, the device must be emptied before it

@@ -14,7 +14,7 @@ use crate::redb_store::OpenError;
 use crate::redb_store::device::FileDevice;
 
 const LOCK_FILE: &str = "lock";
-const STORE_FILE: &str = "rooms.store";
+pub(crate) const STORE_FILE: &str = "rooms.store";
 const UNFINISHED_FILE: &str = "rooms.store.new";
 const LAST_BATCH_FILE: &str = "rooms.batch";
 const LOCK_RETRY: Duration = Duration::from_millis(20);

@@ -1,0 +1,148 @@
+//! What can be said about rooms that are there: looking at them, taking them out, bringing them in, copying them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use party_node::inspection::RoomState;
+
+const AFTER_ROOMS: &str = "\
+A host that runs on the data directory is asked; if none does, its store is read:
+  party-host rooms
+  party-host rooms --party main --state awake
+  party-host rooms --prefix game- --json | head
+
+States: awake (it has an instance); starting (its on-start has not settled); asleep (its memory is kept, and it goes on
+where it was); suspended (too many of its turns were dropped); stored (only its storage is kept: it starts from that).";
+
+const AFTER_INSPECT: &str = "\
+  party-host inspect main/lobby
+  party-host inspect main/lobby --json";
+
+const AFTER_CHECKPOINT: &str = "\
+A file holds a room with its keys, values, variables and component (docs/room-file.md). It is as secret as they are:
+  party-host checkpoint export main/lobby lobby.room
+  party-host checkpoint import lobby.room main/lobby-again";
+
+const AFTER_FORK: &str = "\
+The copy has the room's keys, values and variables; no client is connected to it, and what the room had begun is
+interrupted there. The room itself goes on:
+  party-host fork main/lobby main/lobby-as-it-was";
+
+/// What can be said about rooms.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// List rooms: what each is doing, and how large it is
+    #[command(after_help = AFTER_ROOMS)]
+    Rooms(Rooms),
+    /// Show one room in full, and why it is awake
+    #[command(after_help = AFTER_INSPECT)]
+    Inspect(Inspect),
+    /// Take a room out into a file, or bring one in
+    #[command(after_help = AFTER_CHECKPOINT)]
+    Checkpoint(Checkpoint),
+    /// Copy a room, with its variables
+    #[command(after_help = AFTER_FORK)]
+    Fork(Fork),
+}
+
+/// Which rooms are meant.
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// Where rooms are kept
+    #[arg(long, value_name = "DIR", default_value = ".party/data")]
+    pub(crate) data: PathBuf,
+}
+
+/// List rooms, in order of party and id. As many as there are: pages are fetched as they are printed.
+#[derive(Debug, Args)]
+pub(crate) struct Rooms {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    /// Only rooms of this party
+    #[arg(long, value_name = "PARTY")]
+    pub(crate) party: Option<String>,
+    /// Only rooms that are doing this
+    #[arg(long)]
+    pub(crate) state: Option<State>,
+    /// Only rooms whose ids begin so
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) prefix: String,
+    /// One JSON object per line (docs/admin.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a room is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum State {
+    Awake,
+    Starting,
+    Asleep,
+    Suspended,
+    Stored,
+}
+
+impl From<State> for RoomState {
+    fn from(state: State) -> RoomState {
+        match state {
+            State::Awake => RoomState::Awake,
+            State::Starting => RoomState::Starting,
+            State::Asleep => RoomState::Asleep,
+            State::Suspended => RoomState::Suspended,
+            State::Stored => RoomState::Stored,
+        }
+    }
+}
+
+/// Show all that is known of a room.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// PARTY/ROOM
+    pub(crate) room: String,
+    #[command(flatten)]
+    pub(crate) at: Where,
+    /// As JSON (docs/admin.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Take a room out into a file, or bring one in.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Checkpoint {
+    #[command(subcommand)]
+    pub(crate) what: CheckpointCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckpointCommand {
+    /// Write a room into a new file; one that runs is saved first
+    Export {
+        /// PARTY/ROOM
+        room: String,
+        /// The file to make
+        file: PathBuf,
+        #[command(flatten)]
+        at: Where,
+    },
+    /// Make a room of a file; there must be none of that name
+    Import {
+        /// What `export` wrote
+        file: PathBuf,
+        /// PARTY/ROOM
+        room: String,
+        #[command(flatten)]
+        at: Where,
+    },
+}
+
+/// Copy a room, with its variables.
+#[derive(Debug, Args)]
+pub(crate) struct Fork {
+    /// The room to copy: PARTY/ROOM
+    pub(crate) room: String,
+    /// The copy: PARTY/ROOM; there must be none of that name
+    pub(crate) new: String,
+    #[command(flatten)]
+    pub(crate) at: Where,
+}

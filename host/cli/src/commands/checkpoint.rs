@@ -1,0 +1,129 @@
+//! `party-host checkpoint`: rooms out to files, and in from them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use party_core::event::ResumeReason;
+use party_node::chance::Chance;
+use party_node::clock::{Clock, SystemClock};
+use party_node::transfer::{Elsewhere, export, import};
+use party_server::admin::question::encode;
+use party_server::admin::shapes::Arrived;
+use party_store::room_file::{FILE_BYTES_MAX, RoomFile};
+use party_store::store::Store;
+
+use crate::args::admin::{Checkpoint, CheckpointCommand};
+use crate::asking::{Knows, not_exported, not_imported, project, room, who_knows};
+use crate::problem::usage;
+use crate::telling::bytes;
+
+pub(crate) fn run(checkpoint: &Checkpoint) -> Result<()> {
+    match &checkpoint.what {
+        CheckpointCommand::Export { room, file, at } => export_room(room, file, &at.data),
+        CheckpointCommand::Import { file, room, at } => import_room(file, room, &at.data),
+    }
+}
+
+fn export_room(name: &str, path: &Path, data: &Path) -> Result<()> {
+    let written = match who_knows(data)? {
+        Knows::Host(asked) => {
+            let address = room(name, &asked.itself.project)?;
+            let target = format!("/export?room={}", encode(&address.to_string()));
+            let bytes = asked.wait(asked.host.file(&target, FILE_BYTES_MAX))?;
+            RoomFile::read(&mut &bytes[..]).context("what the host sent is no room")?
+        }
+        Knows::Store(store) => {
+            let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
+            let address = Arc::new(room(name, &project)?);
+            export(store.as_ref(), &address, SystemClock.now()).map_err(not_exported)?
+        }
+    };
+    write_new(path, |to| Ok(written.write(to)?))?;
+    let size = fs::metadata(path).map_or(0, |found| found.len());
+    println!("{}: {} in {}", path.display(), contents(&written), bytes(size));
+    if written.memory.is_none() {
+        println!("without variables: none are kept of it; it starts from its storage where it is imported");
+    }
+    Ok(())
+}
+
+/// Writes a file that is not there yet, for its owner's eyes only. If that fails, it is not there afterwards either.
+fn write_new(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(
+            |error| match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    usage(format!("{} is there already", path.display()), "choose another name")
+                }
+                _ => usage(format!("{} cannot be made: {error}", path.display()), "choose another place"),
+            },
+        )?;
+    let mut writer = BufWriter::new(&file);
+    let written = write(&mut writer).and_then(|()| Ok(writer.flush()?)).and_then(|()| Ok(file.sync_all()?));
+    if written.is_err() {
+        // What is half written is of no use to anybody; if it cannot go, it is found to be cut.
+        let _ = fs::remove_file(path);
+    }
+    written.with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn contents(file: &RoomFile) -> String {
+    let memory = if file.memory.is_some() { " and its variables" } else { "" };
+    format!("room {}/{} with {} keys{memory}", file.address.party(), file.address.room(), file.entries.len())
+}
+
+fn import_room(path: &Path, name: &str, data: &Path) -> Result<()> {
+    let unreadable = |error: io::Error| {
+        usage(format!("{} cannot be read: {error}", path.display()), "give a file that `export` wrote")
+    };
+    let mut whole = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    // One byte more than there may be is enough to refuse it.
+    BufReader::new(file).take(FILE_BYTES_MAX + 1).read_to_end(&mut whole).map_err(unreadable)?;
+    let file = RoomFile::read(&mut &whole[..]).map_err(|error| {
+        let message = format!("{} cannot be imported: {error}", path.display());
+        usage(message, "give a file that `party-host checkpoint export` wrote, as it was written")
+    })?;
+    let arrived = match who_knows(data)? {
+        Knows::Host(asked) => {
+            let address = room(name, &asked.itself.project)?;
+            let target = format!("/import?room={}", encode(&address.to_string()));
+            drop(file);
+            asked.wait(asked.host.send(&target, whole.into()))?
+        }
+        Knows::Store(store) => {
+            let project = project(store.as_ref())?.unwrap_or_else(|| file.address.project().to_owned());
+            let address = room(name, &project)?;
+            bring(store.as_ref(), file, &address, ResumeReason::Imported)?
+        }
+    };
+    tell(&arrived);
+    Ok(())
+}
+
+/// Brings a room into a store that no host uses.
+pub(crate) fn bring(
+    store: &dyn Store,
+    file: RoomFile,
+    to: &party_core::address::RoomAddress,
+    reason: ResumeReason,
+) -> Result<Arrived> {
+    let epoch = store.acquire()?;
+    let elsewhere = Elsewhere { reason, incarnation: Chance::from_system()?.incarnation() };
+    let brought = import(store, epoch, file, to, elsewhere).map_err(not_imported)?;
+    Ok(Arrived::of(to, &brought, None))
+}
+
+/// Says what has come in.
+pub(crate) fn tell(arrived: &Arrived) {
+    let variables = if arrived.component.is_some() { " and its variables" } else { ", without variables" };
+    let (party, room, size) = (&arrived.party, &arrived.room, bytes(arrived.storage_bytes));
+    println!("{party}/{room}: {} keys ({size}){variables}", arrived.keys);
+    if let Some(note) = &arrived.note {
+        println!("note: {note}");
+    }
+}

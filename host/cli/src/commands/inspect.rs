@@ -1,0 +1,98 @@
+//! `party-host inspect`: one room in full.
+
+use anyhow::Result;
+use party_core::ids::Timestamp;
+use party_node::clock::{Clock, SystemClock};
+use party_node::inspection::kept_details;
+use party_server::admin::question::encode;
+use party_server::admin::shapes::Details;
+
+use crate::args::admin::Inspect;
+use crate::asking::{Knows, project, room, who_knows};
+use crate::problem::usage;
+use crate::telling::{bytes, since};
+
+pub(crate) fn run(inspect: &Inspect) -> Result<()> {
+    let (details, source) = match who_knows(&inspect.at.data)? {
+        Knows::Host(asked) => {
+            let address = room(&inspect.room, &asked.itself.project)?;
+            let target = format!("/room?room={}", encode(&address.to_string()));
+            let details: Details = asked.wait(asked.host.json("GET", &target))?;
+            (details, format!("a host runs (process {}): this is what it says", asked.itself.process))
+        }
+        Knows::Store(store) => {
+            let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
+            let address = room(&inspect.room, &project)?;
+            let details = kept_details(store.as_ref(), &address)?.ok_or_else(|| {
+                usage(
+                    format!("there is no room {}/{}", address.party(), address.room()),
+                    "`party-host rooms` lists those that there are",
+                )
+            })?;
+            (Details::of(&details), "no host runs: this is what the store keeps".to_owned())
+        }
+    };
+    if inspect.json {
+        println!("{}", serde_json::to_string_pretty(&details)?);
+        return Ok(());
+    }
+    eprintln!("{source}");
+    for (name, value) in lines(&details, SystemClock.now()) {
+        println!("{name:<14} {value}");
+    }
+    Ok(())
+}
+
+fn lines(details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
+    let room = &details.room;
+    let mut lines = vec![("room", room.name()), ("project", room.project.clone())];
+    lines.push(("state", room.state.clone()));
+    lines.extend(details.why_awake.clone().map(|why| ("because", why)));
+    lines.extend(room.memory_bytes.map(|size| ("memory", bytes(size))));
+    lines.push(("sockets", room.sockets.to_string()));
+    lines.push(("requests", room.requests.to_string()));
+    lines.extend(room.operations.map(|count| ("operations", count.to_string())));
+    lines.extend(room.last_event_ms.map(|at| ("last event", since(at, now))));
+    lines.extend(room.wakes_at_ms.map(|at| ("wakes", since(at, now))));
+    lines.extend(details.alarm_ms.map(|at| {
+        let failed = details.alarm_attempts.filter(|attempts| *attempts > 0);
+        (
+            "alarm",
+            since(at, now) + &failed.map(|times| format!(", has failed {times} times")).unwrap_or_default(),
+        )
+    }));
+    lines.push((
+        "storage",
+        format!("{}, changed by commit {}", bytes(room.storage_bytes), details.storage_moved_at_commit),
+    ));
+    let under_way = details.uncommitted.filter(|count| *count > 0);
+    let under_way = under_way.map(|count| format!(", {count} more under way")).unwrap_or_default();
+    lines.push(("last commit", format!("{}{under_way}", room.commit)));
+    if details.journal_records > 0 {
+        lines.push((
+            "journal",
+            format!("{} turns, {}", details.journal_records, bytes(details.journal_bytes)),
+        ));
+    }
+    if let Some(checkpoint) = &details.checkpoint {
+        let made = room.checkpoint_at_ms.map(|at| format!(", made {}", since(at, now))).unwrap_or_default();
+        let size = bytes(room.checkpoint_bytes.unwrap_or_default());
+        lines.push(("checkpoint", format!("{size}, of commit {}{made}", checkpoint.commit)));
+        let kept = format!(
+            "{} of memory, {} clients, {} requests, {} operations, {} events that have not settled",
+            bytes(checkpoint.image_bytes),
+            checkpoint.sessions,
+            checkpoint.requests,
+            checkpoint.operations,
+            checkpoint.pending_events
+        );
+        lines.push(("  holds", kept));
+        lines.push(("  component", checkpoint.component.clone()));
+        lines.push(("  incarnation", checkpoint.incarnation.clone()));
+        if details.served_component.as_ref().is_some_and(|served| *served != checkpoint.component) {
+            lines.push(("  but", "this host serves the party with another component".into()));
+        }
+    }
+    lines.extend(details.checkpoint_problem.clone().map(|problem| ("  of no use", problem)));
+    lines
+}

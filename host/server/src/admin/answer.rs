@@ -1,0 +1,192 @@
+//! What is answered: each question is put to the node, and its answer written as `shapes` has it.
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::Method;
+use hyper::body::{Body, Incoming};
+use party_core::address::RoomAddress;
+use party_node::inspection::InspectError;
+use party_node::node::Node;
+use party_node::transfer::room_file::{FILE_BYTES_MAX, RoomFile};
+use party_node::transfer::{Brought, ExportError, ForkError, ImportError};
+use serde::Serialize;
+
+use crate::admin::conversation::Desk;
+use crate::admin::metrics;
+use crate::admin::question::{Question, QuestionError};
+use crate::admin::shapes::{Arrived, Details, Host, Rooms};
+
+/// An answer.
+pub(super) enum Answer {
+    Json(Bytes),
+    Text(String),
+    File(Bytes),
+}
+
+/// No answer, and why.
+pub(super) struct Refused {
+    pub(super) status: u16,
+    /// What is wrong, perhaps with a hint behind it.
+    pub(super) error: String,
+}
+
+fn refused(status: u16, error: impl ToString) -> Refused {
+    Refused { status, error: error.to_string() }
+}
+
+/// Answers a request.
+pub(super) async fn answer(
+    desk: &Desk,
+    method: &Method,
+    path: &str,
+    query: &str,
+    body: Incoming,
+) -> Result<Answer, Refused> {
+    let node = &desk.node;
+    match Question::parse(method, path, query, node.project())? {
+        Question::Host => json(&Host {
+            version: env!("CARGO_PKG_VERSION").into(),
+            process: std::process::id(),
+            project: node.project().into(),
+            parties: node.party_names(),
+        }),
+        Question::Rooms(question) => json(&Rooms::of(node.rooms(&question).await?)),
+        Question::Room(address) => match node.room(&address).await? {
+            Some(details) => json(&Details::of(&details)),
+            None => Err(refused(404, no_such_room(&address))),
+        },
+        Question::Metrics => Ok(Answer::Text(metrics::text(&node.figures().await?))),
+        Question::Export(address) => {
+            let _place = desk.transfer()?;
+            let file = node.export_room(&address).await?;
+            let mut bytes = Vec::new();
+            file.write(&mut bytes).map_err(|error| refused(500, error))?;
+            Ok(Answer::File(bytes.into()))
+        }
+        Question::Import(to) => {
+            let _place = desk.transfer()?;
+            let bytes = collect(body).await?;
+            let file = RoomFile::read(&mut &bytes[..]).map_err(|error| refused(400, error))?;
+            drop(bytes);
+            let brought = node.import_room(file, &to).await?;
+            json(&Arrived::of(&to, &brought, note(node, &to, &brought)))
+        }
+        Question::Fork { from, to } => {
+            let _place = desk.transfer()?;
+            let brought = node.fork_room(&from, &to).await?;
+            json(&Arrived::of(&to, &brought, note(node, &to, &brought)))
+        }
+    }
+}
+
+impl Desk {
+    /// The place of the one room that can be on its way.
+    fn transfer(&self) -> Result<impl Drop + '_, Refused> {
+        self.transfers.try_acquire().map_err(|_| refused(503, BUSY))
+    }
+}
+
+const BUSY: &str = "another room is being exported, imported or forked\nhint: try again when that is done";
+
+/// Collects a file within its bound, in memory that grows with what comes.
+async fn collect(mut body: Incoming) -> Result<Bytes, Refused> {
+    let too_large = |bytes: u64| {
+        refused(413, format!("the file is {bytes} bytes or more; the limit is {FILE_BYTES_MAX}"))
+    };
+    if body.size_hint().lower() > FILE_BYTES_MAX {
+        return Err(too_large(body.size_hint().lower()));
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|error| refused(400, format!("the file did not come in whole: {error}")))?;
+        if let Ok(data) = frame.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(too_large(bytes.len() as u64));
+        }
+    }
+    Ok(bytes.freeze())
+}
+
+/// What will stand in the way of a room that has come in.
+fn note(node: &Node, to: &RoomAddress, brought: &Brought) -> Option<String> {
+    let Some(party) = node.party(to.party()) else {
+        return Some(format!("this host has no party {:?}; the room waits for one that has", to.party()));
+    };
+    let served = party_core::commit::ComponentDigest(party.component.digest().0);
+    let differs = brought.component.is_some_and(|component| component != served);
+    differs.then(|| {
+        "this host serves the party with another component: unless that changes, the room starts afresh from its storage"
+            .into()
+    })
+}
+
+fn no_such_room(address: &RoomAddress) -> String {
+    let (party, room) = (address.party(), address.room());
+    format!("there is no room {party}/{room}\nhint: `party-host rooms` lists those that there are")
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Answer, Refused> {
+    let bytes = serde_json::to_vec(value).map_err(|error| refused(500, error))?;
+    Ok(Answer::Json(bytes.into()))
+}
+
+impl From<QuestionError> for Refused {
+    fn from(error: QuestionError) -> Refused {
+        let status = match &error {
+            QuestionError::Path { .. } => 404,
+            QuestionError::Method { .. } => 405,
+            QuestionError::UnknownField(_)
+            | QuestionError::Twice(_)
+            | QuestionError::Missing(_)
+            | QuestionError::Value { .. }
+            | QuestionError::Address(_) => 400,
+        };
+        refused(status, error)
+    }
+}
+
+impl From<InspectError> for Refused {
+    fn from(error: InspectError) -> Refused {
+        refused(503, error)
+    }
+}
+
+impl From<ExportError> for Refused {
+    fn from(error: ExportError) -> Refused {
+        match &error {
+            ExportError::NoSuchRoom(address) => refused(404, no_such_room(address)),
+            ExportError::TooLarge { .. } => refused(413, error),
+            ExportError::Restless { .. } | ExportError::Moving | ExportError::Journal => refused(409, error),
+            ExportError::NoComponent | ExportError::Storage(_) => refused(500, error),
+            ExportError::Inspect(_) => refused(503, error),
+        }
+    }
+}
+
+impl From<ImportError> for Refused {
+    fn from(error: ImportError) -> Refused {
+        let status = match &error {
+            ImportError::Exists(_) => 409,
+            ImportError::OtherComponent { .. }
+            | ImportError::Checkpoint(_)
+            | ImportError::Unfit(_)
+            | ImportError::Ids(_)
+            | ImportError::Alarm(_) => 400,
+            ImportError::Storage(_) | ImportError::Keep(_) | ImportError::Commit(_) => 500,
+            ImportError::Inspect(_) => 503,
+        };
+        refused(status, error)
+    }
+}
+
+impl From<ForkError> for Refused {
+    fn from(error: ForkError) -> Refused {
+        match error {
+            ForkError::Export(error) => error.into(),
+            ForkError::Import(error) => error.into(),
+        }
+    }
+}
