@@ -83,6 +83,34 @@ fn what_keeps_a_room_awake_is_said() {
 }
 
 #[test]
+fn what_waits_for_a_hold_keeps_a_room_awake() {
+    sleeping(7).run(async |world| {
+        let mut alice = world.connect(LOBBY).await?;
+        alice.send("hold").await?;
+        alice.send("said").await?;
+        expect_awake(world, LOBBY, "events wait for their turn").await?;
+        // It was told no, and does not sleep behind anyone's back when that has passed.
+        world.advance(Duration::from_secs(30)).await;
+        alice.expect_text("1").await?;
+        assert!(world.is_awake(LOBBY).await?);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_suspended_room_is_not_put_to_sleep() {
+    sleeping(8).limits(|limits| limits.drops_per_minute_max = 1).run(async |world| {
+        let mut alice = world.connect(LOBBY).await?;
+        for _ in 0..2 {
+            alice.send("trap").await?;
+        }
+        let error = world.hibernate(LOBBY).await.expect_err("it is suspended");
+        assert!(format!("{error:#}").contains("it is suspended until "), "{error:#}");
+        Ok(())
+    });
+}
+
+#[test]
 fn a_new_host_has_the_same_store_and_clock_and_no_sockets() {
     sleeping(6).run(async |world| {
         let mut alice = world.connect(LOBBY).await?;

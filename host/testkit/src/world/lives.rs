@@ -23,7 +23,8 @@ impl World {
     }
 
     /// Lets a room sleep now, without waiting until it has had nothing to do for a while; done when it sleeps, or has
-    /// left nothing that could. An error says what keeps it awake.
+    /// left nothing that could. An error says what keeps it awake. If the commit of its memory fails, it is made anew, as
+    /// after any commit that fails.
     pub async fn hibernate(&self, room: &str) -> Result<()> {
         let (node, address) = (self.node(), address(room)?);
         let stays = || format!("{room} stays awake");
