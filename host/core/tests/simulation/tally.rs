@@ -107,6 +107,7 @@ impl Tally {
             Action::Report(Report::Suspended { .. }) => self.meet("suspended", "room"),
             Action::Report(Report::AlarmGivenUp) => self.meet("given up", "alarm"),
             Action::Report(Report::CommitFailed) => self.meet("commit", "failed"),
+            Action::Report(Report::Damaged { reason }) => panic!("room-damaged: {reason}"),
         }
     }
 
