@@ -117,6 +117,18 @@ pub enum MemoryChange {
     },
 }
 
+impl MemoryChange {
+    /// Bytes of the record that goes to the journal, if one does.
+    pub fn recorded_bytes(&self) -> u64 {
+        match self {
+            MemoryChange::Append(record) | MemoryChange::Forget { then: Some(record) } => {
+                record.bytes.len() as u64
+            }
+            MemoryChange::Checkpoint(_) | MemoryChange::Forget { then: None } => 0,
+        }
+    }
+}
+
 /// What the journal keeps of one commit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JournalRecord {

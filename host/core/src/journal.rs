@@ -47,10 +47,27 @@ pub(crate) enum Step {
     Time(Timestamp),
     /// An event was taken that needs no guest.
     Unheard(Taken),
-    /// A turn was dropped. The guest's memory does not know of it, the room's state does.
-    Dropped(Taken),
+    /// A turn was dropped. The guest's memory does not know of it, the room's state does. And whether it is tried once more:
+    /// that depends on earlier drops, which may be further back than the journal.
+    Dropped(Taken, bool),
     /// A turn of the guest.
     Turn(Box<RecordedTurn>),
+}
+
+impl Step {
+    /// About how many bytes it takes while it waits to be recorded. Turns do not wait.
+    pub(crate) fn bytes(&self) -> u64 {
+        let taken = match self {
+            Step::Unheard(taken) | Step::Dropped(taken, _) => taken,
+            Step::Life(_) | Step::Settings(_) | Step::Resumed | Step::Time(_) | Step::Turn(_) => return 0,
+        };
+        let arriving = taken.arriving.as_ref().map_or(0, |arriving| {
+            let NewConnection { key, uri, headers, .. } = &arriving.0;
+            let headers: usize = headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+            key.len() + uri.len() + headers
+        });
+        (size_of::<Step>() + arriving) as u64
+    }
 }
 
 /// An event, taken from the mailbox.
@@ -125,7 +142,7 @@ impl Record {
             | Step::Resumed
             | Step::Time(_)
             | Step::Unheard(_)
-            | Step::Dropped(_) => None,
+            | Step::Dropped(..) => None,
         })
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::event::Event;
+use crate::event::{Event, Outcome};
 use crate::ids::ConnectionId;
 use crate::limits::Limits;
 use crate::planted::{self, PlantedBug};
@@ -116,6 +116,23 @@ impl Mailbox {
             | Event::Completed(..) => {}
         }
         Some(event)
+    }
+
+    /// Whether something waits that no checkpoint could say again: that the room goes on elsewhere, what that has ended, and
+    /// what was dropped.
+    pub fn has_unrepeatable(&self) -> bool {
+        self.completions.iter().any(|(_, event)| match event {
+            Event::Completed(_, Outcome::Slept) => false,
+            Event::Completed(_, Outcome::Interrupted | Outcome::Dropped) | Event::Resume(_) => true,
+            Event::Start(_)
+            | Event::Connect(_)
+            | Event::Message(..)
+            | Event::Close(..)
+            | Event::Error(..)
+            | Event::Request(..)
+            | Event::ResponseClosed(_)
+            | Event::Alarm => false,
+        })
     }
 
     /// Forgets completions: their operations are no more.

@@ -46,6 +46,17 @@ impl Operations {
         self.open.insert(id, operation);
     }
 
+    /// Lets this one not come to its end by itself any more. Whether it is open.
+    pub(crate) fn take_off_the_clock(&mut self, id: OperationId) -> bool {
+        match self.open.get(&id) {
+            Some(Operation::Sleep { due }) => {
+                self.by_due.remove(&(*due, id));
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Whether this one is open.
     pub fn contains(&self, id: OperationId) -> bool {
         self.open.contains_key(&id)

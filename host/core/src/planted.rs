@@ -52,6 +52,30 @@ pub enum PlantedBug {
     TurnNotRecorded,
     /// A durable room's writes go to the tables before its checkpoint does.
     TablesRunAhead,
+    /// What time has ended is not recorded.
+    TimeNotRecorded,
+    /// Events that need no guest are not recorded.
+    UnheardNotRecorded,
+    /// Dropped turns are not recorded.
+    DropNotRecorded,
+    /// Whether a dropped close is tried again is decided anew when it is taken once more.
+    RetryNotRecorded,
+    /// What the guest can learn of its configuration is not recorded after a restart.
+    SettingsNotRecorded,
+    /// What a restart does to the sessions is recorded and not done.
+    RestartNotDone,
+    /// A room that was made again gives out ids that were given out.
+    IdsNotRestored,
+    /// A room that was made again has forgotten how much it stores.
+    StorageSizeForgotten,
+    /// What the tables do not have is forgotten one commit before they have it.
+    TablesCaughtUpEarly,
+    /// A record says nothing of a sleep that is over and waits for its turn.
+    DueForgottenInMailbox,
+    /// Deadlines of handshakes are those of the settings of today.
+    AcceptDeadlineOfToday,
+    /// A room with a long journal waits for a rest that never comes.
+    JournalFullForGood,
     /// The auto-response that a dropped turn wanted is in force.
     DroppedAutoResponseHolds,
     /// A room whose memory is lost keeps its auto-response.

@@ -6,6 +6,8 @@
 //! commits ([`Room::committed`], [`Room::commit_failed`]). While a turn is out, the room's state is with it;
 //! everything else goes on: events are put in, commits become durable, outputs leave.
 
+mod action;
+mod dropping;
 mod endings;
 mod intake;
 mod pending;
@@ -23,8 +25,8 @@ use std::sync::Arc;
 use crate::address::RoomAddress;
 use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
-use crate::commit::{Alarm, ComponentDigest, IDS_RESERVED_STEP, KvChanges, RoomCommit, RoomRecord};
-use crate::event::{DropCause, Failure, Handlers, NewConnection, Output, StartReason};
+use crate::commit::{Alarm, ComponentDigest, IDS_RESERVED_STEP, KvChanges, RoomRecord};
+use crate::event::{Failure, Handlers, NewConnection, Output, StartReason};
 use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, RequestId, Seed, Timestamp};
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
@@ -33,6 +35,7 @@ use crate::output_gate::OutputGate;
 use crate::planted::{self, PlantedBug};
 use crate::session::Sessions;
 use crate::storage::{Overlay, RoomStorage};
+pub use action::{Action, Refusal, Report};
 use pending::PendingEvents;
 use recording::Recording;
 pub use replaying::{Replay, ReplayError};
@@ -95,90 +98,6 @@ pub enum Phase {
         /// When the next start may be tried.
         until: Timestamp,
     },
-}
-
-/// What the driver is to do, in order.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Action {
-    /// Write this durably, then report [`Room::committed`] or [`Room::commit_failed`].
-    Commit(RoomCommit),
-    /// Let this leave.
-    Output(Output),
-    /// Throw the instance away; the next turn needs a new one.
-    DropInstance,
-    /// Tell the operator.
-    Report(Report),
-}
-
-/// What an operator should hear of.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Report {
-    /// A handler failed; the guest caught it.
-    Failed {
-        /// The export's name.
-        event: &'static str,
-        /// What it said.
-        failure: Failure,
-    },
-    /// A turn was dropped.
-    Dropped {
-        /// The export's name.
-        event: &'static str,
-        /// Why.
-        cause: DropCause,
-    },
-    /// Too many turns were dropped within a minute.
-    Suspended {
-        /// How many.
-        drops: u32,
-        /// When the next start may be tried.
-        until: Timestamp,
-    },
-    /// An event did not settle in time. If it is `on-start` or `events.hold`, the room starts afresh.
-    Overdue {
-        /// The export's name, or `events.hold`.
-        event: &'static str,
-        /// The bound that it passed.
-        deadline_ms: u64,
-    },
-    /// The alarm has failed too often and is given up.
-    AlarmGivenUp,
-    /// A commit failed; what depended on it is dropped.
-    CommitFailed,
-    /// What is kept of a durable room cannot be believed, or cannot be read.
-    Damaged {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// Why something may not come in. The answer is 503 in every case.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refusal {
-    /// The room is suspended.
-    #[error("the room is suspended for {for_ms} ms more because it failed too often")]
-    Suspended {
-        /// How long still.
-        for_ms: u64,
-    },
-    /// Too many connections.
-    #[error("the room has {connections_max} connections, which is its limit")]
-    TooManyConnections {
-        /// The bound.
-        connections_max: u32,
-    },
-    /// Too many requests.
-    #[error("{requests_max} requests wait for the room, which is its limit")]
-    TooManyRequests {
-        /// The bound.
-        requests_max: u32,
-    },
-    /// What is kept of the room cannot be believed. It takes nothing until somebody decides what is to become of it.
-    #[error("room-damaged")]
-    Damaged,
-    /// The room takes nothing more: it was shut down, or a commit failed. Another takes its place.
-    #[error("the room is ending; try again")]
-    Ending,
 }
 
 /// What a turn is given from outside: its time and its chance.

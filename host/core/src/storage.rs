@@ -79,10 +79,10 @@ struct Layer {
 }
 
 impl Overlay {
-    /// Adds the changes of the newest commit.
-    pub fn push(&mut self, seq: CommitSeq, changes: KvChanges) {
+    /// Adds the changes of the newest commit, which carries a record of so many bytes beside them.
+    pub fn push(&mut self, seq: CommitSeq, changes: KvChanges, recorded_bytes: u64) {
         assert!(self.layers.back().is_none_or(|last| last.seq < seq), "commits are numbered in order");
-        let bytes = changes.bytes();
+        let bytes = changes.bytes() + recorded_bytes;
         self.bytes += bytes;
         self.layers.push_back(Layer { seq, changes, bytes });
     }
@@ -95,7 +95,8 @@ impl Overlay {
     /// Forgets what has become durable: every commit up to `seq`.
     pub fn settle(&mut self, seq: CommitSeq) {
         let seq = if planted::is(PlantedBug::OverlayForgottenEarly) { seq.next() } else { seq };
-        let caught_up = self.tables_catch_up.filter(|at| *at <= seq);
+        let early = u64::from(planted::is(PlantedBug::TablesCaughtUpEarly));
+        let caught_up = self.tables_catch_up.filter(|at| at.0 <= seq.0 + early);
         if caught_up.is_some() {
             self.tables_catch_up = None;
             self.held_back = self.stays_behind.then(KvChanges::default);
@@ -137,7 +138,7 @@ impl Overlay {
         self.tables_catch_up.is_some()
     }
 
-    /// Bytes of the keys and values of commits under way.
+    /// Bytes of the keys, values and records of commits under way.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -293,8 +294,8 @@ mod tests {
     #[test]
     fn the_overlay_counts_the_bytes_that_are_not_durable_yet() {
         let mut overlay = Overlay::default();
-        overlay.push(CommitSeq(4), put("key", "value"));
-        overlay.push(CommitSeq(6), put("k", "v"));
+        overlay.push(CommitSeq(4), put("key", "value"), 0);
+        overlay.push(CommitSeq(6), put("k", "v"), 0);
         assert_eq!(overlay.bytes(), 10);
         overlay.settle(CommitSeq(3));
         assert_eq!(overlay.bytes(), 10);
@@ -308,7 +309,7 @@ mod tests {
     #[should_panic(expected = "commits are numbered in order")]
     fn commits_come_in_order() {
         let mut overlay = Overlay::default();
-        overlay.push(CommitSeq(4), put("k", "v"));
-        overlay.push(CommitSeq(4), put("k", "v"));
+        overlay.push(CommitSeq(4), put("k", "v"), 0);
+        overlay.push(CommitSeq(4), put("k", "v"), 0);
     }
 }

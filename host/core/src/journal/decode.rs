@@ -49,7 +49,10 @@ fn step(reader: &mut Reader) -> Result<Step, RecordError> {
         2 => Step::Resumed,
         3 => Step::Time(Timestamp(reader.number("time")?)),
         4 => Step::Unheard(taken(reader)?),
-        5 => Step::Dropped(taken(reader)?),
+        5 => {
+            let taken = taken(reader)?;
+            Step::Dropped(taken, reader.flag("second try")?)
+        }
         6 => Step::Turn(Box::new(turn(reader)?)),
         _ => return Err(Malformed::Field { field: "step's kind" }.into()),
     })
@@ -70,7 +73,7 @@ fn turn(reader: &mut Reader) -> Read<RecordedTurn> {
         taken: taken(reader)?,
         event_id: EventId(id(reader, "event")?),
         next_operation: id(reader, "operation")?,
-        storage_bytes: reader.number("storage's size")?,
+        storage_bytes: id(reader, "storage's size")?,
         seed: Seed(reader.array()?),
         writes: writes(reader)?,
         trace: reader.array()?,
@@ -190,6 +193,7 @@ fn connection(reader: &mut Reader) -> Read<ConnectionId> {
     Ok(ConnectionId(id(reader, "connection")?))
 }
 
+/// A number that JavaScript can count to, as all ids are and every size is.
 fn id(reader: &mut Reader, field: &'static str) -> Read<u64> {
     let id = reader.number(field)?;
     if id < ID_MAX { Ok(id) } else { Err(Malformed::Field { field }) }

@@ -38,9 +38,10 @@ fn step(writer: &mut Writer, step: &Step) {
             writer.byte(4);
             self::taken(writer, taken);
         }
-        Step::Dropped(taken) => {
+        Step::Dropped(taken, is_tried_again) => {
             writer.byte(5);
             self::taken(writer, taken);
+            writer.byte((*is_tried_again).into());
         }
         Step::Turn(turn) => {
             writer.byte(6);

@@ -3,6 +3,7 @@
 use crate::commit::{Alarm, KvChanges, MemoryChange, RoomCommit, RoomRecord};
 use crate::event::{DropCause, Event, Failure, Output, TurnEnd};
 use crate::ids::{ConnectionId, EventId, Timestamp};
+use crate::mailbox::Lane;
 use crate::planted::{self, PlantedBug};
 use crate::profile;
 use crate::room::pending::PendingEvent;
@@ -196,18 +197,23 @@ impl Room {
         let ids_reserved = self.reserve_ids();
         let seq = self.gate.issue();
         let is_durable = self.recording.is_some();
+        let completion_waits =
+            self.mailbox.has(Lane::Completions) && !planted::is(PlantedBug::DueForgottenInMailbox);
         let (table_changes, memory) = self.recorded(seq, &changes, memory);
+        let recorded_bytes = memory.as_deref().map_or(0, MemoryChange::recorded_bytes);
         let state = self.home();
         let alarm = state.alarm.record();
         if !changes.is_empty() || alarm != state.alarm_committed {
             (state.moved_at, state.alarm_committed, state.memory_due) = (seq, alarm, None);
         }
         if is_durable {
-            state.memory_due = state.next_due();
+            // The store must know, too, of what is over and waits for its turn: nothing but the clock asks for that again.
+            let waits = completion_waits.then_some(state.last_now);
+            state.memory_due = state.next_due().into_iter().chain(waits).min();
         }
         let (storage_bytes, moved_at, memory_due) = (state.storage_bytes, state.moved_at, state.memory_due);
         let record = RoomRecord { seq, alarm, storage_bytes, ids_reserved, moved_at, memory_due };
-        state.overlay.push(seq, changes);
+        state.overlay.push(seq, changes, recorded_bytes);
         let address = self.config.address.clone();
         self.actions.push(Action::Commit(RoomCommit { address, record, changes: table_changes, memory }));
     }

@@ -2,30 +2,31 @@
 //!
 //! Whatever changes a room's state is a [`Step`]: a turn of the guest, an event that needs no guest, a deadline that has
 //! passed. Steps gather here and leave with the room's next commit, in order; a turn always takes one. A dropped turn is a
-//! step too, because what it was about has changed (a request is answered, a client turned away) although the guest does
-//! not know: the instance goes, and is made again as it was before ([`Memory::Behind`]).
+//! step too (`dropping.rs`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::checkpoint::Checkpoint;
 use crate::commit::{ComponentDigest, JournalRecord, KvChanges, MemoryChange};
-use crate::event::{Event, Outcome, Output, TurnEnd};
-use crate::ids::{CommitSeq, ConnectionId, EventId, OperationId, Seed, Timestamp};
+use crate::event::{Event, TurnEnd};
+use crate::ids::{CommitSeq, EventId, Seed, Timestamp};
 use crate::journal::{Record, RecordedTurn, Settings, Step, TRACE_BYTES, Taken, trace};
 use crate::operation::Operation;
 use crate::planted::{self, PlantedBug};
-use crate::profile;
-use crate::room::{Action, Memory, Phase, Room};
+use crate::room::dropping::Again;
+use crate::room::{Phase, Room};
 use crate::turn::Changes;
 
-/// Steps that may wait for a commit; then one is made for them.
+/// Steps that may wait for a commit, and about how many bytes; beyond, one is made for them.
 const STEPS_WAITING_MAX: usize = 1_024;
+const STEPS_WAITING_BYTES_MAX: u64 = 1 << 20;
 
 /// What the next commit is to record.
 pub(crate) struct Recording {
     component: ComponentDigest,
     steps: Vec<Step>,
+    steps_bytes: u64,
     /// The turn that is out.
     open: Option<OpenTurn>,
     /// The next record begins the journal of a new life.
@@ -34,9 +35,11 @@ pub(crate) struct Recording {
     says_settings: bool,
     /// A commit has been taken from which this life can be made again.
     pub(super) is_kept: bool,
+    /// The store keeps a life that is over.
+    store_keeps_the_dead: bool,
     length: JournalLength,
     /// What was dropped once and is tried again.
-    again: BTreeSet<Again>,
+    pub(super) again: BTreeSet<Again>,
     /// While recorded turns are taken again: the one that is out, and what was different.
     pub(super) replaying: Option<Replaying>,
 }
@@ -58,8 +61,8 @@ pub(super) struct Replaying {
 
 /// What is needed of an event once it has been admitted.
 pub(crate) struct Note {
-    taken: Taken,
-    operation: Option<Operation>,
+    pub(super) taken: Taken,
+    pub(super) operation: Option<Operation>,
 }
 
 struct OpenTurn {
@@ -71,21 +74,17 @@ struct OpenTurn {
     trace: [u8; TRACE_BYTES],
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Again {
-    Close(ConnectionId),
-    Completion(OperationId),
-}
-
 impl Recording {
     pub(super) fn new(component: ComponentDigest) -> Recording {
         Recording {
             component,
             steps: Vec::new(),
+            steps_bytes: 0,
             open: None,
             begins_life: false,
             says_settings: true,
             is_kept: false,
+            store_keeps_the_dead: false,
             length: JournalLength::default(),
             again: BTreeSet::new(),
             replaying: None,
@@ -94,14 +93,22 @@ impl Recording {
 
     /// The room goes on in this host with what another has recorded.
     pub(super) fn resume(&mut self, length: JournalLength) {
-        (self.is_kept, self.says_settings, self.length) = (true, true, length);
+        let says_settings = !planted::is(PlantedBug::SettingsNotRecorded);
+        (self.is_kept, self.says_settings, self.length) = (true, says_settings, length);
         self.steps = vec![Step::Resumed];
+    }
+
+    /// What the turn that is out is about; it is not recorded any more.
+    pub(super) fn take_open(&mut self) -> Option<Note> {
+        self.open.take().map(|open| open.note)
     }
 
     /// This life is over; nothing of it is to be made again.
     pub(super) fn forget_life(&mut self) {
         self.steps.clear();
+        self.steps_bytes = 0;
         self.again.clear();
+        self.store_keeps_the_dead |= self.is_kept;
         (self.is_kept, self.begins_life) = (false, false);
     }
 }
@@ -117,14 +124,16 @@ impl Room {
         })
     }
 
-    /// Whether the journal has grown to twice its bound, because the room could not be saved: then it takes no turn.
-    pub(super) fn is_journal_full(&self) -> bool {
+    /// Whether the journal has grown to twice its bound: then the room takes no turn before it is saved. One that cannot be
+    /// saved now goes on until it can.
+    pub(super) fn waits_to_be_saved(&self) -> bool {
         let limits = &self.config.limits;
-        self.recording.as_ref().is_some_and(|recording| {
+        let is_full = self.recording.as_ref().is_some_and(|recording| {
             recording.is_kept
                 && (recording.length.records >= 2 * u64::from(limits.journal_records_max)
-                    || recording.length.bytes >= 2 * limits.journal_bytes_max)
-        })
+                    || recording.length.bytes >= limits.journal_bytes_max.saturating_mul(2))
+        });
+        is_full && (self.may_save() || planted::is(PlantedBug::JournalFullForGood))
     }
 
     /// An event is about to be admitted.
@@ -156,14 +165,16 @@ impl Room {
     /// An event was admitted and needs no guest.
     pub(super) fn record_unheard(&mut self, note: Option<Note>) {
         let Some(note) = note else { return };
+        if planted::is(PlantedBug::UnheardNotRecorded) {
+            return;
+        }
         match &note.taken.event {
             // They change nothing by themselves.
-            Event::Start(_) | Event::Message(..) | Event::Error(..) => {}
+            Event::Start(_) | Event::Message(..) | Event::Error(..) | Event::Request(..) => {}
             // A client that has gone before it was let in.
             Event::Connect(_) if note.taken.arriving.is_none() => {}
             Event::Connect(_)
             | Event::Close(..)
-            | Event::Request(..)
             | Event::ResponseClosed(_)
             | Event::Resume(_)
             | Event::Alarm
@@ -174,18 +185,38 @@ impl Room {
     /// Time has ended something.
     pub(super) fn record_time(&mut self, now: Timestamp) {
         let is_said = |recording: &Recording| recording.steps.last() == Some(&Step::Time(now));
-        if self.recording.as_deref().is_some_and(|recording| !is_said(recording)) {
+        if !planted::is(PlantedBug::TimeNotRecorded)
+            && self.recording.as_deref().is_some_and(|recording| !is_said(recording))
+        {
             self.record(Step::Time(now));
         }
     }
 
-    fn record(&mut self, step: Step) {
-        let Some(recording) = self.recording.as_mut().filter(|recording| recording.replaying.is_none())
-        else {
-            return;
+    pub(super) fn record(&mut self, step: Step) {
+        let recording = self.recording.as_mut().filter(|recording| recording.replaying.is_none());
+        if let Some(recording) = recording {
+            recording.steps_bytes += step.bytes();
+            recording.steps.push(step);
+        }
+    }
+
+    /// Makes a commit of steps that no turn takes with it. Called when nothing is half done: a record says all that its
+    /// steps have led to.
+    pub(super) fn commit_if_much_waits(&mut self) {
+        let has_much = |recording: &Recording| {
+            recording.is_kept
+                && (recording.steps.len() >= STEPS_WAITING_MAX
+                    || recording.steps_bytes >= STEPS_WAITING_BYTES_MAX)
         };
-        recording.steps.push(step);
-        if recording.is_kept && recording.steps.len() >= STEPS_WAITING_MAX {
+        if self.recording.as_deref().is_some_and(has_much) {
+            self.commit(KvChanges::default(), None);
+        }
+    }
+
+    /// The store hears that a life is over, if it keeps one. It would ask for the room whenever something of that life was
+    /// due, and a crash would bring it back only for it to end again.
+    pub(super) fn bury(&mut self) {
+        if self.recording.as_ref().is_some_and(|recording| recording.store_keeps_the_dead) {
             self.commit(KvChanges::default(), None);
         }
     }
@@ -225,6 +256,10 @@ impl Room {
         }
         let Some(open) = recording.open.take() else { return true };
         let OpenTurn { note, event_id, next_operation, storage_bytes, seed, trace } = open;
+        // It was heard; it is not tried again any more.
+        if let Some(again) = Again::of(&note.taken.event) {
+            recording.again.remove(&again);
+        }
         let (taken, writes) = (note.taken, writes.clone());
         if !planted::is(PlantedBug::TurnNotRecorded) {
             let turn = RecordedTurn { taken, event_id, next_operation, storage_bytes, seed, writes, trace };
@@ -262,9 +297,11 @@ impl Room {
             all.then(changes.clone());
             return (all, Some(memory.unwrap_or_else(|| Box::new(MemoryChange::Forget { then: None }))));
         };
+        recording.store_keeps_the_dead = false;
         if memory.is_some() {
             // A checkpoint: the steps until here are in it.
             recording.steps.clear();
+            recording.steps_bytes = 0;
             (recording.is_kept, recording.begins_life, recording.says_settings) = (true, false, true);
             recording.length = JournalLength::default();
             return (state.overlay.catch_up(seq), memory);
@@ -276,6 +313,7 @@ impl Room {
             return (all, Some(Box::new(MemoryChange::Forget { then: None })));
         }
         let mut steps = std::mem::take(&mut recording.steps);
+        recording.steps_bytes = 0;
         if std::mem::take(&mut recording.says_settings) {
             let settings = Settings { vars: (*config.vars).clone(), limits: (*config.limits).clone() };
             let after_life = usize::from(matches!(steps.first(), Some(Step::Life(_))));
@@ -298,73 +336,8 @@ impl Room {
         (table_changes, Some(Box::new(MemoryChange::Append(record))))
     }
 
-    /// A turn was dropped: the room goes back to the moment before it, if it can. The guest's memory is made again; of
-    /// what the turn was about, only that changes what the guest cannot be asked for any more.
-    pub(super) fn goes_back(&mut self, now: Timestamp) -> bool {
-        let is_running = self.phase == Phase::Running;
-        let Some(recording) = &mut self.recording else { return false };
-        let Some(open) = recording.open.take().filter(|_| is_running && recording.is_kept) else {
-            return false;
-        };
-        self.record(Step::Dropped(open.note.taken.clone()));
-        self.give_up(open.note.taken, open.note.operation);
-        self.memory = Memory::Behind;
-        self.actions.push(Action::DropInstance);
-        self.count_drop(now);
-        true
-    }
-
-    /// An event whose turn was dropped: a completion and a close are tried once more, whoever waits for an answer is told.
-    fn give_up(&mut self, taken: Taken, operation: Option<Operation>) {
-        let Taken { event, now, .. } = taken;
-        match event {
-            Event::Connect(connection) => self.lose_connecting(connection),
-            Event::Close(connection, frame, was_clean) => {
-                if self.tries_again(Again::Close(connection)) {
-                    self.mailbox.push(Event::Close(connection, frame, was_clean));
-                } else {
-                    self.home().sessions.remove(&connection);
-                }
-            }
-            Event::Request(request, _) => {
-                if self.home().requests.remove(&request) {
-                    let response = profile::failed(profile::REQUEST_FAILED, None, "");
-                    self.output(Output::Respond(request, response));
-                }
-            }
-            Event::Alarm => {
-                let before = self.home().alarm.record();
-                self.fail_alarm(now);
-                self.commit_record_if_changed(before);
-            }
-            Event::Completed(id, outcome) => {
-                let Some(operation) = operation.filter(|_| outcome != Outcome::Dropped) else { return };
-                let outcome = match self.tries_again(Again::Completion(id)) {
-                    true => outcome,
-                    false => Outcome::Dropped,
-                };
-                self.home().operations.reopen(id, operation);
-                self.mailbox.push(Event::Completed(id, outcome));
-            }
-            Event::Start(_)
-            | Event::Resume(_)
-            | Event::Message(..)
-            | Event::Error(..)
-            | Event::ResponseClosed(_) => {}
-        }
-    }
-
-    fn tries_again(&mut self, what: Again) -> bool {
-        self.recording.as_mut().is_some_and(|recording| recording.again.insert(what))
-    }
-
-    /// A recorded drop, again.
-    pub(super) fn give_up_again(&mut self, note: Note) {
-        self.give_up(note.taken, note.operation);
-    }
-
     /// The room as a checkpoint that the next commit could carry, with this image.
-    pub(super) fn as_checkpoint(&mut self, image: bytes::Bytes) -> Checkpoint {
+    pub fn as_checkpoint(&mut self, image: bytes::Bytes) -> Checkpoint {
         let (is_starting, seq) = (self.phase == Phase::Starting, self.gate.next_seq());
         let component = self.config.durable.unwrap_or(ComponentDigest([0; 32]));
         let state = self.home();
@@ -390,7 +363,7 @@ impl Room {
 
 impl Replaying {
     fn compare(&mut self, writes: &KvChanges) {
-        let Some(expected) = &self.expected else { return };
+        let Some(expected) = self.expected.take() else { return };
         if expected.writes != *writes {
             self.difference = Some("it wrote other keys or values");
         } else if self.trace != Some(expected.trace) {

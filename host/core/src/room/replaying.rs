@@ -13,12 +13,13 @@ use thiserror::Error;
 
 use crate::checkpoint::Checkpoint;
 use crate::commit::RoomRecord;
-use crate::event::{DropCause, Event, Output, ResumeReason, StartReason, TurnEnd};
-use crate::ids::CommitSeq;
+use crate::event::{DropCause, Event, Outcome, Output, ResumeReason, StartReason, TurnEnd};
+use crate::ids::{CommitSeq, OperationId};
 use crate::journal::{Record, RecordError, RecordedTurn, Step, Taken};
 use crate::mailbox::{Lane, Mailbox};
 use crate::message::CloseFrame;
 use crate::operation::Operations;
+use crate::planted::{self, PlantedBug};
 use crate::profile;
 use crate::room::recording::{JournalLength, Replaying};
 use crate::room::{Action, Arriving, Memory, Phase, Report, Room, RoomConfig, Service};
@@ -34,6 +35,8 @@ pub struct Replay {
     length: JournalLength,
     /// Why the room finds itself here, if it has not been told.
     resumes: Option<ResumeReason>,
+    /// Operations that ended with the place where the room was before. It hears so of those that are still open.
+    interrupted: Vec<OperationId>,
 }
 
 /// Why a room cannot be made again of what is kept of it.
@@ -89,10 +92,13 @@ impl Replay {
         let seq = checkpoint.as_ref().map(|checkpoint| checkpoint.seq);
         let resumes = checkpoint.as_ref().and_then(|checkpoint| checkpoint.resumes);
         let has_base = checkpoint.is_some();
+        let left = checkpoint.iter().filter(|_| resumes.is_some()).flat_map(|it| &it.operations);
+        let interrupted = left.map(|(id, _)| *id).collect();
         if let Some(checkpoint) = checkpoint {
             room.take_checkpoint(checkpoint);
         }
-        Replay { room, seq: seq.unwrap_or_default(), has_base, length: JournalLength::default(), resumes }
+        let (seq, length) = (seq.unwrap_or_default(), JournalLength::default());
+        Replay { room, seq, has_base, length, resumes, interrupted }
     }
 
     /// Takes the next record. If there is a turn in it, the guest is to be called with it.
@@ -132,10 +138,14 @@ impl Replay {
                     storage: Arc::clone(storage),
                     durable: *durable,
                 });
+                if !planted::is(PlantedBug::AcceptDeadlineOfToday) {
+                    // Those of the checkpoint's clients are as they were then, whatever the settings of today are.
+                    room.remember_accept_deadlines();
+                }
             }
             Step::Resumed => {
                 room.accept_due.clear();
-                room.home().sessions.values_mut().for_each(|session| session.upgraded = true);
+                room.end_handshakes();
             }
             Step::Time(now) => room.on_time(now),
             Step::Unheard(taken) => {
@@ -145,10 +155,11 @@ impl Replay {
                     return Err(ReplayError::Unfit { seq, event });
                 }
             }
-            Step::Dropped(taken) => {
+            Step::Dropped(taken, is_tried_again) => {
+                let is_tried_again = is_tried_again || planted::is(PlantedBug::RetryNotRecorded);
                 if let Some(note) = room.note(&taken.event, taken.now) {
                     room.admit_again(&taken);
-                    room.give_up_again(note);
+                    room.give_up_again(note, is_tried_again);
                 }
             }
             Step::Turn(turn) => return self.begin(turn).map(Some),
@@ -199,9 +210,11 @@ impl Replay {
         self.room.end_turn(turn, end);
         self.forget_outside();
         let replaying = self.room.recording.as_mut().and_then(|recording| recording.replaying.as_mut());
-        match replaying.and_then(|replaying| replaying.difference) {
-            Some(difference) => diverged(difference.to_owned()),
-            None => Ok(()),
+        match replaying.map(|replaying| (replaying.difference, &replaying.expected)) {
+            Some((Some(difference), _)) => diverged(difference.to_owned()),
+            // Nobody has compared it.
+            Some((None, Some(_))) => diverged("it was dropped".to_owned()),
+            Some((None, None)) | None => Ok(()),
         }
     }
 
@@ -239,19 +252,23 @@ impl Room {
     /// If the room was not [`Room::unread`].
     pub fn recovered(&mut self, replay: Replay) {
         assert!(self.is_unread(), "a room is made again once, before its first turn");
-        let Replay { room: past, length, resumes, .. } = replay;
+        let Replay { room: past, length, resumes, interrupted, .. } = replay;
         self.memory = Memory::Awake;
         let mut state = past.state.expect("no turn is out");
         let now = self.home();
-        (state.next_event, state.next_operation) = (now.next_event, now.next_operation);
+        if !planted::is(PlantedBug::IdsNotRestored) {
+            (state.next_event, state.next_operation) = (now.next_event, now.next_operation);
+        }
         (state.ids_reserved, state.moved_at) = (now.ids_reserved, now.moved_at);
         state.alarm_committed = now.alarm_committed;
+        if !planted::is(PlantedBug::StorageSizeForgotten) {
+            // The journal may say nothing of it, the record always does.
+            state.storage_bytes = now.storage_bytes;
+        }
         // Those whose outcome was on its way are due again.
-        let operations = state.operations.all().collect();
-        state.operations = match resumes {
-            Some(_) => Operations::interrupted(operations),
-            None => Operations::of(operations),
-        };
+        state.operations = Operations::of(state.operations.all().collect());
+        let interrupted =
+            interrupted.into_iter().filter(|id| state.operations.take_off_the_clock(*id)).collect();
         let auto_response = state.auto_response.clone();
         self.state = Some(state);
         if auto_response.is_some() {
@@ -265,10 +282,15 @@ impl Room {
                 self.home().sessions.clear();
                 self.home().requests.clear();
                 self.actions.push(Action::DropInstance);
+                // The store is told so (see `bury`).
+                self.commit(Default::default(), None);
             }
             Phase::Starting | Phase::Running => {
                 self.phase = past.phase;
-                self.resume(resumes, length);
+                if !planted::is(PlantedBug::RestartNotDone) {
+                    self.end_handshakes();
+                }
+                self.resume(resumes, interrupted, length);
             }
         }
     }
@@ -296,7 +318,12 @@ impl Room {
     }
 
     /// First of all the room hears which clients are gone; then comes what has come meanwhile.
-    pub(super) fn resume(&mut self, reason: Option<ResumeReason>, length: JournalLength) {
+    pub(super) fn resume(
+        &mut self,
+        reason: Option<ResumeReason>,
+        interrupted: Vec<OperationId>,
+        length: JournalLength,
+    ) {
         if let Some(recording) = &mut self.recording {
             recording.resume(length);
         }
@@ -306,8 +333,8 @@ impl Room {
             self.mailbox.push(Event::Resume(reason));
         }
         self.say_who_is_gone();
-        if reason.is_some() {
-            self.interrupt_operations();
+        for id in interrupted {
+            self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
         }
         while let Some(event) = come_meanwhile.pop(Lane::All) {
             self.mailbox.push(event);
@@ -315,6 +342,11 @@ impl Room {
         // Ids that were given out since the checkpoint are known to nobody but the world outside; they are not used
         // again, also if this life ends before its first commit.
         self.commit(Default::default(), None);
+    }
+
+    /// Nobody waits for the handshakes of another process any more.
+    pub(super) fn end_handshakes(&mut self) {
+        self.home().sessions.values_mut().for_each(|session| session.upgraded = true);
     }
 
     /// Admits an event as it was admitted then.

@@ -37,6 +37,7 @@ impl Room {
             self.lose_memory(dropped, now);
             self.phase = Phase::Fresh(StartReason::Lost);
         }
+        self.bury();
         self.count_drop(now);
     }
 
@@ -44,6 +45,7 @@ impl Room {
     pub(crate) fn fail_start(&mut self, failure: &Failure, now: Timestamp) {
         self.lose_memory(None, now);
         self.refuse_next_event(failure, now);
+        self.bury();
     }
 
     /// The memory is gone: operations are cancelled, open requests answered, connecting clients turned away,

@@ -1,4 +1,4 @@
-//! Why a room cannot be saved now: one list of reasons, for the driver's decision and for the people who ask.
+//! Why a room cannot be saved and sleep now: one list of reasons, for the driver's decision and for the people who ask.
 
 use thiserror::Error;
 
@@ -38,9 +38,9 @@ pub enum Restless {
 }
 
 impl Room {
-    /// The first reason why the room cannot be saved now; `None` if it can: it has started, no event waits, no turn is
-    /// out, nothing waits for a commit, and no turn was dropped lately. Sockets, open requests, operations and pending
-    /// events are no reason.
+    /// The first reason why the room cannot be saved and sleep now; `None` if it can: it has started, no event waits, no
+    /// turn is out, nothing waits for a commit, and no turn was dropped lately. Sockets, open requests, operations and
+    /// pending events are no reason. Whether a durable room can be saved without sleeping, [`Room::may_save`] says.
     pub fn restless(&self) -> Option<Restless> {
         let checks = [
             (self.state.is_none(), Restless::InATurn),

@@ -14,13 +14,13 @@ use bytes::Bytes;
 
 use crate::checkpoint::Checkpoint;
 use crate::commit::{CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint, RoomRecord};
-use crate::event::{Event, Outcome, StartReason};
-use crate::ids::{CommitSeq, ConnectionId, OperationId, RequestId, Timestamp};
+use crate::event::StartReason;
+use crate::ids::{CommitSeq, ConnectionId, RequestId, Timestamp};
 use crate::message::CloseFrame;
 use crate::operation::Operations;
 use crate::planted::{self, PlantedBug};
 use crate::room::pending::PendingEvents;
-use crate::room::{Action, Phase, Room, RoomConfig};
+use crate::room::{Action, Phase, Restless, Room, RoomConfig};
 use crate::session::{ReadyState, Session};
 use crate::turn::Subject;
 
@@ -86,12 +86,26 @@ impl Room {
     /// turn is out, nothing waits for a commit, and no turn was dropped lately. Sockets, open requests, operations and
     /// pending events do not keep it awake.
     pub fn may_sleep(&self) -> bool {
-        self.memory == Memory::Awake && self.may_save()
+        self.memory == Memory::Awake && self.restless().is_none()
     }
 
-    /// Whether a checkpoint can be made now; [`Room::restless`] says why not.
+    /// Whether a checkpoint can be made now, if not to sleep then to go on; [`Room::restless`] says why not. A durable room
+    /// can also be saved while events wait and commits are under way, because its journal must not grow for ever: a
+    /// checkpoint says all that the guest knows, and of what waits the guest knows nothing.
     pub fn may_save(&self) -> bool {
-        self.restless().is_none()
+        match self.restless() {
+            None => true,
+            Some(Restless::EventsWait | Restless::DroppedLately | Restless::OutputsWait) => {
+                self.recording.is_some() && !self.mailbox.has_unrepeatable()
+            }
+            Some(
+                Restless::InATurn
+                | Restless::NotStarted
+                | Restless::Suspended { .. }
+                | Restless::Ending
+                | Restless::Asleep,
+            ) => false,
+        }
     }
 
     /// The checkpoint of the room, with the image of its memory that was captured just now.
@@ -113,18 +127,19 @@ impl Room {
         if !self.may_save() || self.home().next_event != *next_event {
             return false;
         }
-        // Time alone may have changed what is known of the world, as when a client got its 101 at the deadline.
-        let now = self.captured(checkpoint.component, checkpoint.image.clone());
-        if now.checkpoint != *checkpoint {
+        // Time alone may have changed what is known of the world, as when a client got its 101 at the deadline. That it has
+        // passed is no change.
+        let now = self.captured(checkpoint.component, checkpoint.image.clone()).checkpoint;
+        if (Checkpoint { last_now: checkpoint.last_now, ..now }) != *checkpoint {
             return false;
         }
+        let sleeps = purpose == Purpose::Sleep && self.may_sleep();
         self.home().memory_due = checkpoint.next_due();
         let component = checkpoint.component;
         let change = MemoryChange::Checkpoint(NewCheckpoint { component, bytes });
         self.commit(KvChanges::default(), Some(Box::new(change)));
-        if purpose == Purpose::Sleep {
-            self.memory = Memory::Saving(checkpoint.seq);
-        }
+        // If an earlier one was under way to sleep with, it is no longer the last.
+        self.memory = if sleeps { Memory::Saving(checkpoint.seq) } else { Memory::Awake };
         true
     }
 
@@ -182,7 +197,7 @@ impl Room {
     ///
     /// If the room does not sleep.
     pub fn woken(&mut self) {
-        assert!(self.is_asleep(), "only who sleeps is woken");
+        assert!(self.asleep_since().is_some(), "only who sleeps is woken");
         self.memory = Memory::Awake;
     }
 
@@ -231,19 +246,15 @@ impl Room {
         room.memory = Memory::Asleep { saved_at: checkpoint.seq, touched: false };
         let resumes = checkpoint.resumes;
         room.take_checkpoint(checkpoint);
-        // Nobody waits for their handshakes any more.
         room.accept_due.clear();
-        room.home().sessions.values_mut().for_each(|session| session.upgraded = true);
-        room.resume(resumes, Default::default());
+        room.end_handshakes();
+        // What was under way where the room was before has ended with that.
+        let interrupted = match resumes {
+            Some(_) => room.home().operations.all().map(|(id, _)| id).collect(),
+            None => Vec::new(),
+        };
+        room.resume(resumes, interrupted, Default::default());
         Some(room)
-    }
-
-    /// What was under way where the room was before has ended with that.
-    pub(super) fn interrupt_operations(&mut self) {
-        let open: Vec<OperationId> = self.home().operations.all().map(|(id, _)| id).collect();
-        for id in open {
-            self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
-        }
     }
 
     /// Everything that a checkpoint says but the memory itself.

@@ -18,7 +18,8 @@ impl Room {
         let is_known = self.service == Service::Open && !self.is_unread();
         let state = self.state.as_ref().filter(|_| is_known)?;
         if let Phase::Suspended { until } = self.phase {
-            return Some(until);
+            // Over, a durable room waits for its driver to forget it.
+            return Some(until).filter(|until| *until > state.last_now || self.recording.is_none());
         }
         let alarm = state.alarm.due().filter(|_| !self.alarm_waits);
         let held = (state.holds > 0).then_some(state.hold_until);
@@ -57,6 +58,7 @@ impl Room {
             self.reset_overdue("events.hold", now);
         }
         self.ring_alarm(now);
+        self.commit_if_much_waits();
     }
 
     /// Comes last: what is overdue may have been the alarm that rang, and then the one after it is due.

@@ -25,7 +25,7 @@ impl Room {
 
     fn lane(&self, now: Timestamp) -> Option<Lane> {
         let state = self.state.as_ref()?;
-        if self.waits_to_be_rebuilt() || self.is_journal_full() {
+        if self.waits_to_be_rebuilt() || self.waits_to_be_saved() {
             return None;
         }
         let limits = &self.config.limits;
@@ -38,7 +38,7 @@ impl Room {
             return None;
         }
         match self.phase {
-            Phase::Suspended { until } if until > now => None,
+            Phase::Suspended { until } if until > now || self.recording.is_some() => None,
             Phase::Running if planted::is(PlantedBug::HoldIgnored) => Some(Lane::All),
             Phase::Starting => Some(Lane::Completions),
             Phase::Running if state.holds > 0 => Some(Lane::Completions),
@@ -69,13 +69,16 @@ impl Room {
                     (event, note)
                 }
                 None => {
-                    let Some(event) = self.mailbox.pop(lane) else { return None };
+                    let event = self.mailbox.pop(lane)?;
                     let note = self.note(&event, now);
+                    let alarm_before = self.home().alarm.record();
                     match self.admit(event, now) {
                         Some(event) => (event, note),
                         None => {
                             self.touch();
                             self.record_unheard(note);
+                            self.commit_record_if_changed(alarm_before);
+                            self.commit_if_much_waits();
                             continue;
                         }
                     }
@@ -184,9 +187,7 @@ impl Room {
                 if handlers.has(Handlers::ON_ALARM) {
                     return Some(event);
                 }
-                let before = self.home().alarm.record();
                 self.finish_event(Subject::Alarm, Ok(()), now);
-                self.commit_record_if_changed(before);
                 None
             }
             Event::Completed(operation, _) => {

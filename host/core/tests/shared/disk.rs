@@ -16,6 +16,8 @@ pub(crate) struct Durable {
     pub(crate) entries: BTreeMap<Bytes, Bytes>,
     /// The last checkpoint.
     pub(crate) checkpoint: Option<Bytes>,
+    /// What has been recorded since, or since the room's life began.
+    pub(crate) journal: Vec<(CommitSeq, Bytes)>,
     /// Reads fail while this is set.
     pub(crate) is_broken: bool,
 }
@@ -54,9 +56,23 @@ impl Disk {
                 None => durable.entries.remove(key),
             };
         }
-        if let Some(MemoryChange::Checkpoint(new)) = commit.memory.as_deref() {
-            let CheckpointBytes::Inline(bytes) = &new.bytes else { return Err("nothing is staged".into()) };
-            durable.checkpoint = Some(bytes.clone());
+        match commit.memory.as_deref() {
+            Some(MemoryChange::Checkpoint(new)) => {
+                let CheckpointBytes::Inline(bytes) = &new.bytes else {
+                    return Err("nothing is staged".into());
+                };
+                durable.checkpoint = Some(bytes.clone());
+                durable.journal.clear();
+            }
+            Some(MemoryChange::Append(record)) => {
+                durable.journal.push((commit.record.seq, record.bytes.clone()));
+            }
+            Some(MemoryChange::Forget { then }) => {
+                durable.checkpoint = None;
+                durable.journal =
+                    then.iter().map(|record| (commit.record.seq, record.bytes.clone())).collect();
+            }
+            None => {}
         }
         durable.record = Some(commit.record);
         Ok(())

@@ -8,12 +8,16 @@
 mod disk;
 mod guest;
 mod habits;
+#[path = "../shared/ids.rs"]
 mod ids;
 mod ledger;
+#[path = "../shared/log.rs"]
 mod log;
 mod model;
 mod planted;
+#[path = "../shared/random.rs"]
 mod random;
+#[path = "../shared/seeds.rs"]
 mod seeds;
 mod tally;
 mod world;

@@ -32,7 +32,20 @@ macro_rules! planted {
             fn test_of(bug: PlantedBug) -> &'static str {
                 match bug {
                     $(PlantedBug::$bug => stringify!($test),)*
-                    PlantedBug::TurnNotRecorded | PlantedBug::TablesRunAhead => "tests/durability",
+                    PlantedBug::TurnNotRecorded
+                    | PlantedBug::TablesRunAhead
+                    | PlantedBug::TimeNotRecorded
+                    | PlantedBug::UnheardNotRecorded
+                    | PlantedBug::DropNotRecorded
+                    | PlantedBug::RetryNotRecorded
+                    | PlantedBug::SettingsNotRecorded
+                    | PlantedBug::RestartNotDone
+                    | PlantedBug::IdsNotRestored
+                    | PlantedBug::StorageSizeForgotten
+                    | PlantedBug::TablesCaughtUpEarly
+                    | PlantedBug::DueForgottenInMailbox
+                    | PlantedBug::AcceptDeadlineOfToday
+                    | PlantedBug::JournalFullForGood => "tests/durability",
                 }
             }
             assert_eq!(test_of(PlantedBug::GateOpensEarly), "a_gate_that_opens_early_is_found");

@@ -32,7 +32,8 @@ pub(crate) fn live_all() {
     if let Some(seed) = lived.iter().filter_map(|lived| lived.as_ref().err()).min() {
         panic!(
             "seed {seed} failed; replay it with\n  \
-             PARTY_SEED={seed} cargo test -p party-core --test simulation every_world -- --nocapture"
+             PARTY_SEED={seed} cargo test -p party-core --test {} every_world -- --nocapture",
+            env!("CARGO_CRATE_NAME")
         );
     }
     let mut met = Tally::default();

@@ -1,0 +1,46 @@
+//! Each planted bug is found. A simulation that finds none of them would prove nothing by finding nothing.
+
+use party_core::planted::{PlantedBug, plant};
+
+use crate::seeds::{SEEDS, live};
+
+/// Plants a bug and lives seeds until one fails.
+#[track_caller]
+fn check_found(bug: PlantedBug) {
+    plant(Some(bug));
+    let found = (0..SEEDS).find(|seed| live(*seed).is_none());
+    plant(None);
+    match found {
+        Some(seed) => println!("{bug:?} is found by seed {seed}"),
+        None => panic!("{bug:?} is not found within {SEEDS} seeds"),
+    }
+}
+
+/// One test for each bug. That every bug has its test is shown in `tests/simulation/planted.rs`.
+macro_rules! planted {
+    ($($test:ident: $bug:ident,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                check_found(PlantedBug::$bug);
+            }
+        )*
+    };
+}
+
+planted! {
+    an_unrecorded_turn_is_found: TurnNotRecorded,
+    tables_that_run_ahead_are_found: TablesRunAhead,
+    unrecorded_time_is_found: TimeNotRecorded,
+    an_unrecorded_event_without_its_guest_is_found: UnheardNotRecorded,
+    an_unrecorded_drop_is_found: DropNotRecorded,
+    an_unrecorded_decision_to_try_again_is_found: RetryNotRecorded,
+    unrecorded_settings_are_found: SettingsNotRecorded,
+    a_restart_that_is_only_recorded_is_found: RestartNotDone,
+    ids_that_are_given_out_again_are_found: IdsNotRestored,
+    a_forgotten_size_of_the_storage_is_found: StorageSizeForgotten,
+    tables_caught_up_early_are_found: TablesCaughtUpEarly,
+    a_forgotten_sleep_in_the_mailbox_is_found: DueForgottenInMailbox,
+    an_accept_deadline_of_today_is_found: AcceptDeadlineOfToday,
+    a_journal_that_is_full_for_good_is_found: JournalFullForGood,
+}

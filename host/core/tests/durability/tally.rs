@@ -1,0 +1,84 @@
+//! What the worlds have met. A promise that was never tried proves nothing: every situation that is listed here must occur
+//! in a full run.
+
+use std::collections::BTreeMap;
+
+/// A kind of thing that happened, and to what.
+type Situation = (&'static str, &'static str);
+
+/// How often each situation was met.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    met: BTreeMap<Situation, u64>,
+}
+
+/// What a full run must meet.
+const REQUIRED: &[Situation] = &[
+    ("checkpoint", "with commits under way"),
+    ("checkpoint", "with events waiting"),
+    ("checkpoint", "soon after a drop"),
+    ("checkpoint", "to keep"),
+    ("checkpoint", "to sleep"),
+    ("checkpoint", "given up"),
+    ("checkpoint", "time has passed since it was captured"),
+    ("commit", "begins a life"),
+    ("commit", "between two lives"),
+    ("commit", "checkpoint"),
+    ("commit", "record"),
+    ("crash", "before any commit"),
+    ("crash", "between two commits"),
+    ("crash", "after all commits"),
+    ("delivered", "dropped completion, again"),
+    ("delivered", "dropped completion, as dropped"),
+    ("delivered", "dropped close, again"),
+    ("delivered", "interrupted after another crash"),
+    ("dropped", "on-alarm"),
+    ("dropped", "on-close"),
+    ("dropped", "on-close, twice"),
+    ("dropped", "on-completed"),
+    ("dropped", "on-completed, three times"),
+    ("dropped", "on-connect"),
+    ("dropped", "on-error"),
+    ("dropped", "on-message"),
+    ("dropped", "on-request"),
+    ("dropped", "on-resume"),
+    ("dropped", "on-response-closed"),
+    ("dropped", "on-start"),
+    ("dropped", "before the life was kept"),
+    ("failed", "a commit"),
+    ("forgotten", "asleep"),
+    ("forgotten", "suspended"),
+    ("forked", "with operations"),
+    ("gate", "an answer has left"),
+    ("journal", "full"),
+    ("rebuilt", "behind"),
+    ("rebuilt", "behind, with a checkpoint"),
+    ("rebuilt", "from a checkpoint and a journal"),
+    ("rebuilt", "from a journal"),
+    ("rebuilt", "from nothing but a checkpoint"),
+    ("rebuilt", "meanwhile something came"),
+    ("rebuilt", "its life had ended"),
+    ("restarted", "with other settings"),
+    ("shut down", "room"),
+    ("suspended", "room"),
+    ("woken", "room"),
+];
+
+impl Tally {
+    pub(crate) fn meet(&mut self, kind: &'static str, what: &'static str) {
+        *self.met.entry((kind, what)).or_default() += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: Tally) {
+        for (situation, count) in other.met {
+            *self.met.entry(situation).or_default() += count;
+        }
+    }
+
+    /// Panics if a situation was not met.
+    pub(crate) fn check_all_met(&self) {
+        let missing: Vec<_> =
+            REQUIRED.iter().filter(|situation| !self.met.contains_key(*situation)).collect();
+        assert!(missing.is_empty(), "never met: {missing:?}; met: {self:#?}");
+    }
+}
