@@ -344,6 +344,14 @@ impl Room {
         self.commit(Default::default(), None);
     }
 
+    /// Every open operation ends as interrupted.
+    pub(super) fn interrupt_operations(&mut self) {
+        let open: Vec<OperationId> = self.home().operations.all().map(|(id, _)| id).collect();
+        for id in open {
+            self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
+        }
+    }
+
     /// Nobody waits for the handshakes of another process any more.
     pub(super) fn end_handshakes(&mut self) {
         self.home().sessions.values_mut().for_each(|session| session.upgraded = true);

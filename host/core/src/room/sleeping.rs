@@ -248,12 +248,11 @@ impl Room {
         room.take_checkpoint(checkpoint);
         room.accept_due.clear();
         room.end_handshakes();
-        // What was under way where the room was before has ended with that.
-        let interrupted = match resumes {
-            Some(_) => room.home().operations.all().map(|(id, _)| id).collect(),
-            None => Vec::new(),
-        };
-        room.resume(resumes, interrupted, Default::default());
+        room.resume(resumes, Vec::new(), Default::default());
+        if resumes.is_some() {
+            // What was under way where the room was before has ended with that.
+            room.interrupt_operations();
+        }
         Some(room)
     }
 
