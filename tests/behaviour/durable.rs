@@ -198,3 +198,23 @@ fn an_alarm_rings_after_a_crash_in_the_memory_that_set_it() {
         bob.expect_text("5").await
     });
 }
+
+#[test]
+fn many_requests_at_once_do_not_stop_at_a_long_journal() {
+    let short = |limits: &mut Limits| limits.journal_records_max = 8;
+    sleeping(11).memory(Memory::Durable).limits(short).run(async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        for round in 0..20 {
+            let mut answers = Vec::new();
+            for _ in 0..32 {
+                answers.push(world.ask("GET", "/parties/main/lobby/said", b"").await?);
+            }
+            for (number, answer) in answers.into_iter().enumerate() {
+                let answer = answer.await?;
+                assert_eq!(answer.status, 200, "round {round}, request {number}");
+            }
+        }
+        alice.send("said").await?;
+        alice.expect_text("641").await
+    });
+}

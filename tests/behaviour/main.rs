@@ -6,6 +6,7 @@ mod connections;
 mod durable;
 mod isolation;
 mod messages;
+mod pressure;
 mod requests;
 mod restarts;
 mod sleeping;

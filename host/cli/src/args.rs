@@ -134,6 +134,10 @@ pub(crate) struct Common {
     /// Worker threads (default: one per processor)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
+    /// Memory that all awake rooms may have together, in MiB; nearing it, rooms sleep before their time (default: three
+    /// quarters of the machine's)
+    #[arg(long, value_name = "MIB", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub(crate) memory_budget: Option<u64>,
     /// How long clients are given when the host stops, in seconds
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub(crate) drain: u64,

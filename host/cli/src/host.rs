@@ -14,6 +14,7 @@ use party_node::chance::Chance;
 use party_node::clock::SystemClock;
 use party_node::node::{Node, NodeParts, Threads};
 use party_node::party::{Memory, Party};
+use party_node::pressure::memory_budget_default;
 use party_runtime::component::Component;
 use party_runtime::engine::{Engine, EngineOptions};
 use party_runtime::load::COMPONENT_BYTES_MAX;
@@ -86,6 +87,7 @@ impl Host {
             clock: Arc::new(SystemClock),
             chance: Chance::from_system()?,
             workers,
+            memory_budget_bytes: common.memory_budget.map_or_else(memory_budget_default, |mib| mib << 20),
             rooms_awake_max: engine.rooms_awake_max() as usize,
             idle_ms: IDLE_MS,
         })?;

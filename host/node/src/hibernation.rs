@@ -279,7 +279,7 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
     match restore(worker, entry, saved_at).await {
         Ok(instance) => {
             entry.core.borrow_mut().woken();
-            entry.memory_bytes.set(instance.memory_bytes());
+            worker.count_awake(entry, Some(instance.memory_bytes()));
             worker.tallies().wake();
             entry.active_at.set(worker.now());
             // It sleeps again even if nothing comes of what has woken it.
@@ -290,6 +290,13 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
             wait_for_a_place(worker, entry, &reason).await;
             None
         }
+    if !load_version(worker, entry, what).await {
+        return None;
+    }
+    if let Err(reason) = worker.make_place() {
+        wait_for_a_place(worker, entry, &reason.to_string()).await;
+        return None;
+    }
         Err(error) if entry.core.borrow().config().durable.is_some() => {
             entry.core.borrow_mut().damaged(&error.to_string());
             carry(worker, entry);
@@ -322,6 +329,6 @@ async fn restore(worker: &Rc<Worker>, entry: &RoomEntry, saved_at: CommitSeq) ->
     if checkpoint.seq != saved_at {
         return Err(WakeError::Stale { found: checkpoint.seq, wanted: saved_at });
     }
-    let snapshot = Snapshot::decode(&checkpoint.image, entry.party().limits.memory_bytes_max)?;
+    let snapshot = Snapshot::decode(&checkpoint.image, entry.limits().memory_bytes_max)?;
     Ok(component.restore(&snapshot).await?)
 }

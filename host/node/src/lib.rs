@@ -15,6 +15,7 @@ pub mod node;
 pub mod outbox;
 pub mod party;
 mod recovery;
+pub mod pressure;
 mod registry;
 mod room_task;
 mod row;

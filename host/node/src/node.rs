@@ -25,6 +25,8 @@ use crate::clock::Clock;
 use crate::committer::{CommitRequest, Committer};
 use crate::hibernation::{digest_of, sleeps};
 use crate::party::{Parties, Party};
+use crate::pressure::MemoryBudget;
+use crate::versions::Versions;
 use crate::worker::{ToWorker, Worker, WorkerIndex};
 
 /// What a node is made of.
@@ -43,6 +45,8 @@ pub struct NodeParts {
     pub workers: usize,
     /// Rooms awake at once.
     pub rooms_awake_max: usize,
+    /// Linear memory of all awake rooms, in bytes ([`memory_budget_default`](crate::pressure::memory_budget_default)).
+    pub memory_budget_bytes: u64,
     /// How long a room with nothing to do and nobody in it stays, in milliseconds.
     pub idle_ms: u64,
 }
@@ -58,6 +62,17 @@ pub enum Unavailable {
     TooManyRooms {
         /// The bound.
         rooms_max: usize,
+    },
+    /// The rooms that are awake have all the memory that they may have, and none of this worker's can sleep.
+    #[error(
+        "the rooms that are awake have {bytes} bytes of memory, the limit is {bytes_max}, and none can sleep now\n\
+         hint: raise it with --memory-budget"
+    )]
+    NoMemory {
+        /// What they have.
+        bytes: u64,
+        /// The bound.
+        bytes_max: u64,
     },
     /// The party is gone. Whoever parsed the address saw it a moment ago.
     #[error("the party has gone")]
@@ -104,6 +119,7 @@ struct Shared {
     /// Rooms that have an instance, on all workers.
     awake: AtomicUsize,
     workers: Vec<mpsc::UnboundedSender<ToWorker>>,
+    memory: MemoryBudget,
 }
 
 /// A running node. Cheap to clone.
@@ -160,6 +176,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         awake: AtomicUsize::new(0),
         workers: senders,
     };
+        memory: MemoryBudget::new(parts.memory_budget_bytes),
     let node = Node { shared: Arc::new(shared) };
     let parties = node.shared.parties.all();
     for party in &parties {
@@ -287,6 +304,10 @@ impl Node {
     /// A random UUID. Only on a worker's thread.
     pub fn uuid(&self) -> String {
         Worker::current().expect("the edge runs on workers").uuid()
+    pub(crate) fn memory(&self) -> &MemoryBudget {
+        &self.shared.memory
+    }
+
     }
 
     /// The worker that a room lives on.

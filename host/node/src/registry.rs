@@ -68,6 +68,8 @@ pub(crate) struct RoomEntry {
     /// It is to sleep as soon as it can, because others need its place.
     pub(crate) sleep_soon: Cell<bool>,
     /// Its memory is to be saved as soon as that can be, because it would be long to make again,
+    /// Its linear memory after its last turn, in bytes.
+    pub(crate) memory_bytes: Cell<u64>,
     /// or somebody wants a copy.
     pub(crate) save_soon: Cell<bool>,
     /// When that was last tried, if it has not come off.
@@ -82,8 +84,6 @@ pub(crate) struct RoomEntry {
     pub(crate) farewell_at: Cell<Option<Timestamp>>,
     /// When its last checkpoint was made, if this host has made it.
     pub(crate) checkpoint_at: Cell<Option<Timestamp>>,
-    /// Linear memory of its instance after its last turn, in bytes.
-    pub(crate) memory_bytes: Cell<u64>,
     /// Why its memory could not be captured when that was last tried.
     pub(crate) not_captured: RefCell<Option<NotCapturable>>,
 }
@@ -115,9 +115,9 @@ impl RoomEntry {
             has_changed: Cell::new(false),
             saved_at: Cell::new(now),
             kept_bytes: Cell::new(0),
+            memory_bytes: Cell::new(0),
             farewell_at: Cell::new(None),
             checkpoint_at: Cell::new(None),
-            memory_bytes: Cell::new(0),
             not_captured: RefCell::new(None),
         }
     }

@@ -62,8 +62,7 @@ pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
         match next(&worker, &entry, &mut row) {
             Next::Turn(turn) => {
                 let (turn, end) = run_guest(&mut instance, &entry, turn).await;
-                worker.count_awake(&entry, instance.is_some());
-                entry.memory_bytes.set(instance.as_ref().map_or(0, Instance::memory_bytes));
+                worker.count_awake(&entry, instance.as_ref().map(Instance::memory_bytes));
                 if matches!(end, TurnEnd::Dropped(_)) {
                     row.dropped();
                 }
@@ -76,7 +75,7 @@ pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
                 row.clear();
             }
             Next::Rest => {
-                worker.count_awake(&entry, instance.is_some());
+                worker.count_awake(&entry, instance.as_ref().map(Instance::memory_bytes));
                 entry.wake.wait().await;
                 row.clear();
             }

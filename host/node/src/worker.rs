@@ -58,7 +58,9 @@ pub(crate) struct Worker {
     has_taken: Signal,
     ending: Cell<bool>,
     /// How many rooms have an instance.
-    awake: Cell<usize>,
+    pub(crate) awake: Cell<usize>,
+    /// How many more rooms may come before the next are put to sleep for them.
+    pub(crate) relieved: Cell<usize>,
     /// Set whenever a room ends.
     room_ended: Signal,
     tallies: Tallies,
@@ -86,6 +88,7 @@ impl Worker {
             has_taken: Signal::default(),
             ending: Cell::new(false),
             awake: Cell::new(0),
+            relieved: Cell::new(0),
             room_ended: Signal::default(),
             tallies: Tallies::default(),
             arriving: RefCell::default(),
@@ -292,50 +295,6 @@ impl Worker {
         Ok(entry)
     }
 
-    /// A room's instance has been made, or has gone, or goes with the room that has ended.
-    pub(crate) fn count_awake(&self, entry: &RoomEntry, has_instance: bool) {
-        let is_awake = has_instance && !entry.ended.get();
-        if entry.is_awake.replace(is_awake) != is_awake {
-            self.node.count_awake(is_awake);
-            self.awake.set(if is_awake { self.awake.get() + 1 } else { self.awake.get() - 1 });
-        }
-    }
-
-    /// Before another room comes: if nearly all places are taken, the room that has had nothing to do for longest sleeps
-    /// or ends; if all are and none can, it is refused.
-    fn make_place(&self) -> Result<(), Unavailable> {
-        let rooms_max = self.node.rooms_awake_max_per_worker();
-        if self.awake.get() * 10 >= rooms_max * 9 {
-            self.relieve();
-        }
-        match self.awake.get() < rooms_max {
-            true => Ok(()),
-            false => Err(Unavailable::TooManyRooms { rooms_max }),
-        }
-    }
-
-    /// Frees a place: of the rooms that can sleep, or end because they have nothing and nobody, the one that has been
-    /// quiet for longest.
-    pub(crate) fn relieve(&self) {
-        let can_go = |entry: &Rc<RoomEntry>| {
-            let core = entry.core.borrow();
-            entry.is_awake.get()
-                && !entry.sleep_soon.get()
-                && match hibernation::sleeps(entry.party()) {
-                    true => core.may_sleep(),
-                    false => core.is_quiet(),
-                }
-        };
-        let rooms = self.rooms.all().into_iter().filter(can_go);
-        let Some(entry) = rooms.min_by_key(|entry| entry.active_at.get()) else { return };
-        if hibernation::sleeps(entry.party()) {
-            entry.sleep_soon.set(true);
-            entry.wake.set();
-        } else {
-            self.end_room(&entry);
-        }
-    }
-
     /// Takes a room out; its task ends by itself. Its alarm wakes it again.
     pub(crate) fn end_room(&self, entry: &RoomEntry) {
         let alarm = entry.core.borrow().alarm();
@@ -362,7 +321,7 @@ impl Worker {
 
     fn take_out(&self, entry: &RoomEntry, alarm: Option<Timestamp>) {
         entry.ended.set(true);
-        self.count_awake(entry, false);
+        self.count_awake(entry, None);
         self.rooms.remove(entry);
         self.set_deadline(entry, None);
         entry.wake.set();

@@ -51,6 +51,7 @@ pub struct Builder {
     limits: Limits,
     memory: Memory,
     store: Option<Arc<dyn Store>>,
+    memory_budget_bytes: u64,
 }
 
 impl Builder {
@@ -79,6 +80,12 @@ impl Builder {
     }
 
     /// Keeps rooms here instead of in a memory store of the world's own.
+    /// Linear memory that all awake rooms may have together, in bytes; there is no bound if nothing is said.
+    pub fn memory_budget(mut self, bytes_max: u64) -> Builder {
+        self.memory_budget_bytes = bytes_max;
+        self
+    }
+
     pub fn store(mut self, store: Arc<dyn Store>) -> Builder {
         self.store = Some(store);
         self
@@ -124,6 +131,7 @@ impl Builder {
             components,
             memory: self.memory,
             limits,
+            memory_budget_bytes: self.memory_budget_bytes,
             vars,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
             running: RefCell::new(None),
@@ -151,6 +159,7 @@ pub struct World {
     components: BTreeMap<String, (Component, Arc<[u8]>)>,
     memory: Memory,
     limits: Arc<Limits>,
+    memory_budget_bytes: u64,
     vars: Arc<BTreeMap<String, String>>,
     store: Arc<dyn Store>,
     running: RefCell<Option<(Node, Rc<Server>)>>,
@@ -213,6 +222,7 @@ impl World {
             limits: Limits::default(),
             memory: Memory::default(),
             store: None,
+            memory_budget_bytes: u64::MAX,
         }
     }
 
@@ -235,6 +245,7 @@ impl World {
             workers: 1,
             rooms_awake_max: ROOMS_AWAKE_MAX as usize,
             idle_ms: IDLE_MS,
+            memory_budget_bytes: self.memory_budget_bytes,
         };
         let running = self.host.during(async {
             let node = Node::start_here(parts)?;

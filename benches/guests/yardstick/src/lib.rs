@@ -1,10 +1,11 @@
-//! The party that the load tool drives, under four names; the bare native server does the same without wasm.
+//! The party that the load tool drives, under five names; the bare native server does the same without wasm.
 //!
 //! | party | does |
 //! |---|---|
 //! | `echo` | sends each message back to its sender |
 //! | `broadcast` | sends each message to everyone, its sender included |
 //! | `counter` | `POST` adds one to a stored number and answers it, `GET` answers it |
+//! | `tally` | as `counter`, but the number is a variable and nothing else: for rooms that are durable |
 //! | `hello` | answers every request with `hello`, echoes messages, stores nothing |
 
 use party::{Connection, Error, Message, Party, Reply, Request, Response, Result, Room, StartReason};
@@ -12,7 +13,7 @@ use party::{Connection, Error, Message, Party, Reply, Request, Response, Result,
 /// The key of the number in storage.
 const COUNT: &str = "count";
 
-/// Which of the four this room is.
+/// Which of the five this room is.
 #[derive(Default, Clone, Copy)]
 enum Kind {
     #[default]
@@ -20,6 +21,7 @@ enum Kind {
     Echo,
     Broadcast,
     Counter,
+    Tally,
 }
 
 #[derive(Default)]
@@ -36,6 +38,7 @@ impl Party for Yardstick {
             "echo" => Kind::Echo,
             "broadcast" => Kind::Broadcast,
             "counter" => Kind::Counter,
+            "tally" => Kind::Tally,
             other => return Err(Error::new(format!("the yardstick has no party `{other}`"))),
         };
         if let Kind::Counter = self.kind {
@@ -50,7 +53,7 @@ impl Party for Yardstick {
             Kind::Broadcast => {
                 room.broadcast(message)?;
             }
-            Kind::Counter => {}
+            Kind::Counter | Kind::Tally => {}
         }
         Ok(())
     }
@@ -58,13 +61,17 @@ impl Party for Yardstick {
     fn on_request(&mut self, room: &Room, request: Request) -> Result<Reply> {
         let answer = match (self.kind, request.method.as_str()) {
             (Kind::Hello, _) => "hello".to_owned(),
-            (Kind::Counter, "GET") => self.count.to_string(),
+            (Kind::Counter | Kind::Tally, "GET") => self.count.to_string(),
             (Kind::Counter, "POST") => {
                 self.count += 1;
                 room.storage().put(COUNT, &self.count)?;
                 self.count.to_string()
             }
-            (Kind::Counter, _) => return Ok(Response::status(405).into()),
+            (Kind::Tally, "POST") => {
+                self.count += 1;
+                self.count.to_string()
+            }
+            (Kind::Counter | Kind::Tally, _) => return Ok(Response::status(405).into()),
             (Kind::Echo | Kind::Broadcast, _) => return Ok(Response::status(404).into()),
         };
         Ok(Response::text(answer).into())
