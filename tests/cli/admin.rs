@@ -140,6 +140,33 @@ fn a_copy_goes_on_where_the_room_is_and_each_goes_its_own_way() -> Result<()> {
 }
 
 #[test]
+fn a_copy_is_told_where_it_is_who_has_gone_and_its_sleeps_go_on() -> Result<()> {
+    let (project, data) = (project()?, temporary()?);
+    let mut host = Host::serve(project.path(), data.path())?;
+    let mut sockets = [Socket::connect(host.port, "lobby")?, Socket::connect(host.port, "lobby")?];
+    for socket in &mut sockets {
+        socket.send("said")?;
+        socket.text()?;
+    }
+    assert_eq!(ask(&host, "POST", "lobby", "nap?3000")?, "good night");
+    says(data.path(), &["fork", "main/lobby", "main/copy"]);
+    assert_eq!(ask(&host, "GET", "copy", "resumed")?, "Some(Forked) 2 0");
+    assert_eq!(ask(&host, "GET", "lobby", "resumed")?, "None 0 0", "the room itself hears nothing of it");
+    // The sleep was interrupted in the copy, which begins it anew for the time that was left.
+    let begun = Instant::now();
+    for (room, expected) in [("copy", "Some(Forked) 2 1"), ("lobby", "None 0 1")] {
+        while ask(&host, "GET", room, "resumed")? != expected {
+            ensure!(begun.elapsed() < Duration::from_secs(60), "the sleep of {room} never ends");
+        }
+    }
+    // What a copy was told is told once, also if the host restarts.
+    assert_eq!(host.stop(Signal::TERM)?.code, Some(0));
+    host.start()?;
+    assert_eq!(ask(&host, "GET", "copy", "resumed")?, "Some(Forked) 2 1");
+    Ok(())
+}
+
+#[test]
 fn a_room_goes_to_another_host_in_a_file() -> Result<()> {
     let (project, here, there) = (project()?, temporary()?, temporary()?);
     let files = temporary()?;
@@ -157,6 +184,7 @@ fn a_room_goes_to_another_host_in_a_file() -> Result<()> {
     says(there.path(), &["checkpoint", "import", path, "main/arrived"]);
     assert_eq!(ask(&other, "GET", "arrived", "said")?, "3");
     assert_eq!(ask(&other, "GET", "arrived", "started")?, "Some(New)");
+    assert_eq!(ask(&other, "GET", "arrived", "resumed")?, "Some(Imported) 0 0");
     refused(
         there.path(),
         &["checkpoint", "import", path, "main/arrived"],

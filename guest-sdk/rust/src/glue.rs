@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::panic::set_hook;
 
 use crate::bindings::exports::party::server::guest::{
-    self, CloseFrameResult, Outcome, Progress, RequestResult, ResumeReason, StreamEvent,
+    self, CloseFrameResult, Outcome, Progress, RequestResult, StreamEvent,
 };
 use crate::bindings::exports::party::server::{lobby, upgrade};
 use crate::bindings::party::server::responses::{self, RespondError};
@@ -18,7 +18,7 @@ use crate::http::{Answer, Request, Response};
 use crate::logging::{Level, log};
 use crate::message::Message;
 use crate::operation::Ended;
-use crate::party::{Party, StartReason};
+use crate::party::{Party, ResumeReason, StartReason};
 use crate::{runtime, task};
 
 pub use crate::bindings::exports::party::server::guest::Handlers;
@@ -46,8 +46,8 @@ impl<P: Capable> guest::Guest for Exports<P> {
         runtime::turn(event, |party: &mut P, room| party.on_start(room, StartReason::from(reason)))
     }
 
-    fn on_resume(_: u64, _: ResumeReason) -> Progressed {
-        Ok(Progress::Done)
+    fn on_resume(event: u64, reason: guest::ResumeReason) -> Progressed {
+        runtime::turn(event, |party: &mut P, room| party.on_resume(room, ResumeReason::from(reason)))
     }
 
     fn on_connect(event: u64, connection: u64) -> Progressed {

@@ -115,7 +115,7 @@ pub use logging::{Level, log, log_bytes};
 pub use message::{AsFrame, Frame, Message};
 pub use oneshot::{Receiver, Sender, SenderDropped, oneshot};
 pub use operation::Sleep;
-pub use party::{Party, StartReason};
+pub use party::{Party, ResumeReason, StartReason};
 pub use room::{AlarmError, Hold, HoldError, Room, RoomError, Usage};
 pub use storage::{Entry, List, Storage, StorageError};
 pub use task::{Either, Task, TaskOutput, join, select};

@@ -23,6 +23,14 @@ pub trait Party: Default + 'static {
         Ok(())
     }
 
+    /// The room goes on as a copy of another (`party-host fork`), or out of a file (`party-host checkpoint import`), with
+    /// all that it remembers. Comes before anything else; an `on_close` for every client that was connected follows, and
+    /// sleeps go on.
+    fn on_resume(&mut self, room: &Room, reason: ResumeReason) -> Result<()> {
+        let _ = (room, reason);
+        Ok(())
+    }
+
     /// A client wants to connect, and is answered when this has ended: with a socket, unless this fails (then it
     /// is closed with 1011) or [rejects](Connection::reject) it. It can be [accepted](Connection::accept) earlier.
     fn on_connect(&mut self, room: &Room, connection: &Connection) -> Result<()> {
@@ -70,6 +78,24 @@ pub enum StartReason {
     Lost,
     /// The last attempt to start failed.
     FailedBefore,
+}
+
+/// Why a room finds itself somewhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResumeReason {
+    /// It is a copy of another room.
+    Forked,
+    /// It comes out of a file.
+    Imported,
+}
+
+impl From<guest::ResumeReason> for ResumeReason {
+    fn from(reason: guest::ResumeReason) -> Self {
+        match reason {
+            guest::ResumeReason::Forked => Self::Forked,
+            guest::ResumeReason::Imported => Self::Imported,
+        }
+    }
 }
 
 impl From<guest::StartReason> for StartReason {

@@ -1,7 +1,9 @@
 //! `#[party::serve]` announces the handlers that are written and compiled, and no others.
 
 use party::glue::{Capable, Handlers};
-use party::{Close, Connection, Message, Party, Reply, Request, Response, Result, Room, StartReason};
+use party::{
+    Close, Connection, Message, Party, Reply, Request, Response, Result, ResumeReason, Room, StartReason,
+};
 
 /// A party per component; here each has a module of its own.
 mod silent {
@@ -46,7 +48,9 @@ mod choosy {
 }
 
 mod whole {
-    use super::{Close, Connection, Message, Party, Reply, Request, Response, Result, Room, StartReason};
+    use super::{
+        Close, Connection, Message, Party, Reply, Request, Response, Result, ResumeReason, Room, StartReason,
+    };
 
     #[derive(Default)]
     pub(crate) struct Whole;
@@ -54,6 +58,9 @@ mod whole {
     #[party::serve]
     impl Party for Whole {
         fn on_start(&mut self, _: &Room, _: StartReason) -> Result<()> {
+            Ok(())
+        }
+        fn on_resume(&mut self, _: &Room, _: ResumeReason) -> Result<()> {
             Ok(())
         }
         fn on_connect(&mut self, _: &Room, _: &Connection) -> Result<()> {

@@ -9,13 +9,19 @@ mod words;
 
 use std::time::Duration;
 
-use party::{Close, Connection, Error, Message, Party, Reply, Request, Response, Result, Room, StartReason};
+use party::{
+    Close, Connection, Error, Message, Party, Reply, Request, Response, Result, ResumeReason, Room,
+    StartReason,
+};
 
 /// What the room keeps in plain variables.
 #[derive(Default)]
 struct Probe {
     said: u64,
     started: Option<StartReason>,
+    resumed: Option<ResumeReason>,
+    closes: u64,
+    slept: u64,
     hold: Option<party::Hold>,
     sleeping: Option<party::Task>,
 }
@@ -43,6 +49,12 @@ impl Party for Probe {
                 Ok::<(), Error>(())
             });
         }
+        Ok(())
+    }
+
+    fn on_resume(&mut self, _: &Room, reason: ResumeReason) -> Result<()> {
+        self.resumed = Some(reason);
+        self.closes = 0;
         Ok(())
     }
 
@@ -95,6 +107,7 @@ impl Party for Probe {
     }
 
     fn on_close(&mut self, room: &Room, connection: &Connection, close: Close) -> Result<()> {
+        self.closes += 1;
         let clean = if close.was_clean { "clean" } else { "lost" };
         room.broadcast(format!("{connection} closed {} {} {clean}", close.code, close.reason))?;
         Ok(())

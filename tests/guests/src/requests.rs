@@ -14,6 +14,19 @@ impl Probe {
             "" | "/" => Response::text("probe").into(),
             "/said" => Response::text(self.said.to_string()).into(),
             "/started" => Response::text(format!("{:?}", self.started)).into(),
+            // Told where it is, then of its clients; and how many sleeps have ended.
+            "/resumed" => {
+                let (resumed, closes, slept) = (self.resumed, self.closes, self.slept);
+                Response::text(format!("{resumed:?} {closes} {slept}")).into()
+            }
+            "/nap" => {
+                let ms = query.parse()?;
+                room.spawn(async move |room| {
+                    room.sleep(Duration::from_millis(ms)).await;
+                    room.with(|probe: &mut Probe| probe.slept += 1);
+                });
+                Response::text("good night").into()
+            }
             "/request" => Response::text(format!("{} {}", request.method, request.uri)).into(),
             "/header" => {
                 let value = request.header(&query).unwrap_or_default().to_vec();
