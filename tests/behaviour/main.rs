@@ -13,6 +13,7 @@ mod sleeping;
 mod starting;
 mod storage;
 mod time;
+mod upgrades;
 mod workflow;
 
 use anyhow::Result;

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::root;
 
 /// The packages that hold guests.
-const PACKAGES: [&str; 5] = ["counter", "chat", "workflow", "yardstick", "test-guests"];
+const PACKAGES: [&str; 6] = ["counter", "chat", "workflow", "yardstick", "test-guests", "test-versions"];
 /// The settings that `party-host build` uses. It makes the names of functions short, too; the guests keep long ones.
 const PROFILE: [(&str, &str); 5] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s"),
@@ -36,6 +36,50 @@ pub fn guest_path(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(build);
     target().join("wasm32-wasip2/release").join(format!("{name}.wasm"))
+}
+
+/// How a version of the guest `test_versions` is called and how it fails; each is one character that the guest explains.
+#[derive(Clone, Copy, Debug)]
+pub struct Version {
+    /// Its name.
+    pub name: char,
+    /// How it starts: `o` in order, `f` fails, `t` traps, `l` loops, `w` waits for 5 s, `n` never settles.
+    pub start: char,
+    /// How it saves: `o`, `f`, `t`, `l`.
+    pub save: char,
+    /// How it restores: `o`, `f`, `t`, `l`, or `s`: it begins a task.
+    pub restore: char,
+}
+
+impl Version {
+    /// A version in which all is in order.
+    pub fn named(name: char) -> Version {
+        Version { name, start: 'o', save: 'o', restore: 'o' }
+    }
+
+    fn mark(self) -> String {
+        let Version { name, start, save, restore } = self;
+        format!("<<version={name} start={start} save={save} restore={restore}>>")
+    }
+
+    /// Its component.
+    pub fn component(self) -> Vec<u8> {
+        let mut component = guest("test_versions");
+        let (built, wanted) = (Version::named('1').mark(), self.mark());
+        let mut places = component.windows(built.len()).enumerate();
+        let at = places.find_map(|(at, found)| (found == built.as_bytes()).then_some(at));
+        let at = at.expect("the guest has a mark");
+        component[at..at + built.len()].copy_from_slice(wanted.as_bytes());
+        component
+    }
+}
+
+/// A component that does the same and is another: with a custom section of this name behind it.
+pub fn renamed(mut component: Vec<u8>, name: &str) -> Vec<u8> {
+    let length = u8::try_from(name.len()).expect("a short name");
+    component.extend([0, length + 1, length]);
+    component.extend(name.as_bytes());
+    component
 }
 
 /// A guest's component.

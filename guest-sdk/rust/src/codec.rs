@@ -68,13 +68,15 @@ fn words(cause: &postcard::Error) -> &'static str {
     }
 }
 
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, ValueError> {
+/// The bytes of a value, as storage has them: for [`Party::save`](crate::Party::save).
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, ValueError> {
     postcard::to_allocvec(value)
         .map_err(|cause| ValueError { wanted: type_name::<T>(), kind: Kind::Encode(cause) })
 }
 
-/// Bytes left over are an error too: they were written as some other type.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
+/// A value of its bytes: for [`Party::restore`](crate::Party::restore). Bytes left over are an error too: they were
+/// written as some other type.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ValueError> {
     let kind = match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => return Ok(value),
         Ok((_, left)) => Kind::LeftOver { bytes: bytes.len(), left: left.len() },

@@ -130,14 +130,14 @@ impl<P: Capable> lobby::Guest for Exports<P> {
     }
 }
 
-/// Not announced yet, so neither is called.
 impl<P: Capable> upgrade::Guest for Exports<P> {
     fn save() -> Result<Vec<u8>, FailureResult> {
-        Err(unannounced())
+        runtime::save(|party: &mut P, room| party.save(room))
     }
 
-    fn restore(_: Vec<u8>) -> Result<(), FailureResult> {
-        Err(unannounced())
+    fn restore(saved: Vec<u8>) -> Result<(), FailureResult> {
+        runtime::start_afresh();
+        runtime::restore(|party: &mut P, room| party.restore(room, &saved))
     }
 }
 

@@ -105,7 +105,7 @@ pub mod bindings;
 
 pub use party_macros::serve;
 
-pub use codec::ValueError;
+pub use codec::{ValueError, decode, encode};
 pub use connection::{Audience, Close, Connection, ConnectionError, ConnectionInfo, ReadyState};
 pub use error::{Error, Result};
 pub use http::{Header, Reply, Request, Response};

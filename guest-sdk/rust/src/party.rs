@@ -67,6 +67,39 @@ pub trait Party: Default + 'static {
         let _ = room;
         Ok(())
     }
+
+    /// A new version of the party is to take this room over, and the room is quiet: say what that version is to know.
+    ///
+    /// Without `save`, or if the new version has no [`restore`](Self::restore), the room starts afresh from its storage.
+    /// What is saved should be a type that both versions know, such as an enum whose variants are its versions:
+    ///
+    /// ```no_run
+    /// # use party::{Party, Result, Room};
+    /// # #[derive(Default)]
+    /// # struct Game { round: u32 }
+    /// # impl Party for Game {
+    /// fn save(&mut self, _room: &Room) -> Result<Vec<u8>> {
+    ///     Ok(party::encode(&self.round)?)
+    /// }
+    ///
+    /// fn restore(&mut self, _room: &Room, saved: &[u8]) -> Result<()> {
+    ///     self.round = party::decode(saved)?;
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    fn save(&mut self, room: &Room) -> Result<Vec<u8>> {
+        let _ = room;
+        Err(Error::new("No save handler"))
+    }
+
+    /// This version takes over a room of another one: `saved` is what that one's [`save`](Self::save) gave. It is called
+    /// instead of [`on_start`](Self::on_start), on a value made with `Default`; clients stay connected, and everything
+    /// else (tasks, sleeps) is begun here anew. If it fails, the room goes on with the version that it has.
+    fn restore(&mut self, room: &Room, saved: &[u8]) -> Result<()> {
+        let _ = (room, saved);
+        Err(Error::new("No restore handler"))
+    }
 }
 
 /// Why a room starts from nothing but its storage.

@@ -9,7 +9,7 @@ use std::cell::Cell;
 
 use crate::bindings::party::server::events as host;
 use crate::bindings::party::server::types::{FailureResult, Progress};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{EventId, Events, Release, Standing};
 use crate::executor::Executor;
 use crate::logging::{Level, log};
@@ -67,6 +67,27 @@ pub(crate) fn turn<P: Party>(
     let result = events().handle(event, || handler(&mut party, &Room::new()));
     put_back(party);
     finish(event, result)
+}
+
+/// The party says what the next version is to know. Nothing that is awake runs any more: this instance ends here.
+pub(crate) fn save<P: Party>(
+    handler: impl FnOnce(&mut P, &Room) -> Result<Vec<u8>>,
+) -> Result<Vec<u8>, FailureResult> {
+    let mut party: Box<P> = take().unwrap_or_default();
+    let saved = handler(&mut party, &Room::new());
+    put_back(party);
+    saved.map_err(Error::into_failure)
+}
+
+/// A new party takes over what another version knew; then the tasks that it has begun.
+pub(crate) fn restore<P: Party>(
+    handler: impl FnOnce(&mut P, &Room) -> Result<()>,
+) -> Result<(), FailureResult> {
+    let mut party: Box<P> = Box::default();
+    let restored = handler(&mut party, &Room::new());
+    put_back(party);
+    executor().run();
+    restored.map_err(Error::into_failure)
 }
 
 /// An operation has ended: what waits for it runs.

@@ -47,7 +47,6 @@ pub(crate) const STOPPED: &str = "stopped; nothing that was acknowledged is lost
 /// A running host.
 pub(crate) struct Host {
     pub(crate) node: Node,
-    pub(crate) engine: Engine,
     server: Server,
     /// None if there is no place for it.
     admin: Option<AdminSocket>,
@@ -87,8 +86,8 @@ impl Host {
             clock: Arc::new(SystemClock),
             chance: Chance::from_system()?,
             workers,
-            memory_budget_bytes: common.memory_budget.map_or_else(memory_budget_default, |mib| mib << 20),
             rooms_awake_max: engine.rooms_awake_max() as usize,
+            memory_budget_bytes: common.memory_budget.map_or_else(memory_budget_default, |mib| mib << 20),
             idle_ms: IDLE_MS,
         })?;
         let assets = project.config.serve.as_ref().map(Assets::open).transpose()?;
@@ -97,7 +96,7 @@ impl Host {
         let admin = AdminSocket::open(&node, &data).map_err(|error| {
             tracing::warn!("this host cannot be asked about its rooms while it runs: {error}");
         });
-        Ok(Host { node, engine, server, admin: admin.ok(), threads, listening })
+        Ok(Host { node, server, admin: admin.ok(), threads, listening })
     }
 
     /// Where it can be reached.
@@ -157,11 +156,6 @@ fn load_all(engine: &Engine, project: &Project, parties: &[BuiltParty]) -> Resul
         result.push(party_of(&party.name, component, project.config.memory, &vars, &limits));
     }
     Ok(result)
-}
-
-/// Loads the components of parties, to put them in the place of those that run.
-pub(crate) fn reload(engine: &Engine, project: &Project, parties: &[BuiltParty]) -> Result<Vec<Party>> {
-    load_all(engine, project, parties)
 }
 
 fn party_of(

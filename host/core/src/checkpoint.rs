@@ -98,6 +98,17 @@ impl Checkpoint {
         self.sessions.len()
     }
 
+    /// Whether its guest has begun nothing that could still end, so that another version can take its place at once.
+    pub fn has_nothing_open(&self) -> bool {
+        let is_bounded = |event: &SleepingEvent| event.deadline.is_some();
+        self.operations.is_empty()
+            && self.requests.is_empty()
+            && !self.pending.iter().any(is_bounded)
+            && self.holds == 0
+            && !self.is_starting
+            && self.resumes.is_none()
+    }
+
     /// When the room next has something to do by itself, if ever, apart from its alarm.
     pub fn next_due(&self) -> Option<Timestamp> {
         // Whoever goes on elsewhere is told at once what has become of its operations.

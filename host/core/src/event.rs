@@ -32,6 +32,10 @@ impl Handlers {
     pub const ON_COMPLETED: Handlers = Handlers(1 << 8);
     /// `on-response-closed`
     pub const ON_RESPONSE_CLOSED: Handlers = Handlers(1 << 11);
+    /// `upgrade.save`
+    pub const SAVE: Handlers = Handlers(1 << 17);
+    /// `upgrade.restore`
+    pub const RESTORE: Handlers = Handlers(1 << 18);
 
     /// Whether all of `other` are among these.
     pub fn has(self, other: Handlers) -> bool {

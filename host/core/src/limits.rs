@@ -99,6 +99,9 @@ pub struct Limits {
     pub hold_deadline_ms: u64,
     /// How long one `on-alarm` may take to settle, in milliseconds (Durable Objects: 15 min).
     pub alarm_deadline_ms: u64,
+    /// How long a room goes on with the version of its party that it has until it is quiet, when another is deployed, in
+    /// milliseconds; then its operations end as interrupted.
+    pub upgrade_wait_ms: u64,
     /// Dropped turns within a minute that suspend a room.
     pub drops_per_minute_max: u32,
     /// How long a room stays suspended, in milliseconds.
@@ -168,6 +171,7 @@ impl Default for Limits {
             request_deadline_ms: 30_000,
             hold_deadline_ms: 30_000,
             alarm_deadline_ms: 900_000,
+            upgrade_wait_ms: 30_000,
             drops_per_minute_max: 10,
             suspended_ms: 60_000,
         }

@@ -18,6 +18,7 @@ mod restless;
 mod sleeping;
 mod time;
 mod turns;
+mod upgrading;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub use replaying::{Replay, ReplayError};
 pub use restless::Restless;
 use sleeping::Memory;
 pub use sleeping::{Captured, Purpose, Rebuild};
+pub use upgrading::{Readiness, Upgraded};
 
 /// What does not change in the life of a room.
 pub struct RoomConfig {

@@ -144,18 +144,41 @@ impl Turn {
         now: Timestamp,
         seed: Seed,
     ) -> Box<Turn> {
+        Turn::about(config, state, (Subject::of(&event), Some(event)), event_id, now, seed)
+    }
+
+    /// A turn without an event, in which the room is carried over to another version of its party. For its end it is
+    /// about as much as the news that the room goes on elsewhere.
+    pub(crate) fn of_upgrade(
+        config: Arc<RoomConfig>,
+        state: Box<RoomState>,
+        event_id: EventId,
+        now: Timestamp,
+        seed: Seed,
+    ) -> Box<Turn> {
+        Turn::about(config, state, (Subject::Resume, None), event_id, now, seed)
+    }
+
+    fn about(
+        config: Arc<RoomConfig>,
+        state: Box<RoomState>,
+        (subject, event): (Subject, Option<Event>),
+        event_id: EventId,
+        now: Timestamp,
+        seed: Seed,
+    ) -> Box<Turn> {
         Box::new(Turn {
             config,
             state,
             event_id,
-            subject: Subject::of(&event),
+            subject,
             now,
             seed,
             changes: Changes::default(),
             spent: Spent::default(),
             logs: Vec::new(),
             fault: None,
-            event: Some(event),
+            event,
         })
     }
 

@@ -148,7 +148,7 @@ impl Connection {
 
     /// The bounds of its room.
     pub fn limits(&self) -> &Limits {
-        &self.room.party().limits
+        self.room.limits()
     }
 
     /// Whether the socket should be read now: `on-connect` has settled and there is credit. If not,
@@ -223,6 +223,6 @@ pub(crate) fn knock(
 ) -> Result<(ConnectionId, oneshot::Receiver<Decision>), party_core::room::Refusal> {
     let (sender, receiver) = oneshot::channel();
     let id = room.put_in(|core| core.connect(new))?;
-    room.add_link(Rc::new(Link::new(id, &room.party().limits, sender)));
+    room.add_link(Rc::new(Link::new(id, room.limits(), sender)));
     Ok((id, receiver))
 }

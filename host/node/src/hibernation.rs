@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use party_core::address::RoomAddress;
 use party_core::checkpoint::{Checkpoint, CheckpointError};
-use party_core::commit::{CheckpointBytes, ComponentDigest, KvChanges, StagedCheckpoint};
-use party_core::event::DropCause;
+use party_core::commit::{CheckpointBytes, ComponentDigest, KvChanges, RoomRecord, StagedCheckpoint};
+use party_core::event::{DropCause, Handlers};
 use party_core::ids::{CommitSeq, Timestamp};
 use party_core::room::{Purpose, Rebuild, Room, RoomConfig};
 use party_core::storage::StorageReadError;
@@ -25,6 +25,7 @@ use crate::party::{Memory, Party};
 use crate::recovery::{recover, salvage};
 use crate::registry::RoomEntry;
 use crate::room_task::carry;
+use crate::upgrade::load_version;
 use crate::worker::Worker;
 
 /// Images larger than this are encoded, written and read on another thread, so that other rooms go on.
@@ -62,61 +63,77 @@ pub(crate) fn sleeps(party: &Party) -> bool {
     party.memory != Memory::Volatile && party.component.capturable().is_ok()
 }
 
-/// A room that the store knows, with its memory if that is of use.
+/// A room that the store knows, with its memory if that is of use; and the component that this is of, if that is another
+/// than the party's. `config` is told on which component the room's memory is.
 pub(crate) fn known_room(
     worker: &Worker,
     party: &Party,
-    config: Arc<RoomConfig>,
+    config: &dyn Fn(ComponentDigest) -> Arc<RoomConfig>,
     summary: RoomSummary,
-) -> Room {
+) -> (Room, Option<ComponentDigest>) {
     let record = summary.record;
-    let (is_durable, has_journal) = (config.durable.is_some(), summary.journal.records > 0);
-    if has_journal && is_durable && summary.component == config.durable {
-        return Room::unread(config, record);
+    let served = digest_of(&party.component);
+    let of_memory = summary.component.unwrap_or(served);
+    let is_durable = party.memory == Memory::Durable;
+    let has_journal = summary.journal.records > 0;
+    if has_journal && is_durable {
+        return (Room::unread(config(of_memory), record), other(of_memory, served));
     }
-    let writes = match has_journal {
-        true => journal_writes(worker, &config.address),
-        false => Ok(KvChanges::default()),
-    };
-    let writes = match writes {
-        Ok(writes) => writes,
-        Err(reason) => {
-            let mut room = Room::new(config, Some(record));
-            room.damaged(&reason);
-            return room;
-        }
-    };
+    let fresh = config(served);
     if has_journal {
-        tracing::info!(room = %config.address, "keeps what its journal wrote, not what it remembered: its component or its memory setting is another now");
-        return Room::lost(config, record, writes);
+        return (without_journal(worker, fresh, record), None);
     }
+    let lost = |config| (Room::lost(config, record, KvChanges::default()), None);
     if party.memory == Memory::Volatile {
-        return Room::new(config, Some(record));
+        return (Room::new(fresh, Some(record)), None);
     }
-    let address = Arc::clone(&config.address);
-    let Some(kept) = summary.checkpoint else { return Room::lost(config, record, writes) };
+    let address = Arc::clone(&fresh.address);
+    let Some(kept) = summary.checkpoint else { return lost(fresh) };
     if kept.seq < record.moved_at {
         tracing::info!(room = %address, "starts afresh: its storage has moved since its memory was kept");
-        return Room::lost(config, record, writes);
+        return lost(fresh);
     }
     let checkpoint = worker.node().store().checkpoint(&address).map_err(WakeError::from);
-    match checkpoint.and_then(|kept| readable(kept, digest_of(&party.component))) {
-        Ok(checkpoint) => {
-            let room = Room::restored(Arc::clone(&config), record, checkpoint);
-            room.unwrap_or_else(|| Room::lost(config, record, writes))
+    match checkpoint.and_then(|kept| readable(kept, of_memory)) {
+        Ok(checkpoint)
+            if of_memory != served
+                && checkpoint.has_nothing_open()
+                && !party.handlers.has(Handlers::RESTORE) =>
+        {
+            tracing::debug!(room = %address, "starts afresh: its memory is of another version of its party");
+            lost(fresh)
         }
-        Err(error @ WakeError::OtherComponent { .. }) => {
-            tracing::warn!(room = %address, "starts afresh: {error}");
-            Room::lost(config, record, writes)
-        }
+        Ok(checkpoint) => match Room::restored(config(of_memory), record, checkpoint) {
+            Some(room) => (room, other(of_memory, served)),
+            None => lost(fresh),
+        },
         Err(error) if is_durable => {
-            let mut room = Room::new(config, Some(record));
+            let mut room = Room::new(fresh, Some(record));
             room.damaged(&error.to_string());
-            room
+            (room, None)
         }
         Err(error) => {
             tracing::warn!(room = %address, "starts afresh: {error}");
+            lost(fresh)
+        }
+    }
+}
+
+fn other(of_memory: ComponentDigest, served: ComponentDigest) -> Option<ComponentDigest> {
+    (of_memory != served).then_some(of_memory)
+}
+
+/// A room that was durable and is not any more.
+fn without_journal(worker: &Worker, config: Arc<RoomConfig>, record: RoomRecord) -> Room {
+    match journal_writes(worker, &config.address) {
+        Ok(writes) => {
+            tracing::info!(room = %config.address, "keeps what its journal wrote, not what it remembered: its memory setting is another now");
             Room::lost(config, record, writes)
+        }
+        Err(reason) => {
+            let mut room = Room::new(config, Some(record));
+            room.damaged(&reason);
+            room
         }
     }
 }
@@ -163,7 +180,8 @@ pub(crate) async fn save(
             return;
         }
     };
-    let component = &entry.party().component;
+    let party = entry.party();
+    let component = &party.component;
     let is_as_new = {
         let core = entry.core.borrow();
         core.is_quiet() && core.durable() == CommitSeq(0) && component.is_fresh(&snapshot)
@@ -210,7 +228,7 @@ pub(crate) async fn save(
 }
 
 /// Writes the bytes of a large checkpoint, for a commit to point to.
-async fn stage(
+pub(crate) async fn stage(
     worker: &Rc<Worker>,
     entry: &Rc<RoomEntry>,
     bytes: Bytes,
@@ -272,6 +290,13 @@ async fn unless_something_comes<T>(
 /// and starts afresh.
 pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<Instance> {
     let what = entry.core.borrow().rebuild()?;
+    if !load_version(worker, entry, what).await {
+        return None;
+    }
+    if let Err(reason) = worker.make_place() {
+        wait_for_a_place(worker, entry, &reason.to_string()).await;
+        return None;
+    }
     let saved_at = match what {
         Rebuild::Asleep(saved_at) => saved_at,
         Rebuild::Behind | Rebuild::Unread => return recover(worker, entry, what).await,
@@ -290,13 +315,6 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
             wait_for_a_place(worker, entry, &reason).await;
             None
         }
-    if !load_version(worker, entry, what).await {
-        return None;
-    }
-    if let Err(reason) = worker.make_place() {
-        wait_for_a_place(worker, entry, &reason.to_string()).await;
-        return None;
-    }
         Err(error) if entry.core.borrow().config().durable.is_some() => {
             entry.core.borrow_mut().damaged(&error.to_string());
             carry(worker, entry);
@@ -324,7 +342,8 @@ async fn restore(worker: &Rc<Worker>, entry: &RoomEntry, saved_at: CommitSeq) ->
         true => store.checkpoint(&address)?,
         false => run_apart(move || store.checkpoint(&address)).await?,
     };
-    let component = &entry.party().component;
+    let party = entry.party();
+    let component = &party.component;
     let checkpoint = readable(kept, digest_of(component))?;
     if checkpoint.seq != saved_at {
         return Err(WakeError::Stale { found: checkpoint.seq, wanted: saved_at });

@@ -5,6 +5,7 @@
 //! one committer gathers those of all rooms into groups.
 
 pub mod bedtime;
+pub mod canary;
 pub mod chance;
 pub mod clock;
 pub mod committer;
@@ -14,8 +15,8 @@ pub mod inspection;
 pub mod node;
 pub mod outbox;
 pub mod party;
-mod recovery;
 pub mod pressure;
+mod recovery;
 mod registry;
 mod room_task;
 mod row;
@@ -23,5 +24,7 @@ mod signal;
 pub mod tallies;
 mod timers;
 pub mod transfer;
+mod upgrade;
+pub mod versions;
 mod visits;
 mod worker;

@@ -111,6 +111,7 @@ pub enum StartError {
 struct Shared {
     project: String,
     parties: Parties,
+    versions: Versions,
     store: Arc<dyn Store>,
     epoch: Epoch,
     clock: Arc<dyn Clock>,
@@ -118,8 +119,8 @@ struct Shared {
     idle_ms: u64,
     /// Rooms that have an instance, on all workers.
     awake: AtomicUsize,
-    workers: Vec<mpsc::UnboundedSender<ToWorker>>,
     memory: MemoryBudget,
+    workers: Vec<mpsc::UnboundedSender<ToWorker>>,
 }
 
 /// A running node. Cheap to clone.
@@ -168,15 +169,16 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
     let shared = Shared {
         project: parts.project,
         parties: Parties::new(parts.parties),
+        versions: Versions::default(),
         store: parts.store,
         epoch,
         clock: parts.clock,
         rooms_awake_max_per_worker: parts.rooms_awake_max.div_ceil(count),
         idle_ms: parts.idle_ms,
         awake: AtomicUsize::new(0),
+        memory: MemoryBudget::new(parts.memory_budget_bytes),
         workers: senders,
     };
-        memory: MemoryBudget::new(parts.memory_budget_bytes),
     let node = Node { shared: Arc::new(shared) };
     let parties = node.shared.parties.all();
     for party in &parties {
@@ -265,6 +267,15 @@ impl Node {
         self.shared.parties.names()
     }
 
+    /// Serves this instead of what had its name.
+    pub(crate) fn replace(&self, party: Arc<Party>) {
+        self.shared.parties.replace(party);
+    }
+
+    pub(crate) fn versions(&self) -> &Versions {
+        &self.shared.versions
+    }
+
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
     }
@@ -286,11 +297,15 @@ impl Node {
     }
 
     /// The memory of its rooms needs it, also when another has taken its place.
-    fn keep_component(&self, party: &Party) -> Result<(), KeepError> {
+    pub(crate) fn keep_component(&self, party: &Party) -> Result<(), KeepError> {
         if !sleeps(party) {
             return Ok(());
         }
         self.store().put_component(self.epoch(), digest_of(&party.component), &party.component_bytes)
+    }
+
+    pub(crate) fn memory(&self) -> &MemoryBudget {
+        &self.shared.memory
     }
 
     pub(crate) fn rooms_awake_max_per_worker(&self) -> usize {
@@ -304,10 +319,6 @@ impl Node {
     /// A random UUID. Only on a worker's thread.
     pub fn uuid(&self) -> String {
         Worker::current().expect("the edge runs on workers").uuid()
-    pub(crate) fn memory(&self) -> &MemoryBudget {
-        &self.shared.memory
-    }
-
     }
 
     /// The worker that a room lives on.
@@ -342,20 +353,6 @@ impl Node {
         });
     }
 
-    /// Replaces a party: rooms of the old one end, their clients are closed with 1012 and may come back.
-    /// Rooms whose component is the same as before keep their memory.
-    pub async fn replace_party(&self, party: Party) -> Result<(), KeepError> {
-        self.keep_component(&party)?;
-        let name = party.name.clone();
-        self.shared.parties.replace(party);
-        let frame = CloseFrame::new(CLOSE_SERVICE_RESTART, "the party has changed");
-        for index in 0..self.workers() {
-            let (name, frame) = (name.clone(), frame.clone());
-            self.run_on(WorkerIndex(index), move |worker| worker.dismiss(Some(&name), &frame));
-        }
-        Ok(())
-    }
-
     /// Ends every room: clients are told, waiting requests answered, commits under way finished.
     pub async fn end(&self) {
         let mut ended = Vec::new();
@@ -377,6 +374,3 @@ impl Node {
         }
     }
 }
-
-/// Close code 1012: the service restarts (IANA registry of RFC 6455).
-const CLOSE_SERVICE_RESTART: u16 = 1012;

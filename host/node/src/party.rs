@@ -53,9 +53,9 @@ impl Parties {
         self.by_name.read().expect("no reader or writer panics").get(name).cloned()
     }
 
-    pub(crate) fn replace(&self, party: Party) {
+    pub(crate) fn replace(&self, party: Arc<Party>) {
         let mut by_name = self.by_name.write().expect("no reader or writer panics");
-        by_name.insert(party.name.clone(), Arc::new(party));
+        by_name.insert(party.name.clone(), party);
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Party>> {

@@ -79,7 +79,8 @@ pub(crate) async fn recover(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Re
 async fn replay(worker: &Rc<Worker>, entry: &RoomEntry) -> Result<(Instance, Replay), RecoveryError> {
     let before = worker.now();
     let (kept, journal) = read(worker, entry).await?;
-    let component = &entry.party().component;
+    let party = entry.party();
+    let component = &party.component;
     let checkpoint = match kept {
         Some(kept) => Some(readable(Some(kept), digest_of(component))?),
         None => None,
@@ -118,11 +119,12 @@ async fn read(
 
 /// The instance with which the journal begins.
 async fn make(entry: &RoomEntry, checkpoint: Option<&Checkpoint>) -> Result<Instance, WakeError> {
-    let component = &entry.party().component;
+    let party = entry.party();
+    let component = &party.component;
     let Some(checkpoint) = checkpoint else {
         return component.instantiate().await.map_err(|cause| RestoreError::Start(cause).into());
     };
-    let snapshot = Snapshot::decode(&checkpoint.image, entry.party().limits.memory_bytes_max)?;
+    let snapshot = Snapshot::decode(&checkpoint.image, entry.limits().memory_bytes_max)?;
     Ok(component.restore(&snapshot).await?)
 }
 

@@ -10,6 +10,7 @@ use party_core::auto_response::AutoResponse;
 use party_core::event::Output;
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, RequestId, Timestamp};
+use party_core::limits::Limits;
 use party_core::message::{CloseFrame, Message};
 use party_core::room::{Action, Room};
 use party_runtime::capture::NotCapturable;
@@ -20,6 +21,7 @@ use crate::outbox::Outgoing;
 use crate::party::Party;
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
+use crate::upgrade::Upgrade;
 
 /// A room's auto-response. It is encoded once, however often it is given.
 struct AutoAnswer {
@@ -38,13 +40,16 @@ impl AutoAnswer {
 pub(crate) struct RoomEntry {
     pub(crate) number: RoomNumber,
     pub(crate) core: RefCell<Room>,
-    party: Arc<Party>,
+    party: RefCell<Arc<Party>>,
+    limits: Arc<Limits>,
     address: Arc<RoomAddress>,
     requests: RefCell<HashMap<RequestId, oneshot::Sender<Response>>>,
     links: RefCell<Vec<Rc<Link>>>,
     starved: RefCell<Vec<Rc<Link>>>,
     /// What the host answers by itself, while that is in force.
     auto_answer: RefCell<Option<AutoAnswer>>,
+    /// How it stands to the version of its party that is served.
+    pub(crate) upgrade: Upgrade,
     /// What the room has decided and nobody has carried out yet.
     undone: RefCell<VecDeque<Action>>,
     /// Wakes the room's task.
@@ -63,13 +68,13 @@ pub(crate) struct RoomEntry {
     pub(crate) active_at: Cell<Timestamp>,
     /// There is an instance.
     pub(crate) is_awake: Cell<bool>,
+    /// Its linear memory after its last turn, in bytes.
+    pub(crate) memory_bytes: Cell<u64>,
     /// Its memory cannot be captured, and that was said.
     pub(crate) stays_awake: Cell<bool>,
     /// It is to sleep as soon as it can, because others need its place.
     pub(crate) sleep_soon: Cell<bool>,
     /// Its memory is to be saved as soon as that can be, because it would be long to make again,
-    /// Its linear memory after its last turn, in bytes.
-    pub(crate) memory_bytes: Cell<u64>,
     /// or somebody wants a copy.
     pub(crate) save_soon: Cell<bool>,
     /// When that was last tried, if it has not come off.
@@ -94,8 +99,10 @@ impl RoomEntry {
             number,
             address: Arc::clone(core.address()),
             auto_answer: RefCell::new(core.auto_response().cloned().map(AutoAnswer::new)),
+            limits: Arc::clone(core.limits()),
             core: RefCell::new(core),
-            party,
+            party: RefCell::new(party),
+            upgrade: Upgrade::default(),
             requests: RefCell::default(),
             links: RefCell::default(),
             starved: RefCell::default(),
@@ -108,6 +115,7 @@ impl RoomEntry {
             farewell: RefCell::new(None),
             active_at: Cell::new(now),
             is_awake: Cell::new(false),
+            memory_bytes: Cell::new(0),
             stays_awake: Cell::new(false),
             sleep_soon: Cell::new(false),
             save_soon: Cell::new(false),
@@ -115,15 +123,24 @@ impl RoomEntry {
             has_changed: Cell::new(false),
             saved_at: Cell::new(now),
             kept_bytes: Cell::new(0),
-            memory_bytes: Cell::new(0),
             farewell_at: Cell::new(None),
             checkpoint_at: Cell::new(None),
             not_captured: RefCell::new(None),
         }
     }
 
-    pub(crate) fn party(&self) -> &Arc<Party> {
-        &self.party
+    /// The version of its party that it has.
+    pub(crate) fn party(&self) -> Arc<Party> {
+        Arc::clone(&self.party.borrow())
+    }
+
+    pub(crate) fn set_party(&self, party: &Arc<Party>) {
+        *self.party.borrow_mut() = Arc::clone(party);
+    }
+
+    /// Its bounds, which are the same in all versions of its party.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn address(&self) -> &Arc<RoomAddress> {
@@ -274,7 +291,7 @@ impl RoomEntry {
     fn mind_slow_reader(&self, link: &Link, had_room: bool) {
         if !had_room {
             let (party, room, connection) = (self.address.party(), self.address.room(), link.id.0);
-            let bytes_max = self.party.limits.outbound_queue_bytes_max;
+            let bytes_max = self.limits.outbound_queue_bytes_max;
             tracing::warn!(
                 party,
                 room,

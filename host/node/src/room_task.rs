@@ -1,7 +1,6 @@
 //! The task of one room: takes turns, runs the guest, carries out what the room decides.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::event::{LogLevel, TurnEnd};
@@ -12,9 +11,9 @@ use party_runtime::aside::step_aside;
 use party_runtime::instance::Instance;
 
 use crate::hibernation;
-use crate::party::Party;
 use crate::registry::RoomEntry;
 use crate::row::Row;
+use crate::upgrade::{self, Step};
 use crate::worker::Worker;
 
 /// How many of a room's decisions are carried out before the others of its thread have their turns: as many as take some
@@ -40,6 +39,8 @@ enum Next {
     Wake,
     /// Its memory is saved.
     Save(Purpose),
+    /// It goes on with another version of its party.
+    Switch,
     /// The others of its thread have their turns.
     StepAside,
     /// It waits.
@@ -70,6 +71,7 @@ pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
             }
             Next::Wake => instance = hibernation::wake(&worker, &entry).await,
             Next::Save(purpose) => hibernation::save(&worker, &entry, &mut instance, purpose).await,
+            Next::Switch => upgrade::switch(&worker, &entry, &mut instance).await,
             Next::StepAside => {
                 step_aside().await;
                 row.clear();
@@ -96,7 +98,7 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
     }
     let farewell = entry.farewell.borrow().clone();
     let Some(frame) = farewell else { return true };
-    if let Some(since) = entry.farewell_at.get().filter(|_| is_to_be_saved(worker, entry, instance)) {
+    if let Some(since) = entry.farewell_at.get().filter(|_| is_to_be_saved(entry, instance)) {
         if entry.core.borrow().may_save() {
             entry.farewell_at.set(None);
             hibernation::save(worker, entry, instance, Purpose::Keep).await;
@@ -116,15 +118,9 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
     true
 }
 
-/// Whether a room that is told to end has a memory that the next host, or the party that takes its place, can go on
-/// with.
-fn is_to_be_saved(worker: &Worker, entry: &RoomEntry, instance: &Option<Instance>) -> bool {
-    let same_component = |party: Arc<Party>| {
-        hibernation::digest_of(&party.component) == hibernation::digest_of(&entry.party().component)
-    };
-    instance.is_some()
-        && hibernation::sleeps(entry.party())
-        && worker.node().party(entry.address().party()).is_some_and(same_component)
+/// Whether a room that is told to end has a memory that the next host can go on with.
+fn is_to_be_saved(entry: &RoomEntry, instance: &Option<Instance>) -> bool {
+    instance.is_some() && hibernation::sleeps(&entry.party())
 }
 
 /// Throws an instance away. While a large one goes, the room waits, so that it never has two, and the others of its
@@ -144,6 +140,11 @@ fn next(worker: &Worker, entry: &RoomEntry, row: &mut Row) -> Next {
     let now = worker.now();
     let mut core = entry.core.borrow_mut();
     core.on_time(now);
+    if entry.upgrade.is_due() && upgrade::step(entry, &mut core, now) == Step::Switch {
+        drop(core);
+        carry(worker, entry);
+        return Next::Switch;
+    }
     let wants_a_turn = core.wants_a_turn(now);
     if wants_a_turn && core.is_asleep() {
         return Next::Wake;
@@ -192,8 +193,11 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         return Next::Rest;
     } else if core.is_asleep() {
         // Its sockets keep it here.
-    } else if hibernation::sleeps(entry.party()) && has_memory {
-        let limits = &entry.party().limits;
+    } else if let Some(wait_until) = entry.upgrade.deadline(entry.limits().upgrade_wait_ms) {
+        // It sleeps when it has gone on with the new version, which is soon.
+        sooner(wait_until.max(now.after_ms(1)));
+    } else if hibernation::sleeps(&entry.party()) && has_memory {
+        let limits = entry.limits();
         let idle_until = entry.active_at.get().after_ms(limits.idle_ms);
         let save_at = entry.saved_at.get().after_ms(limits.checkpoint_interval_ms);
         if entry.has_changed.get() || entry.sleep_soon.get() {
@@ -232,7 +236,8 @@ async fn run_guest(
     turn: Box<Turn>,
 ) -> (Box<Turn>, TurnEnd) {
     if instance.is_none() {
-        match entry.party().component.instantiate().await {
+        let party = entry.party();
+        match party.component.instantiate().await {
             Ok(fresh) => *instance = Some(fresh),
             Err(cause) => return (turn, TurnEnd::Dropped(cause)),
         }
@@ -242,6 +247,13 @@ async fn run_guest(
 }
 
 fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: TurnEnd) {
+    log_turn(entry, &mut turn);
+    entry.core.borrow_mut().end_turn(turn, end);
+    carry(worker, entry);
+}
+
+/// Logs what the guest has said in a turn.
+pub(crate) fn log_turn(entry: &RoomEntry, turn: &mut Turn) {
     let (lines, left_out) = turn.take_logs();
     for line in lines {
         log_guest(entry, line.level, &line.text);
@@ -249,8 +261,6 @@ fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: TurnEn
     if left_out > 0 {
         log_guest(entry, LogLevel::Warn, format!("{left_out} more lines in one turn left out").as_bytes());
     }
-    entry.core.borrow_mut().end_turn(turn, end);
-    carry(worker, entry);
 }
 
 /// Carries out what the room has decided, in order: all, or as much as the others of its thread can wait for. The rest is

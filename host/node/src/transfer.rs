@@ -233,7 +233,7 @@ enum Saving {
 fn saving(worker: &Worker, address: &RoomAddress, begun_at: Timestamp) -> Saving {
     let Some(entry) = worker.rooms().by_address(address) else { return Saving::Done };
     let core = entry.core.borrow();
-    if !sleeps(entry.party()) || !entry.is_awake.get() || core.is_asleep() {
+    if !sleeps(&entry.party()) || !entry.is_awake.get() || core.is_asleep() {
         // What it has stored is all there is of it, once that is durable.
         return match core.uncommitted() {
             0 => Saving::Done,

@@ -272,24 +272,28 @@ impl Worker {
         let store = self.node.store();
         let summary = store.summary(address)?;
         let address = Arc::new(address.clone());
-        let config = RoomConfig {
-            storage: store.storage(&address),
-            address,
-            limits: Arc::clone(&party.limits),
-            handlers: party.handlers,
-            vars: Arc::clone(&party.vars),
-            durable: (party.memory == Memory::Durable).then(|| hibernation::digest_of(&party.component)),
+        let storage = store.storage(&address);
+        // On which component the room's memory is, if it is one.
+        let config = |component| {
+            Arc::new(RoomConfig {
+                address: Arc::clone(&address),
+                limits: Arc::clone(&party.limits),
+                handlers: party.handlers,
+                vars: Arc::clone(&party.vars),
+                storage: Arc::clone(&storage),
+                durable: (party.memory == Memory::Durable).then_some(component),
+            })
         };
         let number = RoomNumber(self.next_room.get());
         self.next_room.set(number.0 + 1);
-        let config = Arc::new(config);
-        let core = match summary {
-            Some(summary) => hibernation::known_room(self, &party, config, summary),
-            None => Room::new(config, None),
+        let (core, memory_of) = match summary {
+            Some(summary) => hibernation::known_room(self, &party, &config, summary),
+            None => (Room::new(config(hibernation::digest_of(&party.component)), None), None),
         };
         let entry = Rc::new(RoomEntry::new(number, party, core, self.now()));
         let kept_bytes = summary.and_then(|summary| summary.checkpoint).map_or(0, |kept| kept.bytes);
         entry.kept_bytes.set(kept_bytes);
+        entry.upgrade.set_memory_of(memory_of);
         self.rooms.insert(&entry);
         tokio::task::spawn_local(room_task::run(Rc::clone(self), Rc::clone(&entry)));
         Ok(entry)
@@ -331,21 +335,19 @@ impl Worker {
         self.room_ended.set();
     }
 
-    /// Tells every room's clients goodbye and ends it: all rooms, or those of one party.
-    pub(crate) fn dismiss(&self, party: Option<&str>, frame: &CloseFrame) {
+    /// Tells every room's clients goodbye and ends it.
+    fn dismiss(&self, frame: &CloseFrame) {
         for entry in self.rooms.all() {
-            if party.is_none_or(|party| entry.address().party() == party) {
-                *entry.farewell.borrow_mut() = Some(frame.clone());
-                entry.farewell_at.set(Some(self.now()));
-                entry.wake.set();
-            }
+            *entry.farewell.borrow_mut() = Some(frame.clone());
+            entry.farewell_at.set(Some(self.now()));
+            entry.wake.set();
         }
     }
 
     /// Ends all rooms and takes no new ones. Done when the last commit has been answered.
     pub(crate) async fn end(self: Rc<Worker>, frame: CloseFrame) {
         self.ending.set(true);
-        self.dismiss(None, &frame);
+        self.dismiss(&frame);
         while self.rooms.len() > 0 {
             self.room_ended.wait().await;
         }

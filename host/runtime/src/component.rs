@@ -14,8 +14,10 @@ use crate::capture::NotCapturable;
 use crate::engine::Engine;
 use crate::image::Image;
 use crate::instance::Instance;
+use crate::load::LoadError;
 use crate::snapshot::LayoutKey;
 use crate::state::InstanceState;
+use crate::upgrade::UpgradeIndices;
 
 /// The SHA-256 of a component's bytes: its identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -53,6 +55,8 @@ struct Parts {
 pub(crate) struct Linked {
     pub(crate) instance: InstancePre<InstanceState>,
     pub(crate) indices: RoomOnlyIndices,
+    /// Where `upgrade` is, if it is exported.
+    pub(crate) upgrade: Option<UpgradeIndices>,
 }
 
 impl Component {
@@ -91,6 +95,12 @@ impl Component {
     /// Which handlers are real. Nothing else is to be called.
     pub fn handlers(&self) -> Handlers {
         self.0.handlers
+    }
+
+    /// Another component for the same rooms: loaded by the same engine, with the same vars and limits. Blocks, as
+    /// [`Engine::load`] does.
+    pub fn sibling(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        self.engine().load(bytes, &self.0.vars, &self.0.limits)
     }
 
     /// Makes an instance: a room's life. It has run its prologue (`guest.capabilities`) and waits for its first

@@ -39,6 +39,13 @@ pub struct Instance {
     component: Component,
 }
 
+/// An instance as a call needs it.
+pub(crate) struct Opened<'a> {
+    guest: &'a RoomOnly,
+    pub(crate) instance: wasmtime::component::Instance,
+    pub(crate) store: &'a mut Store<InstanceState>,
+}
+
 impl Instance {
     /// Makes an instance and runs its prologue: outside of any room, the same for every instance.
     pub(crate) async fn start(component: &Component) -> std::result::Result<Instance, DropCause> {
@@ -91,26 +98,42 @@ impl Instance {
         fuel_max: u64,
         ticks_max: u64,
     ) -> (Box<Turn>, TurnEnd) {
-        assert!(self.callable, "an instance whose last turn did not end in order is never called again");
-        self.callable = false;
         let event = turn.take_event();
         let event_id = turn.event_id();
-        self.store.set_fuel(fuel_max).expect("the engine counts fuel");
-        self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
-        self.store.data_mut().begin(turn, ticks_max);
-        let ticking = self.component.engine().ticker().ticking();
-        let called = call(&self.guest, &mut self.store, event_id, event).await;
-        drop(ticking);
-        self.fuel_used = fuel_max - self.store.get_fuel().expect("the engine counts fuel");
-        let turn = self.store.data_mut().end();
+        let (turn, called) = self
+            .in_turn(turn, fuel_max, ticks_max, async |opened| {
+                call(opened.guest, opened.store, event_id, event).await
+            })
+            .await;
         let end = match called {
             Ok(Ok(Progress::Done)) => TurnEnd::Done,
             Ok(Ok(Progress::Pending)) => TurnEnd::Pending,
             Ok(Err(caught)) => TurnEnd::Failed(failure(caught)),
-            Err(error) => return (turn, TurnEnd::Dropped(drop_cause(&error, self.component.limits()))),
+            Err(cause) => TurnEnd::Dropped(cause),
         };
-        self.callable = true;
         (turn, end)
+    }
+
+    /// Calls an export with a turn in its hands, within these bounds. If it does not return, the instance is dead.
+    pub(crate) async fn in_turn<T>(
+        &mut self,
+        turn: Box<Turn>,
+        fuel_max: u64,
+        ticks_max: u64,
+        call: impl AsyncFnOnce(Opened<'_>) -> Result<T>,
+    ) -> (Box<Turn>, std::result::Result<T, DropCause>) {
+        assert!(self.callable, "an instance whose last turn did not end in order is never called again");
+        self.callable = false;
+        self.store.set_fuel(fuel_max).expect("the engine counts fuel");
+        self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+        self.store.data_mut().begin(turn, ticks_max);
+        let ticking = self.component.engine().ticker().ticking();
+        let called = call(Opened { guest: &self.guest, instance: self.opened, store: &mut self.store }).await;
+        drop(ticking);
+        self.fuel_used = fuel_max - self.store.get_fuel().expect("the engine counts fuel");
+        let turn = self.store.data_mut().end();
+        self.callable = called.is_ok();
+        (turn, called.map_err(|error| drop_cause(&error, self.component.limits())))
     }
 
     /// Which handlers the prologue said are real.
@@ -125,6 +148,11 @@ impl Instance {
     /// Whether the last turn ended in order.
     pub(crate) fn is_callable(&self) -> bool {
         self.callable
+    }
+
+    /// The instance as the engine has it. Not in a turn.
+    pub(crate) fn opened(&mut self) -> Opened<'_> {
+        Opened { guest: &self.guest, instance: self.opened, store: &mut self.store }
     }
 
     /// Opens its memories and globals. Not in a turn.

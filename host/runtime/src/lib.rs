@@ -21,6 +21,7 @@ pub mod load;
 pub mod names;
 pub mod restore;
 pub mod snapshot;
+pub mod upgrade;
 
 mod access;
 mod bindings;

@@ -21,6 +21,7 @@ use crate::component::{Component, Digest, Linked};
 use crate::engine::Engine;
 use crate::image::Image;
 use crate::rewrite::{State, rewrite};
+use crate::upgrade::{UpgradeIndices, UpgradeMisfit};
 
 /// The engine's word for a component: code.
 type Compiled = wasmtime::component::Component;
@@ -112,6 +113,9 @@ pub enum LoadError {
     /// An import or export has a type that does not fit; the text is the engine's.
     #[error("the component cannot be linked: {0}")]
     Link(String),
+    /// It says that its rooms can be carried over to another version, and cannot.
+    #[error(transparent)]
+    Upgrade(#[from] UpgradeMisfit),
     /// It does not survive its own start.
     #[error("the component does not start: {0}")]
     Start(DropCause),
@@ -125,7 +129,7 @@ impl LoadError {
                 Some("build for wasm32-wasip2, or make a component of it with `wasm-tools component new`")
             }
             LoadError::NotWasm { .. } => Some("give the compiled .wasm file, not its source"),
-            LoadError::NoGuest { .. } | LoadError::GuestFunctions { .. } => {
+            LoadError::NoGuest { .. } | LoadError::GuestFunctions { .. } | LoadError::Upgrade(_) => {
                 Some("build it with a party SDK; in Rust, `#[party::serve]` stands above `impl Party for …`")
             }
             LoadError::WrongVersion { .. } => Some("build the party with the SDK of this host's version"),
@@ -173,7 +177,7 @@ impl Engine {
         let (compiled, readable) = self.compile_readable(bytes, digest)?;
         let linked = self.link(&compiled)?;
         let component = Component::new(self.clone(), linked, digest, Arc::clone(vars), Arc::clone(limits));
-        let loaded = run_here(probe(component, readable)).map_err(LoadError::Start)?;
+        let loaded = run_here(probe(component, readable))?;
         if let Err(reason) = loaded.capturable() {
             tracing::warn!(%digest, %reason, "rooms of a component cannot sleep");
         }
@@ -200,7 +204,8 @@ impl Engine {
         let link_error = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let instance = self.linker().instantiate_pre(compiled).map_err(link_error)?;
         let indices = RoomOnlyIndices::new(&instance).map_err(link_error)?;
-        Ok(Linked { instance, indices })
+        let upgrade = UpgradeIndices::find(compiled);
+        Ok(Linked { instance, indices, upgrade })
     }
 
     /// `digest` is that of these very bytes: what is compiled, not what its author made.
@@ -221,9 +226,10 @@ impl Engine {
 }
 
 /// Asks one instance what it can do, and compares two: what they have in common is what snapshots are compared with.
-async fn probe(component: Component, readable: Readable) -> Result<Component, DropCause> {
-    let mut first = component.instantiate().await?;
+async fn probe(component: Component, readable: Readable) -> Result<Component, LoadError> {
+    let mut first = component.instantiate().await.map_err(LoadError::Start)?;
     let handlers = first.handlers();
+    first.check_upgrade()?;
     let image = readable.and_then(|(accessors, state)| {
         Image::of(accessors, &mut first, &state, component.digest())
             .map_err(|error| NotCapturable::Reading(format!("{error:#}")))
@@ -233,7 +239,7 @@ async fn probe(component: Component, readable: Readable) -> Result<Component, Dr
     if loaded.capturable().is_err() {
         return Ok(loaded);
     }
-    match loaded.instantiate().await?.capture() {
+    match loaded.instantiate().await.map_err(LoadError::Start)?.capture() {
         Ok(difference) if loaded.is_fresh(&difference) => Ok(loaded),
         Ok(_) => Ok(component.with(handlers, Err(NotCapturable::BaseDiffers))),
         Err(reason) => Ok(component.with(handlers, Err(reason))),

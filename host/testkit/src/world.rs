@@ -1,6 +1,7 @@
 //! A host in a test.
 
 mod lives;
+mod upgrades;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -50,8 +51,8 @@ pub struct Builder {
     vars: BTreeMap<String, String>,
     limits: Limits,
     memory: Memory,
-    store: Option<Arc<dyn Store>>,
     memory_budget_bytes: u64,
+    store: Option<Arc<dyn Store>>,
 }
 
 impl Builder {
@@ -79,13 +80,13 @@ impl Builder {
         self
     }
 
-    /// Keeps rooms here instead of in a memory store of the world's own.
     /// Linear memory that all awake rooms may have together, in bytes; there is no bound if nothing is said.
     pub fn memory_budget(mut self, bytes_max: u64) -> Builder {
         self.memory_budget_bytes = bytes_max;
         self
     }
 
+    /// Keeps rooms here instead of in a memory store of the world's own.
     pub fn store(mut self, store: Arc<dyn Store>) -> Builder {
         self.store = Some(store);
         self
@@ -128,10 +129,10 @@ impl Builder {
             host: Rc::new(Host::default()),
             clock: VirtualClock::default(),
             chance: RefCell::new(Chance::from_number(self.seed)),
-            components,
+            components: RefCell::new(components),
             memory: self.memory,
-            limits,
             memory_budget_bytes: self.memory_budget_bytes,
+            limits,
             vars,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
             running: RefCell::new(None),
@@ -156,10 +157,10 @@ pub struct World {
     host: Rc<Host>,
     clock: VirtualClock,
     chance: RefCell<Chance>,
-    components: BTreeMap<String, (Component, Arc<[u8]>)>,
+    components: RefCell<BTreeMap<String, (Component, Arc<[u8]>)>>,
     memory: Memory,
-    limits: Arc<Limits>,
     memory_budget_bytes: u64,
+    limits: Arc<Limits>,
     vars: Arc<BTreeMap<String, String>>,
     store: Arc<dyn Store>,
     running: RefCell<Option<(Node, Rc<Server>)>>,
@@ -221,8 +222,8 @@ impl World {
             vars: BTreeMap::new(),
             limits: Limits::default(),
             memory: Memory::default(),
-            store: None,
             memory_budget_bytes: u64::MAX,
+            store: None,
         }
     }
 
@@ -238,14 +239,14 @@ impl World {
         };
         let parts = NodeParts {
             project: PROJECT.into(),
-            parties: self.components.iter().map(party).collect(),
+            parties: self.components.borrow().iter().map(party).collect(),
             store: Arc::clone(&self.store),
             clock: Arc::new(self.clock.clone()),
             chance: self.chance.borrow_mut().split(),
             workers: 1,
             rooms_awake_max: ROOMS_AWAKE_MAX as usize,
-            idle_ms: IDLE_MS,
             memory_budget_bytes: self.memory_budget_bytes,
+            idle_ms: IDLE_MS,
         };
         let running = self.host.during(async {
             let node = Node::start_here(parts)?;

@@ -11,8 +11,18 @@ use std::fmt::Write;
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
 /// The handlers of `Party`, as the trait spells them.
-const HANDLERS: [&str; 8] =
-    ["on_start", "on_resume", "on_connect", "on_message", "on_close", "on_error", "on_request", "on_alarm"];
+const HANDLERS: [&str; 10] = [
+    "on_start",
+    "on_resume",
+    "on_connect",
+    "on_message",
+    "on_close",
+    "on_error",
+    "on_request",
+    "on_alarm",
+    "save",
+    "restore",
+];
 
 /// Serve the party that this `impl Party for …` describes: one per component.
 ///

@@ -1,8 +1,11 @@
 //! `party-host dev`: build, serve, watch, reload.
 //!
-//! A change that does not build, or that makes a component the host refuses, leaves the running one as it is. A
+//! A change that does not build, or that makes a component the host refuses or that does not start, leaves the running
+//! one as it is. Rooms go on with the new one as after a deployment, with their sockets. A
 //! changed party.toml needs a restart, and says so.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -10,9 +13,9 @@ use party_server::config::{FILE_NAME, ProjectConfig};
 use tokio::sync::mpsc;
 
 use crate::args::Dev;
-use crate::commands::project::Project;
+use crate::commands::project::{BuiltParty, Project};
 use crate::commands::serve::print_welcome;
-use crate::host::{Host, STOPPED, Start, reload};
+use crate::host::{Host, STOPPED, Start, read_bounded};
 use crate::problem;
 use crate::signals::Signals;
 use crate::watching::{Change, watch};
@@ -61,23 +64,33 @@ async fn take_change(project: &Project, host: &Host, change: Change) {
         return;
     }
     let before = Instant::now();
-    let (again, engine) = (project.clone(), host.engine.clone());
+    let again = project.clone();
     let built = tokio::task::spawn_blocking(move || {
         let parties = again.build()?;
-        reload(&engine, &again, &parties)
+        parties.iter().map(|party| Ok((party.clone(), read(&party.component)?))).collect::<Result<Vec<_>>>()
     });
-    match built.await.context("the build panicked").and_then(|built| built) {
-        Ok(parties) => {
-            for party in parties {
-                if let Err(error) = host.node.replace_party(party).await {
-                    tracing::error!("the change is not served: {error}");
-                }
-            }
-            tracing::info!("reloaded after {} ms", before.elapsed().as_millis());
-        }
+    let result = match built.await.context("the build panicked").and_then(|built| built) {
+        Ok(parties) => deploy(host, parties).await,
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(()) => tracing::info!("reloaded after {} ms", before.elapsed().as_millis()),
         Err(error) => {
             problem::print(&error);
             tracing::warn!("the party that runs is still the last one that worked");
         }
     }
+}
+
+/// Puts components in the place of those that run, if they start. Open sockets stay.
+async fn deploy(host: &Host, parties: Vec<(BuiltParty, Arc<[u8]>)>) -> Result<()> {
+    for (party, bytes) in parties {
+        let what = || format!("party {} of {} is not served", party.name, party.component.display());
+        host.node.deploy(&party.name, bytes).await.with_context(what)?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Arc<[u8]>> {
+    Ok(read_bounded(path).with_context(|| format!("{} cannot be read", path.display()))?.into())
 }

@@ -67,6 +67,7 @@ in_this_order! {
     request_deadline_ms,
     hold_deadline_ms,
     alarm_deadline_ms,
+    upgrade_wait_ms,
     drops_per_minute_max,
     suspended_ms,
 }

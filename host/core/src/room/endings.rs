@@ -113,7 +113,7 @@ impl Room {
     }
 
     /// Applies everything but writes, settlements and the event's own end.
-    fn apply(&mut self, changes: &mut Changes, now: Timestamp) -> Vec<Output> {
+    pub(super) fn apply(&mut self, changes: &mut Changes, now: Timestamp) -> Vec<Output> {
         let hold_deadline_ms = self.config.limits.hold_deadline_ms;
         for (connection, change) in &changes.sessions {
             if change.rejected
@@ -197,6 +197,7 @@ impl Room {
         let ids_reserved = self.reserve_ids();
         let seq = self.gate.issue();
         let is_durable = self.recording.is_some();
+        let is_checkpoint = matches!(memory.as_deref(), Some(MemoryChange::Checkpoint(_)));
         let completion_waits =
             self.mailbox.has(Lane::Completions) && !planted::is(PlantedBug::DueForgottenInMailbox);
         let (table_changes, memory) = self.recorded(seq, &changes, memory);
@@ -204,7 +205,9 @@ impl Room {
         let state = self.home();
         let alarm = state.alarm.record();
         if !changes.is_empty() || alarm != state.alarm_committed {
-            (state.moved_at, state.alarm_committed, state.memory_due) = (seq, alarm, None);
+            (state.moved_at, state.alarm_committed) = (seq, alarm);
+            // A memory that goes with this commit fits to it.
+            state.memory_due = state.memory_due.filter(|_| is_checkpoint);
         }
         if is_durable {
             // The store must know, too, of what is over and waits for its turn: nothing but the clock asks for that again.

@@ -98,6 +98,16 @@ impl Recording {
         self.steps = vec![Step::Resumed];
     }
 
+    /// From now on the room runs on this component. Nothing waits to be recorded that ran on another.
+    pub(super) fn go_on_with(&mut self, component: ComponentDigest) {
+        if self.component != component {
+            self.steps.clear();
+            self.steps_bytes = 0;
+            self.again.clear();
+            self.component = component;
+        }
+    }
+
     /// What the turn that is out is about; it is not recorded any more.
     pub(super) fn take_open(&mut self) -> Option<Note> {
         self.open.take().map(|open| open.note)
@@ -304,7 +314,9 @@ impl Room {
             recording.steps_bytes = 0;
             (recording.is_kept, recording.begins_life, recording.says_settings) = (true, false, true);
             recording.length = JournalLength::default();
-            return (state.overlay.catch_up(seq), memory);
+            let mut all = state.overlay.catch_up(seq);
+            all.then(changes.clone());
+            return (all, memory);
         }
         if !recording.is_kept && !recording.begins_life {
             // Between two lives.

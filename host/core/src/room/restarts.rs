@@ -56,9 +56,15 @@ impl Room {
             recording.forget_life();
         }
         self.actions.push(Action::DropInstance);
-        self.mailbox.clear_completions();
         self.end_auto_response();
         let alarm_before = self.home().alarm.record();
+        self.end_what_is_open(dropped, now);
+        self.commit_record_if_changed(alarm_before);
+    }
+
+    /// Whoever knew of what is open is gone.
+    pub(super) fn end_what_is_open(&mut self, dropped: Option<Subject>, now: Timestamp) {
+        self.mailbox.clear_completions();
         let state = self.home();
         state.operations.clear();
         state.holds = 0;
@@ -89,7 +95,6 @@ impl Room {
                 self.output(Output::Respond(request, response));
             }
         }
-        self.commit_record_if_changed(alarm_before);
     }
 
     /// The auto-response was of the life that ends.

@@ -178,8 +178,8 @@ fn why_awake(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Option<Strin
     if let Some(reason) = core.restless() {
         return Some(reason.to_string());
     }
-    let idle_ms = match sleeps(entry.party()) {
-        true => entry.party().limits.idle_ms,
+    let idle_ms = match sleeps(&entry.party()) {
+        true => entry.limits().idle_ms,
         false => worker.node().idle_ms(),
     };
     let quiet_ms = now.since_ms(entry.active_at.get());

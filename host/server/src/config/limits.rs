@@ -85,6 +85,7 @@ const SETTINGS: &[Setting] = &[
     setting!(request_deadline_ms: u64, 1, DAY_MS),
     setting!(hold_deadline_ms: u64, 1, DAY_MS),
     setting!(alarm_deadline_ms: u64, 1, DAY_MS),
+    setting!(upgrade_wait_ms: u64, 0, DAY_MS),
     setting!(drops_per_minute_max: u32, 1, 1_000_000),
     setting!(suspended_ms: u64, 1, DAY_MS),
 ];

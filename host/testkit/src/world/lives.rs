@@ -69,7 +69,7 @@ impl World {
         self.start_host().await
     }
 
-    fn node(&self) -> Node {
+    pub(super) fn node(&self) -> Node {
         self.running.borrow().as_ref().expect("the host runs").0.clone()
     }
 }

@@ -1,0 +1,193 @@
+//! Upgrading: a room goes on with another version of its party.
+//!
+//! The driver asks [`Room::readiness`]. A quiet room is carried over in one turn: the old instance says in it what the new
+//! one is to know, the new one takes that in with the same turn, and what both have done, the memory of the new one and
+//! its digest are one commit ([`Room::begin_upgrade`], [`Room::upgraded`], [`Room::goes_on`]). Until that commit is taken
+//! nothing has happened, and the room can stay as it is ([`Room::stays`]). Where the versions have nothing to say to each
+//! other the room starts afresh ([`Room::start_over`]). Sockets, sessions and what waits in the mailbox are the room's,
+//! not the guest's: they stay in either case.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::checkpoint::Checkpoint;
+use crate::commit::{CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint};
+use crate::event::Output;
+use crate::mailbox::Lane;
+use crate::room::{Action, Away, Memory, Moment, Phase, Room, RoomConfig, RoomState, Service};
+use crate::turn::Turn;
+
+/// Whether a room can go on with another version now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// Not now: a turn is out, or it is asleep, suspended or ending.
+    NotNow,
+    /// It could, but what the guest has begun would be cut off: an operation, a request, an event that has to settle, a
+    /// hold, a start.
+    Busy,
+    /// The guest waits for nothing but what comes.
+    Quiet,
+    /// There is no memory to carry over.
+    Fresh,
+}
+
+/// A room that has been carried over, before the commit that makes it so.
+pub struct Upgraded {
+    state: Box<RoomState>,
+    writes: KvChanges,
+    moves: bool,
+    outputs: Vec<Output>,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl Upgraded {
+    /// The bytes of the checkpoint that the commit is to carry or to find, if the memory is kept.
+    pub fn encode(&self) -> Option<Bytes> {
+        self.checkpoint.as_ref().map(Checkpoint::encode)
+    }
+}
+
+impl Room {
+    /// Whether the room can go on with another version now.
+    pub fn readiness(&self) -> Readiness {
+        // Commits under way are no reason: the one that carries the switch comes after them, and fails with them.
+        let comes_to_rest = self.state.is_some() && self.service == Service::Open && !self.is_asleep();
+        match self.phase {
+            Phase::Fresh(_) if comes_to_rest => Readiness::Fresh,
+            Phase::Starting if comes_to_rest => Readiness::Busy,
+            Phase::Running if comes_to_rest && self.has_nothing_open() => Readiness::Quiet,
+            Phase::Running if comes_to_rest => Readiness::Busy,
+            Phase::Fresh(_) | Phase::Starting | Phase::Running | Phase::Suspended { .. } => Readiness::NotNow,
+        }
+    }
+
+    /// Whether the guest, awake or asleep, has begun nothing that could still end: no operation, no request, no hold, no
+    /// event with a deadline. Events that nobody has heard yet count for nothing. `false` while that is not known.
+    pub fn has_nothing_open(&self) -> bool {
+        let is_known = !self.is_unread() && !self.mailbox.has(Lane::Completions);
+        self.phase == Phase::Running
+            && self.state.as_ref().is_some_and(|state| {
+                is_known
+                    && state.requests.is_empty()
+                    && state.operations.is_empty()
+                    && state.pending.next_deadline().is_none()
+                    && state.holds == 0
+            })
+    }
+
+    /// The room has been given its time: every operation that is open ends as interrupted. Not while a turn is out.
+    pub fn interrupt(&mut self) {
+        self.interrupt_operations();
+    }
+
+    /// Whether an outcome waits for its turn.
+    pub fn has_outcomes(&self) -> bool {
+        self.mailbox.has(Lane::Completions)
+    }
+
+    /// The turn in which the room is carried over. It must be given back to [`Room::upgraded`] or to [`Room::stays`].
+    ///
+    /// # Panics
+    ///
+    /// If the room is not ready.
+    pub fn begin_upgrade(&mut self, moment: Moment) -> Box<Turn> {
+        let readiness = self.readiness();
+        assert!(matches!(readiness, Readiness::Busy | Readiness::Quiet), "not in the midst of a turn");
+        let now = self.tell_time(moment.now);
+        self.stay_awake();
+        let event_id = self.next_event_id();
+        let state = self.take_state();
+        Turn::of_upgrade(Arc::clone(&self.config), state, event_id, now, moment.seed)
+    }
+
+    /// The room stays with the version that it has. What was done in the turn is not to be.
+    pub fn stays(&mut self, turn: Box<Turn>) {
+        self.take_home(turn.state);
+    }
+
+    /// Both versions have had the turn, and the instance of the new one is as the image says, if its memory is kept: with
+    /// the component that it is of. What the old one had begun has ended. The state stays out until the commit can be
+    /// taken: [`Room::goes_on`], or [`Room::cannot_go_on`].
+    pub fn upgraded(
+        &mut self,
+        turn: Box<Turn>,
+        config: Arc<RoomConfig>,
+        image: Option<(ComponentDigest, Bytes)>,
+    ) -> Upgraded {
+        let Turn { state, mut changes, now, .. } = *turn;
+        self.take_home(state);
+        self.reconfigure(config);
+        let alarm_before = self.home().alarm.record();
+        self.end_what_is_open(None, now);
+        let writes = std::mem::take(&mut changes.kv);
+        let storage_bytes_delta = changes.storage_bytes_delta;
+        let outputs = self.apply(&mut changes, now);
+        let state = self.home();
+        state.storage_bytes = state.storage_bytes.saturating_add_signed(storage_bytes_delta);
+        let moves = !writes.is_empty() || state.alarm.record() != alarm_before;
+        self.phase = Phase::Running;
+        let checkpoint =
+            image.map(|(component, image)| Checkpoint { component, ..self.as_checkpoint(image) });
+        Upgraded { state: self.take_state(), writes, moves, outputs, checkpoint }
+    }
+
+    /// The switch: one commit of what was written, the new memory, and whose it is. `bytes` are those that
+    /// [`Upgraded::encode`] gave, or where they are.
+    pub fn goes_on(&mut self, upgraded: Upgraded, bytes: Option<CheckpointBytes>) {
+        let Upgraded { state, writes, moves, outputs, checkpoint } = upgraded;
+        self.take_home(state);
+        self.memory = Memory::Awake;
+        match checkpoint.zip(bytes) {
+            Some((checkpoint, bytes)) => {
+                self.home().memory_due = checkpoint.next_due();
+                let change = NewCheckpoint { component: checkpoint.component, bytes };
+                self.commit(writes, Some(Box::new(MemoryChange::Checkpoint(change))));
+            }
+            None if moves => self.commit(writes, None),
+            None => {}
+        }
+        let passed = self.gate.pass(outputs);
+        self.actions.extend(passed.into_iter().map(Action::Output));
+    }
+
+    /// The checkpoint could not be written. The room cannot go back either: the driver must end it as after a commit that
+    /// failed ([`Room::commit_failed`]).
+    pub fn cannot_go_on(&mut self, upgraded: Upgraded) {
+        self.take_home(upgraded.state);
+    }
+
+    /// The room goes on with another version that knows nothing of this one: the next event starts it afresh, from its
+    /// storage. Not while a turn is out.
+    pub fn start_over(&mut self, config: Arc<RoomConfig>) {
+        match self.phase {
+            Phase::Starting | Phase::Running => {
+                let now = self.home().last_now;
+                self.memory_lost(now);
+            }
+            Phase::Fresh(_) | Phase::Suspended { .. } => {}
+        }
+        self.reconfigure(config);
+    }
+
+    /// The room's memory is of another version than it was thought to be: before it is woken.
+    pub fn reconfigure(&mut self, config: Arc<RoomConfig>) {
+        if let (Some(recording), Some(component)) = (&mut self.recording, config.durable) {
+            recording.go_on_with(component);
+        }
+        self.config = config;
+    }
+
+    fn take_state(&mut self) -> Box<RoomState> {
+        let state = self.state.take().expect("no turn is out");
+        self.away = Away { sessions: state.sessions.len(), requests: state.requests.len() };
+        state
+    }
+
+    fn take_home(&mut self, state: Box<RoomState>) {
+        assert!(self.state.is_none(), "one turn at a time");
+        self.state = Some(state);
+        let durable = self.gate.durable();
+        self.home().overlay.settle(durable);
+    }
+}

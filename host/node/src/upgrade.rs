@@ -1,0 +1,355 @@
+//! One room and another version of its party: when it goes on with it, and how.
+//!
+//! A room that is awake when another version is deployed goes on with the one that it has until it is quiet, for at most
+//! `upgrade_wait_ms`; then its operations end as interrupted, and when it has heard that, it goes on. If the version that
+//! it has saves and the new one restores, its memory is carried over in one turn and one commit (`core/room/upgrading.rs`);
+//! if not, it starts afresh with its next event. Either way its sockets stay. If the new version cannot take it over, the
+//! room stays with the one that it has, as it was before it was asked.
+//!
+//! A room that sleeps is woken with the version that its memory is of, which the store keeps, and is then such a room.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use party_core::commit::{CheckpointBytes, ComponentDigest};
+use party_core::event::DropCause;
+use party_core::ids::Timestamp;
+use party_core::room::{Readiness, Rebuild, Room, RoomConfig, Upgraded};
+use party_core::turn::Turn;
+use party_runtime::capture::NotCapturable;
+use party_runtime::instance::Instance;
+use party_runtime::snapshot::Snapshot;
+use party_runtime::upgrade::UpgradeError;
+use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
+use thiserror::Error;
+
+use crate::hibernation::{digest_of, run_apart, sleeps, stage, wait_for_a_place};
+use crate::party::Party;
+use crate::registry::RoomEntry;
+use crate::room_task::{carry, log_turn};
+use crate::worker::Worker;
+
+/// How a room stands to the version of its party that is served.
+#[derive(Default)]
+pub(crate) struct Upgrade {
+    /// It has another version.
+    is_due: Cell<bool>,
+    /// Since when it could have gone on, had it been quiet.
+    since: Cell<Option<Timestamp>>,
+    /// Its operations have been interrupted.
+    was_interrupted: Cell<bool>,
+    /// The version that is served could not take it over.
+    has_stayed: Cell<bool>,
+    /// It has gone on with the version that is served.
+    has_switched: Cell<bool>,
+    /// Its memory is of this version, which has not been loaded yet.
+    memory_of: Cell<Option<ComponentDigest>>,
+}
+
+/// Why a room stays with the version that it has.
+#[derive(Debug, Error)]
+enum Stays {
+    #[error("the version that it has cannot save it: {0}")]
+    Save(UpgradeError),
+    #[error("the new version cannot restore it: {0}")]
+    Restore(UpgradeError),
+    #[error("the new version does not start: {0}")]
+    Start(DropCause),
+    #[error("the memory of the new version cannot be captured: {0}")]
+    NotCapturable(#[from] NotCapturable),
+    #[error("the store could not be read: {0}")]
+    Fault(String),
+}
+
+/// What a room is to do about another version before its next turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// Nothing yet.
+    None,
+    /// It goes on with it now.
+    Switch,
+}
+
+impl Upgrade {
+    /// A room whose memory is of another version than the one that is served.
+    pub(crate) fn set_memory_of(&self, digest: Option<ComponentDigest>) {
+        self.memory_of.set(digest);
+        self.is_due.set(digest.is_some());
+    }
+
+    /// Whether it has another version than the one that is served, and is to go on with that.
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due.get()
+    }
+
+    pub(crate) fn has_stayed(&self) -> bool {
+        self.has_stayed.get()
+    }
+
+    pub(crate) fn has_switched(&self) -> bool {
+        self.has_switched.get()
+    }
+
+    /// When it has waited long enough.
+    pub(crate) fn deadline(&self, wait_ms: u64) -> Option<Timestamp> {
+        let since = self.since.get().filter(|_| self.is_due.get() && !self.was_interrupted.get());
+        since.map(|since| since.after_ms(wait_ms))
+    }
+
+    fn forget(&self, is_due: bool) {
+        self.is_due.set(is_due);
+        self.since.set(None);
+        self.was_interrupted.set(false);
+        self.has_stayed.set(false);
+        self.has_switched.set(false);
+    }
+}
+
+impl Worker {
+    /// Another version of a party is served.
+    pub(crate) fn look_at_versions(&self, name: &str) {
+        let Some(served) = self.node().party(name) else { return };
+        for entry in self.rooms().all() {
+            if entry.address().party() == name {
+                let its = entry.upgrade.memory_of.get();
+                let its = its.unwrap_or_else(|| digest_of(&entry.party().component));
+                entry.upgrade.forget(its != digest_of(&served.component));
+                entry.wake.set();
+            }
+        }
+    }
+}
+
+/// Looks whether a room with another version than the one that is served can go on with that now. Ends its operations if
+/// it has been given its time.
+pub(crate) fn step(entry: &RoomEntry, core: &mut Room, now: Timestamp) -> Step {
+    let upgrade = &entry.upgrade;
+    let is_over = |since: Timestamp| since.after_ms(entry.party().limits.upgrade_wait_ms) <= now;
+    match core.readiness() {
+        Readiness::NotNow => Step::None,
+        Readiness::Fresh | Readiness::Quiet => Step::Switch,
+        Readiness::Busy if upgrade.was_interrupted.get() => match core.has_outcomes() {
+            true => Step::None,
+            false => Step::Switch,
+        },
+        Readiness::Busy => {
+            let since = upgrade.since.get().unwrap_or(now);
+            upgrade.since.set(Some(since));
+            if !is_over(since) {
+                return Step::None;
+            }
+            upgrade.was_interrupted.set(true);
+            core.interrupt();
+            if core.has_outcomes() { Step::None } else { Step::Switch }
+        }
+    }
+}
+
+/// The room's memory is to be woken: with the version that it is of. `false`: not now, or not at all, and the room says
+/// so itself.
+pub(crate) async fn load_version(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Rebuild) -> bool {
+    if let Some(digest) = entry.upgrade.memory_of.get() {
+        match worker.node().version(entry.address().party(), digest).await {
+            Ok(party) => {
+                entry.upgrade.memory_of.set(None);
+                take_version(entry, &party);
+                let served = worker.node().party(entry.address().party());
+                let is_served = served.is_some_and(|served| digest_of(&served.component) == digest);
+                entry.upgrade.is_due.set(!is_served);
+            }
+            Err(error) => {
+                let is_durable = entry.core.borrow().config().durable.is_some();
+                if is_durable {
+                    entry.core.borrow_mut().damaged(&error.to_string());
+                } else {
+                    tracing::error!(room = %entry.address(), "its memory is lost, and it starts afresh: {error}");
+                    entry.upgrade.set_memory_of(None);
+                    entry.core.borrow_mut().memory_lost(worker.now());
+                }
+                carry(worker, entry);
+                return false;
+            }
+        }
+    }
+    // Nothing of it could be carried over: there is no need to wake it for that.
+    if entry.upgrade.is_due() && matches!(what, Rebuild::Asleep(_)) && entry.core.borrow().has_nothing_open()
+    {
+        let Some(new) = worker.node().party(entry.address().party()) else { return true };
+        if !entry.party().component.can_hand_over_to(&new.component) {
+            start_over(worker, entry, &new);
+            return false;
+        }
+    }
+    true
+}
+
+/// The version of a room is another one from now on; its memory is not touched.
+fn take_version(entry: &RoomEntry, party: &Arc<Party>) {
+    let config = config_of(entry, party);
+    entry.core.borrow_mut().reconfigure(config);
+    entry.set_party(party);
+}
+
+fn config_of(entry: &RoomEntry, party: &Party) -> Arc<RoomConfig> {
+    let core = entry.core.borrow();
+    let RoomConfig { address, limits, vars, storage, durable, .. } = &**core.config();
+    Arc::new(RoomConfig {
+        address: Arc::clone(address),
+        limits: Arc::clone(limits),
+        handlers: party.handlers,
+        vars: Arc::clone(vars),
+        storage: Arc::clone(storage),
+        durable: durable.map(|_| digest_of(&party.component)),
+    })
+}
+
+fn start_over(worker: &Worker, entry: &RoomEntry, new: &Arc<Party>) {
+    let config = config_of(entry, new);
+    entry.core.borrow_mut().start_over(config);
+    switched(entry, new);
+    carry(worker, entry);
+    tracing::debug!(room = %entry.address(), "starts afresh with the new version at its next event");
+}
+
+fn switched(entry: &RoomEntry, new: &Arc<Party>) {
+    entry.set_party(new);
+    entry.upgrade.forget(false);
+    entry.upgrade.has_switched.set(true);
+    entry.stays_awake.set(false);
+}
+
+/// A room goes on with the version of its party that is served.
+pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut Option<Instance>) {
+    let (old, new) = (entry.party(), worker.node().party(entry.address().party()));
+    let Some(new) = new else { return entry.upgrade.forget(false) };
+    let has_memory = entry.core.borrow().readiness() != Readiness::Fresh;
+    let hands_over = has_memory && old.component.can_hand_over_to(&new.component);
+    let Some(awake) = instance.as_mut().filter(|_| hands_over) else {
+        return start_over(worker, entry, &new);
+    };
+    let mut fresh = match new.component.instantiate().await {
+        Ok(fresh) => fresh,
+        Err(DropCause::Instantiation(reason)) => return wait_for_a_place(worker, entry, &reason).await,
+        Err(cause) => return stays(entry, &Stays::Start(cause)),
+    };
+    // The room is to be as it was if it stays, whatever `save` does to it.
+    let backup = awake.capture();
+    let turn = entry.core.borrow_mut().begin_upgrade(worker.moment(worker.now()));
+    let (mut turn, handed) = hand_over(awake, &mut fresh, turn, sleeps(&new)).await;
+    log_turn(entry, &mut turn);
+    let image = match handed {
+        Ok(image) => image,
+        Err(why) => {
+            entry.core.borrow_mut().stays(turn);
+            stays(entry, &why);
+            *instance = as_it_was(worker, entry, &old, instance.take(), backup.ok(), &why).await;
+            carry(worker, entry);
+            return;
+        }
+    };
+    let config = config_of(entry, &new);
+    let image = match image {
+        Some(image) => Some((digest_of(&new.component), encode(image).await)),
+        None => None,
+    };
+    let upgraded = entry.core.borrow_mut().upgraded(turn, config, image);
+    *instance = Some(fresh);
+    commit(worker, entry, upgraded).await;
+    switched(entry, &new);
+    entry.active_at.set(worker.now());
+    carry(worker, entry);
+    tracing::debug!(room = %entry.address(), "goes on with the new version");
+}
+
+/// Both versions have the turn, one after the other. Gives the memory of the new one, if that is to be kept.
+async fn hand_over(
+    old: &mut Instance,
+    new: &mut Instance,
+    turn: Box<Turn>,
+    is_kept: bool,
+) -> (Box<Turn>, Result<Option<Snapshot>, Stays>) {
+    let fault = |turn: &Turn| turn.fault().map(|fault| Stays::Fault(fault.to_string()));
+    let (turn, saved) = old.save(turn).await;
+    let saved = match (fault(&turn), saved) {
+        (None, Ok(saved)) => saved,
+        (Some(fault), _) => return (turn, Err(fault)),
+        (None, Err(error)) => return (turn, Err(Stays::Save(error))),
+    };
+    let (turn, restored) = new.restore_saved(turn, &saved).await;
+    match (fault(&turn), restored) {
+        (None, Ok(())) => {}
+        (Some(fault), _) => return (turn, Err(fault)),
+        (None, Err(error)) => return (turn, Err(Stays::Restore(error))),
+    }
+    let image = if is_kept { new.capture().map(Some).map_err(Stays::from) } else { Ok(None) };
+    (turn, image)
+}
+
+async fn encode(image: Snapshot) -> Bytes {
+    match image.delta_bytes() > crate::hibernation::LARGE_BYTES {
+        true => run_apart(move || image.encode()).await.into(),
+        false => image.encode().into(),
+    }
+}
+
+/// The switch, as one commit.
+async fn commit(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, upgraded: Upgraded) {
+    let bytes = match upgraded.encode() {
+        None => None,
+        Some(bytes) => {
+            entry.kept_bytes.set(bytes.len() as u64);
+            if bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
+                Some(CheckpointBytes::Inline(bytes))
+            } else if let Some(staged) = stage(worker, entry, bytes, true).await {
+                Some(CheckpointBytes::Staged(staged))
+            } else {
+                entry.core.borrow_mut().cannot_go_on(upgraded);
+                entry.commit_failed.set(true);
+                return;
+            }
+        }
+    };
+    if bytes.is_some() {
+        entry.saved_at.set(worker.now());
+        entry.checkpoint_at.set(Some(worker.now()));
+        // It has a checkpoint, and is to sleep all the same when nothing comes.
+        entry.has_changed.set(true);
+        worker.tallies().checkpoint();
+    }
+    entry.core.borrow_mut().goes_on(upgraded, bytes);
+}
+
+fn stays(entry: &RoomEntry, why: &Stays) {
+    entry.upgrade.forget(false);
+    entry.upgrade.has_stayed.set(true);
+    tracing::warn!(
+        room = %entry.address(),
+        "stays with the version that it has: {why}\nhint: `party-host deploy --rollback` goes back to it for all rooms"
+    );
+}
+
+/// The instance of a room that stays, as it was before it was asked to save.
+async fn as_it_was(
+    worker: &Worker,
+    entry: &RoomEntry,
+    party: &Party,
+    instance: Option<Instance>,
+    backup: Option<Snapshot>,
+    why: &Stays,
+) -> Option<Instance> {
+    let restored = match backup {
+        Some(backup) => party.component.restore(&backup).await.ok(),
+        // It could not be captured. If it has returned, it can go on.
+        None => instance.filter(|_| !matches!(why, Stays::Save(UpgradeError::Dropped(_)))),
+    };
+    if restored.is_none() && entry.core.borrow().config().durable.is_some() {
+        // Nothing of it is lost: it is made anew of what is durable.
+        entry.commit_failed.set(true);
+    } else if restored.is_none() {
+        tracing::error!(room = %entry.address(), "its memory is lost with that, and it starts afresh");
+        entry.core.borrow_mut().memory_lost(worker.now());
+    }
+    restored
+}
