@@ -28,6 +28,9 @@ pub(crate) use trace::trace;
 /// The version of the format that is written. Readers know this one and refuse every other.
 pub const FORMAT: u8 = 1;
 
+/// Steps in one record. A room makes a commit of half as many that no turn takes with it.
+pub(crate) const STEPS_MAX: usize = 2_048;
+
 /// What one commit of a durable room records.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Record {
@@ -146,3 +149,6 @@ impl Record {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{FORMAT, Record, RecordError, RecordedTurn, Settings, Step, Taken};
+use super::{FORMAT, Record, RecordError, RecordedTurn, STEPS_MAX, Settings, Step, Taken};
 use crate::checkpoint::Checkpoint;
 use crate::codec::{Malformed, Reader};
 use crate::commit::KvChanges;
@@ -23,6 +23,9 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Record, RecordError> {
         return Err(RecordError::Format { found });
     }
     let count = reader.count("steps")?;
+    if count > STEPS_MAX {
+        return Err(Malformed::Field { field: "steps" }.into());
+    }
     let mut steps = Vec::new();
     for _ in 0..count {
         let step = step(&mut reader)?;

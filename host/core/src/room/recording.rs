@@ -11,7 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::commit::{ComponentDigest, JournalRecord, KvChanges, MemoryChange};
 use crate::event::{Event, TurnEnd};
 use crate::ids::{CommitSeq, EventId, Seed, Timestamp};
-use crate::journal::{Record, RecordedTurn, Settings, Step, TRACE_BYTES, Taken, trace};
+use crate::journal::{Record, RecordedTurn, STEPS_MAX, Settings, Step, TRACE_BYTES, Taken, trace};
 use crate::operation::Operation;
 use crate::planted::{self, PlantedBug};
 use crate::room::dropping::Again;
@@ -19,7 +19,7 @@ use crate::room::{Phase, Room};
 use crate::turn::Changes;
 
 /// Steps that may wait for a commit, and about how many bytes; beyond, one is made for them.
-const STEPS_WAITING_MAX: usize = 1_024;
+const STEPS_WAITING_MAX: usize = STEPS_MAX / 2;
 const STEPS_WAITING_BYTES_MAX: u64 = 1 << 20;
 
 /// What the next commit is to record.
@@ -214,7 +214,7 @@ impl Room {
     /// steps have led to.
     pub(super) fn commit_if_much_waits(&mut self) {
         let has_much = |recording: &Recording| {
-            recording.is_kept
+            (recording.is_kept || recording.begins_life)
                 && (recording.steps.len() >= STEPS_WAITING_MAX
                     || recording.steps_bytes >= STEPS_WAITING_BYTES_MAX)
         };

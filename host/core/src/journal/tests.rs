@@ -1,0 +1,255 @@
+//! Records come back as they were written, and nothing else comes back as one.
+
+use bytes::Bytes;
+
+use super::{FORMAT, Record, RecordError, RecordedTurn, STEPS_MAX, Settings, Step, TRACE_BYTES, Taken};
+use crate::address::RoomAddress;
+use crate::codec::Malformed;
+use crate::commit::{ComponentDigest, KvChanges};
+use crate::event::{Event, Handlers, NewConnection, Outcome, ResumeReason, StartReason};
+use crate::http::{Header, Request};
+use crate::ids::{ConnectionId, EventId, ID_MAX, OperationId, RequestId, Seed, Timestamp};
+use crate::limits::Limits;
+use crate::message::{CloseFrame, Message};
+use crate::room::{Room, RoomConfig};
+use crate::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
+use random::Random;
+
+#[path = "../../tests/shared/random.rs"]
+mod random;
+
+/// The bound on what decoding may hold, for each byte that it is given: a step of one byte is the worst.
+const MEMORY_PER_BYTE_MAX: usize = 1_000;
+
+struct Nothing;
+
+impl RoomStorage for Nothing {
+    fn get(&self, _: &[u8]) -> Result<Option<Bytes>, StorageReadError> {
+        Ok(None)
+    }
+
+    fn scan(
+        &self,
+        _: &KeyRange,
+        _: bool,
+        _: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StorageReadError> {
+        Ok(())
+    }
+}
+
+/// The room with which a life begins.
+fn life() -> Step {
+    let config = RoomConfig {
+        address: RoomAddress::new("project", "party", "room").unwrap().into(),
+        limits: Default::default(),
+        handlers: Handlers::default(),
+        vars: Default::default(),
+        storage: std::sync::Arc::new(Nothing),
+        durable: Some(ComponentDigest([4; 32])),
+    };
+    Step::Life(Box::new(Room::new(config.into(), None).as_checkpoint(Bytes::new())))
+}
+
+fn settings() -> Step {
+    let vars = [("a".into(), "1".into()), ("b".into(), String::new()), ("ß".into(), "2".into())].into();
+    Step::Settings(Box::new(Settings { vars, limits: Limits { holds_max: 3, ..Limits::default() } }))
+}
+
+fn headers() -> Vec<Header> {
+    vec![Header { name: "x-name".into(), value: Bytes::from_static(b"\xff value") }]
+}
+
+/// One of every event, with the ends of what they hold.
+fn events() -> Vec<Event> {
+    let (last, connection) = (ID_MAX - 1, ConnectionId(300));
+    let request = Request {
+        method: "POST".into(),
+        uri: "http://host/parties/main/room?a=b".into(),
+        headers: headers(),
+        body: Bytes::from_static(b"\x00body"),
+    };
+    vec![
+        Event::Start(StartReason::New),
+        Event::Start(StartReason::Lost),
+        Event::Start(StartReason::FailedBefore),
+        Event::Resume(ResumeReason::Forked),
+        Event::Resume(ResumeReason::Imported),
+        Event::Connect(ConnectionId(last)),
+        Event::Message(connection, Message::text("großes ß")),
+        Event::Message(connection, Message::Binary(Bytes::from_static(b"\xff\x00"))),
+        Event::Close(connection, CloseFrame::new(4_001, "x".repeat(200)), true),
+        Event::Close(connection, CloseFrame::lost(), false),
+        Event::Error(connection, "too large".into()),
+        Event::Request(RequestId(last), Box::new(request)),
+        Event::ResponseClosed(RequestId(0)),
+        Event::Alarm,
+        Event::Completed(OperationId(last), Outcome::Slept),
+        Event::Completed(OperationId(7), Outcome::Interrupted),
+        Event::Completed(OperationId(8), Outcome::Dropped),
+    ]
+}
+
+fn taken(event: Event) -> Taken {
+    let arriving = matches!(event, Event::Connect(_)).then(|| {
+        let (key, uri) = ("key".into(), "http://host/parties/main/room".into());
+        Box::new((NewConnection { key, uri, headers: headers(), opened_at: Timestamp(9) }, true))
+    });
+    Taken { event, arriving, now: Timestamp(1_700_000_000_000) }
+}
+
+fn turn(event: Event) -> Step {
+    let entries = [("a".into(), Some("1".into())), ("b".into(), None), ("c".into(), Some(Bytes::new()))];
+    Step::Turn(Box::new(RecordedTurn {
+        taken: taken(event),
+        event_id: EventId(ID_MAX - 1),
+        next_operation: 5,
+        storage_bytes: 1 << 30,
+        seed: Seed([9; 32]),
+        writes: KvChanges { cleared: true, entries: entries.into() },
+        trace: [8; TRACE_BYTES],
+    }))
+}
+
+/// One of every step.
+fn steps() -> Vec<Step> {
+    let mut steps = vec![life(), settings(), Step::Resumed, Step::Time(Timestamp::NEVER)];
+    for event in events() {
+        steps.push(Step::Unheard(taken(event.clone())));
+        steps.push(Step::Dropped(taken(event.clone()), matches!(event, Event::Close(..))));
+        steps.push(turn(event));
+    }
+    steps
+}
+
+fn full() -> Record {
+    let mut steps = steps();
+    steps.retain(|step| !matches!(step, Step::Turn(_)));
+    steps.push(turn(Event::Alarm));
+    Record { steps }
+}
+
+/// Whatever can be read is what would be written, so it is a record.
+fn check_bytes(bytes: Vec<u8>, what: impl FnOnce() -> String) {
+    let bytes = Bytes::from(bytes);
+    if let Ok(record) = Record::decode(&bytes) {
+        assert_eq!(record.encode(), bytes, "one record has one form: {}", what());
+        let held = record.steps.capacity() * size_of::<Step>();
+        assert!(held <= bytes.len() * MEMORY_PER_BYTE_MAX, "{held} bytes are held: {}", what());
+    }
+}
+
+#[test]
+fn what_was_written_is_read() {
+    for step in steps() {
+        let record = Record { steps: vec![step] };
+        assert_eq!(Record::decode(&record.encode()).as_ref(), Ok(&record));
+    }
+    assert_eq!(Record::decode(&full().encode()), Ok(full()));
+    assert_eq!(Record::decode(&Record::default().encode()), Ok(Record::default()));
+}
+
+#[test]
+fn a_turn_ends_its_record() {
+    let record = Record { steps: vec![turn(Event::Alarm), Step::Resumed] };
+    assert_eq!(Record::decode(&record.encode()), Err(Malformed::Field { field: "steps" }.into()));
+}
+
+#[test]
+fn every_cut_is_noticed() {
+    let whole = full().encode();
+    for end in 0..whole.len() {
+        assert!(Record::decode(&whole.slice(..end)).is_err(), "{end}");
+    }
+    let longer = Bytes::from([&whole[..], b"x"].concat());
+    assert_eq!(Record::decode(&longer), Err(Malformed::Length.into()));
+}
+
+#[test]
+fn no_flipped_bit_makes_it_panic_and_what_is_read_can_be_written() {
+    for record in steps().into_iter().map(|step| Record { steps: vec![step] }).chain([full()]) {
+        let whole = record.encode();
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            check_bytes(damaged, || format!("bit {bit} of {record:?}"));
+        }
+    }
+}
+
+#[test]
+fn random_bytes_are_refused_or_are_a_record() {
+    let whole = full().encode();
+    for seed in 0..20_000 {
+        let mut random = Random::new(seed);
+        let mut bytes = vec![FORMAT];
+        if random.percent(50) {
+            // Pieces of a record, put together at random.
+            for _ in 0..random.below(6) {
+                let start = random.below(whole.len() as u64) as usize;
+                let end = start + random.below(80) as usize;
+                bytes.extend(&whole[start..end.min(whole.len())]);
+            }
+        } else {
+            let length = random.below(64);
+            bytes.extend((0..length).map(|_| random.pick([0, 1, 2, 3, 4, 5, 6, 0x7f, 0x80, 0xff]).unwrap()));
+        }
+        check_bytes(bytes, || format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn other_versions_are_refused_by_name() {
+    for found in [0, FORMAT + 1, u8::MAX] {
+        let mut other = full().encode().to_vec();
+        other[0] = found;
+        let error = Record::decode(&other.into()).unwrap_err();
+        let text = format!("the journal's record has format {found}; this host reads format {FORMAT}");
+        assert_eq!((&error, error.to_string()), (&RecordError::Format { found }, text));
+    }
+}
+
+#[test]
+fn a_count_is_not_believed_before_its_bytes_are_seen() {
+    // A billion steps.
+    let bytes = Bytes::from_static(&[FORMAT, 0x80, 0x94, 0xeb, 0xdc, 0x03, 2, 2]);
+    assert_eq!(Record::decode(&bytes), Err(Malformed::Length.into()));
+}
+
+#[test]
+fn more_steps_than_a_room_records_at_once_are_refused() {
+    let most = Record { steps: vec![Step::Resumed; STEPS_MAX] };
+    assert_eq!(Record::decode(&most.encode()).as_ref(), Ok(&most));
+    let more = Record { steps: vec![Step::Resumed; STEPS_MAX + 1] };
+    assert_eq!(Record::decode(&more.encode()), Err(Malformed::Field { field: "steps" }.into()));
+}
+
+#[test]
+fn a_life_does_not_begin_with_a_memory() {
+    let Step::Life(mut checkpoint) = life() else { unreachable!() };
+    checkpoint.image = Bytes::from_static(b"x");
+    let record = Record { steps: vec![Step::Life(checkpoint)] };
+    assert_eq!(Record::decode(&record.encode()), Err(Malformed::Field { field: "memory" }.into()));
+}
+
+#[test]
+fn ids_and_sizes_beyond_what_a_guest_can_count_are_refused() {
+    let change = |change: fn(&mut RecordedTurn)| {
+        let Step::Turn(mut turn) = turn(Event::Alarm) else { unreachable!() };
+        change(&mut turn);
+        Record::decode(&Record { steps: vec![Step::Turn(turn)] }.encode())
+    };
+    assert!(change(|_| {}).is_ok());
+    assert!(change(|turn| turn.event_id = EventId(ID_MAX)).is_err());
+    assert!(change(|turn| turn.next_operation = ID_MAX).is_err());
+    assert!(change(|turn| turn.storage_bytes = u64::MAX).is_err());
+    assert!(change(|turn| turn.taken.event = Event::ResponseClosed(RequestId(ID_MAX))).is_err());
+}
+
+#[test]
+fn the_writes_of_a_record_are_those_of_its_turn() {
+    assert_eq!(Record { steps: vec![Step::Resumed] }.writes(), None);
+    let record = full();
+    let writes = record.writes().expect("it ends with a turn");
+    assert_eq!((writes.cleared, writes.entries.len()), (true, 3));
+}
