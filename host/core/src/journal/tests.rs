@@ -150,6 +150,16 @@ fn what_was_written_is_read() {
 }
 
 #[test]
+fn a_turn_that_stores_nothing_takes_few_bytes_beside_its_message() {
+    let Step::Turn(mut turn) = turn(Event::Message(ConnectionId(1 << 40), Message::text(""))) else {
+        unreachable!()
+    };
+    turn.writes = KvChanges::default();
+    let bytes = Record { steps: vec![Step::Turn(turn)] }.encode().len();
+    assert!(bytes < 100, "{bytes}");
+}
+
+#[test]
 fn a_turn_ends_its_record() {
     let record = Record { steps: vec![turn(Event::Alarm), Step::Resumed] };
     assert_eq!(Record::decode(&record.encode()), Err(Malformed::Field { field: "steps" }.into()));

@@ -7,6 +7,7 @@ mod connecting;
 #[path = "../shared/disk.rs"]
 mod disk;
 mod dropping;
+mod durable;
 mod ending;
 mod forking;
 mod gate;

@@ -14,6 +14,7 @@
 //! fork                       another room is made from what is durable, as a copy
 //! disk broken                reads fail, until `disk mended`
 //! sleep m    keep m          the memory, here called m, is captured and saved, so that the room sleeps, or goes on
+//! durable                    every turn is recorded             rebuild        it is made again of what is recorded
 //! wake    wake failed        the memory of a room that sleeps is restored, and shown; or is lost
 //! credit a    deadline    phase    quiet    open    asleep    auto-response    asks the room, and shows the answer
 //! ```
@@ -33,7 +34,7 @@ use party_core::http::Request;
 use party_core::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
 use party_core::limits::Limits;
 use party_core::message::{CloseFrame, Message};
-use party_core::room::{Action, Moment, Purpose, Room, RoomConfig};
+use party_core::room::{Action, Moment, Purpose, Rebuild, Replay, Room, RoomConfig};
 
 use crate::disk::Disk;
 use crate::{guest, show};
@@ -70,6 +71,8 @@ struct Stage {
     now: Timestamp,
     commits: VecDeque<RoomCommit>,
     lives: u128,
+    /// What the guest did in each turn, to do it again when that is taken again.
+    scripts: BTreeMap<EventId, String>,
     shown: Vec<String>,
 }
 
@@ -111,6 +114,7 @@ impl Stage {
             now: Timestamp(0),
             commits: VecDeque::new(),
             lives: 0,
+            scripts: BTreeMap::new(),
             shown: Vec::new(),
         }
     }
@@ -125,10 +129,13 @@ impl Stage {
             limits: Arc::clone(&self.config.limits),
             handlers: self.config.handlers,
             vars: Arc::clone(&self.config.vars),
-            durable: None,
+            durable: self.config.durable,
             storage: Arc::clone(&self.config.storage),
         };
         let (config, durable) = (Arc::new(config), self.disk.durable());
+        if let (Some(record), false) = (durable.record, durable.journal.is_empty()) {
+            return Room::unread(config, record);
+        }
         let (Some(record), Some(bytes)) = (durable.record, &durable.checkpoint) else {
             return Room::new(config, durable.record);
         };
@@ -159,6 +166,7 @@ impl Stage {
         match verb {
             "handlers" => return self.config.handlers = handlers(rest),
             "limit" => return set_limit(Arc::make_mut(&mut self.config.limits), rest),
+            "durable" => return self.config.durable = Some(ComponentDigest([1; 32])),
             "clock" => return self.now = timestamp(rest),
             "at" => {
                 self.now = timestamp(rest);
@@ -181,6 +189,7 @@ impl Stage {
             "sleep" => self.save(Purpose::Sleep, rest),
             "keep" => self.save(Purpose::Keep, rest),
             "wake" => self.wake(rest != "failed"),
+            "rebuild" => self.rebuild(),
             "credit" | "deadline" | "phase" | "quiet" | "open" | "asleep" | "auto-response" => {
                 self.ask(verb, rest);
             }
@@ -247,6 +256,7 @@ impl Stage {
         let event = turn.take_event();
         let header = show::event(&event, &self.names);
         self.show(format!("> {header}"));
+        self.scripts.insert(turn.event_id(), script.to_owned());
         let mut found = Vec::new();
         let end: TurnEnd = guest::run(script, &mut turn, &mut self.names, &mut found);
         self.shown.extend(found.into_iter().map(|line| format!("  {line}")));
@@ -300,6 +310,38 @@ impl Stage {
             self.show(format!("woken with {}", show::bytes(&checkpoint.image)));
         } else {
             self.room().memory_lost(now);
+        }
+    }
+
+    /// The room, or its instance, is made again of the checkpoint and the journal.
+    fn rebuild(&mut self) {
+        let what = self.room().rebuild().expect("the room is to be made again");
+        let (checkpoint, journal) = {
+            let durable = self.disk.durable();
+            (durable.checkpoint.clone(), durable.journal.clone())
+        };
+        let checkpoint = checkpoint.map(|bytes| Checkpoint::decode(&bytes).expect("it was encoded"));
+        if let Some(checkpoint) = &checkpoint {
+            self.show(format!("made again of {}", show::bytes(&checkpoint.image)));
+        }
+        let config = Arc::clone(self.room().config());
+        let mut past = Replay::new(config, checkpoint);
+        for (seq, bytes) in journal {
+            let turn = past.take(seq, &bytes).expect("it was recorded");
+            let Some(mut turn) = turn else {
+                self.show(format!("again {seq}"));
+                continue;
+            };
+            let event = show::event(&turn.take_event(), &self.names);
+            self.show(format!("again {seq} {event}"));
+            let script = self.scripts[&turn.event_id()].clone();
+            let end = guest::run(&script, &mut turn, &mut self.names, &mut Vec::new());
+            past.end(turn, end).expect("it does what it did");
+        }
+        match what {
+            Rebuild::Unread => self.room().recovered(past),
+            Rebuild::Behind => self.room().went_back(),
+            Rebuild::Asleep(_) => panic!("a room that sleeps is woken"),
         }
     }
 
@@ -403,6 +445,7 @@ fn set_limit(limits: &mut Limits, text: &str) {
         "events_pending_max" => limits.events_pending_max = small(),
         "uncommitted_turns_max" => limits.uncommitted_turns_max = small(),
         "uncommitted_bytes_max" => limits.uncommitted_bytes_max = value,
+        "journal_records_max" => limits.journal_records_max = small(),
         "drops_per_minute_max" => limits.drops_per_minute_max = small(),
         _ => panic!("unknown limit: {name}"),
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use party_core::auto_response::AutoResponse;
-use party_core::commit::RoomCommit;
+use party_core::commit::{MemoryChange, RoomCommit};
 use party_core::event::{Event, Outcome, Output};
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, OperationId, RequestId};
@@ -56,9 +56,19 @@ fn commit_line(commit: &RoomCommit) -> String {
         Some(value) => format!("{}={}", bytes(key), bytes(value)),
         None => format!("-{}", bytes(key)),
     }));
-    words.extend(commit.memory.is_some().then(|| "checkpoint".to_owned()));
+    words.extend(commit.memory.as_deref().map(|change| memory(change).to_owned()));
     words.extend(commit.record.alarm.map(|alarm| format!("alarm {}/{}", alarm.at, alarm.attempts)));
     words.join(" ")
+}
+
+/// What becomes of what is kept of the memory.
+fn memory(change: &MemoryChange) -> &'static str {
+    match change {
+        MemoryChange::Checkpoint(_) => "checkpoint",
+        MemoryChange::Append(_) => "record",
+        MemoryChange::Forget { then: Some(_) } => "forget, record",
+        MemoryChange::Forget { then: None } => "forget",
+    }
 }
 
 fn output_line(output: &Output, names: &Names) -> String {
