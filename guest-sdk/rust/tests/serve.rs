@@ -104,6 +104,7 @@ fn handlers_that_are_not_compiled_are_not_announced() {
 fn every_handler_can_be_announced() {
     let expected = Handlers::ON_COMPLETED
         | Handlers::ON_START
+        | Handlers::ON_RESUME
         | Handlers::ON_CONNECT
         | Handlers::ON_MESSAGE
         | Handlers::ON_CLOSE
