@@ -74,6 +74,10 @@ pub enum PlantedBug {
     DueForgottenInMailbox,
     /// Deadlines of handshakes are those of the settings of today.
     AcceptDeadlineOfToday,
+    /// A room that was made again is told of closes that it was told of.
+    CloseToldTwice,
+    /// A life that has ended is not forgotten by the store.
+    DeadLifeKept,
     /// A room with a long journal waits for a rest that never comes.
     JournalFullForGood,
     /// The auto-response that a dropped turn wanted is in force.

@@ -226,7 +226,8 @@ impl Room {
     /// The store hears that a life is over, if it keeps one. It would ask for the room whenever something of that life was
     /// due, and a crash would bring it back only for it to end again.
     pub(super) fn bury(&mut self) {
-        if self.recording.as_ref().is_some_and(|recording| recording.store_keeps_the_dead) {
+        let keeps_it = self.recording.as_ref().is_some_and(|recording| recording.store_keeps_the_dead);
+        if keeps_it && !planted::is(PlantedBug::DeadLifeKept) {
             self.commit(KvChanges::default(), None);
         }
     }

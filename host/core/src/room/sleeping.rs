@@ -286,7 +286,9 @@ impl Room {
         let is_told = |id: ConnectionId, session: &Session| {
             session.gone.is_some()
                 || session.is_rejected()
-                || (session.ready_state == ReadyState::Closed && state.pending.is_about(Subject::Close(id)))
+                || (session.ready_state == ReadyState::Closed
+                    && !planted::is(PlantedBug::CloseToldTwice)
+                    && state.pending.is_about(Subject::Close(id)))
         };
         let gone = state.sessions.iter().filter(|(id, session)| !is_told(**id, session));
         let gone: Vec<ConnectionId> = gone.map(|(id, _)| *id).collect();

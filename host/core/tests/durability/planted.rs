@@ -42,5 +42,7 @@ planted! {
     tables_caught_up_early_are_found: TablesCaughtUpEarly,
     a_forgotten_sleep_in_the_mailbox_is_found: DueForgottenInMailbox,
     an_accept_deadline_of_today_is_found: AcceptDeadlineOfToday,
+    a_close_told_twice_is_found: CloseToldTwice,
+    a_dead_life_that_is_kept_is_found: DeadLifeKept,
     a_journal_that_is_full_for_good_is_found: JournalFullForGood,
 }

@@ -45,6 +45,8 @@ macro_rules! planted {
                     | PlantedBug::TablesCaughtUpEarly
                     | PlantedBug::DueForgottenInMailbox
                     | PlantedBug::AcceptDeadlineOfToday
+                    | PlantedBug::CloseToldTwice
+                    | PlantedBug::DeadLifeKept
                     | PlantedBug::JournalFullForGood => "tests/durability",
                 }
             }

@@ -49,6 +49,10 @@ impl World {
             }
             self.undone.push_back(action);
         }
+        if matches!(self.room.phase(), Phase::Fresh(_)) {
+            let is_over = self.notes.last_key_value().is_none_or(|(_, note)| !note.has_begun);
+            assert!(is_over, "the store keeps a life that is over");
+        }
     }
 
     fn note(&mut self, commit: &RoomCommit, is_last: bool) {
