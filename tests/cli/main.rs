@@ -2,6 +2,7 @@
 
 mod admin;
 mod building;
+mod deploying;
 mod first_minute;
 mod help;
 mod killing_minute;

@@ -1,12 +1,14 @@
 //! What can be said on the command line, and the help that teaches it.
 
 pub(crate) mod admin;
+pub(crate) mod deploy;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::args::admin::AdminCommand;
+use crate::args::deploy::{AFTER_DEPLOY, Deploy};
 use crate::listening::HostName;
 
 /// The port that PartyKit's tools and PartySocket's examples use.
@@ -75,6 +77,9 @@ pub(crate) enum Command {
     /// Build, serve on this machine only, watch and reload
     #[command(after_help = AFTER_DEV)]
     Dev(Dev),
+    /// Put new versions of parties in the place of those that a running host serves
+    #[command(after_help = AFTER_DEPLOY)]
+    Deploy(Deploy),
     #[command(flatten)]
     Admin(AdminCommand),
 }

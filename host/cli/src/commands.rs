@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod checkpoint;
+pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod fork;
 pub(crate) mod inspect;

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Build(build) => commands::build::run(&build),
         Command::Serve(serve) => commands::serve::run(&serve),
         Command::Dev(dev) => commands::dev::run(&dev),
+        Command::Deploy(deploy) => commands::deploy::run(&deploy),
         Command::Admin(AdminCommand::Rooms(rooms)) => commands::rooms::run(&rooms),
         Command::Admin(AdminCommand::Inspect(inspect)) => commands::inspect::run(&inspect),
         Command::Admin(AdminCommand::Checkpoint(checkpoint)) => commands::checkpoint::run(&checkpoint),

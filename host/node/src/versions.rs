@@ -29,6 +29,9 @@ use crate::worker::{Worker, WorkerIndex};
 /// Versions that are not served any more and stay loaded for rooms that wake; more are loaded again when they are needed.
 const OLD_VERSIONS_MAX: usize = 8;
 
+/// The largest component, in bytes.
+pub const COMPONENT_BYTES_MAX: u64 = party_runtime::load::COMPONENT_BYTES_MAX;
+
 /// What has come of a deployment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Deployed {
@@ -77,6 +80,34 @@ pub enum DeployError {
     /// The host ends.
     #[error("the host is shutting down")]
     Ending,
+}
+
+impl DeployError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            DeployError::NoSuchParty { .. } => {
+                Some("a party that is new needs a restart of the host with its party.toml")
+            }
+            DeployError::Load(error) => error
+                .hint()
+                .or(Some("build it again; `party-host new NAME` writes a party that can be served")),
+            DeployError::NotCapturable(_) => {
+                Some("memory = \"durable\" in party.toml asks for it; \"hibernate\" and \"volatile\" do not")
+            }
+            DeployError::Canary(CanaryError::NoPlace(_)) | DeployError::Ending => {
+                Some("try again in a moment")
+            }
+            DeployError::Canary(
+                CanaryError::Dropped(_)
+                | CanaryError::Failed(_)
+                | CanaryError::Overdue { .. }
+                | CanaryError::Turns,
+            ) => Some("nothing has changed; a room must start with an empty storage, as every new one does"),
+            DeployError::Keep(_) => None,
+            DeployError::NothingBefore { .. } => Some("deploy the version that is wanted"),
+        }
+    }
 }
 
 /// Why a version that a room's memory needs is not there.

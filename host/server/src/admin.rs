@@ -14,6 +14,7 @@ pub mod shapes;
 
 mod answer;
 mod conversation;
+mod deploy;
 mod metrics;
 
 use std::io;

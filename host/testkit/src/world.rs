@@ -152,12 +152,15 @@ fn engine(compile_cache: Option<PathBuf>) -> Result<Engine> {
     Ok(ENGINE.get_or_init(|| engine).clone())
 }
 
+/// A component and its bytes.
+type Loaded = (Component, Arc<[u8]>);
+
 /// A host, its time and its network.
 pub struct World {
     host: Rc<Host>,
     clock: VirtualClock,
     chance: RefCell<Chance>,
-    components: RefCell<BTreeMap<String, (Component, Arc<[u8]>)>>,
+    components: RefCell<BTreeMap<String, Loaded>>,
     memory: Memory,
     memory_budget_bytes: u64,
     limits: Arc<Limits>,

@@ -12,9 +12,9 @@ use party_node::transfer::{Brought, ExportError, ForkError, ImportError};
 use serde::Serialize;
 
 use crate::admin::conversation::Desk;
-use crate::admin::metrics;
 use crate::admin::question::{Question, QuestionError};
 use crate::admin::shapes::{Arrived, Details, Host, Rooms};
+use crate::admin::{deploy, metrics};
 
 /// An answer.
 pub(super) enum Answer {
@@ -30,7 +30,7 @@ pub(super) struct Refused {
     pub(super) error: String,
 }
 
-fn refused(status: u16, error: impl ToString) -> Refused {
+pub(super) fn refused(status: u16, error: impl ToString) -> Refused {
     Refused { status, error: error.to_string() }
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn answer(
         }
         Question::Import(to) => {
             let _place = desk.transfer()?;
-            let bytes = collect(body).await?;
+            let bytes = collect(body, FILE_BYTES_MAX).await?;
             let file = RoomFile::read(&mut &bytes[..]).map_err(|error| refused(400, error))?;
             drop(bytes);
             let brought = node.import_room(file, &to).await?;
@@ -76,6 +76,9 @@ pub(super) async fn answer(
             let brought = node.fork_room(&from, &to).await?;
             json(&Arrived::of(&to, &brought, note(node, &to, &brought)))
         }
+        Question::Deploy(party) => deploy::deploy(node, &party, body).await,
+        Question::RollBack(party) => deploy::roll_back(node, &party).await,
+        Question::Versions(party) => deploy::versions(node, &party).await,
     }
 }
 
@@ -89,11 +92,10 @@ impl Desk {
 const BUSY: &str = "another room is being exported, imported or forked\nhint: try again when that is done";
 
 /// Collects a file within its bound, in memory that grows with what comes.
-async fn collect(mut body: Incoming) -> Result<Bytes, Refused> {
-    let too_large = |bytes: u64| {
-        refused(413, format!("the file is {bytes} bytes or more; the limit is {FILE_BYTES_MAX}"))
-    };
-    if body.size_hint().lower() > FILE_BYTES_MAX {
+pub(super) async fn collect(mut body: Incoming, bytes_max: u64) -> Result<Bytes, Refused> {
+    let too_large =
+        |bytes: u64| refused(413, format!("the file is {bytes} bytes or more; the limit is {bytes_max}"));
+    if body.size_hint().lower() > bytes_max {
         return Err(too_large(body.size_hint().lower()));
     }
     let mut bytes = BytesMut::new();
@@ -103,7 +105,7 @@ async fn collect(mut body: Incoming) -> Result<Bytes, Refused> {
         if let Ok(data) = frame.into_data() {
             bytes.extend_from_slice(&data);
         }
-        if bytes.len() as u64 > FILE_BYTES_MAX {
+        if bytes.len() as u64 > bytes_max {
             return Err(too_large(bytes.len() as u64));
         }
     }
@@ -118,7 +120,7 @@ fn note(node: &Node, to: &RoomAddress, brought: &Brought) -> Option<String> {
     let served = party_core::commit::ComponentDigest(party.component.digest().0);
     let differs = brought.component.is_some_and(|component| component != served);
     differs.then(|| {
-        "this host serves the party with another component: unless that changes, the room starts afresh from its storage"
+        "this host serves the party with another component: the room goes on with its own until it is quiet, and then with that one"
             .into()
     })
 }
@@ -128,7 +130,7 @@ fn no_such_room(address: &RoomAddress) -> String {
     format!("there is no room {party}/{room}\nhint: `party-host rooms` lists those that there are")
 }
 
-fn json<T: Serialize>(value: &T) -> Result<Answer, Refused> {
+pub(super) fn json<T: Serialize>(value: &T) -> Result<Answer, Refused> {
     let bytes = serde_json::to_vec(value).map_err(|error| refused(500, error))?;
     Ok(Answer::Json(bytes.into()))
 }

@@ -32,13 +32,21 @@ pub enum Question {
         /// Where.
         to: RoomAddress,
     },
+    /// `POST /deploy`: serve another version of a party, whose component is the body.
+    Deploy(String),
+    /// `POST /rollback`: serve the version of a party again that was served before.
+    RollBack(String),
+    /// `GET /versions`: how far the rooms of a party have come with the version that is served.
+    Versions(String),
 }
 
 /// Why something was not understood.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum QuestionError {
     /// No such path.
-    #[error("there is nothing at {path:?}; ask /, /rooms, /room, /metrics, /export, /import or /fork")]
+    #[error(
+        "there is nothing at {path:?}; ask /, /rooms, /room, /metrics, /export, /import, /fork, /deploy, /rollback or /versions"
+    )]
     Path {
         /// As much of it as is fit to print.
         path: String,
@@ -114,6 +122,15 @@ impl Question {
                 let from = fields.needed_room("room", project)?;
                 Question::Fork { from, to: fields.needed_room("to", project)? }
             }
+            "/deploy" => {
+                takes("/deploy", Method::POST).and_then(|()| fields.party()).map(Question::Deploy)?
+            }
+            "/rollback" => {
+                takes("/rollback", Method::POST).and_then(|()| fields.party()).map(Question::RollBack)?
+            }
+            "/versions" => {
+                takes("/versions", Method::GET).and_then(|()| fields.party()).map(Question::Versions)?
+            }
             other => return Err(QuestionError::Path { path: shown(other) }),
         };
         fields.done()?;
@@ -183,6 +200,12 @@ impl Fields {
         parse_room(&self.take(name).ok_or(QuestionError::Missing(name))?, project)
     }
 
+    fn party(&mut self) -> Result<String, QuestionError> {
+        let party = self.take("party").ok_or(QuestionError::Missing("party"))?;
+        check_name("party", &party)?;
+        Ok(party)
+    }
+
     fn done(self) -> Result<(), QuestionError> {
         match self.0.into_iter().next() {
             Some((name, _)) => Err(QuestionError::UnknownField(shown(&name))),
@@ -243,6 +266,9 @@ mod tests {
         assert_eq!(get(all), Question::Rooms(expected));
         assert_eq!(get("/room?room=main/lobby"), Question::Room(room("mine", "main", "lobby")));
         assert_eq!(get("/export?room=other/main/lobby"), Question::Export(room("other", "main", "lobby")));
+        assert_eq!(get("/versions?party=main"), Question::Versions("main".into()));
+        let deploy = parse(&Method::POST, "/deploy?party=main").unwrap();
+        assert_eq!(deploy, Question::Deploy("main".into()));
         let fork = parse(&Method::POST, "/fork?room=main/a&to=main/b").unwrap();
         let (from, to) = (room("mine", "main", "a"), room("mine", "main", "b"));
         assert_eq!(fork, Question::Fork { from, to });
@@ -255,6 +281,10 @@ mod tests {
             (Method::GET, "/nothing", "there is nothing at \"/nothing\""),
             (Method::GET, long.as_str(), "there is nothing at \"/xxx"),
             (Method::POST, "/rooms", "/rooms takes GET"),
+            (Method::GET, "/deploy?party=main", "/deploy takes POST"),
+            (Method::POST, "/deploy", "the field \"party\" is missing"),
+            (Method::POST, "/rollback?party=A", "party name \"A\" is not allowed"),
+            (Method::POST, "/versions?party=main", "/versions takes GET"),
             (Method::GET, "/fork?room=a/b&to=c/d", "/fork takes POST"),
             (Method::GET, "/import?room=a/b", "/import takes POST"),
             (Method::GET, "/?room=a/b", "there is no field \"room\" here"),

@@ -152,6 +152,34 @@ pub struct Arrived {
     pub note: Option<String>,
 }
 
+/// What has come of a deployment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Deployed {
+    /// Which party.
+    pub party: String,
+    /// The component that was served, by its digest.
+    pub before: String,
+    /// The component that is served: the same if it was served already.
+    pub served: String,
+}
+
+/// How far the rooms of a party that are in the host's memory have come with the version that is served.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Standing {
+    /// Which party.
+    pub party: String,
+    /// The component that is served, by its digest.
+    pub served: String,
+    /// They have it.
+    pub switched: u64,
+    /// They go on with the version that they have until they are quiet.
+    pub waiting: u64,
+    /// They are asleep with sockets, and go on with it when they wake.
+    pub asleep: u64,
+    /// It could not take them over; they stay with the version that they have.
+    pub stayed: u64,
+}
+
 /// Why there is no answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Refusal {

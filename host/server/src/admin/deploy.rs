@@ -1,0 +1,78 @@
+//! Versions of parties: another is deployed, the one before comes back, and how far its rooms have come.
+
+use std::error::Error;
+
+use hyper::body::Incoming;
+use party_core::commit::ComponentDigest;
+use party_node::canary::CanaryError;
+use party_node::node::Node;
+use party_node::versions::{self, COMPONENT_BYTES_MAX, DeployError};
+
+use crate::admin::answer::{Answer, Refused, collect, json, refused};
+use crate::admin::shapes::{Deployed, Standing};
+
+/// Serves another version of a party, if it starts.
+pub(super) async fn deploy(node: &Node, party: &str, body: Incoming) -> Result<Answer, Refused> {
+    let bytes = collect(body, COMPONENT_BYTES_MAX).await?;
+    let deployed = node.deploy(party, bytes[..].into()).await?;
+    tell(party, deployed)
+}
+
+/// Serves the version of a party again that was served before.
+pub(super) async fn roll_back(node: &Node, party: &str) -> Result<Answer, Refused> {
+    tell(party, node.roll_back(party).await?)
+}
+
+fn tell(party: &str, deployed: versions::Deployed) -> Result<Answer, Refused> {
+    let (before, served) = match deployed {
+        versions::Deployed::Served { before, now } => (before, now),
+        versions::Deployed::Same(now) => (now, now),
+    };
+    if before != served {
+        tracing::info!(party, "another version is served: {served}; before it was {before}");
+    }
+    json(&Deployed { party: party.into(), before: before.to_string(), served: served.to_string() })
+}
+
+/// How far the rooms of a party have come.
+pub(super) async fn versions(node: &Node, party: &str) -> Result<Answer, Refused> {
+    let Some(served) = node.party(party) else {
+        let error = DeployError::NoSuchParty { name: party.into(), served: node.party_names() };
+        return Err(error.into());
+    };
+    let versions::Standing { switched, waiting, asleep, stayed } = node.standing(party).await;
+    let served = ComponentDigest(served.component.digest().0).to_string();
+    json(&Standing { party: party.into(), served, switched, waiting, asleep, stayed })
+}
+
+impl From<DeployError> for Refused {
+    fn from(error: DeployError) -> Refused {
+        let status = match &error {
+            DeployError::NoSuchParty { .. } => 404,
+            DeployError::Load(_) | DeployError::NotCapturable(_) => 400,
+            DeployError::Canary(CanaryError::NoPlace(_)) | DeployError::Ending => 503,
+            DeployError::Canary(
+                CanaryError::Dropped(_)
+                | CanaryError::Failed(_)
+                | CanaryError::Overdue { .. }
+                | CanaryError::Turns,
+            )
+            | DeployError::NothingBefore { .. } => 409,
+            DeployError::Keep(_) => 500,
+        };
+        let hint = error.hint();
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let why = error.to_string();
+            if !text.ends_with(&why) {
+                text = format!("{text}: {why}");
+            }
+            cause = error.source();
+        }
+        match hint {
+            Some(hint) if !text.contains("\nhint: ") => refused(status, format!("{text}\nhint: {hint}")),
+            Some(_) | None => refused(status, text),
+        }
+    }
+}
