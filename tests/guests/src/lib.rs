@@ -4,6 +4,7 @@
 //! fact that a test asks for; an unknown word fails, so a test cannot pass by a slip of the pen.
 
 mod hostile;
+mod ledger;
 mod requests;
 mod words;
 
@@ -24,12 +25,14 @@ struct Probe {
     slept: u64,
     hold: Option<party::Hold>,
     sleeping: Option<party::Task>,
+    ledger: ledger::Ledger,
 }
 
 #[party::serve]
 impl Party for Probe {
     fn on_start(&mut self, room: &Room, reason: StartReason) -> Result<()> {
         self.started = Some(reason);
+        self.open_ledger(room)?;
         let id = room.id();
         if id.starts_with("start-traps") {
             panic!("the start was told to trap");
@@ -59,6 +62,7 @@ impl Party for Probe {
     }
 
     fn on_connect(&mut self, room: &Room, connection: &Connection) -> Result<()> {
+        self.ledger_client(connection, true);
         let info = connection.info().ok_or_else(|| Error::new("a connecting client is known"))?;
         let query = info.uri.split_once('?').map_or("", |(_, query)| query).to_owned();
         let value = |name: &str| {
@@ -108,6 +112,7 @@ impl Party for Probe {
 
     fn on_close(&mut self, room: &Room, connection: &Connection, close: Close) -> Result<()> {
         self.closes += 1;
+        self.ledger_client(connection, false);
         let clean = if close.was_clean { "clean" } else { "lost" };
         room.broadcast(format!("{connection} closed {} {} {clean}", close.code, close.reason))?;
         Ok(())

@@ -61,6 +61,8 @@ impl Probe {
                 room.storage().put("count", &count)?;
                 Response::text(count.to_string()).into()
             }
+            "/enter" => Response::text(self.enter(room, None, &query.replace('.', " "))?).into(),
+            "/ledger" => Response::text(self.ledger(room)?).into(),
             "/misread" => Response::text(room.storage().get::<String>(&query)?.unwrap_or_default()).into(),
             "/json" => Response::json(&request.json::<Vec<u64>>()?)?.into(),
             "/send-all" => {

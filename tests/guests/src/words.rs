@@ -53,6 +53,7 @@ impl Probe {
                 room.set_auto_response(request, response)?;
                 return Err(Error::new("told to fail"));
             }
+            "enter" => from.send(self.enter(room, Some(*from), about)?)?,
             "destroy" => from.send(said(room.destroy()))?,
             "sleep" | "drop-sleep" | "hold" | "release" => self.wait(room, from, word, about)?,
             "put" | "get" | "delete" | "list" | "clear" | "put-bytes" => keep(room, from, word, about)?,
