@@ -163,11 +163,18 @@ pub(crate) async fn save(
     instance: &mut Option<Instance>,
     purpose: Purpose,
 ) {
-    let Some(awake) = instance.as_mut() else { return };
     entry.saved_at.set(worker.now());
     entry.save_tried_at.set(worker.now());
     entry.not_captured.replace(None);
     entry.has_changed.set(false);
+    if instance.is_none() {
+        // All that has happened in this life needed no guest.
+        match entry.party().component.instantiate().await {
+            Ok(fresh) => *instance = Some(fresh),
+            Err(cause) => return tracing::warn!(room = %entry.address(), "cannot be saved now: {cause}"),
+        }
+    }
+    let Some(awake) = instance.as_mut() else { return };
     let snapshot = match awake.capture() {
         Ok(snapshot) => snapshot,
         Err(reason) => {

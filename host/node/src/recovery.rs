@@ -48,6 +48,10 @@ pub(crate) async fn recover(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Re
     match replay(worker, entry).await {
         Ok((instance, past)) => {
             let mut core = entry.core.borrow_mut();
+            if core.rebuild() != Some(what) {
+                // It has begun a new life meanwhile, or ends: the past is of no use.
+                return None;
+            }
             match what {
                 Rebuild::Unread => {
                     core.recovered(past);

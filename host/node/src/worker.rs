@@ -8,7 +8,7 @@ use std::sync::Arc;
 use party_core::address::RoomAddress;
 use party_core::ids::Timestamp;
 use party_core::message::CloseFrame;
-use party_core::room::{Moment, Room, RoomConfig};
+use party_core::room::{Moment, Phase, Room, RoomConfig};
 use tokio::sync::mpsc;
 
 use crate::chance::Chance;
@@ -307,8 +307,12 @@ impl Worker {
 
     /// Takes a room out that is wholly in the store. Whatever it waits for wakes it again.
     pub(crate) fn forget_room(&self, entry: &RoomEntry) {
-        let due = entry.core.borrow().next_deadline();
-        self.take_out(entry, due);
+        let (is_suspended, due) = {
+            let core = entry.core.borrow();
+            (matches!(core.phase(), Phase::Suspended { .. }), core.next_deadline())
+        };
+        // The state of a durable room that was suspended is in the store, and there only.
+        if is_suspended { self.end_failed_room(entry) } else { self.take_out(entry, due) }
     }
 
     /// Takes a room out whose commit has failed: what is durable holds, its alarm too.

@@ -80,6 +80,19 @@ fn what_is_nothing_is_told_so() {
 }
 
 #[test]
+fn a_room_that_needed_no_guest_sleeps_and_comes_again() {
+    with_world(async |world| {
+        for _ in 0..3 {
+            let mut wire = world.dial().await;
+            wire.send("GET /parties/mute/room HTTP/1.1\r\nhost: edge\r\n\r\n").await;
+            assert_eq!(wire.response().await.1, "No onRequest handler");
+            // Longer than a room stays awake that has nothing to do: it goes, and keeps its thread for no one.
+            world.advance(30_000).await;
+        }
+    });
+}
+
+#[test]
 fn what_is_no_http_is_refused_by_the_parser() {
     for garbage in
         ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/3\r\n\r\n", "GET / HTTP/1.1\r\na b: c\r\n\r\n"]

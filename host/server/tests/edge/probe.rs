@@ -95,3 +95,6 @@ pub(crate) static POLITE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 /// The guest without `on-connect` and `on-request`.
 pub(crate) static DEAF: LazyLock<Vec<u8>> =
     LazyLock::new(|| guest().handlers(ALL_HANDLERS & !ON_CONNECT & !ON_REQUEST).build());
+
+/// It answers nothing itself, and has not even a start.
+pub(crate) static MUTE: LazyLock<Vec<u8>> = LazyLock::new(|| guest().handlers(0).build());

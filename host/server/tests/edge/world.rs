@@ -17,7 +17,7 @@ use party_store::memory::MemoryStore;
 use tokio::task::LocalSet;
 
 use crate::clock::TestClock;
-use crate::probe::{DEAF, HESITANT, POLITE, PROBE};
+use crate::probe::{DEAF, HESITANT, MUTE, POLITE, PROBE};
 use crate::wire::Wire;
 
 /// How many bytes wait between a client and the server, in each direction.
@@ -38,13 +38,13 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
             handlers: component.handlers(),
             component,
             component_bytes: guest.into(),
-            memory: Memory::Volatile,
+            memory: if name == "mute" { Memory::Hibernate } else { Memory::Volatile },
             limits: Arc::clone(&limits),
             vars: Arc::clone(&vars),
         }
     };
-    let parties: [(&str, &[u8]); 4] =
-        [("main", &PROBE), ("hesitant", &HESITANT), ("deaf", &DEAF), ("polite", &POLITE)];
+    let parties: [(&str, &[u8]); 5] =
+        [("main", &PROBE), ("hesitant", &HESITANT), ("deaf", &DEAF), ("polite", &POLITE), ("mute", &MUTE)];
     NodeParts {
         project: "edge".into(),
         parties: parties.into_iter().map(party).collect(),
