@@ -16,8 +16,10 @@ pub(crate) const DONE: &str = "(i32.const 1024)";
 pub(crate) const PENDING: &str = "(i32.const 1056)";
 /// Where `err(failure)` stands: message "no", stack "here", status 418.
 pub(crate) const FAILED: &str = "(i32.const 1088)";
-/// All handlers of the contract.
-pub(crate) const ALL_HANDLERS: u32 = (1 << 19) - 1;
+/// All handlers of the contract but `save` and `restore`, which are no exports of `guest`.
+pub(crate) const ALL_HANDLERS: u32 = (1 << 17) - 1;
+/// `save` and `restore`.
+pub(crate) const UPGRADE_HANDLERS: u32 = 0b11 << 17;
 
 const GUEST: &str = "party:server/guest@0.1.0";
 

@@ -11,7 +11,7 @@ use party_runtime::load::{COMPONENT_BYTES_MAX, LoadError};
 use wit_component::dummy_module;
 use wit_parser::{ManglingAndAbi, Resolve};
 
-use crate::guests::{ALL_HANDLERS, Guest, component_of, echo, encode, world};
+use crate::guests::{ALL_HANDLERS, Guest, UPGRADE_HANDLERS, component_of, echo, encode, world};
 use crate::room::{ENGINE, load, small_limits, vars};
 
 fn refusal(bytes: &[u8]) -> LoadError {
@@ -257,4 +257,15 @@ fn too_many_tables_are_refused_by_name() {
     let error = said(&Guest::new().item(&tables).build());
     assert!(error.starts_with("the component cannot be compiled: "), "{error}");
     assert!(error.contains("table"), "{error}");
+}
+
+#[test]
+fn a_component_that_can_be_carried_over_must_export_how() {
+    let error = refusal(&Guest::new().handlers(ALL_HANDLERS | UPGRADE_HANDLERS).build());
+    assert!(matches!(error, LoadError::Upgrade(_)), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "the component says that it has `save`, and does not export it in party:server/upgrade@0.1.0"
+    );
+    assert!(error.hint().is_some());
 }
