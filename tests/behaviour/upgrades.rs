@@ -1,10 +1,15 @@
 //! Deployments: rooms go on with another version of their party, with their sockets, when they are quiet.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use party_core::ids::Epoch;
 use party_core::limits::Limits;
 use party_node::versions::{Deployed, Standing};
+use party_store::memory::MemoryStore;
+use party_store::store::Store;
+use party_store::testing::faulty_store::{Fault, FaultyStore};
 use party_testkit::client::{Client, Received};
 use party_testkit::world::{Builder, Memory, World};
 use party_tests::guests::{Version, guest, renamed, scratch};
@@ -336,4 +341,66 @@ fn nobody_is_disconnected_and_no_message_lost_by_deployments_under_traffic() {
         }
         Ok(())
     });
+}
+
+/// A host that dies with its n-th commit, whichever that is: before it is written, or after that and before anybody is told.
+fn dying_at(nth: usize, fault: Fault) -> Arc<FaultyStore> {
+    let script = std::iter::repeat_n(Fault::None, nth).chain(std::iter::repeat_n(fault, 1));
+    let rest = std::iter::repeat_n(Fault::NotWritten, 100);
+    Arc::new(FaultyStore::scripted(Arc::new(MemoryStore::default()), script.chain(rest)))
+}
+
+/// How many messages were answered, with a deployment after the fourth. What comes after the commit that failed is of a host
+/// that is dead already.
+async fn counted_until_it_dies(world: &World) -> u64 {
+    let mut acknowledged = 0;
+    let Ok(mut alice) = world.connect("main/lobby").await else { return 0 };
+    for step in 0..8 {
+        if step == 4 && world.upgrade("main", &Version::named('2').component()).await.is_err() {
+            return acknowledged;
+        }
+        let sent = alice.send("count").await;
+        match alice.all().await.first() {
+            Some(Received::Text(_)) if sent.is_ok() => acknowledged += 1,
+            _ => return acknowledged,
+        }
+    }
+    acknowledged
+}
+
+#[test]
+fn a_crash_at_any_commit_leaves_a_durable_room_with_one_version_or_the_other() {
+    let (mut survived, mut cut) = (0, 0);
+    for nth in 0..12 {
+        for (seed, fault) in [(100 + nth as u64, Fault::NotWritten), (200 + nth as u64, Fault::LostReply)] {
+            let store = dying_at(nth, fault);
+            first(seed).memory(Memory::Durable).store(store.clone()).run(async |world| {
+                let acknowledged = counted_until_it_dies(world).await;
+                world.serve_next("main", &Version::named('2').component())?;
+                // The next host has a store that works: the script is used up.
+                (0..200).for_each(|_| drop(store.commit(Epoch(0), &[])));
+                world.crash().await?;
+                let answer = world.request("GET", "/parties/main/lobby", b"").await?.body;
+                if acknowledged == 8 {
+                    survived += 1
+                } else {
+                    cut += 1
+                }
+                let again = world.request("GET", "/parties/main/lobby", b"").await?.body;
+                let parts: Vec<&str> = answer.split(' ').collect();
+                let count: u64 = parts[1].parse()?;
+                assert_eq!(parts[0], "2", "{answer}");
+                assert!(
+                    (acknowledged + 1..=acknowledged + 2).contains(&count),
+                    "{nth}: {acknowledged} {answer}"
+                );
+                // Carried over once: neither not at all nor twice. Unless not even its start was durable.
+                let is_new = acknowledged == 0 && (parts[2] == "New" || parts[2] == "Lost");
+                assert!(parts[2] == "New+2" || is_new, "{nth} {fault:?}: {answer}");
+                assert_eq!(again, format!("2 {} {}", count + 1, parts[2]));
+                Ok(())
+            });
+        }
+    }
+    assert!(survived > 0 && cut > 10, "{survived} {cut}");
 }
