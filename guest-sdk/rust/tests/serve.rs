@@ -81,6 +81,12 @@ mod whole {
         fn on_alarm(&mut self, _: &Room) -> Result<()> {
             Ok(())
         }
+        fn save(&mut self, _: &Room) -> Result<Vec<u8>> {
+            Ok(Vec::new())
+        }
+        fn restore(&mut self, _: &Room, _: &[u8]) -> Result<()> {
+            Ok(())
+        }
     }
 }
 
@@ -104,6 +110,8 @@ fn handlers_that_are_not_compiled_are_not_announced() {
 fn every_handler_can_be_announced() {
     let expected = Handlers::ON_COMPLETED
         | Handlers::ON_START
+        | Handlers::SAVE
+        | Handlers::RESTORE
         | Handlers::ON_RESUME
         | Handlers::ON_CONNECT
         | Handlers::ON_MESSAGE

@@ -50,8 +50,8 @@ A project's parties are built first; a component is served as the party `main`:
 Ctrl-C and SIGTERM drain: clients are told (1001), what is under way is finished. Ctrl-C once more stops at once.";
 
 const AFTER_DEV: &str = "\
-Saving a source builds its party and puts it in the place of the one that runs; open pages reconnect, storage is
-kept. What does not build leaves the last one that worked running:
+Saving a source builds its party and puts it in the place of the one that runs; open pages stay connected, storage
+is kept. What does not build leaves the last one that worked running:
   party-host dev
   party-host dev examples/chat --port 8080";
 
@@ -115,7 +115,7 @@ pub(crate) struct Serve {
     pub(crate) common: Common,
 }
 
-/// Build, serve on 127.0.0.1, watch the sources and reload. Open pages reconnect by themselves.
+/// Build, serve on 127.0.0.1, watch the sources and reload. Open pages stay connected.
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
     /// A directory with party.toml or Cargo.toml

@@ -25,7 +25,7 @@ pub(crate) struct Deploy {
     /// Go back to the versions that were served before
     #[arg(long)]
     pub(crate) rollback: bool,
-    /// How long to wait until rooms have gone on with the new version, in seconds; they do so without being waited for
+    /// How long to follow the rooms as they go on with it, in seconds
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub(crate) wait: u64,
 }
