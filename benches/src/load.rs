@@ -14,8 +14,11 @@ pub mod scenario;
 pub mod cold;
 pub mod counter;
 pub mod memory;
+pub mod sleepers;
 pub mod traffic;
+pub mod wake;
 
+pub mod admin;
 pub mod frame;
 pub mod http;
 pub mod poller;

@@ -27,10 +27,14 @@ Examples:
       the first answer of never-seen rooms
   party-load memory --pid 4711
       memory per awake room and per idle connection
+  party-load wake --admin DATA/admin.sock
+      20,000 sleeping rooms, each asked once, 1,000 a second
+  party-load sleepers --admin DATA/admin.sock --pid 4711
+      memory per socket whose room sleeps
 
 The server must have the parties echo (sends each message back to its sender), broadcast (sends it to everyone in
-the room, the sender too), counter (POST increments durably and answers with the number, GET reads it) and hello
-(answers any request with 200), at /parties/<party>/<room>. Name others with --party.
+the room, the sender too), counter (POST increments durably and answers with the number, GET reads it), tally (the
+same in memory, whose rooms sleep) and hello (answers any request with 200, echoes messages), at /parties/<party>/<room>. Name others with --party.
 
 Exit code: 0 if every message came once, in order and unaltered; 1 if not, or if the run broke off; 2 for wrong flags.";
 
@@ -71,6 +75,10 @@ pub enum ScenarioArguments {
     Memory(MemoryArguments),
     /// Durable increments over HTTP.
     Counter(CounterArguments),
+    /// Rooms that sleep, each asked once when it is due.
+    Wake(WakeArguments),
+    /// Resident memory per socket whose room sleeps (needs --pid and --admin).
+    Sleepers(SleepersArguments),
 }
 
 /// Flags of `echo`.
@@ -186,6 +194,55 @@ pub struct CounterArguments {
     /// Ask for no more increments than this.
     #[arg(long)]
     increments_max: Option<u64>,
+}
+
+/// Flags of `wake`.
+#[derive(Debug, Args)]
+pub struct WakeArguments {
+    /// The party that counts in a variable.
+    #[arg(long, default_value = "tally")]
+    party: String,
+    /// Rooms that are made and fall asleep.
+    #[arg(long, default_value = "20000")]
+    rooms: NonZeroU32,
+    /// How many of them are woken; by default all.
+    #[arg(long)]
+    wakes: Option<u32>,
+    /// Wakes due per second.
+    #[arg(long, default_value = "1000", value_parser = positive)]
+    rate: f64,
+    /// Connections that ask.
+    #[arg(long, default_value = "64")]
+    connections: NonZeroU32,
+    /// The host's admin socket: it is asked whether all rooms sleep, and what it counted.
+    #[arg(long, value_name = "SOCKET")]
+    admin: Option<PathBuf>,
+    /// Without --admin: seconds in which all rooms fall asleep.
+    #[arg(long, default_value = "15", value_parser = seconds)]
+    asleep_after_s: Duration,
+    /// The rooms were made by an earlier run with the same --run, and have not been woken since.
+    #[arg(long, requires = "run")]
+    made: bool,
+}
+
+/// Flags of `sleepers`.
+#[derive(Debug, Args)]
+pub struct SleepersArguments {
+    /// The party that echoes.
+    #[arg(long, default_value = "hello")]
+    party: String,
+    /// Sockets.
+    #[arg(long, default_value = "19500")]
+    sockets: NonZeroU32,
+    /// How many of them share a room.
+    #[arg(long, default_value = "1")]
+    per_room: NonZeroU32,
+    /// Seconds in which they are left alone, but for pings.
+    #[arg(long, default_value = "40", value_parser = seconds)]
+    left_alone_s: Duration,
+    /// The host's admin socket: it is asked whether all rooms sleep.
+    #[arg(long, value_name = "SOCKET")]
+    admin: PathBuf,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

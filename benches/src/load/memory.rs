@@ -152,7 +152,7 @@ fn connect(
 }
 
 /// Reads the memory until it no longer changes, or for `SETTLE_MAX`.
-fn settled_bytes(server: ServerProcess) -> Result<u64, ProcessError> {
+pub(super) fn settled_bytes(server: ServerProcess) -> Result<u64, ProcessError> {
     let began = Instant::now();
     let mut last = server.resident_bytes()?;
     loop {

@@ -5,14 +5,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::admin::AdminSocket;
 use super::cold::{self, ColdError, ColdReport, ColdSettings};
 use super::counter::{self, CounterError, CounterReport, CounterSettings};
 use super::latency::LatencySummary;
 use super::memory::{self, MemoryError, MemoryReport, MemorySettings};
 use super::process::ServerProcess;
+use super::sleepers::{self, SleepersError, SleepersReport, SleepersSettings};
 use super::target::Target;
 use super::traffic::engine;
 use super::traffic::{FanOut, Pace, TrafficError, TrafficReport, TrafficSettings};
+use super::wake::{self, WakeError, WakeReport, WakeSettings};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +28,10 @@ pub enum Scenario {
     Memory(MemorySettings, ServerProcess),
     /// Durable increments.
     Counter(CounterSettings),
+    /// Rooms that sleep and are woken.
+    Wake(WakeSettings, Option<AdminSocket>),
+    /// Sockets whose rooms sleep.
+    Sleepers(SleepersSettings, ServerProcess, AdminSocket),
 }
 
 /// What was seen.
@@ -39,6 +46,10 @@ pub enum Report {
     Memory(MemoryReport),
     /// Durable increments.
     Counter(CounterReport),
+    /// Rooms that sleep and are woken.
+    Wake(WakeReport),
+    /// Sockets whose rooms sleep.
+    Sleepers(SleepersReport),
 }
 
 /// Why a scenario could not be finished.
@@ -56,6 +67,12 @@ pub enum ScenarioError {
     /// Durable increments.
     #[error(transparent)]
     Counter(#[from] CounterError),
+    /// Rooms that sleep and are woken.
+    #[error(transparent)]
+    Wake(#[from] WakeError),
+    /// Sockets whose rooms sleep.
+    #[error(transparent)]
+    Sleepers(#[from] SleepersError),
 }
 
 /// Runs one scenario. `server` is the process whose CPU time is charged.
@@ -69,6 +86,12 @@ pub fn run(
         Scenario::Cold(settings) => Ok(Report::Cold(cold::run(target, settings, server)?)),
         Scenario::Memory(settings, process) => Ok(Report::Memory(memory::run(target, settings, *process)?)),
         Scenario::Counter(settings) => Ok(Report::Counter(counter::run(target, settings, server)?)),
+        Scenario::Wake(settings, admin) => {
+            Ok(Report::Wake(wake::run(target, settings, server, admin.as_ref())?))
+        }
+        Scenario::Sleepers(settings, process, admin) => {
+            Ok(Report::Sleepers(sleepers::run(target, settings, *process, admin)?))
+        }
     }
 }
 
@@ -80,6 +103,8 @@ impl Report {
             // A wrong answer ends these two with an error.
             Report::Cold(_) | Report::Memory(_) => true,
             Report::Counter(report) => report.is_whole() && report.acknowledged > 0,
+            Report::Wake(report) => report.is_whole(),
+            Report::Sleepers(report) => report.woken == 0,
         }
     }
 
@@ -88,8 +113,9 @@ impl Report {
         match self {
             Report::Traffic(report) => report.others_cpu_percent,
             Report::Cold(report) => report.others_cpu_percent,
-            Report::Memory(_) => None,
+            Report::Memory(_) | Report::Sleepers(_) => None,
             Report::Counter(report) => report.others_cpu_percent,
+            Report::Wake(report) => report.others_cpu_percent,
         }
     }
 
@@ -108,6 +134,8 @@ impl Report {
             ],
             Report::Memory(report) => memory_lines(report),
             Report::Counter(report) => counter_lines(report),
+            Report::Wake(report) => wake_lines(report),
+            Report::Sleepers(report) => sleepers_lines(report),
         };
         if let Some(percent) = self.others_cpu_percent() {
             lines.push(format!("other processes used {percent:.0} % of a core meanwhile"));
@@ -192,6 +220,49 @@ fn counter_lines(report: &CounterReport) -> Vec<String> {
         format!(
             "{} + {} acknowledged = {} read; {} answers repeated, {} receded",
             report.value_before, report.acknowledged, report.value_after, report.repeated, report.receded
+        ),
+    ]
+}
+
+fn wake_lines(report: &WakeReport) -> Vec<String> {
+    let WakeSettings { rooms, wakes, per_s, .. } = &report.settings;
+    let counted = match &report.counted {
+        None => "the host was not asked whether they slept".to_owned(),
+        Some(counted) => format!(
+            "the host counted {} wakes, {} checkpoints, {} commits",
+            counted.wakes, counted.checkpoints, counted.commits
+        ),
+    };
+    vec![
+        format!(
+            "wake, {wakes} of {rooms} sleeping rooms, {per_s} due/s in {:.2} s (made in {:.1} s); server {} µs CPU per wake; this tool {:.0} %",
+            report.window_s,
+            report.prepared_s,
+            or_unknown(report.server_cpu_us_per_wake, 1),
+            report.own_cpu_percent
+        ),
+        latency_line("latency", &report.latency),
+        latency_line("sent late by this tool", &report.send_late),
+        format!("{} answers were not the room's own next number; {counted}", report.forgot),
+    ]
+}
+
+fn sleepers_lines(report: &SleepersReport) -> Vec<String> {
+    let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
+    let SleepersSettings { sockets, per_room, left_alone, .. } = &report.settings;
+    vec![
+        format!(
+            "{sockets} sockets, {per_room} a room: resident {:.1} MiB at start, {:.1} before them, {:.1} when all slept, {:.1} after {} s",
+            mib(report.at_start),
+            mib(report.before),
+            mib(report.asleep),
+            mib(report.left_alone),
+            left_alone.as_secs()
+        ),
+        format!("{:.2} KiB per socket whose room sleeps", report.per_socket / 1_024.0),
+        format!(
+            "{} pings came meanwhile and woke {} rooms; {} sockets were echoed afterwards",
+            report.pings, report.woken, report.echoed
         ),
     ]
 }

@@ -124,35 +124,35 @@ pub(super) const FIGURES: &[Figure] = &[
 fn messages_per_s(report: &Report) -> Option<f64> {
     match report {
         Report::Traffic(traffic) => Some(traffic.messages_per_s),
-        Report::Cold(_) | Report::Memory(_) | Report::Counter(_) => None,
+        _ => None,
     }
 }
 
 fn cpu_us_per_message(report: &Report) -> Option<f64> {
     match report {
         Report::Traffic(traffic) => traffic.server_cpu_us_per_message,
-        Report::Cold(_) | Report::Memory(_) | Report::Counter(_) => None,
+        _ => None,
     }
 }
 
 fn p50_ms(report: &Report) -> Option<f64> {
     match report {
         Report::Traffic(traffic) => Some(traffic.latency.p50_ms),
-        Report::Cold(_) | Report::Memory(_) | Report::Counter(_) => None,
+        _ => None,
     }
 }
 
 fn p99_ms(report: &Report) -> Option<f64> {
     match report {
         Report::Traffic(traffic) => Some(traffic.latency.p99_ms),
-        Report::Cold(_) | Report::Memory(_) | Report::Counter(_) => None,
+        _ => None,
     }
 }
 
 fn increments_per_s(report: &Report) -> Option<f64> {
     match report {
         Report::Counter(counter) => Some(counter.increments_per_s),
-        Report::Traffic(_) | Report::Cold(_) | Report::Memory(_) => None,
+        _ => None,
     }
 }
 

@@ -4,13 +4,16 @@
 
 use std::num::NonZeroU32;
 
+use super::super::admin::AdminSocket;
 use super::super::cold::ColdSettings;
 use super::super::counter::CounterSettings;
 use super::super::memory::MemorySettings;
 use super::super::process::ServerProcess;
 use super::super::scenario::Scenario;
+use super::super::sleepers::SleepersSettings;
 use super::super::target::{Target, TargetError};
 use super::super::traffic::{FanOut, Pace, TrafficSettings};
+use super::super::wake::WakeSettings;
 use super::{Arguments, BroadcastArguments, EchoArguments, PaceArguments, ScenarioArguments};
 
 /// Flags that make no sense together.
@@ -82,6 +85,31 @@ impl Arguments {
                 increments_max: counter.increments_max,
                 run,
             })),
+            ScenarioArguments::Wake(wake) => {
+                let rooms = wake.rooms.get();
+                let settings = WakeSettings {
+                    party: wake.party.clone(),
+                    rooms,
+                    wakes: wake.wakes.map_or(rooms, |wakes| wakes.min(rooms)),
+                    per_s: wake.rate,
+                    connections: wake.connections.get(),
+                    asleep_after: wake.asleep_after_s,
+                    prepares: !wake.made,
+                    run,
+                };
+                Ok(Scenario::Wake(settings, wake.admin.clone().map(AdminSocket::new)))
+            }
+            ScenarioArguments::Sleepers(sleepers) => {
+                let settings = SleepersSettings {
+                    party: sleepers.party.clone(),
+                    sockets: sleepers.sockets.get(),
+                    per_room: sleepers.per_room.get(),
+                    left_alone: sleepers.left_alone_s,
+                    run,
+                };
+                let admin = AdminSocket::new(sleepers.admin.clone());
+                Ok(Scenario::Sleepers(settings, self.server().ok_or(ArgumentsError::NoProcess)?, admin))
+            }
         }
     }
 

@@ -1,0 +1,163 @@
+//! Many kept-alive connections that ask many rooms, each question due at its time.
+//!
+//! A question that finds no free connection waits, and its time runs: its latency counts from when it was due. What
+//! must hold: every question is asked once and every answer taken once, with its room; nothing is asked that is not due.
+
+use std::time::{Duration, Instant};
+
+use super::super::http::{Answer, HttpClient, RESPONSE_BYTES_MAX};
+use super::super::latency::Latencies;
+use super::super::poller::Poller;
+use super::super::target::{Target, room_path};
+use super::WakeError;
+
+/// How long nothing may be answered before the run breaks off.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// An open loop sleeps until this long before a question is due and then watches the clock: `epoll` counts in
+/// milliseconds.
+const WATCH_CLOCK: Duration = Duration::from_millis(2);
+
+/// A connection and what it waits for.
+#[derive(Debug)]
+struct Asker {
+    http: HttpClient,
+    /// The room, when the question was due, and how often the room is asked again at once.
+    asked: Option<(u32, Instant, u32)>,
+}
+
+/// What to ask.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Questions {
+    /// How many, from number 0.
+    pub(super) count: u32,
+    /// So many are due per second; without it as many as the connections take.
+    pub(super) per_s: Option<f64>,
+    /// Which room a question's number is for.
+    pub(super) room: fn(number: u32, rooms: u32) -> u32,
+    /// How often each room is asked, one question after the other.
+    pub(super) times: fn(room: u32) -> u32,
+    /// Rooms there are.
+    pub(super) rooms: u32,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Answers {
+    /// From when each was due to its answer; of questions that are asked at once, each from its own asking.
+    pub(super) latencies: Latencies,
+    /// From when each was due to its being sent.
+    pub(super) send_late: Latencies,
+}
+
+/// All connections.
+#[derive(Debug)]
+pub(super) struct Askers {
+    poller: Poller,
+    askers: Vec<Asker>,
+    free: Vec<usize>,
+    party: String,
+    run: u32,
+    scratch: Vec<u8>,
+}
+
+impl Askers {
+    pub(super) fn connect(
+        target: &Target,
+        party: &str,
+        run: u32,
+        connections: u32,
+    ) -> Result<Askers, WakeError> {
+        let poller = Poller::new()?;
+        let mut askers = Vec::with_capacity(connections as usize);
+        for index in 0..connections as usize {
+            let http = HttpClient::connect(target)?;
+            http.set_blocking(false)?;
+            poller.watch(&http, index)?;
+            askers.push(Asker { http, asked: None });
+        }
+        let free = (0..askers.len()).rev().collect();
+        let scratch = vec![0; 2 * RESPONSE_BYTES_MAX];
+        Ok(Askers { poller, askers, free, party: party.to_owned(), run, scratch })
+    }
+
+    /// Asks all questions and hands each answer, a number, to `take` with its room.
+    pub(super) fn ask(
+        &mut self,
+        questions: Questions,
+        mut take: impl FnMut(u32, u64),
+    ) -> Result<Answers, WakeError> {
+        let mut answers = Answers { latencies: Latencies::new(), send_late: Latencies::new() };
+        let began = Instant::now();
+        let mut next = 0;
+        let mut heard_at = began;
+        while next < questions.count || self.free.len() < self.askers.len() {
+            let mut wait = Duration::from_millis(5);
+            while next < questions.count {
+                let now = Instant::now();
+                let due = match questions.per_s {
+                    Some(per_s) => began + Duration::from_secs_f64(f64::from(next) / per_s),
+                    None => now,
+                };
+                if due > now {
+                    wait = (due - now).saturating_sub(WATCH_CLOCK);
+                    break;
+                }
+                let Some(asker) = self.free.pop() else { break };
+                let room = (questions.room)(next, questions.rooms);
+                self.send(asker, room, due, (questions.times)(room))?;
+                answers.send_late.record(due.elapsed());
+                next += 1;
+            }
+            for index in 0..self.poller.wait(wait)? {
+                let asker = self.poller.ready(index).token;
+                if let Some((room, due, number, times)) = self.receive(asker)? {
+                    answers.latencies.record(due.elapsed());
+                    take(room, number);
+                    heard_at = Instant::now();
+                    match times {
+                        0 | 1 => self.free.push(asker),
+                        times => self.send(asker, room, heard_at, times - 1)?,
+                    }
+                }
+            }
+            let waits = self.askers.len() - self.free.len();
+            if waits > 0 && heard_at.elapsed() > SILENCE_MAX {
+                return Err(WakeError::Unanswered { unanswered: waits, waited_s: SILENCE_MAX.as_secs() });
+            }
+            if waits == 0 {
+                heard_at = Instant::now();
+            }
+        }
+        Ok(answers)
+    }
+
+    fn send(&mut self, asker: usize, room: u32, due: Instant, times: u32) -> Result<(), WakeError> {
+        let path = self.path(room);
+        let asker = &mut self.askers[asker];
+        asker.asked = Some((room, due, times));
+        Ok(asker.http.send("POST", &path)?)
+    }
+
+    fn receive(&mut self, asker: usize) -> Result<Option<(u32, Instant, u64, u32)>, WakeError> {
+        let Asker { http, asked } = &mut self.askers[asker];
+        let room = asked.map_or(0, |(room, ..)| room);
+        let answer = http.receive(&mut self.scratch);
+        let answer = answer.map_err(|source| WakeError::Request { path: self.path(room), source })?;
+        let Answer::Whole(response) = answer else { return Ok(None) };
+        let Some((room, due, times)) = self.askers[asker].asked.take() else { return Ok(None) };
+        let number = std::str::from_utf8(&response.body).ok().and_then(|text| text.trim().parse().ok());
+        match number.filter(|_| response.status == 200) {
+            Some(number) => Ok(Some((room, due, number, times))),
+            None => Err(WakeError::Answer {
+                path: self.path(room),
+                status: response.status,
+                body: String::from_utf8_lossy(&response.body).chars().take(80).collect(),
+            }),
+        }
+    }
+
+    fn path(&self, room: u32) -> String {
+        room_path(&self.party, &format!("wake-{:08x}-{room}", self.run))
+    }
+}
