@@ -9,6 +9,7 @@ mod killing_minute;
 mod kills;
 mod new;
 mod refusals;
+mod replaying;
 mod sleeping;
 mod stopping;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod deploy;
+pub(crate) mod replay;
 
 use std::path::PathBuf;
 

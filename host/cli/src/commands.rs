@@ -8,5 +8,7 @@ pub(crate) mod fork;
 pub(crate) mod inspect;
 pub(crate) mod new;
 pub(crate) mod project;
+pub(crate) mod replay;
+pub(crate) mod room;
 pub(crate) mod rooms;
 pub(crate) mod serve;

@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Command::Admin(AdminCommand::Inspect(inspect)) => commands::inspect::run(&inspect),
         Command::Admin(AdminCommand::Checkpoint(checkpoint)) => commands::checkpoint::run(&checkpoint),
         Command::Admin(AdminCommand::Fork(fork)) => commands::fork::run(&fork),
+        Command::Admin(AdminCommand::Replay(replay)) => commands::replay::run(&replay),
+        Command::Admin(AdminCommand::Room(room)) => commands::room::run(&room),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -187,6 +187,21 @@ impl Turn {
         self.event.take().expect("a turn's event is taken once")
     }
 
+    /// The event, until it is taken.
+    pub fn event(&self) -> Option<&Event> {
+        self.event.as_ref()
+    }
+
+    /// What the guest wants to let out so far, in order.
+    pub fn outputs(&self) -> &[Output] {
+        &self.changes.outputs
+    }
+
+    /// What the guest has written so far.
+    pub fn writes(&self) -> &KvChanges {
+        &self.changes.kv
+    }
+
     /// This delivery.
     pub fn event_id(&self) -> EventId {
         self.event_id

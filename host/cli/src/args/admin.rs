@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use party_node::inspection::RoomState;
 
+use crate::args::replay::{AFTER_REPLAY, Replay};
+
 const AFTER_ROOMS: &str = "\
 A host that runs on the data directory is asked; if none does, its store is read:
   party-host rooms
@@ -52,6 +54,11 @@ pub(crate) struct Where {
     #[arg(long, value_name = "DIR", default_value = ".party/data")]
     pub(crate) data: PathBuf,
 }
+    /// Take the recorded turns of a durable room again, and print them
+    #[command(after_help = AFTER_REPLAY)]
+    Replay(Replay),
+    /// Bring back a room that refuses everyone, without its variables
+    Room(RoomArguments),
 
 /// List rooms, in order of party and id. As many as there are: pages are fetched as they are printed.
 #[derive(Debug, Args)]
