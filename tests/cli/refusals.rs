@@ -88,9 +88,9 @@ fn a_party_toml_that_is_wrong_is_told_with_its_line() -> Result<()> {
     check_toml("main = ", "1: ", "a text in double quotes");
     check_toml("main = .", "1: ", "a text in double quotes");
     check_toml(
-        "main = \"party.wasm\"\nmemory = \"durable\"",
-        "2: \"memory\" cannot be \"durable\" yet",
-        "leave it out, or write \"hibernate\"",
+        "main = \"party.wasm\"\nmemory = \"forever\"",
+        "2: \"memory\" is \"forever\"",
+        "\"durable\" if kill -9 must take nothing",
     );
     check_toml("main = \"nowhere\"", "1: \"main\" is \"nowhere\", which is not there", "Cargo.toml");
     Ok(())

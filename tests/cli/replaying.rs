@@ -37,7 +37,9 @@ fn recorded_turns_are_printed_as_they_were() -> Result<()> {
     let (dir, data) = left_behind()?;
     let (code, told, problem) = replay(data.path(), &[])?;
     assert_eq!(code, Some(0), "{problem}");
-    for expected in ["from the beginning of the room's life", "on-start (New)", "on-request", "200 \"1 4 New\""] {
+    for expected in
+        ["from the beginning of the room's life", "on-start (New)", "on-request", "200 \"1 4 New\""]
+    {
         assert!(told.contains(expected), "{expected:?} is not in\n{told}");
     }
     assert!(told.trim_end().ends_with("all as they were, to commit 5 of 5"), "{told}");

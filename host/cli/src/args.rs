@@ -140,8 +140,7 @@ pub(crate) struct Common {
     /// Worker threads (default: one per processor)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
-    /// Memory that all awake rooms may have together, in MiB; nearing it, rooms sleep before their time (default: three
-    /// quarters of the machine's)
+    /// Memory of all awake rooms; near it, some sleep early (default: 3/4 of the machine's)
     #[arg(long, value_name = "MIB", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub(crate) memory_budget: Option<u64>,
     /// How long clients are given when the host stops, in seconds

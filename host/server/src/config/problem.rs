@@ -83,9 +83,6 @@ pub enum Problem {
         /// What stands there.
         value: String,
     },
-    /// A memory mode that this version does not have.
-    #[error("\"memory\" cannot be \"durable\" yet: this version keeps no journal of a room's turns")]
-    NotDurableYet,
     /// A variable whose name cannot stand in an environment.
     #[error("[vars] names a variable {name:?}; a name must not be empty and not hold \"=\" or a zero byte")]
     BadVariable {
@@ -143,11 +140,8 @@ impl Problem {
             Problem::BadName(_) => "the name stands in URLs, as in /parties/chat/my-room".into(),
             Problem::ReservedParty => "write main = \"path\" at the top of the file instead".into(),
             Problem::BadMemory { .. } => {
-                "write \"hibernate\", which is the default, or \"volatile\"; \"durable\" is not there yet"
+                "write \"hibernate\", which is the default, \"durable\" if kill -9 must take nothing, or \"volatile\""
                     .into()
-            }
-            Problem::NotDurableYet => {
-                "leave it out, or write \"hibernate\"; keep in storage what kill -9 must not take".into()
             }
             Problem::BadVariable { .. } => "use letters, digits and _".into(),
             Problem::NoParty { .. } => {

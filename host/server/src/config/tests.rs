@@ -141,16 +141,17 @@ fn a_number_beyond_its_bounds_is_refused_with_both() {
 }
 
 #[test]
-fn memory_that_is_not_there_yet_is_refused_with_the_reason() {
-    check_error(
-        "memory = \"durable\"",
-        "party.toml:1: \"memory\" cannot be \"durable\" yet: this version keeps no journal of a room's turns\nhint: \
-         leave it out, or write \"hibernate\"; keep in storage what kill -9 must not take",
-    );
+fn memory_is_one_of_three() {
+    for (name, memory) in
+        [("volatile", Memory::Volatile), ("hibernate", Memory::Hibernate), ("durable", Memory::Durable)]
+    {
+        let (_directory, config) = project(&format!("memory = {name:?}"));
+        assert_eq!(config.unwrap().memory, memory);
+    }
     check_error(
         "memory = \"forever\"",
         "party.toml:1: \"memory\" is \"forever\"; it must be \"volatile\", \"hibernate\" or \"durable\"\n\
-         hint: write \"hibernate\", which is the default, or \"volatile\"; \"durable\" is not there yet",
+         hint: write \"hibernate\", which is the default, \"durable\" if kill -9 must take nothing, or \"volatile\"",
     );
 }
 
