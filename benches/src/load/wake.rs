@@ -11,6 +11,7 @@
 //! afterwards it must have counted as many wakes; without the socket the tool waits and believes.
 
 mod askers;
+mod pacer;
 
 use std::io;
 use std::thread;

@@ -10,13 +10,16 @@ use super::super::latency::Latencies;
 use super::super::poller::Poller;
 use super::super::target::{Target, room_path};
 use super::WakeError;
+use super::pacer::{AHEAD, Pacer};
 
 /// How long nothing may be answered before the run breaks off.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// An open loop sleeps until this long before a question is due and then watches the clock: `epoll` counts in
-/// milliseconds.
-const WATCH_CLOCK: Duration = Duration::from_millis(2);
+/// How long the sockets are waited for at once.
+const WAIT: Duration = Duration::from_millis(5);
+
+/// The pacer's token among the sockets.
+const PACER: usize = usize::MAX;
 
 /// A connection and what it waits for.
 #[derive(Debug)]
@@ -89,10 +92,17 @@ impl Askers {
     ) -> Result<Answers, WakeError> {
         let mut answers = Answers { latencies: Latencies::new(), send_late: Latencies::new() };
         let began = Instant::now();
+        let mut pacer = match questions.per_s {
+            Some(per_s) => Some(Pacer::start(began, per_s, questions.count)?),
+            None => None,
+        };
+        if let Some(pacer) = &pacer {
+            self.poller.watch(pacer, PACER)?;
+        }
         let mut next = 0;
         let mut heard_at = began;
         while next < questions.count || self.free.len() < self.askers.len() {
-            let mut wait = Duration::from_millis(5);
+            let mut wait = WAIT;
             while next < questions.count {
                 let now = Instant::now();
                 let due = match questions.per_s {
@@ -100,7 +110,7 @@ impl Askers {
                     None => now,
                 };
                 if due > now {
-                    wait = (due - now).saturating_sub(WATCH_CLOCK);
+                    wait = if due - now > AHEAD { WAIT } else { Duration::ZERO };
                     break;
                 }
                 let Some(asker) = self.free.pop() else { break };
@@ -111,6 +121,10 @@ impl Askers {
             }
             for index in 0..self.poller.wait(wait)? {
                 let asker = self.poller.ready(index).token;
+                if asker == PACER {
+                    pacer.iter_mut().for_each(Pacer::hush);
+                    continue;
+                }
                 if let Some((room, due, number, times)) = self.receive(asker)? {
                     answers.latencies.record(due.elapsed());
                     take(room, number);
@@ -128,6 +142,9 @@ impl Askers {
             if waits == 0 {
                 heard_at = Instant::now();
             }
+        }
+        if let Some(pacer) = &pacer {
+            self.poller.forget(pacer)?;
         }
         Ok(answers)
     }
