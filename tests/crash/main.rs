@@ -2,5 +2,6 @@
 
 mod chance;
 mod clients;
+mod damaged;
 mod killed;
 mod ledger;

@@ -9,6 +9,7 @@
 //! that is called again must read what it read then. The bytes are drawn in `docs/journal-format.md`.
 
 mod decode;
+mod difference;
 mod encode;
 mod trace;
 
@@ -23,6 +24,7 @@ use crate::commit::KvChanges;
 use crate::event::{Event, NewConnection};
 use crate::ids::{EventId, Seed, Timestamp};
 use crate::limits::Limits;
+pub(crate) use difference::difference;
 pub(crate) use trace::trace;
 
 /// The version of the format that is written. Readers know this one and refuse every other.

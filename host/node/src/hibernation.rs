@@ -152,7 +152,15 @@ pub(crate) fn readable(
     if kept.component != wanted {
         return Err(WakeError::OtherComponent { found: kept.component });
     }
-    Ok(Checkpoint::decode(&kept.bytes)?)
+    let checkpoint = Checkpoint::decode(&kept.bytes)?;
+    // It says itself whose it is and of when: it must not be another's that has come into its place.
+    if checkpoint.component != kept.component {
+        return Err(WakeError::OtherComponent { found: checkpoint.component });
+    }
+    if checkpoint.seq != kept.seq {
+        return Err(WakeError::Stale { found: checkpoint.seq, wanted: kept.seq });
+    }
+    Ok(checkpoint)
 }
 
 /// Captures the memory of a room that has nothing to do, and asks for the commit that carries it. Gives up when

@@ -10,6 +10,7 @@ pub mod chance;
 pub mod clock;
 pub mod committer;
 pub mod connection;
+pub mod giving_up;
 mod hibernation;
 pub mod inspection;
 pub mod node;

@@ -11,6 +11,7 @@
 //! No async, no clock, no threads of its own: the caller brings the threads.
 
 pub mod kept;
+pub mod leftovers;
 pub mod memory;
 pub mod redb_store;
 pub mod room_file;

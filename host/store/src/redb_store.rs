@@ -50,6 +50,7 @@ mod index;
 mod journal;
 mod layout;
 mod leaf;
+mod leftovers;
 mod opening;
 mod room;
 mod snapshot;

@@ -30,6 +30,15 @@ The copy has the room's keys, values and variables; no client is connected to it
 interrupted there. The room itself goes on:
   party-host fork main/lobby main/lobby-as-it-was";
 
+const AFTER_RECOVER: &str = "\
+For a room that refuses everyone as `room-damaged` (503, close 1011), while no host runs. It shows what is wrong, copies
+what is kept of the room's memory to recovered/ in the data directory, and gives that memory up: the room then starts
+afresh from its storage (docs/durability.md):
+  party-host room recover main/lobby --dry-run
+  party-host room recover main/lobby
+
+Exit codes: 0 it is recovered; 1 it is not, and nothing has changed; 2 there is nothing to recover.";
+
 /// What can be said about rooms.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {
@@ -45,6 +54,11 @@ pub(crate) enum AdminCommand {
     /// Copy a room, with its variables
     #[command(after_help = AFTER_FORK)]
     Fork(Fork),
+    /// Take the recorded turns of a durable room again, and print them
+    #[command(after_help = AFTER_REPLAY)]
+    Replay(Replay),
+    /// Bring back a room that refuses everyone, without its variables
+    Room(RoomArguments),
 }
 
 /// Which rooms are meant.
@@ -54,11 +68,6 @@ pub(crate) struct Where {
     #[arg(long, value_name = "DIR", default_value = ".party/data")]
     pub(crate) data: PathBuf,
 }
-    /// Take the recorded turns of a durable room again, and print them
-    #[command(after_help = AFTER_REPLAY)]
-    Replay(Replay),
-    /// Bring back a room that refuses everyone, without its variables
-    Room(RoomArguments),
 
 /// List rooms, in order of party and id. As many as there are: pages are fetched as they are printed.
 #[derive(Debug, Args)]
@@ -152,4 +161,36 @@ pub(crate) struct Fork {
     pub(crate) new: String,
     #[command(flatten)]
     pub(crate) at: Where,
+}
+
+/// Bring back a room that refuses everyone.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct RoomArguments {
+    #[command(subcommand)]
+    pub(crate) what: RoomCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoomCommand {
+    /// Give up a memory that cannot be made again; storage is kept, and all that is given up is copied first
+    #[command(after_help = AFTER_RECOVER)]
+    Recover {
+        /// PARTY/ROOM
+        room: String,
+        #[command(flatten)]
+        at: Where,
+        /// Keep the storage that the last checkpoint left, not what was recorded since
+        #[arg(long, conflicts_with = "past_damage")]
+        to_checkpoint: bool,
+        /// Keep also what was recorded behind a record that cannot be read: more, but perhaps what never was
+        #[arg(long)]
+        past_damage: bool,
+        /// Give it up although nothing wrong is found: turns that do something else are found only by a host
+        #[arg(long)]
+        force: bool,
+        /// Only show what is wrong, and what would be kept
+        #[arg(long)]
+        dry_run: bool,
+    },
 }

@@ -11,7 +11,9 @@ use crate::checkpoint::Checkpoint;
 use crate::commit::{ComponentDigest, JournalRecord, KvChanges, MemoryChange};
 use crate::event::{Event, TurnEnd};
 use crate::ids::{CommitSeq, EventId, Seed, Timestamp};
-use crate::journal::{Record, RecordedTurn, STEPS_MAX, Settings, Step, TRACE_BYTES, Taken, trace};
+use crate::journal::{
+    Record, RecordedTurn, STEPS_MAX, Settings, Step, TRACE_BYTES, Taken, difference, trace,
+};
 use crate::operation::Operation;
 use crate::planted::{self, PlantedBug};
 use crate::room::dropping::Again;
@@ -56,7 +58,7 @@ pub(super) struct JournalLength {
 pub(super) struct Replaying {
     pub(super) expected: Option<Box<RecordedTurn>>,
     pub(super) trace: Option<[u8; TRACE_BYTES]>,
-    pub(super) difference: Option<&'static str>,
+    pub(super) difference: Option<String>,
 }
 
 /// What is needed of an event once it has been admitted.
@@ -377,10 +379,10 @@ impl Room {
 impl Replaying {
     fn compare(&mut self, writes: &KvChanges) {
         let Some(expected) = self.expected.take() else { return };
-        if expected.writes != *writes {
-            self.difference = Some("it wrote other keys or values");
+        if let Some(difference) = difference(&expected.writes, writes) {
+            self.difference = Some(format!("it wrote other keys or values; {difference}"));
         } else if self.trace != Some(expected.trace) {
-            self.difference = Some("it did something else");
+            self.difference = Some("it did something else".into());
         }
     }
 }

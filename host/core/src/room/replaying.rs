@@ -210,8 +210,8 @@ impl Replay {
         self.room.end_turn(turn, end);
         self.forget_outside();
         let replaying = self.room.recording.as_mut().and_then(|recording| recording.replaying.as_mut());
-        match replaying.map(|replaying| (replaying.difference, &replaying.expected)) {
-            Some((Some(difference), _)) => diverged(difference.to_owned()),
+        match replaying.map(|replaying| (replaying.difference.take(), &replaying.expected)) {
+            Some((Some(difference), _)) => diverged(difference),
             // Nobody has compared it.
             Some((None, Some(_))) => diverged("it was dropped".to_owned()),
             Some((None, None)) | None => Ok(()),

@@ -47,7 +47,7 @@ pub(crate) const FORMAT_VERSION_MIN: u32 = 1;
 const MAGIC: &[u8; 8] = b"party-st";
 const TAG_RECORD: u8 = 0;
 const TAG_ENTRY: u8 = 1;
-const CRC_BYTES: usize = 4;
+pub(crate) const CRC_BYTES: usize = 4;
 const RECORD_BYTES: usize = 69;
 /// A record of format 1 ends before the last move. It may have been any commit, so it counts as the last one.
 const RECORD_BYTES_1: usize = 53;
