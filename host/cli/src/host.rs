@@ -62,11 +62,19 @@ pub(crate) struct Start<'a> {
     pub(crate) common: &'a Common,
 }
 
+/// A port that is in use is told before a build that takes a minute.
+pub(crate) fn check_port(project: &Project, host: &HostName, common: &Common) -> Result<()> {
+    host.listen(port_of(project, common)).map(drop)
+}
+
+fn port_of(project: &Project, common: &Common) -> u16 {
+    common.port.or(project.config.port).unwrap_or(PORT_DEFAULT)
+}
+
 impl Host {
     pub(crate) fn start(start: &Start<'_>) -> Result<Host> {
         let Start { project, parties, host, common } = start;
-        let port = common.port.or(project.config.port).unwrap_or(PORT_DEFAULT);
-        let (listening, listeners) = host.listen(port)?;
+        let (listening, listeners) = host.listen(port_of(project, common))?;
         let data = common.data.clone().unwrap_or_else(|| project.data_dir());
         let unusable = || {
             let message = format!("the data directory {} cannot be used", data.display());

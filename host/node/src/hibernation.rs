@@ -100,7 +100,11 @@ pub(crate) fn known_room(
                 && checkpoint.has_nothing_open()
                 && !party.handlers.has(Handlers::RESTORE) =>
         {
-            tracing::debug!(room = %address, "starts afresh: its memory is of another version of its party");
+            tracing::warn!(
+                room = %address,
+                "starts afresh from its storage: its memory is of another version of its party, and this one has no \
+                 `restore` (docs/deploy.md)"
+            );
             lost(fresh)
         }
         Ok(checkpoint) => match Room::restored(config(of_memory), record, checkpoint) {

@@ -227,6 +227,12 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
     let has_memory = entry.core.borrow().readiness() != Readiness::Fresh;
     let hands_over = has_memory && old.component.can_hand_over_to(&new.component);
     let Some(awake) = instance.as_mut().filter(|_| hands_over) else {
+        if has_memory {
+            tracing::warn!(
+                room = %entry.address(),
+                "starts afresh from its storage: the version before has no `save`, or this one no `restore` (docs/deploy.md)"
+            );
+        }
         return start_over(worker, entry, &new);
     };
     let mut fresh = match new.component.instantiate().await {

@@ -1,6 +1,6 @@
 //! `party-host dev`: build, serve, watch, reload.
 //!
-//! A change that does not build, or that makes a component the host refuses or that does not start, leaves the running
+//! A first build that fails waits for the next change. A change that does not build, or that makes a component the host refuses or that does not start, leaves the running
 //! one as it is. Rooms go on with the new one as after a deployment, with their sockets. A
 //! changed party.toml needs a restart, and says so.
 
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::args::Dev;
 use crate::commands::project::{BuiltParty, Project};
 use crate::commands::serve::print_welcome;
-use crate::host::{Host, STOPPED, Start, read_bounded};
+use crate::host::{Host, STOPPED, Start, check_port, read_bounded};
 use crate::problem;
 use crate::signals::Signals;
 use crate::watching::{Change, watch};
@@ -25,7 +25,8 @@ pub(crate) fn run(dev: &Dev) -> Result<()> {
     let project = Project::open(&dev.path)?;
     // From before the first build on, so that what is saved meanwhile is not missed.
     let mut changes = watch(&project.config)?;
-    let parties = project.build()?;
+    check_port(&project, &dev.host, &dev.common)?;
+    let Some(parties) = first_build(&project, &mut changes) else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let mut signals = Signals::listen()?;
@@ -47,6 +48,21 @@ pub(crate) fn run(dev: &Dev) -> Result<()> {
     // A build that is under way is of no use to anybody now.
     runtime.shutdown_background();
     result
+}
+
+/// Builds until it succeeds: whoever is writing a party has just not finished.
+fn first_build(project: &Project, changes: &mut mpsc::Receiver<Change>) -> Option<Vec<BuiltParty>> {
+    loop {
+        match project.build() {
+            Ok(parties) => return Some(parties),
+            Err(error) => problem::print(&error),
+        };
+        eprintln!("watching for changes: it is built again when you save");
+        // A changed party.toml may be what was missing, but names other parties than those that are watched.
+        while changes.blocking_recv()? == Change::Settings {
+            eprintln!("{FILE_NAME} has changed; start `party-host dev` again to use it");
+        }
+    }
 }
 
 async fn take_changes(project: &Project, host: &Host, changes: &mut mpsc::Receiver<Change>) {

@@ -8,12 +8,13 @@ use party_node::party::Memory;
 
 use crate::args::Serve;
 use crate::commands::project::Project;
-use crate::host::{Host, STOPPED, Start};
+use crate::host::{Host, STOPPED, Start, check_port};
 use crate::signals::Signals;
 
 pub(crate) fn run(serve: &Serve) -> Result<()> {
     crate::logging::start()?;
     let project = Project::open(&serve.path)?;
+    check_port(&project, &serve.host, &serve.common)?;
     let parties = project.build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
