@@ -113,10 +113,10 @@ pub fn run(
     let mut scratch = vec![0; 2 * RESPONSE_BYTES_MAX];
     let at_start = settled_bytes(server)?;
     let early = SleepersSettings { sockets: SOCKETS_BEFORE, per_room: 1, ..settings.clone() };
-    let early = connect(target, &early, "early", &mut scratch)?;
+    let mut sockets = connect(target, &early, "early", &mut scratch)?;
     all_asleep(Some(admin), Duration::ZERO)?;
     let before = settled_bytes(server)?;
-    let mut sockets = connect(target, settings, "sleeper", &mut scratch)?;
+    sockets.extend(connect(target, settings, "sleeper", &mut scratch)?);
     all_asleep(Some(admin), Duration::ZERO)?;
     let wakes = admin.figures()?.wakes;
     let asleep = settled_bytes(server)?;
@@ -129,7 +129,6 @@ pub fn run(
             .map_err(|source| SleepersError::Echo { index, source })?;
         echoed += 1;
     }
-    drop(early);
     Ok(SleepersReport {
         settings: settings.clone(),
         at_start,

@@ -9,7 +9,7 @@ Runs echo, broadcast, cold start, durable counter and memory against each candid
 server pinned to core 0 and the load tool on core 1, and prints medians and ratios to the native server.
 
 The command of --host-command is split at spaces; {bin} stands for the directory of this program, {benches} for the
-benches directory, {port} and {data} for the port to listen on (on 127.0.0.1) and for an empty data directory.
+benches directory, {config} for the one in it that a scenario is served from, {port} and {data} for the port to listen on (on 127.0.0.1) and for an empty data directory.
 
 Exit code: 0 if every message came as it should and the yardstick is fast enough to count, and, with
 --require-targets, if party-host reaches its targets; 1 if not; 2 for wrong flags.";
@@ -53,6 +53,12 @@ pub enum ScenarioName {
     /// Durable increments by 16 clients.
     #[value(name = "counter-16")]
     CounterSixteen,
+    /// Increments of a variable of a durable room by one client.
+    #[value(name = "durable-1")]
+    DurableOne,
+    /// Increments of a variable of a durable room by 16 clients.
+    #[value(name = "durable-16")]
+    DurableSixteen,
     /// First contact with rooms.
     Cold,
     /// Memory per awake room and per idle connection.
@@ -69,8 +75,25 @@ impl ScenarioName {
             ScenarioName::BroadcastOpen => "broadcast-open",
             ScenarioName::CounterOne => "counter-1",
             ScenarioName::CounterSixteen => "counter-16",
+            ScenarioName::DurableOne => "durable-1",
+            ScenarioName::DurableSixteen => "durable-16",
             ScenarioName::Cold => "cold",
             ScenarioName::Memory => "memory",
+        }
+    }
+
+    /// The directory in benches/ whose party.toml party-host serves for it.
+    pub fn config(self) -> &'static str {
+        match self {
+            ScenarioName::DurableOne | ScenarioName::DurableSixteen => "durable",
+            ScenarioName::Echo
+            | ScenarioName::EchoOpen
+            | ScenarioName::Broadcast
+            | ScenarioName::BroadcastOpen
+            | ScenarioName::CounterOne
+            | ScenarioName::CounterSixteen
+            | ScenarioName::Cold
+            | ScenarioName::Memory => "yardstick",
         }
     }
 }
@@ -86,7 +109,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_delimiter = ',',
-        default_values = ["echo", "echo-open", "broadcast", "broadcast-open", "counter-1", "counter-16", "cold", "memory"]
+        default_values = ["echo", "echo-open", "broadcast", "broadcast-open", "counter-1", "durable-1", "counter-16", "durable-16", "cold", "memory"]
     )]
     pub scenarios: Vec<ScenarioName>,
     /// How often each candidate goes through each scenario.
@@ -99,7 +122,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "COMMAND",
-        default_value = "{bin}/party-host serve {benches}/yardstick --host 127.0.0.1 --port {port} --data {data}"
+        default_value = "{bin}/party-host serve {benches}/{config} --host 127.0.0.1 --port {port} --data {data}"
     )]
     pub host_command: String,
     /// First of the ports to listen on.
@@ -169,7 +192,7 @@ mod tests {
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
         let arguments = Arguments::parse_from(["party-yardstick"]);
-        assert_eq!((arguments.candidates.len(), arguments.scenarios.len()), (3, 8));
+        assert_eq!((arguments.candidates.len(), arguments.scenarios.len()), (3, 10));
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub enum CandidateError {
 pub(super) struct Candidate {
     /// Which.
     pub(super) name: CandidateName,
-    /// The command, split, with `{port}` and `{data}` still in it.
+    /// The command, split, with `{config}`, `{port}` and `{data}` still in it.
     command: Vec<String>,
 }
 
@@ -106,6 +106,8 @@ impl Candidate {
     pub(super) fn supports(&self, scenario: ScenarioName) -> bool {
         match scenario {
             ScenarioName::CounterOne | ScenarioName::CounterSixteen => self.name != CandidateName::Ws,
+            // A variable that outlives the process is what only party-host has.
+            ScenarioName::DurableOne | ScenarioName::DurableSixteen => self.name == CandidateName::Host,
             ScenarioName::Echo
             | ScenarioName::EchoOpen
             | ScenarioName::Broadcast
@@ -141,7 +143,12 @@ impl Candidate {
     }
 
     /// Starts the server on its core with an empty data directory and waits until it answers.
-    pub(super) fn start(&self, port: u16, data: &Path) -> Result<RunningServer, CandidateError> {
+    pub(super) fn start(
+        &self,
+        scenario: ScenarioName,
+        port: u16,
+        data: &Path,
+    ) -> Result<RunningServer, CandidateError> {
         let run = |source| CandidateError::Run { program: self.command[0].clone(), source };
         if data.exists() {
             fs::remove_dir_all(data).map_err(run)?;
@@ -149,10 +156,11 @@ impl Candidate {
         fs::create_dir_all(data).map_err(run)?;
         let output = data.with_extension("log");
         let log = File::create(&output).map_err(run)?;
-        let words = self
-            .command
-            .iter()
-            .map(|word| word.replace("{port}", &port.to_string()).replace("{data}", &data.to_string_lossy()));
+        let words = self.command.iter().map(|word| {
+            word.replace("{config}", scenario.config())
+                .replace("{port}", &port.to_string())
+                .replace("{data}", &data.to_string_lossy())
+        });
         let child = Command::new("taskset")
             .args(["-c", SERVER_CORE])
             .args(words)

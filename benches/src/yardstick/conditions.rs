@@ -4,8 +4,9 @@
 
 use super::arguments::CandidateName;
 use super::results::{
-    BROADCAST_CPU, CONNECTION_MEMORY, COUNTER_ONE_RATE, COUNTER_SIXTEEN_RATE, ECHO_CPU, NEW_ROOM,
-    NEW_ROOMS_AT_ONCE, ROOM_MEMORY, Results,
+    BROADCAST_CPU, CONNECTION_MEMORY, COUNTER_ONE_P50, COUNTER_ONE_RATE, COUNTER_SIXTEEN_P50,
+    COUNTER_SIXTEEN_RATE, DURABLE_ONE_P50, DURABLE_ONE_RATE, DURABLE_SIXTEEN_P50, DURABLE_SIXTEEN_RATE,
+    ECHO_CPU, NEW_ROOM, NEW_ROOMS_AT_ONCE, ROOM_MEMORY, Results,
 };
 
 /// A bound and what was found.
@@ -92,6 +93,27 @@ pub(super) fn of_the_host(results: &Results) -> Vec<Condition> {
             what: "durable increments by 16 clients, party-host to native",
             found: results.ratio(&COUNTER_SIXTEEN_RATE, host, native),
             bound: Bound::AtLeast(0.9),
+        },
+        // Both pay for the same flush, so what the one takes longer is what recording costs.
+        Condition {
+            what: "party-host, increments by 1 client, of a durable variable to of a stored number",
+            found: results.ratio_between((&DURABLE_ONE_RATE, host), (&COUNTER_ONE_RATE, host)),
+            bound: Bound::AtLeast(0.8),
+        },
+        Condition {
+            what: "party-host, increments by 16 clients, of a durable variable to of a stored number",
+            found: results.ratio_between((&DURABLE_SIXTEEN_RATE, host), (&COUNTER_SIXTEEN_RATE, host)),
+            bound: Bound::AtLeast(0.8),
+        },
+        Condition {
+            what: "party-host, ms by which the p50 by 1 client is above that of a stored number",
+            found: results.excess(host, &DURABLE_ONE_P50, &COUNTER_ONE_P50),
+            bound: Bound::AtMost(2.0),
+        },
+        Condition {
+            what: "party-host, ms by which the p50 by 16 clients is above that of a stored number",
+            found: results.excess(host, &DURABLE_SIXTEEN_P50, &COUNTER_SIXTEEN_P50),
+            bound: Bound::AtMost(2.0),
         },
         Condition {
             what: "party-host, GET of a new room, p50 ms",

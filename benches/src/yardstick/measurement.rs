@@ -54,7 +54,7 @@ pub(super) fn measure(
     port: u16,
     places: Places<'_>,
 ) -> Result<Report, MeasurementError> {
-    let server = candidate.start(port, &places.scratch.join("data"))?;
+    let server = candidate.start(scenario, port, &places.scratch.join("data"))?;
     let json = places.scratch.join("report.json");
     if json.exists() {
         fs::remove_file(&json)?;
@@ -83,6 +83,8 @@ fn flags(scenario: ScenarioName, window_s: f64) -> Vec<String> {
         ScenarioName::BroadcastOpen => &["broadcast", "--rooms", "4", "--clients", "32", "--rate", "3200"],
         ScenarioName::CounterOne => &["counter", "--clients", "1"],
         ScenarioName::CounterSixteen => &["counter", "--clients", "16"],
+        ScenarioName::DurableOne => &["counter", "--party", "tally", "--clients", "1"],
+        ScenarioName::DurableSixteen => &["counter", "--party", "tally", "--clients", "16"],
         ScenarioName::Cold => &["cold"],
         ScenarioName::Memory => &["memory"],
     };

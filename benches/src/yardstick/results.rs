@@ -55,6 +55,24 @@ pub(super) const COUNTER_ONE_RATE: Figure =
 /// Durable increments per second by 16 clients.
 pub(super) const COUNTER_SIXTEEN_RATE: Figure =
     figure(ScenarioName::CounterSixteen, "counter x16, increments/s", 0, increments_per_s);
+/// Median time of a durable increment by one client.
+pub(super) const COUNTER_ONE_P50: Figure =
+    figure(ScenarioName::CounterOne, "counter x1, p50 ms", 3, counter_p50_ms);
+/// Median time of a durable increment by 16 clients.
+pub(super) const COUNTER_SIXTEEN_P50: Figure =
+    figure(ScenarioName::CounterSixteen, "counter x16, p50 ms", 3, counter_p50_ms);
+/// Increments per second of a variable of a durable room by one client.
+pub(super) const DURABLE_ONE_RATE: Figure =
+    figure(ScenarioName::DurableOne, "durable x1, increments/s", 0, increments_per_s);
+/// Increments per second of a variable of a durable room by 16 clients.
+pub(super) const DURABLE_SIXTEEN_RATE: Figure =
+    figure(ScenarioName::DurableSixteen, "durable x16, increments/s", 0, increments_per_s);
+/// Median time of an increment of a variable of a durable room by one client.
+pub(super) const DURABLE_ONE_P50: Figure =
+    figure(ScenarioName::DurableOne, "durable x1, p50 ms", 3, counter_p50_ms);
+/// Median time of an increment of a variable of a durable room by 16 clients.
+pub(super) const DURABLE_SIXTEEN_P50: Figure =
+    figure(ScenarioName::DurableSixteen, "durable x16, p50 ms", 3, counter_p50_ms);
 /// First answer of a room never seen.
 pub(super) const NEW_ROOM: Figure =
     figure(ScenarioName::Cold, "GET new room, p50 ms", 3, |report| match report {
@@ -94,13 +112,23 @@ pub(super) const FIGURES: &[Figure] = &[
     figure(ScenarioName::BroadcastOpen, "broadcast at 3,200/s, p99 ms", 3, p99_ms),
     figure(ScenarioName::BroadcastOpen, "broadcast at 3,200/s, CPU µs/delivery", 2, cpu_us_per_message),
     COUNTER_ONE_RATE,
+    COUNTER_ONE_P50,
     COUNTER_SIXTEEN_RATE,
+    COUNTER_SIXTEEN_P50,
     figure(ScenarioName::CounterSixteen, "counter x16, CPU µs/increment", 1, |report| match report {
         Report::Counter(counter) => counter.server_cpu_us_per_increment,
         _ => None,
     }),
     figure(ScenarioName::CounterSixteen, "counter x16, p99 ms", 3, |report| match report {
         Report::Counter(counter) => Some(counter.latency.p99_ms),
+        _ => None,
+    }),
+    DURABLE_ONE_RATE,
+    DURABLE_ONE_P50,
+    DURABLE_SIXTEEN_RATE,
+    DURABLE_SIXTEEN_P50,
+    figure(ScenarioName::DurableSixteen, "durable x16, CPU µs/increment", 1, |report| match report {
+        Report::Counter(counter) => counter.server_cpu_us_per_increment,
         _ => None,
     }),
     figure(ScenarioName::Cold, "GET known room, p50 ms", 3, |report| match report {
@@ -156,6 +184,13 @@ fn increments_per_s(report: &Report) -> Option<f64> {
     }
 }
 
+fn counter_p50_ms(report: &Report) -> Option<f64> {
+    match report {
+        Report::Counter(counter) => Some(counter.latency.p50_ms),
+        _ => None,
+    }
+}
+
 /// All measurements of a run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Results {
@@ -186,6 +221,16 @@ impl Results {
             (*divisor > 0.0).then(|| value / divisor)
         });
         median(ratios.collect())
+    }
+
+    /// By how much one figure is above another in the same round, in the median.
+    pub(super) fn excess(&self, candidate: CandidateName, figure: &Figure, over: &Figure) -> Option<f64> {
+        let below = self.by_round(over, candidate);
+        let excesses = self.by_round(figure, candidate).into_iter().filter_map(|(round, value)| {
+            let (_, lower) = below.iter().find(|(other, _)| *other == round)?;
+            Some(value - lower)
+        });
+        median(excesses.collect())
     }
 
     fn by_round(&self, figure: &Figure, candidate: CandidateName) -> Vec<(u32, f64)> {
