@@ -62,9 +62,20 @@ pub(crate) struct Start<'a> {
     pub(crate) common: &'a Common,
 }
 
+/// How long a port may still be in use by a host that was killed just now, and how often it is looked at.
+const PORT_WAIT: Duration = Duration::from_secs(1);
+const PORT_LOOK: Duration = Duration::from_millis(50);
+
 /// A port that is in use is told before a build that takes a minute.
 pub(crate) fn check_port(project: &Project, host: &HostName, common: &Common) -> Result<()> {
-    host.listen(port_of(project, common)).map(drop)
+    let before = Instant::now();
+    loop {
+        match host.listen(port_of(project, common)) {
+            Ok(_) => return Ok(()),
+            Err(error) if before.elapsed() >= PORT_WAIT => return Err(error),
+            Err(_) => std::thread::sleep(PORT_LOOK),
+        }
+    }
 }
 
 fn port_of(project: &Project, common: &Common) -> u16 {
