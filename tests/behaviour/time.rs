@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use party_testkit::client::Received;
+use party_testkit::world::Memory;
 
-use crate::with_probe;
+use crate::{sleeping, with_probe};
 
 #[test]
 fn a_sleep_ends_when_it_is_due_and_not_earlier() {
@@ -46,6 +47,25 @@ fn a_hold_lets_only_completions_through() {
         world.advance(Duration::from_secs(29)).await;
         alice.expect_text("1").await
     });
+}
+
+#[test]
+fn the_life_after_a_hold_that_was_too_long_begins_in_an_instance_of_its_own() {
+    for memory in [Memory::Volatile, Memory::Hibernate, Memory::Durable] {
+        sleeping(31).memory(memory).run(async |world| {
+            let mut alice = world.connect("main/lobby").await?;
+            alice.send("said").await?;
+            alice.expect_text("1").await?;
+            alice.send("hold").await?;
+            alice.send("said").await?;
+            world.advance(Duration::from_secs(31)).await;
+            alice.expect_text("1").await?;
+            alice.send("started").await?;
+            alice.expect_text("Some(Lost)").await?;
+            alice.send("said").await?;
+            alice.expect_text("3").await
+        });
+    }
 }
 
 #[test]

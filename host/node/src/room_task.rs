@@ -138,8 +138,13 @@ fn next(worker: &Worker, entry: &RoomEntry, row: &mut Row) -> Next {
         return Next::StepAside;
     }
     let now = worker.now();
+    entry.core.borrow_mut().on_time(now);
+    carry(worker, entry);
+    if entry.drop_instance.get() || entry.has_undone() {
+        // Time has ended a life: the next one must not begin in the instance of this one.
+        return Next::StepAside;
+    }
     let mut core = entry.core.borrow_mut();
-    core.on_time(now);
     if entry.upgrade.is_due() && upgrade::step(entry, &mut core, now) == Step::Switch {
         drop(core);
         carry(worker, entry);
