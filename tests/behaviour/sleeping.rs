@@ -185,3 +185,28 @@ fn many_rooms_sleep_and_each_wakes_with_its_own_memory() {
         Ok(())
     });
 }
+
+#[test]
+fn a_room_with_a_dropped_turn_behind_it_and_events_before_it_keeps_its_memory_over_a_restart() {
+    with_sleepers(31, async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        alice.send("trap").await?;
+        alice.send("said").await?;
+        alice.expect_text("1").await?;
+        world.restart_host().await?;
+        let mut bob = world.connect("main/lobby").await?;
+        bob.send("said").await?;
+        bob.expect_text("2").await?;
+        bob.send("hold").await?;
+        bob.send("said").await?;
+        world.restart_host().await?;
+        // The hold goes on, and nobody is heard before it has ended.
+        let mut carol = world.connect("main/other").await?;
+        let asked = world.ask("GET", "/parties/main/lobby/started", b"").await?;
+        world.advance(Duration::from_secs(20)).await;
+        carol.expect_nothing().await?;
+        world.advance(Duration::from_secs(11)).await;
+        assert_eq!(asked.await?.body, "Some(Lost)");
+        Ok(())
+    });
+}

@@ -147,6 +147,8 @@ pub struct Room {
     phase: Phase,
     memory: Memory,
     service: Service,
+    /// It is about to be shut down.
+    ends_soon: bool,
     mailbox: Mailbox,
     gate: OutputGate,
     arriving: BTreeMap<ConnectionId, Arriving>,
@@ -206,6 +208,7 @@ impl Room {
             phase: Phase::Fresh(StartReason::New),
             memory: Memory::Awake,
             service: Service::Open,
+            ends_soon: false,
             mailbox: Mailbox::default(),
             gate: OutputGate::new(record.seq),
             arriving: BTreeMap::new(),

@@ -210,8 +210,9 @@ pub(crate) async fn save(
         return worker.end_room(entry);
     }
     let is_large = snapshot.delta_bytes() > LARGE_BYTES;
-    // Its journal must not grow: whatever comes waits until it is saved.
-    let is_patient = entry.save_soon.get() || entry.core.borrow().wants_to_be_saved();
+    // Its journal must not grow, or it ends with this: whatever comes waits until it is saved.
+    let is_patient =
+        entry.save_soon.get() || entry.farewell.borrow().is_some() || entry.core.borrow().wants_to_be_saved();
     let image = match is_large {
         false => Some(snapshot.encode()),
         true if is_patient => Some(run_apart(move || snapshot.encode()).await),

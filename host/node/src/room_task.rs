@@ -98,6 +98,7 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
     }
     let farewell = entry.farewell.borrow().clone();
     let Some(frame) = farewell else { return true };
+    entry.core.borrow_mut().will_end();
     if let Some(since) = entry.farewell_at.get().filter(|_| is_to_be_saved(entry, instance)) {
         if entry.core.borrow().may_save() {
             entry.farewell_at.set(None);

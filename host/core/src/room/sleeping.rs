@@ -90,13 +90,14 @@ impl Room {
     }
 
     /// Whether a checkpoint can be made now, if not to sleep then to go on; [`Room::restless`] says why not. A durable room
-    /// can also be saved while events wait and commits are under way, because its journal must not grow for ever: a
-    /// checkpoint says all that the guest knows, and of what waits the guest knows nothing.
+    /// can also be saved while events wait and commits are under way, because its journal must not grow for ever; and so can
+    /// one that is about to end, which nobody waits for. A checkpoint says all that the guest knows, and of what waits the
+    /// guest knows nothing; it comes after the commits before it, and is lost with them.
     pub fn may_save(&self) -> bool {
         match self.restless() {
             None => true,
             Some(Restless::EventsWait | Restless::DroppedLately | Restless::OutputsWait) => {
-                self.recording.is_some() && !self.mailbox.has_unrepeatable()
+                (self.recording.is_some() || self.ends_soon) && !self.mailbox.has_unrepeatable()
             }
             Some(
                 Restless::InATurn
@@ -106,6 +107,11 @@ impl Room {
                 | Restless::Asleep,
             ) => false,
         }
+    }
+
+    /// The room is about to be shut down: whatever comes does not keep it from being saved any more.
+    pub fn will_end(&mut self) {
+        self.ends_soon = true;
     }
 
     /// The checkpoint of the room, with the image of its memory that was captured just now.
