@@ -1,9 +1,12 @@
 //! Durable rooms: not one acknowledged turn is lost, whatever ends the host, and a dropped turn takes nothing with it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use party_core::limits::Limits;
+use party_store::memory::MemoryStore;
+use party_store::store::Store;
 use party_testkit::client::Received;
 use party_testkit::world::{Memory, World};
 
@@ -217,4 +220,18 @@ fn many_requests_at_once_do_not_stop_at_a_long_journal() {
         alice.send("said").await?;
         alice.expect_text("641").await
     });
+}
+
+#[test]
+fn turns_are_taken_again_with_the_memory_that_they_could_have() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let before = sleeping(14).memory(Memory::Durable).store(Arc::clone(&store));
+    before.run(async |world| {
+        let large = world.request("GET", "/parties/main/lobby/large?4000000", b"").await?;
+        assert_eq!(large.status, 200);
+        world.expect("GET", "/parties/main/lobby/said", b"", 200, "2").await
+    });
+    let lower = |limits: &mut Limits| limits.memory_bytes_max = 2 << 20;
+    let after = sleeping(15).memory(Memory::Durable).store(store).limits(lower);
+    after.run(async |world| world.expect("GET", "/parties/main/lobby/said", b"", 200, "3").await);
 }

@@ -17,6 +17,11 @@ impl Limiter {
         Limiter { memory_bytes: 0, memory_bytes_max, last_growth_bytes: 0 }
     }
 
+    /// From now on this bound holds. What is in use beyond it stays.
+    pub(crate) fn set_memory_bytes_max(&mut self, memory_bytes_max: u64) {
+        self.memory_bytes_max = memory_bytes_max;
+    }
+
     /// Bytes of linear memory in use.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.memory_bytes
@@ -68,6 +73,15 @@ mod tests {
         assert!(limiter.memory_growing(0, 4, None).unwrap());
         assert!(!limiter.memory_growing(6, 7, None).unwrap());
         assert_eq!(limiter.memory_bytes(), 10);
+    }
+
+    #[test]
+    fn a_lower_bound_takes_nothing_away() {
+        let mut limiter = Limiter::new(10);
+        assert!(limiter.memory_growing(0, 6, None).unwrap());
+        limiter.set_memory_bytes_max(4);
+        assert!(!limiter.memory_growing(6, 7, None).unwrap());
+        assert_eq!(limiter.memory_bytes(), 6);
     }
 
     #[test]

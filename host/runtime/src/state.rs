@@ -44,6 +44,8 @@ impl InstanceState {
     pub(crate) fn begin(&mut self, turn: Box<Turn>, ticks_max: u64) {
         assert!(self.turn.is_none(), "one turn at a time");
         self.ticks_left = ticks_max;
+        // A turn that is taken again has the bound that it had then: a guest sees it when its memory does not grow.
+        self.limiter.set_memory_bytes_max(turn.limits().memory_bytes_max);
         self.chance = None;
         self.wasi.set_time(turn.now());
         self.turn = Some(turn);
