@@ -31,7 +31,12 @@ pub(crate) enum Memory {
     #[default]
     Awake,
     /// In the instance, and in a commit under way.
-    Saving(CommitSeq),
+    Saving {
+        /// That commit.
+        saved_at: CommitSeq,
+        /// As in `Asleep`.
+        touched: bool,
+    },
     /// In the store, with this commit.
     Asleep {
         /// The commit that carries it.
@@ -145,7 +150,8 @@ impl Room {
         let change = MemoryChange::Checkpoint(NewCheckpoint { component, bytes });
         self.commit(KvChanges::default(), Some(Box::new(change)));
         // If an earlier one was under way to sleep with, it is no longer the last.
-        self.memory = if sleeps { Memory::Saving(checkpoint.seq) } else { Memory::Awake };
+        self.memory =
+            if sleeps { Memory::Saving { saved_at: checkpoint.seq, touched: false } } else { Memory::Awake };
         true
     }
 
@@ -157,7 +163,7 @@ impl Room {
     /// What must be made before the next turn, if anything.
     pub fn rebuild(&self) -> Option<Rebuild> {
         match self.memory {
-            Memory::Awake | Memory::Saving(_) => None,
+            Memory::Awake | Memory::Saving { .. } => None,
             Memory::Asleep { saved_at, .. } => Some(Rebuild::Asleep(saved_at)),
             Memory::Behind => Some(Rebuild::Behind),
             Memory::Unread => Some(Rebuild::Unread),
@@ -179,7 +185,7 @@ impl Room {
     pub fn asleep_since(&self) -> Option<CommitSeq> {
         match self.memory {
             Memory::Asleep { saved_at, .. } => Some(saved_at),
-            Memory::Awake | Memory::Saving(_) | Memory::Behind | Memory::Unread => None,
+            Memory::Awake | Memory::Saving { .. } | Memory::Behind | Memory::Unread => None,
         }
     }
 
@@ -209,7 +215,7 @@ impl Room {
 
     /// Something about the room changes without its guest.
     pub(crate) fn touch(&mut self) {
-        if let Memory::Asleep { touched, .. } = &mut self.memory {
+        if let Memory::Saving { touched, .. } | Memory::Asleep { touched, .. } = &mut self.memory {
             *touched = true;
         }
     }
@@ -222,12 +228,13 @@ impl Room {
 
     /// A commit is durable: if it is what the room waited for, it sleeps now.
     pub(crate) fn fall_asleep(&mut self, seq: CommitSeq) {
-        if self.memory != Memory::Saving(seq) {
+        let Memory::Saving { touched, .. } = self.memory else { return };
+        if self.memory != (Memory::Saving { saved_at: seq, touched }) {
             return;
         }
         self.memory = if self.mailbox.is_empty() {
             self.actions.push(Action::DropInstance);
-            Memory::Asleep { saved_at: seq, touched: false }
+            Memory::Asleep { saved_at: seq, touched }
         } else {
             Memory::Awake
         };

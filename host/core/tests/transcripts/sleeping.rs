@@ -313,3 +313,26 @@ fn a_sleeping_room_without_clients_may_be_forgotten_until_something_changes_with
         ",
     );
 }
+
+#[test]
+fn what_changes_without_its_guest_while_a_room_is_saved_keeps_it_from_being_forgotten() {
+    check(
+        "
+        handlers request
+        request r
+        turn pending
+        sleep memory
+        at 30000
+        committed
+        asleep
+        ",
+        "
+        > on-request r
+        commit 1 checkpoint
+        report on-request overdue after 30000
+        respond r 504 The room did not answer within 30000 ms
+        drop instance
+        asleep
+        ",
+    );
+}
