@@ -53,11 +53,11 @@ pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
     let mut row = Row::default();
     loop {
         if !still_awake(&worker, &entry, &mut instance).await {
-            dispose(instance).await;
+            Box::pin(dispose(instance)).await;
             return;
         }
         if entry.drop_instance.replace(false) {
-            dispose(instance.take()).await;
+            Box::pin(dispose(instance.take())).await;
             continue;
         }
         match next(&worker, &entry, &mut row) {
@@ -69,9 +69,12 @@ pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
                 }
                 end_turn(&worker, &entry, turn, end);
             }
-            Next::Wake => instance = hibernation::wake(&worker, &entry).await,
-            Next::Save(purpose) => hibernation::save(&worker, &entry, &mut instance, purpose).await,
-            Next::Switch => upgrade::switch(&worker, &entry, &mut instance).await,
+            // What is rare is on the heap while it lasts: a room that waits, perhaps for days, keeps no place for it.
+            Next::Wake => instance = Box::pin(hibernation::wake(&worker, &entry)).await,
+            Next::Save(purpose) => {
+                Box::pin(hibernation::save(&worker, &entry, &mut instance, purpose)).await;
+            }
+            Next::Switch => Box::pin(upgrade::switch(&worker, &entry, &mut instance)).await,
             Next::StepAside => {
                 step_aside().await;
                 row.clear();
@@ -102,7 +105,7 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
     if let Some(since) = entry.farewell_at.get().filter(|_| is_to_be_saved(entry, instance)) {
         if entry.core.borrow().may_save() {
             entry.farewell_at.set(None);
-            hibernation::save(worker, entry, instance, Purpose::Keep).await;
+            Box::pin(hibernation::save(worker, entry, instance, Purpose::Keep)).await;
         } else if worker.now() < since.after_ms(FAREWELL_MS) {
             return true;
         } else {
@@ -360,5 +363,22 @@ fn log_report(worker: &Worker, entry: &RoomEntry, report: Report) {
         Report::CommitFailed => {
             tracing::error!(party, room, "a commit failed: the room starts from what is durable");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::{RoomEntry, Worker, run};
+
+    fn size_of_task<F: Future>(_: impl Fn(Rc<Worker>, Rc<RoomEntry>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_room_that_waits_holds_little() {
+        let bytes = size_of_task(run);
+        assert!(bytes <= 2_048, "the task of a room takes {bytes} bytes");
     }
 }
