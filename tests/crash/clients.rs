@@ -1,4 +1,4 @@
-//! Clients that make entries until the host has gone, and note what was answered.
+//! Clients that make entries until it is over or the host has gone, and note what was answered.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -33,9 +33,18 @@ pub(crate) struct Client<'a> {
     room: &'a str,
     manner: Manner,
     chance: Chance,
-    answered: &'a Sender<()>,
-    over: &'a AtomicBool,
+    ears: &'a Ears,
+    answered: Sender<()>,
     told: Told,
+}
+
+/// What clients are told while they run.
+#[derive(Default)]
+pub(crate) struct Ears {
+    /// The host is about to be killed: nothing that fails from now on is its fault.
+    pub(crate) is_over: AtomicBool,
+    /// Enough entries have been made.
+    pub(crate) is_stopped: AtomicBool,
 }
 
 impl<'a> Client<'a> {
@@ -45,17 +54,17 @@ impl<'a> Client<'a> {
         (room, manner): (&'a str, Manner),
         slot: &str,
         seed: u64,
-        (answered, over): (&'a Sender<()>, &'a AtomicBool),
+        (ears, answered): (&'a Ears, Sender<()>),
     ) -> Client<'a> {
         let told = Told { slot: slot.into(), life, sent: Vec::new(), answered: 0, woken: Vec::new() };
-        Client { port, room, manner, chance: Chance::new(seed), answered, over, told }
+        Client { port, room, manner, chance: Chance::new(seed), ears, answered, told }
     }
 
-    /// Goes on until the host has gone.
+    /// Goes on until it is over or the host has gone.
     pub(crate) fn run(mut self, talk: fn(&mut Client<'a>) -> Result<()>) -> Result<Told> {
         match talk(&mut self) {
             // Between the signal and its death the host may be here or not.
-            Err(error) if !self.over.load(Ordering::SeqCst) => {
+            Err(error) if !self.ears.is_over.load(Ordering::SeqCst) => {
                 Err(error.context(format!("{} of {}, while the host was alive", self.told.slot, self.room)))
             }
             Err(_) | Ok(()) => Ok(self.told),
@@ -65,19 +74,20 @@ impl<'a> Client<'a> {
     /// Over HTTP, one entry after the other.
     pub(crate) fn http(&mut self) -> Result<()> {
         let mut http = Http::connect(self.port)?;
-        loop {
+        while !self.ears.is_stopped.load(Ordering::SeqCst) {
             let (entry, _) = self.entry(false);
             let path = format!("/parties/main/{}/enter?{}", self.room, entry.replace(' ', "."));
             let answer = http.request("POST", &path)?;
             ensure!(answer.status == 200, "status {}: {}", answer.status, answer.body);
             self.answered(&answer.body)?;
         }
+        Ok(())
     }
 
     /// Over a WebSocket, some entries at a time.
     pub(crate) fn socket(&mut self) -> Result<()> {
         let mut socket = Socket::connect(self.port, self.room)?;
-        loop {
+        while !self.ears.is_stopped.load(Ordering::SeqCst) {
             let mut waits_for = None;
             let mut open = 0;
             for _ in 0..=self.chance.below(4) {
@@ -103,6 +113,7 @@ impl<'a> Client<'a> {
                 }
             }
         }
+        Ok(())
     }
 
     /// The next entry, and the sleep that it begins and that is waited for.

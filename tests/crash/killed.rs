@@ -1,20 +1,20 @@
 //! `kill -9`, again and again, under load and while rooms are made again, with an oracle for every room.
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use party_tests::guests::guest_path;
-use party_tests::host::{Host, temporary};
-use party_tests::http::Http;
+use party_tests::host::{Host, party_host, temporary};
+use party_tests::http::{Http, Socket};
 use party_tests::program::BOUND;
 use rustix::process::Signal;
 
 use crate::chance::Chance;
-use crate::clients::{Client, Manner};
+use crate::clients::{Client, Ears, Manner};
 use crate::ledger::{Ledger, Promise, Report, Told};
 
 /// Kills in a short run and in a long one (`PARTY_LONG=1`).
@@ -26,6 +26,9 @@ const KILLS_PER_DIRECTORY: u64 = 500;
 const ANSWERS_MAX: u64 = 60;
 /// The kill comes up to so many microseconds after the last of them.
 const LATE_US_MAX: u64 = 4_000;
+/// In every fifth life the clients stop, and the kill comes so many milliseconds later: when rooms sleep, or are about to.
+const QUIET_MS_MIN: u64 = 80;
+const QUIET_MS_RANGE: u64 = 120;
 /// The rooms, and what their clients are like. What is large is written to the store in several pieces.
 const ROOMS: [(&str, Manner); 6] = [
     ("ledger-a", Manner::Busy),
@@ -106,22 +109,21 @@ impl Run {
 
     /// Has clients make entries in these rooms, and kills the host after so many answers.
     fn load(&mut self, life: u64, rooms: &[usize], answers: u64) -> Result<()> {
-        let (port, over, (answered, hear)) = (self.host.port, AtomicBool::new(false), mpsc::channel());
+        let (port, ears, (answered, hear)) = (self.host.port, Ears::default(), mpsc::channel());
         let seeds: Vec<[u64; 2]> = rooms.iter().map(|_| [self.chance.bits(), self.chance.bits()]).collect();
         let told = thread::scope(|scope| {
             let mut clients = Vec::new();
             for (room, seeds) in rooms.iter().zip(seeds) {
-                let (told, over, place) = (answered.clone(), &over, ROOMS[*room]);
+                let (id, ears, place) = ((port, life), &ears, ROOMS[*room]);
+                let answered_too = answered.clone();
                 clients.push(scope.spawn(move || {
-                    let (id, ears) = ((port, life), (&told, over));
-                    let client = Client::new(id, place, "socket", seeds[0], ears);
+                    let client = Client::new(id, place, "socket", seeds[0], (ears, answered_too));
                     (*room, client.run(Client::socket))
                 }));
                 if place.1 != Manner::Sleepy {
-                    let told = answered.clone();
+                    let answered_too = answered.clone();
                     clients.push(scope.spawn(move || {
-                        let (id, ears) = ((port, life), (&told, over));
-                        let client = Client::new(id, place, "http", seeds[1], ears);
+                        let client = Client::new(id, place, "http", seeds[1], (ears, answered_too));
                         (*room, client.run(Client::http))
                     }));
                 }
@@ -132,12 +134,21 @@ impl Run {
                     break; // The clients have stopped early, and say why below.
                 }
             }
-            over.store(true, Ordering::SeqCst);
-            self.pause();
-            let killed = self.kill();
+            let is_quiet = self.chance.one_in(5);
+            if is_quiet {
+                ears.is_stopped.store(true, Ordering::SeqCst);
+            } else {
+                ears.is_over.store(true, Ordering::SeqCst);
+                self.pause();
+                self.kill()?;
+            }
             let told: Vec<(usize, Result<Told>)> =
                 clients.into_iter().map(|client| client.join().expect("a client does not panic")).collect();
-            killed.map(|()| told)
+            if is_quiet {
+                self.let_rooms_sleep()?;
+                self.kill()?;
+            }
+            Ok::<_, anyhow::Error>(told)
         })?;
         for (room, told) in told {
             let told = told?;
@@ -145,6 +156,14 @@ impl Run {
             self.tally.under_way += told.sent.len() as u64 - told.answered;
             self.ledgers[room].note(told);
         }
+        Ok(())
+    }
+
+    /// Lets about as much time pass as rooms have nothing to do before they sleep, as a room nearby tells it.
+    fn let_rooms_sleep(&mut self) -> Result<()> {
+        let mut socket = Socket::connect(self.host.port, "bystander")?;
+        socket.send(&format!("sleep {} over", QUIET_MS_MIN + self.chance.below(QUIET_MS_RANGE)))?;
+        socket.text()?;
         Ok(())
     }
 
@@ -166,6 +185,8 @@ impl Run {
                 self.tally.replayed += records;
                 self.tally.longest = self.tally.longest.max(records);
             }
+            let is_doubtful = line.contains("starts afresh: ") && !line.contains("storage has moved");
+            ensure!(!is_doubtful, "a kill leaves no memory that cannot be used: {line}");
             ensure!(!line.contains("damaged") && !line.contains("panicked"), "the host says: {line}");
         }
         Ok(())
@@ -229,6 +250,8 @@ fn kill_again_and_again(promise: Promise, memory: &str) -> Result<Tally> {
     let kills = if std::env::var_os("PARTY_LONG").is_some() { KILLS_LONG } else { KILLS };
     let seed = seed()?;
     println!("{promise:?}: PARTY_SEED={seed}");
+    // What is built first is no part of the time.
+    (party_host(), guest_path("test_guests"));
     let (mut seeds, begun, mut tally) = (Chance::new(seed), Instant::now(), Tally::default());
     let mut life = 0;
     while life < kills {
