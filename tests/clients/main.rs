@@ -161,7 +161,7 @@ fn two_tabs_order_and_pay_over_the_end_of_the_host() -> Result<()> {
 }
 
 #[test]
-fn two_tabs_of_a_new_party_come_back_to_the_code_that_was_changed() -> Result<()> {
+fn two_tabs_of_a_new_party_go_on_with_the_code_that_was_changed() -> Result<()> {
     let Some(chromium) = wish(CHROMIUM) else { return Ok(()) };
     let project = new_project("first-page")?;
     let port = free_port();
