@@ -1,8 +1,13 @@
 //! Rooms that sleep: what they keep, what wakes them, and what a restart and a crash make of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use party_core::address::RoomAddress;
+use party_store::kept::RoomSummary;
+use party_store::memory::MemoryStore;
+use party_store::store::Store;
 use party_testkit::client::Received;
 use party_testkit::world::World;
 
@@ -209,4 +214,37 @@ fn a_room_with_a_dropped_turn_behind_it_and_events_before_it_keeps_its_memory_ov
         assert_eq!(asked.await?.body, "Some(Lost)");
         Ok(())
     });
+}
+
+/// `hibernate` costs a turn nothing: what it keeps, it keeps when the room sleeps, or once in a minute.
+#[test]
+fn a_turn_that_stores_nothing_commits_nothing_and_captures_nothing() -> Result<()> {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let address = RoomAddress::new("world", "main", "lobby")?;
+    let kept = || -> Result<Option<RoomSummary>> { Ok(store.summary(&address)?) };
+    sleeping(30).store(Arc::clone(&store)).run(async |world| {
+        let mut alice = world.connect("main/lobby").await?;
+        let mut said = 0;
+        let mut turns = async |count: u32| -> Result<()> {
+            for _ in 0..count {
+                said += 1;
+                alice.send("said").await?;
+                alice.expect_text(&said.to_string()).await?;
+            }
+            Ok(())
+        };
+        turns(100).await?;
+        assert_eq!(kept()?, None, "nothing is known of a room that has stored nothing and has not slept");
+        world.advance(IDLE).await;
+        let asleep = kept()?.context("it sleeps")?;
+        assert_eq!(asleep.record.seq.0, 1, "one commit carries its sleep");
+        assert!(asleep.checkpoint.is_some());
+        turns(100).await?;
+        assert_eq!(kept()?, Some(asleep), "turns and a wake leave what is kept as it was");
+        world.advance(IDLE).await;
+        let again = kept()?.context("it sleeps again")?;
+        assert_eq!(again.record.seq.0, 2);
+        Ok(())
+    });
+    Ok(())
 }

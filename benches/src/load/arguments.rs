@@ -211,6 +211,10 @@ pub struct WakeArguments {
     /// Wakes due per second.
     #[arg(long, default_value = "1000", value_parser = positive)]
     rate: f64,
+    /// Rooms made per second; by default as many as the connections take. A host that makes more than it can save
+    /// refuses some, and the run breaks off.
+    #[arg(long, value_parser = positive)]
+    make_rate: Option<f64>,
     /// Connections that ask.
     #[arg(long, default_value = "64")]
     connections: NonZeroU32,

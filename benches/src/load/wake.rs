@@ -51,6 +51,9 @@ pub struct WakeSettings {
     pub connections: u32,
     /// Time to fall asleep where the host cannot be asked.
     pub asleep_after: Duration,
+    /// Rooms made per second; without it as many as the connections take. Making a room waits for no commit, its falling
+    /// asleep does: a host that makes more than it saves ends with all its places taken.
+    pub made_per_s: Option<f64>,
     /// Whether the rooms are made, or were by an earlier run of this number.
     pub prepares: bool,
     /// Names the rooms.
@@ -200,7 +203,7 @@ pub fn run(
 fn prepare(askers: &mut Askers, settings: &WakeSettings, forgot: &mut u64) -> Result<(), WakeError> {
     let questions = Questions {
         count: settings.rooms,
-        per_s: None,
+        per_s: settings.made_per_s,
         room: in_no_order,
         times: |room| counted_up_to(room) as u32,
         rooms: settings.rooms,

@@ -94,6 +94,7 @@ impl Arguments {
                     per_s: wake.rate,
                     connections: wake.connections.get(),
                     asleep_after: wake.asleep_after_s,
+                    made_per_s: wake.make_rate,
                     prepares: !wake.made,
                     run,
                 };
