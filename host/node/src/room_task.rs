@@ -21,6 +21,8 @@ use crate::worker::Worker;
 const ACTIONS_IN_A_ROW_MAX: u64 = 512;
 /// So many bytes of a message, whose memory is to be given back, count as one decision more.
 const BYTES_PER_ACTION: u64 = 2 << 10;
+/// How many lines a room logs before the others of its thread have their turns: each is a system call.
+const LINES_IN_A_ROW_MAX: usize = 32;
 /// Memory of an instance, in bytes, from which on it is given back on another thread: the kernel takes milliseconds for
 /// a hundred MiB.
 const LARGE_INSTANCE_BYTES: u64 = 4 << 20;
@@ -67,7 +69,7 @@ pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
                 if matches!(end, TurnEnd::Dropped(_)) {
                     row.dropped();
                 }
-                end_turn(&worker, &entry, turn, end);
+                end_turn(&worker, &entry, turn, end).await;
             }
             // What is rare is on the heap while it lasts: a room that waits, perhaps for days, keeps no place for it.
             Next::Wake => instance = Box::pin(hibernation::wake(&worker, &entry)).await,
@@ -82,7 +84,6 @@ pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
             Next::Rest => {
                 worker.count_awake(&entry, instance.as_ref().map(Instance::memory_bytes));
                 entry.wake.wait().await;
-                row.clear();
             }
         }
     }
@@ -178,7 +179,10 @@ fn next(worker: &Worker, entry: &RoomEntry, row: &mut Row) -> Next {
     match turn {
         Some(turn) => Next::Turn(turn),
         None if steps_aside => Next::StepAside,
-        None => rest(worker, entry, now),
+        None => {
+            row.rest(now);
+            rest(worker, entry, now)
+        }
     }
 }
 
@@ -255,16 +259,19 @@ async fn run_guest(
     awake.run(turn).await
 }
 
-fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: TurnEnd) {
-    log_turn(entry, &mut turn);
+async fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: TurnEnd) {
+    log_turn(entry, &mut turn).await;
     entry.core.borrow_mut().end_turn(turn, end);
     carry(worker, entry);
 }
 
 /// Logs what the guest has said in a turn.
-pub(crate) fn log_turn(entry: &RoomEntry, turn: &mut Turn) {
+pub(crate) async fn log_turn(entry: &RoomEntry, turn: &mut Turn) {
     let (lines, left_out) = turn.take_logs();
-    for line in lines {
+    for (number, line) in lines.into_iter().enumerate() {
+        if number > 0 && number.is_multiple_of(LINES_IN_A_ROW_MAX) {
+            step_aside().await;
+        }
         log_guest(entry, line.level, &line.text);
     }
     if left_out > 0 {

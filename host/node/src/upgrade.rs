@@ -244,7 +244,7 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
     let backup = awake.capture();
     let turn = entry.core.borrow_mut().begin_upgrade(worker.moment(worker.now()));
     let (mut turn, handed) = hand_over(awake, &mut fresh, turn, sleeps(&new)).await;
-    log_turn(entry, &mut turn);
+    log_turn(entry, &mut turn).await;
     let image = match handed {
         Ok(image) => image,
         Err(why) => {

@@ -10,7 +10,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -20,6 +20,7 @@ use party_core::profile::{CLOSE_BAD_TEXT, CLOSE_GOING_AWAY, CLOSE_PROTOCOL, too_
 use party_node::connection::Connection;
 use party_node::outbox::Outbound;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 
 use super::count::Share;
 use super::frames::{Fault, Frames, Received, encode, ping};
@@ -33,6 +34,8 @@ use super::write_queue::WriteQueue;
 const READ_BYTES: usize = 64 << 10;
 /// How many frames are taken in one wake before other tasks have their turn.
 const FRAMES_PER_WAKE_MAX: usize = 64;
+/// How many bytes are read in one wake before other tasks have their turn, and the last read's worth more.
+const READ_BYTES_PER_WAKE_MAX: usize = 256 << 10;
 /// How many of the host's own answers (control frames and auto-responses) may wait to be written before the socket is no
 /// longer read: a client that asks for them and does not take them must not fill the memory.
 const ANSWERS_WAITING_MAX: usize = 64;
@@ -210,10 +213,10 @@ impl WebSocket {
 
     /// Reads until the socket has nothing, or this wake has had its share: then there may be more.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
-        let mut frames_left = FRAMES_PER_WAKE_MAX;
+        let (mut frames_left, mut bytes) = (FRAMES_PER_WAKE_MAX, 0);
         loop {
             // An end is told in the next wake: by then the room, which was woken before us, has had its turn.
-            if frames_left == 0 || self.end.is_some() {
+            if frames_left == 0 || bytes >= READ_BYTES_PER_WAKE_MAX || self.end.is_some() {
                 return Ok(true);
             }
             if !self.wants_bytes() {
@@ -231,6 +234,7 @@ impl WebSocket {
                 match Pin::new(&mut self.socket).poll_read(cx, &mut buffer) {
                     Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                         self.pulse.heard();
+                        bytes += buffer.filled().len();
                         let mut rest = buffer.filled();
                         self.take_frames(&mut rest, &mut frames_left)?;
                         if !rest.is_empty() {
@@ -376,7 +380,8 @@ impl Future for WebSocket {
         match this.step(cx) {
             Ok(more) => {
                 if more {
-                    cx.waker().wake_by_ref();
+                    // Behind what the runtime finds meanwhile: woken at once, we would keep it from looking.
+                    return pin!(yield_now()).poll(cx);
                 }
                 Poll::Pending
             }
