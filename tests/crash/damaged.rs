@@ -279,7 +279,10 @@ fn refuses(host: &mut Host, room: &str, why: &str) -> Result<()> {
         }
         Err(error) => ensure!(format!("{error:#}").contains("503"), "{error:#}"),
     }
-    let (said, hint) = (host.program.said(), format!("room recover main/{room}`"));
+    // What is said and what is answered come by two ways: either may be the first.
+    let hint = format!("room recover main/{room}`");
+    host.program.wait_until_said(|line| line.contains(&hint), BOUND)?;
+    let said = host.program.said();
     let lines: Vec<&str> = said.lines().collect();
     let mut pairs = lines.windows(2).filter(|pair| pair[1].contains(&hint));
     let is_said = pairs.any(|pair| pair[0].contains("room-damaged: ") && pair[0].contains(why));
@@ -405,10 +408,9 @@ fn a_damaged_hibernating_room_begins_anew_and_says_so() -> Result<()> {
     host.start()?;
     for (room, damage, why, _, stored) in CHECKPOINTS {
         fresh(&host, room, stored)?;
-        let said = host.program.said();
-        let mut lines = said.lines().filter(|line| line.contains(&format!("main/{room}")));
-        let is_said = lines.any(|line| line.contains("starts afresh: ") && line.contains(why));
-        ensure!(is_said, "{damage:?}: the host says {said}");
+        let room = format!("main/{room}");
+        let is_it = |line: &str| [&room, "starts afresh: ", why].iter().all(|part| line.contains(part));
+        host.program.wait_until_said(is_it, BOUND).with_context(|| format!("{damage:?}: {why}"))?;
     }
     let healthy = request(host.port, "GET", "/parties/main/healthy/said")?;
     ensure!(healthy.body == "4", "the others go on where they were: {}", healthy.body);

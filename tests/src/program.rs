@@ -180,6 +180,18 @@ impl Program {
         }
     }
 
+    /// Waits until one line, on either stream, is such: what it has said before counts too.
+    pub fn wait_until_said(&self, mut is_it: impl FnMut(&str) -> bool, bound: Duration) -> Result<()> {
+        let found = self.shared.wait(bound, |state| {
+            let is_said = state.out.iter().chain(&state.err).any(|line| is_it(line));
+            (is_said || state.has_ended()).then_some(is_said)
+        });
+        match found {
+            Some(true) => Ok(()),
+            _ => bail!("{} does not say it within {bound:?}\n{}", self.name, self.said()),
+        }
+    }
+
     /// Waits until it has ended.
     pub fn end(&mut self, bound: Duration) -> Result<Ended> {
         let ended = self.shared.wait(bound, |state| {
