@@ -11,6 +11,7 @@ mod new;
 mod refusals;
 mod replaying;
 mod sleeping;
+mod stopped_builds;
 mod stopping;
 
 use anyhow::Result;

@@ -29,7 +29,8 @@ Logs: PARTY_LOG=debug (or off, error, warn, info, trace) says how much is told; 
 does so for what parties log and for parts of the host, and leaves the rest at info.
 
 Exit codes: 0 all went well; 1 something failed (a build, a port in use, a directory that cannot be written); 2 what was
-given cannot be used (a flag, a path, party.toml, a component); 130 stopped at once by a second Ctrl-C.";
+given cannot be used (a flag, a path, party.toml, a component); 130 and 143 stopped by Ctrl-C and SIGTERM before it
+served, or at once by the second.";
 
 const AFTER_NEW: &str = "\
 Writes src/lib.rs (what happens in a room), public/ (its page), party.toml (how it is served) and the SDK:

@@ -10,6 +10,7 @@ mod problem;
 mod signals;
 mod telling;
 mod toolchain;
+mod tools;
 mod watching;
 
 use std::process::ExitCode;

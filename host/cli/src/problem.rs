@@ -2,16 +2,22 @@
 //!
 //! Libraries say what to do on a `hint:` line at the end of a message. It is told once, last, wherever in the chain of
 //! causes it stood. Exit code 2 means that what was given cannot be used (a flag, a path, party.toml, a component):
-//! trying again is of no use. Everything else is 1.
+//! trying again is of no use. A command that a signal has ended before it served has the exit code that shells give to that
+//! signal. Everything else is 1.
 
 use std::fmt::Write as _;
+use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 use party_runtime::load::LoadError;
 use party_server::config::problem::ConfigError;
 
+use crate::signals::Caught;
+
 /// Between a message and its hint.
 const HINT: &str = "\nhint: ";
+/// Takes away what cargo has left of its progress on the line that a terminal is at.
+const CLEAR_LINE: &str = "\r\x1b[2K";
 /// For a component that is unfit in a way of which its author can do little but make it again.
 const HINT_COMPONENT: &str = "build it again; `party-host new NAME` writes a party that can be served";
 
@@ -22,6 +28,15 @@ struct Problem {
     message: String,
     hint: String,
     is_usage: bool,
+}
+
+/// A signal came before there was anything to end in order. No error of anybody's.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped by {signal}: {what}")]
+pub(crate) struct Interrupted {
+    pub(crate) signal: Caught,
+    /// What has become of what was under way.
+    pub(crate) what: &'static str,
 }
 
 /// What was given cannot be used; what to do next.
@@ -41,6 +56,11 @@ pub(crate) fn with_hint(message: &str, hint: &str) -> String {
 
 /// Prints an error with its causes and what to do next; gives the exit code.
 pub(crate) fn print(error: &anyhow::Error) -> ExitCode {
+    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+        let clear = if stderr().is_terminal() { CLEAR_LINE } else { "" };
+        eprintln!("{clear}{interrupted}");
+        return ExitCode::from(interrupted.signal.exit_code());
+    }
     eprint!("{}", text(error));
     ExitCode::from(if is_usage(error) { 2 } else { 1 })
 }

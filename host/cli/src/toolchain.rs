@@ -7,7 +7,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use party_runtime::load::COMPONENT_BYTES_MAX;
@@ -15,6 +15,7 @@ use party_runtime::names::shorten;
 use serde::Deserialize;
 
 use crate::problem::{failure, usage};
+use crate::tools::{Ran, ToolError, Tools};
 
 /// What parties are compiled for.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
@@ -33,22 +34,14 @@ const PROFILE: [(&str, &str); 5] = [
 ];
 
 /// Makes sure that rustc can compile for [`TARGET`]; installs it with rustup after saying so.
-pub(crate) fn ensure_target(dir: &Path) -> Result<()> {
-    let sysroot = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .current_dir(dir)
-        .output()
-        .map_err(|error| no_tool("rustc", &error))?;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+fn ensure_target(dir: &Path, tools: &Tools) -> Result<()> {
+    let sysroot = run(tools, Command::new("rustc").args(["--print", "sysroot"]).current_dir(dir))?;
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.out).trim());
     if sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir() {
         return Ok(());
     }
     eprintln!("The Rust target {TARGET} is missing. Installing it: rustup target add {TARGET}");
-    let status = Command::new("rustup")
-        .args(["target", "add", TARGET])
-        .current_dir(dir)
-        .status()
-        .map_err(|error| no_tool("rustup", &error))?;
+    let status = run(tools, Command::new("rustup").args(["target", "add", TARGET]).current_dir(dir))?.status;
     if !status.success() {
         return Err(failure(
             format!("rustup could not install {TARGET} ({status})"),
@@ -58,11 +51,14 @@ pub(crate) fn ensure_target(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn no_tool(tool: &str, error: &io::Error) -> anyhow::Error {
-    failure(
-        format!("{tool} cannot be started: {error}"),
-        "building a party needs Rust: install it with rustup, or serve a finished .wasm",
-    )
+fn run(tools: &Tools, command: &mut Command) -> Result<Ran> {
+    tools.run(command).map_err(|error| match error {
+        ToolError::Start { .. } => failure(
+            error.to_string(),
+            "building a party needs Rust: install it with rustup, or serve a finished .wasm",
+        ),
+        ToolError::Stopped => error.into(),
+    })
 }
 
 #[derive(Deserialize)]
@@ -75,7 +71,7 @@ struct Message {
 }
 
 /// Builds the crate in `dir` and gives back its component.
-pub(crate) fn build(dir: &Path) -> Result<PathBuf> {
+pub(crate) fn build(dir: &Path, tools: &Tools) -> Result<PathBuf> {
     let manifest = dir.join("Cargo.toml");
     let manifest = manifest.canonicalize().map_err(|error| {
         failure(
@@ -83,25 +79,23 @@ pub(crate) fn build(dir: &Path) -> Result<PathBuf> {
             "a Rust party is a crate; `party-host new NAME` writes one",
         )
     })?;
-    ensure_target(dir)?;
-    let output = Command::new("cargo")
+    ensure_target(dir, tools)?;
+    let mut cargo = Command::new("cargo");
+    cargo
         .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
         .arg("--manifest-path")
         .arg(&manifest)
         .current_dir(dir)
         .envs(PROFILE)
-        .env_remove("RUSTFLAGS")
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| no_tool("cargo", &error))?;
-    if !output.status.success() {
+        .env_remove("RUSTFLAGS");
+    let ran = run(tools, &mut cargo)?;
+    if !ran.status.success() {
         return Err(failure(
-            format!("cargo could not build {} ({})", manifest.display(), output.status),
+            format!("cargo could not build {} ({})", manifest.display(), ran.status),
             "cargo says above what is wrong; nothing else was changed",
         ));
     }
-    let stdout = String::from_utf8(output.stdout).context("cargo's messages are not UTF-8")?;
+    let stdout = String::from_utf8(ran.out).context("cargo's messages are not UTF-8")?;
     let component = stdout
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())

@@ -9,7 +9,7 @@ use crate::host::read_bounded;
 
 pub(crate) fn run(build: &Build) -> Result<()> {
     let project = Project::open(&build.path)?;
-    for party in project.build()? {
+    for party in project.build_here()? {
         let path = party.component.display();
         let bytes = read_bounded(&party.component).with_context(|| format!("{path} cannot be read"))?;
         check(&bytes, &project.config.limits).with_context(|| format!("{path} is not a party"))?;

@@ -69,7 +69,7 @@ fn target(what: &str, party: &str) -> String {
 
 fn deploy_all(project: &Project, asked: &Asked) -> Result<Vec<String>> {
     let mut components: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    for party in project.build()? {
+    for party in project.build_here()? {
         let path = party.component.display();
         let bytes = read_bounded(&party.component).with_context(|| format!("{path} cannot be read"))?;
         components.insert(party.name, bytes);

@@ -1,8 +1,8 @@
 //! `party-host dev`: build, serve, watch, reload.
 //!
-//! A first build that fails waits for the next change. A change that does not build, or that makes a component the host refuses or that does not start, leaves the running
-//! one as it is. Rooms go on with the new one as after a deployment, with their sockets. A
-//! changed party.toml needs a restart, and says so.
+//! A first build that fails waits for the next change. A change that does not build, or that makes a component the host
+//! refuses or that does not start, leaves the running one as it is. Rooms go on with the new one as after a deployment,
+//! with their sockets. A changed party.toml needs a restart, and says so.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +16,9 @@ use crate::args::Dev;
 use crate::commands::project::{BuiltParty, Project};
 use crate::commands::serve::print_welcome;
 use crate::host::{Host, STOPPED, Start, check_port, read_bounded};
-use crate::problem;
+use crate::problem::{self, Interrupted};
 use crate::signals::Signals;
+use crate::tools::Tools;
 use crate::watching::{Change, watch};
 
 pub(crate) fn run(dev: &Dev) -> Result<()> {
@@ -26,52 +27,70 @@ pub(crate) fn run(dev: &Dev) -> Result<()> {
     // From before the first build on, so that what is saved meanwhile is not missed.
     let mut changes = watch(&project.config)?;
     check_port(&project, &dev.host, &dev.common)?;
-    let Some(parties) = first_build(&project, &mut changes) else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(async {
-        let mut signals = Signals::listen()?;
-        let start = Start { project: &project, parties: &parties, host: &dev.host, common: &dev.common };
-        let host = Host::start(&start)?;
-        print_welcome(&project, &host);
-        println!("  watching for changes");
-        // A build takes seconds; who wants to stop need not wait for it.
-        let why = tokio::select! {
-            why = signals.next() => why,
-            () = take_changes(&project, &host, &mut changes) => "nothing is watched any more",
-        };
-        tracing::info!("{why}: stopping; once more stops at once");
-        signals.exit_at_the_next();
-        host.stop(Duration::from_secs(dev.common.drain)).await;
-        tracing::info!("{STOPPED}");
-        Ok(())
-    });
-    // A build that is under way is of no use to anybody now.
+    let result = runtime.block_on(serve(dev, &project, &mut changes));
+    // What is left of a build that was stopped is of no use to anybody.
     runtime.shutdown_background();
     result
 }
 
+async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change>) -> Result<()> {
+    let mut signals = Signals::listen()?;
+    let parties = first_build(project, changes, &mut signals).await?;
+    let start = Start { project, parties: &parties, host: &dev.host, common: &dev.common };
+    let host = Host::start(&start)?;
+    print_welcome(project, &host);
+    println!("  watching for changes");
+    // A build takes seconds; who wants to stop need not wait for it.
+    let tools = Tools::default();
+    let why = tokio::select! {
+        why = signals.next() => why.to_string(),
+        () = take_changes(project, &host, &tools, changes) => "nothing is watched any more".into(),
+    };
+    let given_up = if tools.stop() { "the build was given up; " } else { "" };
+    tracing::info!("{why}: {given_up}stopping; once more stops at once");
+    signals.exit_at_the_next();
+    host.stop(Duration::from_secs(dev.common.drain)).await;
+    tracing::info!("{STOPPED}");
+    Ok(())
+}
+
 /// Builds until it succeeds: whoever is writing a party has just not finished.
-fn first_build(project: &Project, changes: &mut mpsc::Receiver<Change>) -> Option<Vec<BuiltParty>> {
+async fn first_build(
+    project: &Project,
+    changes: &mut mpsc::Receiver<Change>,
+    signals: &mut Signals,
+) -> Result<Vec<BuiltParty>> {
     loop {
-        match project.build() {
-            Ok(parties) => return Some(parties),
+        match project.build_unless_stopped(signals).await {
+            Ok(parties) => return Ok(parties),
+            Err(error) if error.is::<Interrupted>() => return Err(error),
             Err(error) => problem::print(&error),
         };
         eprintln!("watching for changes: it is built again when you save");
-        // A changed party.toml may be what was missing, but names other parties than those that are watched.
-        while changes.blocking_recv()? == Change::Settings {
-            eprintln!("{FILE_NAME} has changed; start `party-host dev` again to use it");
+        tokio::select! {
+            watched = next_sources(changes) => watched?,
+            signal = signals.next() => return Err(Interrupted { signal, what: "nothing was served yet" }.into()),
         }
     }
 }
 
-async fn take_changes(project: &Project, host: &Host, changes: &mut mpsc::Receiver<Change>) {
+/// Waits until a source has changed.
+async fn next_sources(changes: &mut mpsc::Receiver<Change>) -> Result<()> {
+    // A changed party.toml may be what was missing, but names other parties than those that are watched.
+    while changes.recv().await.context("nothing is watched any more")? == Change::Settings {
+        eprintln!("{FILE_NAME} has changed; start `party-host dev` again to use it");
+    }
+    Ok(())
+}
+
+async fn take_changes(project: &Project, host: &Host, tools: &Tools, changes: &mut mpsc::Receiver<Change>) {
     while let Some(change) = changes.recv().await {
-        take_change(project, host, change).await;
+        take_change(project, host, tools, change).await;
     }
 }
 
-async fn take_change(project: &Project, host: &Host, change: Change) {
+async fn take_change(project: &Project, host: &Host, tools: &Tools, change: Change) {
     if change == Change::Settings {
         match ProjectConfig::load(&project.config.directory) {
             Ok(_) => tracing::warn!("{FILE_NAME} has changed; start `party-host dev` again to use it"),
@@ -80,9 +99,9 @@ async fn take_change(project: &Project, host: &Host, change: Change) {
         return;
     }
     let before = Instant::now();
-    let again = project.clone();
+    let (again, tools) = (project.clone(), tools.clone());
     let built = tokio::task::spawn_blocking(move || {
-        let parties = again.build()?;
+        let parties = again.build(&tools)?;
         parties.iter().map(|party| Ok((party.clone(), read(&party.component)?))).collect::<Result<Vec<_>>>()
     });
     let result = match built.await.context("the build panicked").and_then(|built| built) {

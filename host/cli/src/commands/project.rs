@@ -5,12 +5,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use party_core::limits::Limits;
 use party_server::config::{Memory, PartySource, ProjectConfig};
 
-use crate::problem::usage;
+use crate::problem::{Interrupted, usage};
+use crate::signals::Signals;
 use crate::toolchain;
+use crate::tools::Tools;
 
 /// What is served: a project, or a single component as if it were one.
 #[derive(Clone, Debug)]
@@ -42,8 +44,36 @@ impl Project {
         Ok(Project { config })
     }
 
+    /// Builds, for a command that does nothing else that a signal should end in order.
+    pub(crate) fn build_here(&self) -> Result<Vec<BuiltParty>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (built, signals) = runtime.block_on(async {
+            let mut signals = Signals::listen()?;
+            Ok::<_, anyhow::Error>((self.build_unless_stopped(&mut signals).await, signals))
+        })?;
+        signals.end_as_by_default(runtime)?;
+        built
+    }
+
+    /// Builds; a signal that comes meanwhile ends the build with all that it has started, and is the error
+    /// [`Interrupted`].
+    pub(crate) async fn build_unless_stopped(&self, signals: &mut Signals) -> Result<Vec<BuiltParty>> {
+        let tools = Tools::default();
+        let (project, its_tools) = (self.clone(), tools.clone());
+        let mut building = tokio::task::spawn_blocking(move || project.build(&its_tools));
+        tokio::select! {
+            built = &mut building => built.context("the build panicked")?,
+            signal = signals.next() => {
+                tools.stop();
+                // Nothing is left running. How a build ends that was stopped says nothing.
+                let _ = building.await;
+                Err(Interrupted { signal, what: "the build was given up" }.into())
+            }
+        }
+    }
+
     /// Builds the parties that are crates. Parties of the same crate are built once.
-    pub(crate) fn build(&self) -> Result<Vec<BuiltParty>> {
+    pub(crate) fn build(&self, tools: &Tools) -> Result<Vec<BuiltParty>> {
         let mut built: BTreeMap<&Path, PathBuf> = BTreeMap::new();
         let mut parties = Vec::new();
         for (name, source) in &self.config.parties {
@@ -55,7 +85,7 @@ impl Project {
                         // Without the `.` of main = "."
                         let shown: PathBuf = dir.components().collect();
                         eprintln!("building party {name} in {}", shown.display());
-                        let component = toolchain::build(dir)?;
+                        let component = toolchain::build(dir, tools)?;
                         built.insert(dir, component.clone());
                         component
                     }

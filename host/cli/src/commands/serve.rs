@@ -15,10 +15,10 @@ pub(crate) fn run(serve: &Serve) -> Result<()> {
     crate::logging::start()?;
     let project = Project::open(&serve.path)?;
     check_port(&project, &serve.host, &serve.common)?;
-    let parties = project.build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
+        let parties = project.build_unless_stopped(&mut signals).await?;
         let start = Start { project: &project, parties: &parties, host: &serve.host, common: &serve.common };
         let host = Host::start(&start)?;
         print_welcome(&project, &host);
