@@ -5,6 +5,7 @@
 
 mod seen;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -20,16 +21,35 @@ use seen::{Seen, TooMany};
 const QUIET: Duration = Duration::from_millis(150);
 /// What cargo, this host, git and npm write.
 const NOT_SOURCES: [&str; 5] = ["target", "Cargo.lock", ".party", ".git", "node_modules"];
-/// What editors write beside a file while they save it, by its end.
-const NOT_SAVED: [&str; 3] = ["~", ".swp", ".swx"];
+/// What editors write beside a file while they save it, and rooms that were taken out, by their end.
+const NOT_SAVED: [&str; 4] = ["~", ".swp", ".swx", ".room"];
 
 /// What has changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
     /// The code of a party, or a component.
-    Sources,
+    Sources(Changed),
     /// The project's party.toml.
     Settings,
+}
+
+/// Files that have changed. Prints as `src/lib.rs has changed`.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Changed {
+    /// One of them, as a person in the project would name it; none if it is not known which.
+    one: Option<PathBuf>,
+    /// How many more there are.
+    more: usize,
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.one, self.more) {
+            (None, _) => f.write_str("something has changed"),
+            (Some(one), 0) => write!(f, "{} has changed", one.display()),
+            (Some(one), more) => write!(f, "{} and {more} more have changed", one.display()),
+        }
+    }
 }
 
 /// Watches a project and the code of its parties, for as long as the receiver is there.
@@ -70,12 +90,15 @@ fn forward(
             continue;
         }
         let now = watched.look();
+        let mut changed = Changed::default();
         if let (Ok(now), Ok(earlier)) = (&now, &seen) {
             found = watched.changes_of(now.since(earlier));
+            changed = watched.sources_of(now.since(earlier));
         }
         seen = now;
-        let told = [(found.settings, Change::Settings), (found.sources, Change::Sources)];
-        for (_, change) in told.into_iter().filter(|(is_found, _)| *is_found) {
+        let settings = found.settings.then_some(Change::Settings);
+        let sources = found.sources.then_some(Change::Sources(changed));
+        for change in settings.into_iter().chain(sources) {
             if changes.blocking_send(change).is_err() {
                 return;
             }
@@ -94,6 +117,13 @@ impl Found {
         self.settings |= more.settings;
         self.sources |= more.sources;
     }
+}
+
+/// What a file is to a project.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Source,
+    Settings,
 }
 
 /// Where a project's files are. All paths are absolute, as those of events are.
@@ -136,7 +166,7 @@ impl Watched {
     fn look(&self) -> Result<Seen, TooMany> {
         let mut seen = Seen::default();
         for root in &self.roots {
-            seen.look_into(root, &|path| self.change_of(path).is_some())?;
+            seen.look_into(root, &|path| self.kind_of(path).is_some())?;
         }
         self.components.iter().try_for_each(|component| seen.look_at(component))?;
         Ok(seen)
@@ -158,21 +188,28 @@ impl Watched {
     fn changes_of<'a>(&self, paths: impl Iterator<Item = &'a Path>) -> Found {
         let mut found = Found::default();
         for path in paths {
-            match self.change_of(path) {
-                Some(Change::Settings) => found.settings = true,
-                Some(Change::Sources) => found.sources = true,
+            match self.kind_of(path) {
+                Some(Kind::Settings) => found.settings = true,
+                Some(Kind::Source) => found.sources = true,
                 None => {}
             }
         }
         found
     }
 
-    fn change_of(&self, path: &Path) -> Option<Change> {
+    fn sources_of<'a>(&self, paths: impl Iterator<Item = &'a Path>) -> Changed {
+        let mut sources = paths.filter(|path| self.kind_of(path) == Some(Kind::Source));
+        let project = self.settings.parent().unwrap_or(&self.settings);
+        let one = sources.next().map(|one| one.strip_prefix(project).unwrap_or(one).to_path_buf());
+        Changed { one, more: sources.count() }
+    }
+
+    fn kind_of(&self, path: &Path) -> Option<Kind> {
         if path == self.settings {
-            return Some(Change::Settings);
+            return Some(Kind::Settings);
         }
         if self.components.iter().any(|component| component == path) {
-            return Some(Change::Sources);
+            return Some(Kind::Source);
         }
         if self.assets.as_ref().is_some_and(|assets| path.starts_with(assets)) {
             return None;
@@ -182,7 +219,7 @@ impl Watched {
             let part = part.as_os_str().to_string_lossy();
             !NOT_SOURCES.contains(&part.as_ref()) && !NOT_SAVED.iter().any(|end| part.ends_with(end))
         });
-        is_source.then_some(Change::Sources)
+        is_source.then_some(Kind::Source)
     }
 }
 
@@ -200,7 +237,7 @@ mod tests {
     use notify::{Event, EventKind};
     use tokio::sync::mpsc as async_mpsc;
 
-    use super::{Change, Watched, forward};
+    use super::{Change, Kind, Watched, forward};
 
     #[test]
     fn only_what_is_built_or_read_at_the_start_is_a_change() {
@@ -211,13 +248,13 @@ mod tests {
             assets: Some("/p/public".into()),
         };
         let cases = [
-            ("/p/src/lib.rs", Some(Change::Sources)),
-            ("/p/Cargo.toml", Some(Change::Sources)),
-            ("/p/party-sdk/guest-sdk/rust/src/room.rs", Some(Change::Sources)),
-            ("/p/party.toml", Some(Change::Settings)),
-            ("/p/src/party.toml", Some(Change::Sources)),
-            ("/p/target/main.wasm", Some(Change::Sources)),
-            ("/elsewhere/target/wasm/lobby.wasm", Some(Change::Sources)),
+            ("/p/src/lib.rs", Some(Kind::Source)),
+            ("/p/Cargo.toml", Some(Kind::Source)),
+            ("/p/party-sdk/guest-sdk/rust/src/room.rs", Some(Kind::Source)),
+            ("/p/party.toml", Some(Kind::Settings)),
+            ("/p/src/party.toml", Some(Kind::Source)),
+            ("/p/target/main.wasm", Some(Kind::Source)),
+            ("/elsewhere/target/wasm/lobby.wasm", Some(Kind::Source)),
             ("/p/public/index.html", None),
             ("/p/Cargo.lock", None),
             ("/p/target/release/deps/hello.d", None),
@@ -225,22 +262,27 @@ mod tests {
             ("/p/.git/index.lock", None),
             ("/p/src/lib.rs~", None),
             ("/p/src/.lib.rs.swp", None),
+            ("/p/lobby.room", None),
             ("/q/src/lib.rs", None),
         ];
         for (path, expected) in cases {
-            assert_eq!(watched.change_of(Path::new(path)), expected, "{path}");
+            assert_eq!(watched.kind_of(Path::new(path)), expected, "{path}");
         }
     }
 
     /// What is told of these events, which have come since a look, in one go.
-    fn told(watched: &Watched, happen: impl FnOnce(&mut dyn FnMut(EventKind, &Path))) -> Vec<Change> {
+    fn told(watched: &Watched, happen: impl FnOnce(&mut dyn FnMut(EventKind, &Path))) -> Vec<String> {
         let seen = watched.look();
         let (sender, events) = mpsc::channel();
         let (changes, mut hear) = async_mpsc::channel(2);
         happen(&mut |kind, path| sender.send(Ok(Event::new(kind).add_path(path.into()))).expect("heard"));
         drop(sender);
         forward(&events, &changes, watched, seen);
-        std::iter::from_fn(|| hear.try_recv().ok()).collect()
+        let in_words = |change: Change| match change {
+            Change::Settings => "settings".to_owned(),
+            Change::Sources(changed) => changed.to_string(),
+        };
+        std::iter::from_fn(|| hear.try_recv().ok()).map(in_words).collect()
     }
 
     #[test]
@@ -266,17 +308,22 @@ mod tests {
             event(WRITTEN, &root);
             event(WRITTEN, &at("src/lib.rs"));
         });
-        assert_eq!(by_cargo, []);
+        assert_eq!(by_cargo, [""; 0]);
         let by_person = told(&watched, |event| {
             fs::write(at("src/lib.rs"), "two and more").expect("written");
             event(WRITTEN, &at("src/lib.rs"));
         });
-        assert_eq!(by_person, [Change::Sources]);
+        assert_eq!(by_person, ["src/lib.rs has changed"]);
         let both = told(&watched, |event| {
             fs::remove_file(at("src/lib.rs")).expect("removed");
+            fs::write(at("notes.md"), "").expect("written");
             fs::write(at("party.toml"), "").expect("written");
             event(WRITTEN, &at("src/lib.rs"));
         });
-        assert_eq!(both, [Change::Settings, Change::Sources], "a look finds what no event has told, too");
+        assert_eq!(
+            both,
+            ["settings", "notes.md and 1 more have changed"],
+            "a look finds what no event has told, too"
+        );
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! A first build that fails waits for the next change. A change that does not build, or that makes a component the host
 //! refuses or that does not start, leaves the running one as it is. Rooms go on with the new one as after a deployment,
-//! with their sockets. A changed party.toml needs a restart, and says so.
+//! with their sockets. A party.toml that says something else needs a restart, and says so.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use party_node::versions::Deployed;
 use party_server::config::{FILE_NAME, ProjectConfig};
 use tokio::sync::mpsc;
 
@@ -36,7 +37,8 @@ pub(crate) fn run(dev: &Dev) -> Result<()> {
 
 async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change>) -> Result<()> {
     let mut signals = Signals::listen()?;
-    let parties = first_build(project, changes, &mut signals).await?;
+    let mut settings = Settings { read: &project.config, is_told: false };
+    let parties = first_build(project, &mut settings, changes, &mut signals).await?;
     let start = Start { project, parties: &parties, host: &dev.host, common: &dev.common };
     let host = Host::start(&start)?;
     print_welcome(project, &host);
@@ -45,7 +47,7 @@ async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change
     let tools = Tools::default();
     let why = tokio::select! {
         why = signals.next() => why.to_string(),
-        () = take_changes(project, &host, &tools, changes) => "nothing is watched any more".into(),
+        () = take_changes(project, &mut settings, &host, &tools, changes) => "nothing is watched any more".into(),
     };
     let given_up = if tools.stop() { "the build was given up; " } else { "" };
     tracing::info!("{why}: {given_up}stopping; once more stops at once");
@@ -58,6 +60,7 @@ async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change
 /// Builds until it succeeds: whoever is writing a party has just not finished.
 async fn first_build(
     project: &Project,
+    settings: &mut Settings<'_>,
     changes: &mut mpsc::Receiver<Change>,
     signals: &mut Signals,
 ) -> Result<Vec<BuiltParty>> {
@@ -69,35 +72,69 @@ async fn first_build(
         };
         eprintln!("watching for changes: it is built again when you save");
         tokio::select! {
-            watched = next_sources(changes) => watched?,
+            watched = next_sources(settings, changes) => watched?,
             signal = signals.next() => return Err(Interrupted { signal, what: "nothing was served yet" }.into()),
         }
     }
 }
 
 /// Waits until a source has changed.
-async fn next_sources(changes: &mut mpsc::Receiver<Change>) -> Result<()> {
-    // A changed party.toml may be what was missing, but names other parties than those that are watched.
-    while changes.recv().await.context("nothing is watched any more")? == Change::Settings {
-        eprintln!("{FILE_NAME} has changed; start `party-host dev` again to use it");
-    }
-    Ok(())
-}
-
-async fn take_changes(project: &Project, host: &Host, tools: &Tools, changes: &mut mpsc::Receiver<Change>) {
-    while let Some(change) = changes.recv().await {
-        take_change(project, host, tools, change).await;
-    }
-}
-
-async fn take_change(project: &Project, host: &Host, tools: &Tools, change: Change) {
-    if change == Change::Settings {
-        match ProjectConfig::load(&project.config.directory) {
-            Ok(_) => tracing::warn!("{FILE_NAME} has changed; start `party-host dev` again to use it"),
-            Err(error) => tracing::error!("{FILE_NAME} has changed and cannot be used: {error}"),
+async fn next_sources(settings: &mut Settings<'_>, changes: &mut mpsc::Receiver<Change>) -> Result<()> {
+    loop {
+        match changes.recv().await.context("nothing is watched any more")? {
+            // It may be what was missing, but names other parties than those that are watched.
+            Change::Settings => settings.tell(),
+            Change::Sources(changed) => {
+                tracing::info!("{changed}: building");
+                return Ok(());
+            }
         }
-        return;
     }
+}
+
+async fn take_changes(
+    project: &Project,
+    settings: &mut Settings<'_>,
+    host: &Host,
+    tools: &Tools,
+    changes: &mut mpsc::Receiver<Change>,
+) {
+    while let Some(change) = changes.recv().await {
+        match change {
+            Change::Settings => settings.tell(),
+            Change::Sources(changed) => {
+                tracing::info!("{changed}: building");
+                build_again(project, host, tools).await;
+            }
+        }
+    }
+}
+
+/// The party.toml that was read at the start, beside the one that is there.
+struct Settings<'a> {
+    read: &'a ProjectConfig,
+    /// Whether it was told that the one that is there is not the one that counts.
+    is_told: bool,
+}
+
+impl Settings<'_> {
+    /// It was written. One that says what was read needs no word, unless there was one before.
+    fn tell(&mut self) {
+        let found = ProjectConfig::load(&self.read.directory);
+        let differs = found.as_ref().ok() != Some(self.read);
+        match found {
+            Err(error) => tracing::error!("{FILE_NAME} has changed and cannot be used: {error}"),
+            Ok(_) if differs => {
+                tracing::warn!("{FILE_NAME} has changed; start `party-host dev` again to use it");
+            }
+            Ok(_) if self.is_told => tracing::info!("{FILE_NAME} is as it was; nothing needs a restart"),
+            Ok(_) => {}
+        }
+        self.is_told = differs;
+    }
+}
+
+async fn build_again(project: &Project, host: &Host, tools: &Tools) {
     let before = Instant::now();
     let (again, tools) = (project.clone(), tools.clone());
     let built = tokio::task::spawn_blocking(move || {
@@ -109,7 +146,8 @@ async fn take_change(project: &Project, host: &Host, tools: &Tools, change: Chan
         Err(error) => Err(error),
     };
     match result {
-        Ok(()) => tracing::info!("reloaded after {} ms", before.elapsed().as_millis()),
+        Ok(true) => tracing::info!("reloaded after {} ms", before.elapsed().as_millis()),
+        Ok(false) => tracing::info!("what was built is what runs already; nothing was reloaded"),
         Err(error) => {
             problem::print(&error);
             tracing::warn!("the party that runs is still the last one that worked");
@@ -117,13 +155,15 @@ async fn take_change(project: &Project, host: &Host, tools: &Tools, change: Chan
     }
 }
 
-/// Puts components in the place of those that run, if they start. Open sockets stay.
-async fn deploy(host: &Host, parties: Vec<(BuiltParty, Arc<[u8]>)>) -> Result<()> {
+/// Puts components in the place of those that run, if they start. Open sockets stay. Whether any was another.
+async fn deploy(host: &Host, parties: Vec<(BuiltParty, Arc<[u8]>)>) -> Result<bool> {
+    let mut is_any_new = false;
     for (party, bytes) in parties {
         let what = || format!("party {} of {} is not served", party.name, party.component.display());
-        host.node.deploy(&party.name, bytes).await.with_context(what)?;
+        let deployed = host.node.deploy(&party.name, bytes).await.with_context(what)?;
+        is_any_new |= matches!(deployed, Deployed::Served { .. });
     }
-    Ok(())
+    Ok(is_any_new)
 }
 
 fn read(path: &Path) -> Result<Arc<[u8]>> {
