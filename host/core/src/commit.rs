@@ -73,7 +73,8 @@ pub struct RoomRecord {
     /// commit, so the reservation rides on the first commit of each life and costs none of its own.
     pub ids_reserved: u64,
     /// The last commit that changed keys, values or the alarm. A checkpoint that an earlier commit carries is of no
-    /// use to a room that starts again: its memory would not fit to its storage.
+    /// use to a room that starts again: its memory would not fit to its storage. An alarm that time has ended since the
+    /// guest was saved counts for nothing: a room that goes on with the checkpoint comes to the same.
     pub moved_at: CommitSeq,
     /// When the memory that is kept has something to do by itself: a sleep ends, or what is pending is overdue.
     pub memory_due: Option<Timestamp>,

@@ -202,9 +202,13 @@ impl Room {
             self.mailbox.has(Lane::Completions) && !planted::is(PlantedBug::DueForgottenInMailbox);
         let (table_changes, memory) = self.recorded(seq, &changes, memory);
         let recorded_bytes = memory.as_deref().map_or(0, MemoryChange::recorded_bytes);
+        let is_repeatable = !is_durable && self.has_checkpoint_of_now() && changes.is_empty();
         let state = self.home();
         let alarm = state.alarm.record();
-        if !changes.is_empty() || alarm != state.alarm_committed {
+        if is_repeatable {
+            // Time has ended an alarm that rang. Whoever goes on with the checkpoint comes to the same again.
+            state.alarm_committed = alarm;
+        } else if !changes.is_empty() || alarm != state.alarm_committed {
             (state.moved_at, state.alarm_committed) = (seq, alarm);
             // A memory that goes with this commit fits to it.
             state.memory_due = state.memory_due.filter(|_| is_checkpoint);

@@ -170,6 +170,12 @@ impl Room {
         }
     }
 
+    /// Whether the guest has had no turn since the last checkpoint: its memory is what that says, and the rest comes of it by
+    /// time alone.
+    pub(crate) fn has_checkpoint_of_now(&self) -> bool {
+        matches!(self.memory, Memory::Saving { .. } | Memory::Asleep { .. })
+    }
+
     /// Whether nothing of it but its record has been read.
     pub(crate) fn is_unread(&self) -> bool {
         self.memory == Memory::Unread

@@ -372,6 +372,11 @@ impl Model {
 
     /// Takes a commit number for the state as it is, which differs by so many bytes of keys and values.
     fn commit(&mut self, bytes: u64) {
+        if self.sleeping != Sleeping::Awake {
+            // Time has ended an alarm, with nothing said to the guest: what is put aside comes to the same again.
+            self.commit_unmoved();
+            return;
+        }
         let seq = self.ledger.issue(bytes);
         (self.moved, self.memory_due) = (seq, None);
         let (entries, alarm) = (self.state.entries.clone(), self.state.alarm_record());

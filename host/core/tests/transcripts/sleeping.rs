@@ -336,3 +336,144 @@ fn what_changes_without_its_guest_while_a_room_is_saved_keeps_it_from_being_forg
         ",
     );
 }
+
+/// An alarm that has rung and is not settled fails when its time is over, which changes the room's record. It says nothing
+/// of the memory: that is what it was, and whoever restores it comes to the same.
+#[test]
+fn an_alarm_that_fails_for_its_time_while_the_room_sleeps_takes_no_memory_with_it() {
+    check(
+        "
+        handlers start request alarm
+        request r
+        turn
+        turn alarm 500; respond r 200
+        committed
+        at 500
+        turn pending e
+        sleep memory
+        committed
+        at 900500
+        committed
+        asleep
+        restart
+        asleep
+        at 900600
+        committed
+        deadline
+        at 902600
+        wake
+        turn settle e
+        ",
+        "
+        > on-start New
+        > on-request r
+        commit 1 alarm 500/0
+        respond r 200
+        > on-alarm
+        commit 2 checkpoint alarm 500/0
+        drop instance
+        report on-alarm overdue after 900000
+        report on-alarm failed: on-alarm did not settle within 900000 ms
+        commit 3 alarm 902500/1
+        asleep
+        commit 4 alarm 500/0
+        asleep
+        report on-alarm overdue after 900000
+        report on-alarm failed: on-alarm did not settle within 900000 ms
+        commit 5 alarm 902600/1
+        deadline: 902600
+        woken with memory
+        > on-alarm
+          settle e: error: no event of this id is pending
+        commit 6
+        ",
+    );
+}
+
+#[test]
+fn an_alarm_that_fails_for_its_time_while_the_room_is_saved_takes_no_memory_with_it() {
+    check(
+        "
+        handlers start request alarm
+        request r
+        turn
+        turn alarm 500; respond r 200
+        committed
+        at 500
+        turn pending e
+        sleep memory
+        at 900500
+        committed
+        committed
+        restart
+        asleep
+        request r
+        wake
+        turn respond r 200
+        ",
+        "
+        > on-start New
+        > on-request r
+        commit 1 alarm 500/0
+        respond r 200
+        > on-alarm
+        commit 2 checkpoint alarm 500/0
+        report on-alarm overdue after 900000
+        report on-alarm failed: on-alarm did not settle within 900000 ms
+        commit 3 alarm 902500/1
+        drop instance
+        commit 4 alarm 500/0
+        asleep
+        woken with memory
+        > on-request r
+        ",
+    );
+}
+
+#[test]
+fn an_alarm_that_fails_for_its_time_while_there_is_no_host_takes_no_memory_with_it() {
+    check(
+        "
+        handlers start request alarm
+        request r
+        turn
+        turn alarm 500; respond r 200
+        committed
+        at 500
+        turn pending e
+        sleep memory
+        committed
+        clock 990000
+        restart
+        at 990000
+        committed
+        committed
+        restart
+        asleep
+        at 990001
+        request r
+        wake
+        turn respond r 200
+        ",
+        "
+        > on-start New
+        > on-request r
+        commit 1 alarm 500/0
+        respond r 200
+        > on-alarm
+        commit 2 checkpoint alarm 500/0
+        drop instance
+        commit 3 alarm 500/0
+        report on-alarm overdue after 900000
+        report on-alarm failed: on-alarm did not settle within 900000 ms
+        commit 4 alarm 992000/1
+        commit 5 alarm 500/0
+        asleep
+        report on-alarm overdue after 900000
+        report on-alarm failed: on-alarm did not settle within 900000 ms
+        commit 6 alarm 992001/1
+        woken with memory
+        > on-request r
+        ",
+    );
+}

@@ -106,7 +106,7 @@ impl Model {
     }
 
     /// Takes a commit number for something that is neither a key nor the alarm.
-    fn commit_unmoved(&mut self) -> CommitSeq {
+    pub(super) fn commit_unmoved(&mut self) -> CommitSeq {
         let seq = self.ledger.issue(0);
         let (entries, alarm, moved) = (self.state.entries.clone(), self.state.alarm_record(), self.moved);
         let memory_due = self.memory_due;
