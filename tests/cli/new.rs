@@ -25,13 +25,16 @@ fn names_in(dir: &Path) -> Vec<String> {
 fn check_refused(arguments: &[&str], error: &str, hint: &str) {
     let dir = tempfile::tempdir().expect("the system has a place");
     fs::create_dir(dir.path().join("taken")).expect("written");
+    for name in ["src", "Cargo.toml", "README.md", ".git", "notes"] {
+        fs::write(dir.path().join("taken").join(name), "mine").expect("written");
+    }
     fs::write(dir.path().join("file"), "mine").expect("written");
     let ended = new_in(dir.path(), arguments).expect("it runs");
     assert_eq!(ended.code, Some(2), "{}", ended.err);
     assert_eq!(ended.err, format!("error: {error}\nhint: {hint}\n"));
     assert_eq!(ended.out, "");
     assert_eq!(names_in(dir.path()), ["file", "taken"], "nothing is left behind");
-    assert_eq!(names_in(&dir.path().join("taken")), [""; 0]);
+    assert_eq!(names_in(&dir.path().join("taken")), [".git", "Cargo.toml", "README.md", "notes", "src"]);
     assert_eq!(fs::read_to_string(dir.path().join("file")).expect("read"), "mine");
 }
 
@@ -62,11 +65,49 @@ fn a_name_that_cargo_would_refuse_is_refused_at_once() {
 }
 
 #[test]
-fn what_exists_already_is_left_alone() {
+fn what_exists_already_is_left_alone_and_says_what_is_in_the_way() {
     let hint = "choose another name, or remove it first";
-    check_refused(&["taken"], "taken exists already", hint);
-    check_refused(&["taken/"], "taken/ exists already", hint);
-    check_refused(&["file"], "file exists already", hint);
+    let held = "it holds .git, Cargo.toml, README.md and 2 more";
+    check_refused(&["taken"], &format!("taken exists already: {held}"), hint);
+    check_refused(&["taken/"], &format!("taken/ exists already: {held}"), hint);
+    check_refused(&["file"], "file exists already: it is no directory", hint);
+}
+
+#[test]
+fn an_empty_directory_is_filled() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    fs::create_dir(dir.path().join("hello"))?;
+    let ended = new_in(dir.path(), &["hello"])?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(names_in(&dir.path().join("hello")).contains(&"party.toml".into()));
+    assert_eq!(names_in(dir.path()), ["hello"], "no draft is left");
+    Ok(())
+}
+
+#[test]
+fn a_party_inside_of_another_is_refused() -> Result<()> {
+    // A second `party-host new` without a `cd ..` once made a project in a project.
+    let dir = tempfile::tempdir()?;
+    assert_eq!(new_in(dir.path(), &["hello"])?.code, Some(0));
+    let project = dir.path().join("hello");
+    let before = names_in(&project);
+    for (from, path) in
+        [(project.clone(), "again"), (project.join("src"), "again"), (dir.path().into(), "hello/deep/again")]
+    {
+        let ended = new_in(&from, &[path])?;
+        assert_eq!(ended.code, Some(2), "{}", ended.err);
+        let error = format!("error: {path} would lie inside of the project ");
+        assert!(
+            ended.err.starts_with(&error) && ended.err.contains("hello, which has a party.toml"),
+            "{}",
+            ended.err
+        );
+        assert!(ended.err.contains("\nhint: go out of it first; "), "{}", ended.err);
+        assert!(ended.err.contains("again = \"../again\" below [parties]"), "{}", ended.err);
+    }
+    assert_eq!(names_in(&project), before, "nothing is left behind");
+    assert_eq!(new_in(&project, &["../again"])?.code, Some(0), "beside it is another place");
+    Ok(())
 }
 
 #[test]

@@ -89,7 +89,7 @@ pub(crate) enum Command {
 /// Write a new party into a new directory: its code, its page, its settings.
 #[derive(Debug, Args)]
 pub(crate) struct New {
-    /// The directory to make; its last part becomes the party's name (a-z, 0-9, _ and -)
+    /// The directory to make, or one that is empty; its last part becomes the party's name (a-z, 0-9, _ and -)
     pub(crate) path: PathBuf,
     /// Use this SDK instead of the one that is written into the new project
     #[arg(long, value_name = "DIR")]

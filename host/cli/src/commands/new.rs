@@ -3,12 +3,14 @@
 //! The SDK is written into the project, because that is what makes it build anywhere with nothing to look up. It
 //! is embedded in this binary as it stands in the repository; its manifest's workspace is rebuilt from ours.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use include_dir::{Dir, include_dir};
 use party_core::address::check_name;
+use party_server::config::FILE_NAME;
 
 use crate::args::New;
 use crate::problem::{usage, with_hint};
@@ -19,6 +21,8 @@ static WORKSPACE: &str = include_str!("../../../../Cargo.toml");
 
 const HINT_NAME: &str =
     "the directory's name becomes the party's name, which stands in URLs; for example: party-host new hello";
+/// As many names as are told of what is in the way.
+const IN_THE_WAY_SHOWN: usize = 3;
 /// Where the SDK goes in a new project.
 const SDK_FOLDER: &str = "party-sdk";
 /// The packages of the SDK that a party is built with, below its root.
@@ -31,12 +35,7 @@ const SDK_LEFT_OUT: [&str; 2] = ["bindgen", "tests"];
 pub(crate) fn run(new: &New) -> Result<()> {
     let name = name_in(&new.path)?;
     check(&name)?;
-    if new.path.symlink_metadata().is_ok() {
-        return Err(usage(
-            format!("{} exists already", new.path.display()),
-            "choose another name, or remove it first",
-        ));
-    }
+    check_place(&new.path)?;
     let sdk = new.sdk.as_deref().map(find_sdk).transpose()?;
     let parent = new.path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
@@ -59,6 +58,52 @@ pub(crate) fn run(new: &New) -> Result<()> {
     println!("  cd {}", new.path.display());
     println!("  party-host dev        then open http://127.0.0.1:1999/ and change src/lib.rs");
     Ok(())
+}
+
+/// A place is nothing, or an empty directory, and not inside of another project.
+fn check_place(path: &Path) -> Result<()> {
+    let hint = "choose another name, or remove it first";
+    if let Ok(found) = path.symlink_metadata() {
+        let what = match fs::read_dir(path) {
+            _ if !found.is_dir() => Some("it is no directory".into()),
+            Ok(entries) => in_the_way(entries.flatten().map(|entry| entry.file_name())),
+            Err(error) => Some(format!("it cannot be read: {error}")),
+        };
+        if let Some(what) = what {
+            return Err(usage(format!("{} exists already: {what}", path.display()), hint));
+        }
+    }
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    // As much of the way there as exists, without the `..` of ../hello.
+    let real = whole.ancestors().skip(1).find_map(|above| above.canonicalize().ok()).unwrap_or_default();
+    let Some(project) = real.ancestors().find(|above| above.join(FILE_NAME).is_file()) else {
+        return Ok(());
+    };
+    let name = path.file_name().unwrap_or_default().display();
+    Err(usage(
+        format!(
+            "{} would lie inside of the project {}, which has a {FILE_NAME}",
+            path.display(),
+            project.display()
+        ),
+        format!(
+            "go out of it first; beside it, {name} can be another party of that project: write \
+             {name} = \"../{name}\" below [parties] in its {FILE_NAME}"
+        ),
+    ))
+}
+
+/// What a directory holds, by the first names; nothing if it is empty.
+fn in_the_way(names: impl Iterator<Item = OsString>) -> Option<String> {
+    let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    let more = names.len().saturating_sub(IN_THE_WAY_SHOWN);
+    names.truncate(IN_THE_WAY_SHOWN);
+    match (names.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(format!("it holds {}", names.join(", "))),
+        (false, more) => Some(format!("it holds {} and {more} more", names.join(", "))),
+    }
 }
 
 /// What the party is called: the last part of the path.
