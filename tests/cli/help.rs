@@ -115,6 +115,14 @@ fn a_slip_of_the_pen_is_told_with_what_was_meant() {
 }
 
 #[test]
+fn a_value_that_is_almost_right_is_told_with_what_was_meant_and_all_that_can_be() {
+    check_slip(
+        &["rooms", "--state", "aslep"],
+        &["'aslep'", "--state", "possible values: awake, starting, asleep, suspended, stored", "'asleep'"],
+    );
+}
+
+#[test]
 fn a_value_that_means_nothing_is_told_with_its_bounds() {
     check_slip(&["serve", "--port", "65536"], &["'65536'", "--port", "65535"]);
     check_slip(&["serve", "--port", "http"], &["'http'", "--port"]);

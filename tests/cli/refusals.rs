@@ -92,6 +92,11 @@ fn a_party_toml_that_is_wrong_is_told_with_its_line() -> Result<()> {
         "2: \"memory\" is \"forever\"",
         "\"durable\" if kill -9 must take nothing",
     );
+    check_toml(
+        "memory = \"hibernat\"",
+        "1: \"memory\" is \"hibernat\"; it must be \"volatile\", \"hibernate\" or \"durable\"",
+        "did you mean \"hibernate\"?",
+    );
     check_toml("main = \"nowhere\"", "1: \"main\" is \"nowhere\", which is not there", "Cargo.toml");
     Ok(())
 }
@@ -210,7 +215,10 @@ fn a_log_level_that_cannot_be_read_is_told() -> Result<()> {
     let dir = temporary()?;
     let mut command = party_host();
     command.args(["serve", "."]).current_dir(dir.path());
-    for (wanted, error) in [("party_node=loud", "\"loud\" is no level"), ("debgu", "\"debgu\" is no level")] {
+    for (wanted, error) in [
+        ("party_node=loud", "\"loud\" is no level"),
+        ("debgu", "\"debgu\" is no level; did you mean \"debug\"?"),
+    ] {
         let ended = Program::run(command.env("PARTY_LOG", wanted), BOUND)?;
         let told = format!("PARTY_LOG={wanted:?} cannot be used: {error}");
         check_ended(&ended, 2, &[&told], "off, error, warn, info, debug, trace");

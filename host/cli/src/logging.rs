@@ -9,6 +9,8 @@ use std::io::{IsTerminal, stderr};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
+use party_server::config::nearest;
+
 use crate::problem::usage;
 
 /// The variable that says how much is told.
@@ -26,14 +28,28 @@ const OUR_OWN: &str = "party_";
 /// Why a filter cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 enum FilterError {
-    #[error("{0:?} is no level")]
-    Level(String),
+    #[error("{word:?} is no level{}", meant(*.nearest))]
+    Level { word: String, nearest: Option<&'static str> },
     #[error("{0:?} says nothing of how much is to be told; write {0}=debug")]
     NoLevel(String),
-    #[error("there is no part {0:?}")]
-    Part(String),
+    #[error("there is no part {word:?}{}", meant(*.nearest))]
+    Part { word: String, nearest: Option<&'static str> },
     #[error("{0}")]
     Syntax(String),
+}
+
+impl FilterError {
+    fn level(word: &str) -> FilterError {
+        FilterError::Level { word: word.into(), nearest: nearest(word, &LEVELS) }
+    }
+
+    fn part(word: &str) -> FilterError {
+        FilterError::Part { word: word.into(), nearest: nearest(word, &PARTS) }
+    }
+}
+
+fn meant(nearest: Option<&'static str>) -> String {
+    nearest.map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default()
 }
 
 /// Starts logging. The one place that reads the environment.
@@ -75,15 +91,15 @@ fn check(directive: &str) -> Result<(), FilterError> {
         return match directive {
             level if is_level(level) => Ok(()),
             part if PARTS.contains(&part) => Err(FilterError::NoLevel(part.into())),
-            other => Err(FilterError::Level(other.into())),
+            other => Err(FilterError::level(other)),
         };
     };
     let name = part.split("::").next().unwrap_or_default();
     if name.is_empty() || (name.starts_with(OUR_OWN) && !PARTS.contains(&name)) {
-        return Err(FilterError::Part(name.into()));
+        return Err(FilterError::part(name));
     }
     if !is_level(level) {
-        return Err(FilterError::Level(level.into()));
+        return Err(FilterError::level(level));
     }
     Ok(())
 }
@@ -113,12 +129,12 @@ mod tests {
     fn what_would_silence_the_rest_is_refused() {
         // `debgu` was once taken for the name of a part, and nothing else was told.
         let cases = [
-            ("debgu", FilterError::Level("debgu".into())),
-            ("info,verbose", FilterError::Level("verbose".into())),
-            ("party_node=loud", FilterError::Level("loud".into())),
-            ("party_node=", FilterError::Level("".into())),
-            ("party_nod=debug", FilterError::Part("party_nod".into())),
-            ("=debug", FilterError::Part("".into())),
+            ("debgu", FilterError::Level { word: "debgu".into(), nearest: Some("debug") }),
+            ("info,verbose", FilterError::Level { word: "verbose".into(), nearest: None }),
+            ("party_node=loud", FilterError::Level { word: "loud".into(), nearest: None }),
+            ("party_node=", FilterError::Level { word: "".into(), nearest: None }),
+            ("party_nod=debug", FilterError::Part { word: "party_nod".into(), nearest: Some("party_node") }),
+            ("=debug", FilterError::Part { word: "".into(), nearest: None }),
             ("guest", FilterError::NoLevel("guest".into())),
         ];
         for (wanted, expected) in cases {

@@ -37,6 +37,7 @@ pub mod problem;
 mod section;
 
 use problem::{ConfigError, Problem};
+pub use section::nearest;
 use section::{Found, Section, Source};
 
 /// The name of the file.
@@ -45,6 +46,10 @@ pub const FILE_NAME: &str = "party.toml";
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The party that `/party/:room` leads to.
 pub const MAIN_PARTY: &str = "main";
+
+/// What `memory` can be.
+const MEMORIES: [(&str, Memory); 3] =
+    [("volatile", Memory::Volatile), ("hibernate", Memory::Hibernate), ("durable", Memory::Durable)];
 
 /// A project as its directory describes it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -197,11 +202,12 @@ fn party_source(
 
 fn memory(top: &mut Section<'_>) -> Result<Memory, ConfigError> {
     let Some(Found { value, at }) = top.string("memory")? else { return Ok(Memory::default()) };
-    match value.as_str() {
-        "volatile" => Ok(Memory::Volatile),
-        "hibernate" => Ok(Memory::Hibernate),
-        "durable" => Ok(Memory::Durable),
-        _ => Err(top.error(at, Problem::BadMemory { value })),
+    match MEMORIES.iter().find(|(name, _)| *name == value) {
+        Some((_, memory)) => Ok(*memory),
+        None => {
+            let nearest = nearest(&value, &MEMORIES.map(|(name, _)| name));
+            Err(top.error(at, Problem::BadMemory { value, nearest }))
+        }
     }
 }
 

@@ -82,6 +82,8 @@ pub enum Problem {
     BadMemory {
         /// What stands there.
         value: String,
+        /// The allowed value that looks most like it.
+        nearest: Option<&'static str>,
     },
     /// A variable whose name cannot stand in an environment.
     #[error("[vars] names a variable {name:?}; a name must not be empty and not hold \"=\" or a zero byte")]
@@ -139,7 +141,8 @@ impl Problem {
             Problem::OutOfBounds { .. } => "leave it out for the default".into(),
             Problem::BadName(_) => "the name stands in URLs, as in /parties/chat/my-room".into(),
             Problem::ReservedParty => "write main = \"path\" at the top of the file instead".into(),
-            Problem::BadMemory { .. } => {
+            Problem::BadMemory { nearest: Some(nearest), .. } => format!("did you mean {nearest:?}?"),
+            Problem::BadMemory { nearest: None, .. } => {
                 "write \"hibernate\", which is the default, \"durable\" if kill -9 must take nothing, or \"volatile\""
                     .into()
             }

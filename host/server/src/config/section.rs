@@ -8,8 +8,16 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{ConfigError, Problem};
 
-/// How alike two keys must be for one to be offered in place of the other (0 to 1, Jaro-Winkler).
+/// How alike two words must be for one to be offered in place of the other (0 to 1, Jaro-Winkler).
 const LIKENESS_MIN: f64 = 0.8;
+
+/// The one of some known words (all in lower case) that looks most like this one, if any does; for "did you mean …?".
+pub fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    let likeness = |candidate: &&'static str| strsim::jaro_winkler(&word, candidate);
+    let nearest = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    nearest.filter(|candidate| likeness(candidate) >= LIKENESS_MIN)
+}
 
 /// The text that is read, for the lines in errors.
 pub(super) struct Source<'a> {
@@ -136,13 +144,7 @@ impl<'a> Section<'a> {
         let Some(first) = self.keys().into_iter().min_by_key(|key| key.at.start) else {
             return Ok(());
         };
-        let likeness =
-            |candidate: &&'static str| strsim::jaro_winkler(&first.value.to_lowercase(), candidate);
-        let nearest = known
-            .iter()
-            .copied()
-            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-            .filter(|candidate| likeness(candidate) >= LIKENESS_MIN);
+        let nearest = nearest(&first.value, known);
         let problem = Problem::UnknownKey { key: self.full(&first.value), nearest, known: known.to_vec() };
         Err(self.error(first.at, problem))
     }

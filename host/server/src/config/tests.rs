@@ -148,6 +148,20 @@ fn memory_is_one_of_three() {
         let (_directory, config) = project(&format!("memory = {name:?}"));
         assert_eq!(config.unwrap().memory, memory);
     }
+    for (value, meant) in [
+        ("hibernat", "hibernate"),
+        ("Durable", "durable"),
+        ("hibernation", "hibernate"),
+        ("volatil", "volatile"),
+    ] {
+        check_error(
+            &format!("memory = {value:?}"),
+            &format!(
+                "party.toml:1: \"memory\" is {value:?}; it must be \"volatile\", \"hibernate\" or \"durable\"\n\
+                 hint: did you mean {meant:?}?"
+            ),
+        );
+    }
     check_error(
         "memory = \"forever\"",
         "party.toml:1: \"memory\" is \"forever\"; it must be \"volatile\", \"hibernate\" or \"durable\"\n\
