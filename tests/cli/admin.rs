@@ -97,6 +97,39 @@ fn rooms_are_listed_while_a_host_runs_and_while_none_does() -> Result<()> {
 }
 
 #[test]
+fn a_party_that_is_not_there_is_told_with_those_that_are() -> Result<()> {
+    // It was once only said that there is no such room.
+    let (project, data) = (project()?, temporary()?);
+    let component = guest_path("test_guests");
+    let settings = fs::read_to_string(project.path().join("party.toml"))?;
+    fs::write(
+        project.path().join("party.toml"),
+        format!("{settings}[parties]\nlobby = {component:?}\nempty = {component:?}\n"),
+    )?;
+    let mut host = Host::serve(project.path(), data.path())?;
+    ask(&host, "GET", "alpha", "said")?;
+    request(host.port, "GET", "/parties/lobby/first/said")?;
+    let (data, file) = (data.path(), data.path().join("none.room").display().to_string());
+    let asked: [&[&str]; 3] = [
+        &["inspect", "mian/alpha"],
+        &["fork", "mian/alpha", "main/copy"],
+        &["checkpoint", "export", "mian/alpha", &file],
+    ];
+    for arguments in asked {
+        let told = "no room mian/alpha, and no party mian: this host serves empty, lobby, main";
+        refused(data, arguments, 2, &[told, "party-host rooms"]);
+    }
+    assert_eq!(host.stop(Signal::TERM)?.code, Some(0));
+    let recover: &[&str] = &["room", "recover", "mian/alpha"];
+    for arguments in asked.into_iter().chain([recover, &["replay", "mian/alpha"]]) {
+        let told =
+            "no room mian/alpha, and none of a party mian: those that are kept here are of lobby, main";
+        refused(data, arguments, 2, &[told, "party-host rooms"]);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_room_that_stays_awake_says_why() -> Result<()> {
     let (project, data) = (project()?, temporary()?);
     let settings = fs::read_to_string(project.path().join("party.toml"))?;

@@ -18,6 +18,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::problem::{failure, usage};
 
+/// As many parties as are told of.
+const PARTIES_SHOWN: usize = 16;
+
 /// Who knows about the rooms.
 pub(crate) enum Knows {
     /// A host that runs.
@@ -90,12 +93,7 @@ pub(crate) fn project(store: &dyn Store) -> Result<Option<String>> {
         store.rooms(&RoomsQuery { scope: RoomsScope::Everything, after, limit: 1 })
     };
     let Some((one, _)) = first(None)?.into_iter().next() else { return Ok(None) };
-    // No room of a project comes after this one.
-    let last = RoomAddress::new(
-        one.project(),
-        &"z".repeat(NAME_BYTES_MAX),
-        &char::MAX.to_string().repeat(ROOM_BYTES_MAX / char::MAX.len_utf8()),
-    )?;
+    let last = last_room(one.project(), &"z".repeat(NAME_BYTES_MAX))?;
     match first(Some(&last))?.into_iter().next() {
         None => Ok(Some(one.project().to_owned())),
         Some((other, _)) => Err(usage(
@@ -109,13 +107,44 @@ pub(crate) fn project(store: &dyn Store) -> Result<Option<String>> {
     }
 }
 
-/// A failure to take a room out, for the person who asked for it.
-pub(crate) fn not_exported(error: ExportError) -> anyhow::Error {
-    match error {
-        ExportError::NoSuchRoom(address) => usage(
-            format!("there is no room {}/{}", address.party(), address.room()),
-            "`party-host rooms` lists those that there are",
+/// No room of a party comes after this one.
+fn last_room(project: &str, party: &str) -> Result<RoomAddress> {
+    let room = char::MAX.to_string().repeat(ROOM_BYTES_MAX / char::MAX.len_utf8());
+    Ok(RoomAddress::new(project, party, &room)?)
+}
+
+/// The parties of a project of which rooms are kept, up to [`PARTIES_SHOWN`].
+fn parties(store: &dyn Store, project: &str) -> Result<Vec<String>> {
+    let (mut parties, mut last): (Vec<String>, Option<RoomAddress>) = (Vec::new(), None);
+    while parties.len() < PARTIES_SHOWN {
+        let query = RoomsQuery { scope: RoomsScope::Project(project), after: last.as_ref(), limit: 1 };
+        let Some((room, _)) = store.rooms(&query)?.into_iter().next() else { break };
+        last = Some(last_room(project, room.party())?);
+        parties.push(room.party().to_owned());
+    }
+    Ok(parties)
+}
+
+/// A store holds no such room: the answer for whoever named it, who may have got its party wrong.
+pub(crate) fn no_such_room(store: &dyn Store, address: &RoomAddress) -> anyhow::Error {
+    let (party, room) = (address.party(), address.room());
+    let message = match parties(store, address.project()) {
+        Ok(parties) if parties.is_empty() || parties.iter().any(|known| known == party) => {
+            format!("there is no room {party}/{room}")
+        }
+        Ok(parties) => format!(
+            "there is no room {party}/{room}, and none of a party {party}: those that are kept here are of {}",
+            parties.join(", ")
         ),
+        Err(error) => return error,
+    };
+    usage(message, "`party-host rooms` lists those that there are")
+}
+
+/// A failure to take a room out of a store, for the person who asked for it.
+pub(crate) fn not_exported(store: &dyn Store, error: ExportError) -> anyhow::Error {
+    match error {
+        ExportError::NoSuchRoom(address) => no_such_room(store, &address),
         other => anyhow!(other),
     }
 }

@@ -39,7 +39,8 @@ fn export_room(name: &str, path: &Path, data: &Path) -> Result<()> {
         Knows::Store(store) => {
             let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
             let address = Arc::new(room(name, &project)?);
-            export(store.as_ref(), &address, SystemClock.now()).map_err(not_exported)?
+            export(store.as_ref(), &address, SystemClock.now())
+                .map_err(|error| not_exported(store.as_ref(), error))?
         }
     };
     write_new(path, |to| Ok(written.write(to)?))?;

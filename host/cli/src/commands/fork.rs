@@ -23,7 +23,8 @@ pub(crate) fn run(fork: &Fork) -> Result<()> {
         Knows::Store(store) => {
             let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
             let (from, to) = (Arc::new(room(&fork.room, &project)?), room(&fork.new, &project)?);
-            let file = export(store.as_ref(), &from, SystemClock.now()).map_err(not_exported)?;
+            let file = export(store.as_ref(), &from, SystemClock.now())
+                .map_err(|error| not_exported(store.as_ref(), error))?;
             bring(store.as_ref(), file, &to, ResumeReason::Forked)?
         }
     };

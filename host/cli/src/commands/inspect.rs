@@ -8,8 +8,7 @@ use party_server::admin::question::encode;
 use party_server::admin::shapes::Details;
 
 use crate::args::admin::Inspect;
-use crate::asking::{Knows, project, room, who_knows};
-use crate::problem::usage;
+use crate::asking::{Knows, no_such_room, project, room, who_knows};
 use crate::telling::{bytes, since};
 
 pub(crate) fn run(inspect: &Inspect) -> Result<()> {
@@ -23,12 +22,8 @@ pub(crate) fn run(inspect: &Inspect) -> Result<()> {
         Knows::Store(store) => {
             let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
             let address = room(&inspect.room, &project)?;
-            let details = kept_details(store.as_ref(), &address)?.ok_or_else(|| {
-                usage(
-                    format!("there is no room {}/{}", address.party(), address.room()),
-                    "`party-host rooms` lists those that there are",
-                )
-            })?;
+            let details = kept_details(store.as_ref(), &address)?
+                .ok_or_else(|| no_such_room(store.as_ref(), &address))?;
             (Details::of(&details), "no host runs: this is what the store keeps".to_owned())
         }
     };

@@ -22,7 +22,7 @@ use party_store::redb_store::RedbStore;
 use party_store::store::Store;
 
 use crate::args::replay::Replay;
-use crate::asking::{Knows, project, room, who_knows};
+use crate::asking::{Knows, no_such_room, project, room, who_knows};
 use crate::host::read_bounded;
 use crate::problem::{failure, usage};
 
@@ -38,12 +38,7 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
     };
     let project = project(&store)?.unwrap_or_else(|| "-".into());
     let address = Arc::new(room(&replay.room, &project)?);
-    let summary = store.summary(&address)?.ok_or_else(|| {
-        usage(
-            format!("there is no room {}/{}", address.party(), address.room()),
-            "`party-host rooms` lists those that there are",
-        )
-    })?;
+    let summary = store.summary(&address)?.ok_or_else(|| no_such_room(&store, &address))?;
     if summary.journal.records == 0 {
         return Err(usage(
             format!("{}/{} has no recorded turns", address.party(), address.room()),

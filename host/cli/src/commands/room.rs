@@ -14,7 +14,7 @@ use party_node::giving_up::{Diagnosis, GiveUpError, Keep, diagnose, give_up};
 use party_store::store::Store;
 
 use crate::args::admin::{RoomArguments, RoomCommand};
-use crate::asking::{Knows, project, room, who_knows};
+use crate::asking::{Knows, no_such_room, project, room, who_knows};
 use crate::problem::{failure, usage};
 use crate::telling::bytes;
 
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &RoomArguments) -> Result<()> {
     };
     let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
     let address = Arc::new(room(name, &project)?);
-    let diagnosis = diagnose(&store, &address).map_err(not_recovered)?;
+    let diagnosis = diagnose(&store, &address).map_err(|error| not_recovered(store.as_ref(), error))?;
     let keep = match (to_checkpoint, past_damage) {
         (true, _) => Keep::Checkpoint,
         (false, true) => Keep::PastDamage,
@@ -64,7 +64,8 @@ pub(crate) fn run(arguments: &RoomArguments) -> Result<()> {
     let aside = put_aside(&at.data, &diagnosis)?;
     println!("put aside: {}", aside.display());
     let epoch = store.acquire()?;
-    let given_up = give_up(&store, epoch, &diagnosis, keep).map_err(not_recovered)?;
+    let given_up =
+        give_up(&store, epoch, &diagnosis, keep).map_err(|error| not_recovered(store.as_ref(), error))?;
     let size = bytes(given_up.storage_bytes);
     println!(
         "kept: storage as of commit {to} ({size}), with the writes of {count} of {all} recorded commits"
@@ -75,12 +76,9 @@ pub(crate) fn run(arguments: &RoomArguments) -> Result<()> {
     Ok(())
 }
 
-fn not_recovered(error: GiveUpError) -> anyhow::Error {
+fn not_recovered(store: &dyn Store, error: GiveUpError) -> anyhow::Error {
     match error {
-        GiveUpError::NoSuchRoom(address) => usage(
-            format!("there is no room {}/{}", address.party(), address.room()),
-            "`party-host rooms` lists those that there are",
-        ),
+        GiveUpError::NoSuchRoom(address) => no_such_room(store, &address),
         GiveUpError::NoMemory(address) => usage(
             format!("no memory of {}/{} is kept", address.party(), address.room()),
             "there is nothing to recover: the room starts from its storage",

@@ -53,12 +53,12 @@ pub(super) async fn answer(
         Question::Rooms(question) => json(&Rooms::of(node.rooms(&question).await?)),
         Question::Room(address) => match node.room(&address).await? {
             Some(details) => json(&Details::of(&details)),
-            None => Err(refused(404, no_such_room(&address))),
+            None => Err(no_such_room(node, &address)),
         },
         Question::Metrics => Ok(Answer::Text(metrics::text(&node.figures().await?))),
         Question::Export(address) => {
             let _place = desk.transfer()?;
-            let file = node.export_room(&address).await?;
+            let file = node.export_room(&address).await.map_err(|error| not_exported(node, error))?;
             let mut bytes = Vec::new();
             file.write(&mut bytes).map_err(|error| refused(500, error))?;
             Ok(Answer::File(bytes.into()))
@@ -73,7 +73,7 @@ pub(super) async fn answer(
         }
         Question::Fork { from, to } => {
             let _place = desk.transfer()?;
-            let brought = node.fork_room(&from, &to).await?;
+            let brought = node.fork_room(&from, &to).await.map_err(|error| not_forked(node, error))?;
             json(&Arrived::of(&to, &brought, note(node, &to, &brought)))
         }
         Question::Deploy(party) => deploy::deploy(node, &party, body).await,
@@ -125,9 +125,18 @@ fn note(node: &Node, to: &RoomAddress, brought: &Brought) -> Option<String> {
     })
 }
 
-fn no_such_room(address: &RoomAddress) -> String {
+/// Whoever named the room may have got its party wrong.
+fn no_such_room(node: &Node, address: &RoomAddress) -> Refused {
     let (party, room) = (address.party(), address.room());
-    format!("there is no room {party}/{room}\nhint: `party-host rooms` lists those that there are")
+    let is_served = address.project() != node.project() || node.party(party).is_some();
+    let what = match is_served {
+        true => format!("there is no room {party}/{room}"),
+        false => format!(
+            "there is no room {party}/{room}, and no party {party}: this host serves {}",
+            node.party_names().join(", ")
+        ),
+    };
+    refused(404, format!("{what}\nhint: `party-host rooms` lists those that there are"))
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<Answer, Refused> {
@@ -156,15 +165,20 @@ impl From<InspectError> for Refused {
     }
 }
 
-impl From<ExportError> for Refused {
-    fn from(error: ExportError) -> Refused {
-        match &error {
-            ExportError::NoSuchRoom(address) => refused(404, no_such_room(address)),
-            ExportError::TooLarge { .. } => refused(413, error),
-            ExportError::Restless { .. } | ExportError::Moving | ExportError::Journal => refused(409, error),
-            ExportError::NoComponent | ExportError::Storage(_) => refused(500, error),
-            ExportError::Inspect(_) => refused(503, error),
-        }
+fn not_exported(node: &Node, error: ExportError) -> Refused {
+    match &error {
+        ExportError::NoSuchRoom(address) => no_such_room(node, address),
+        ExportError::TooLarge { .. } => refused(413, error),
+        ExportError::Restless { .. } | ExportError::Moving | ExportError::Journal => refused(409, error),
+        ExportError::NoComponent | ExportError::Storage(_) => refused(500, error),
+        ExportError::Inspect(_) => refused(503, error),
+    }
+}
+
+fn not_forked(node: &Node, error: ForkError) -> Refused {
+    match error {
+        ForkError::Export(error) => not_exported(node, error),
+        ForkError::Import(error) => error.into(),
     }
 }
 
@@ -181,14 +195,5 @@ impl From<ImportError> for Refused {
             ImportError::Inspect(_) => 503,
         };
         refused(status, error)
-    }
-}
-
-impl From<ForkError> for Refused {
-    fn from(error: ForkError) -> Refused {
-        match error {
-            ForkError::Export(error) => error.into(),
-            ForkError::Import(error) => error.into(),
-        }
     }
 }

@@ -115,7 +115,9 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) 
     let ticket = progress.ticket.borrow_mut().take();
     match ticket {
         Some(ticket) => {
-            let arrival = Arrival { unread: parts.read_buf, owed: owed.into(), place };
+            // Not the buffer itself, of which even an empty rest would keep all for as long as the socket lives.
+            let unread = Bytes::copy_from_slice(&parts.read_buf);
+            let arrival = Arrival { unread, owed: owed.into(), place };
             worker.bring(socket, ticket, arrival);
         }
         None if ended.is_err() || progress.refused.get() => linger(&worker, socket, &watched).await,
