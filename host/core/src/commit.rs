@@ -18,6 +18,8 @@ use crate::ids::{CommitSeq, Timestamp};
 
 /// How many ids a life of a room reserves with its first commit.
 pub const IDS_RESERVED_STEP: u64 = 1 << 20;
+/// With fewer reserved ids left, the next commit reserves more.
+pub const IDS_LEFT_MIN: u64 = 1 << 12;
 
 /// Changes to a room's keys and values: first, if `cleared`, every key goes; then each entry is put or, if it
 /// has no value, deleted.

@@ -1,7 +1,7 @@
 //! Every id has a type of its own, so that one cannot stand for another.
 //!
 //! Ids that cross the contract stay below 2^53: JavaScript counts no further. They are never used twice in the
-//! life of a room; how that survives a restart is told at [`crate::commit::RoomRecord::ids_reserved`].
+//! life of a room; how that survives a restart is told at [`crate::commit::RoomRecord::ids_reserved`] and [`IdBlock`].
 
 use std::fmt;
 
@@ -71,6 +71,39 @@ impl Timestamp {
     /// Milliseconds from `earlier` to this time, 0 if it is not earlier.
     pub fn since_ms(self, earlier: Timestamp) -> u64 {
         self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Ids for a room that is made again of its checkpoint. No other room that is made of it has the same, because every
+/// process has an epoch of its own and counts the rooms that it makes: so nothing need be written before the first of these
+/// ids is seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IdBlock {
+    first: u64,
+}
+
+impl IdBlock {
+    /// How many ids it has.
+    pub const IDS: u64 = 1 << 14;
+    /// How many blocks an epoch has: at 100 rooms a second, those of two days.
+    pub const BLOCKS: u64 = 1 << 24;
+
+    /// The block of this number in an epoch. There is none if the ids would not stay below [`ID_MAX`]: in epochs from
+    /// 2^15 on, and after [`IdBlock::BLOCKS`].
+    pub fn of(epoch: Epoch, number: u64) -> Option<IdBlock> {
+        let epoch_ids = Self::IDS * Self::BLOCKS;
+        let is_there = epoch.0 < ID_MAX / epoch_ids && number < Self::BLOCKS;
+        is_there.then(|| IdBlock { first: epoch.0 * epoch_ids + number * Self::IDS })
+    }
+
+    /// Its first id.
+    pub fn first(self) -> u64 {
+        self.first
+    }
+
+    /// The first id that is not of it any more.
+    pub fn end(self) -> u64 {
+        self.first + Self::IDS
     }
 }
 

@@ -80,5 +80,6 @@ impl Session {
     }
 }
 
-/// A room's sessions, in the order in which they were opened.
-pub type Sessions = BTreeMap<ConnectionId, Session>;
+/// A room's sessions, in the order in which they were opened. They are boxed, because a leaf of the tree has places for
+/// eleven, and many a room that sleeps has one.
+pub type Sessions = BTreeMap<ConnectionId, Box<Session>>;

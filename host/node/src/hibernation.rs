@@ -107,10 +107,12 @@ pub(crate) fn known_room(
             );
             lost(fresh)
         }
-        Ok(checkpoint) => match Room::restored(config(of_memory), record, checkpoint) {
-            Some(room) => (room, other(of_memory, served)),
-            None => lost(fresh),
-        },
+        Ok(checkpoint) => {
+            match Room::restored(config(of_memory), record, checkpoint, worker.node().next_ids()) {
+                Some(room) => (room, other(of_memory, served)),
+                None => lost(fresh),
+            }
+        }
         Err(error) if is_durable => {
             let mut room = Room::new(fresh, Some(record));
             room.damaged(&error.to_string());

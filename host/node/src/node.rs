@@ -5,11 +5,11 @@ use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use party_core::address::RoomAddress;
-use party_core::ids::{Epoch, Timestamp};
+use party_core::ids::{Epoch, IdBlock, Timestamp};
 use party_core::message::CloseFrame;
 use party_core::profile::CLOSE_GOING_AWAY;
 use party_core::room::Refusal;
@@ -114,6 +114,8 @@ struct Shared {
     versions: Versions,
     store: Arc<dyn Store>,
     epoch: Epoch,
+    /// Blocks of this epoch's ids that have been given out.
+    id_blocks: AtomicU64,
     clock: Arc<dyn Clock>,
     rooms_awake_max_per_worker: usize,
     idle_ms: u64,
@@ -172,6 +174,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         versions: Versions::default(),
         store: parts.store,
         epoch,
+        id_blocks: AtomicU64::new(0),
         clock: parts.clock,
         rooms_awake_max_per_worker: parts.rooms_awake_max.div_ceil(count),
         idle_ms: parts.idle_ms,
@@ -294,6 +297,11 @@ impl Node {
 
     pub(crate) fn epoch(&self) -> Epoch {
         self.shared.epoch
+    }
+
+    /// Ids for a room that is made again of its checkpoint, if there are any left.
+    pub(crate) fn next_ids(&self) -> Option<IdBlock> {
+        IdBlock::of(self.shared.epoch, self.shared.id_blocks.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The memory of its rooms needs it, also when another has taken its place.

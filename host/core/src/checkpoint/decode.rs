@@ -60,7 +60,7 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
     })?;
     let sessions = in_order(&mut reader, "sessions", |reader| {
         let id = id(reader, "connection")?;
-        Ok((ConnectionId(id), session(reader)?))
+        Ok((ConnectionId(id), Box::new(session(reader)?)))
     })?;
     let image = reader.bytes("memory")?;
     reader.finish()?;

@@ -38,7 +38,7 @@ fn full() -> Checkpoint {
         session.ready_state = ready_state;
         session.accepted = id != 7;
         session.gone = (id == 7).then(|| (CloseFrame::new(4_001, "bye"), true));
-        sessions.insert(ConnectionId(id), session);
+        sessions.insert(ConnectionId(id), Box::new(session));
     }
     let subjects = [
         Subject::Start,

@@ -102,7 +102,7 @@ impl Room {
         let state = self.home();
         state.storage_bytes = state.storage_bytes.saturating_add_signed(storage_bytes_delta);
         let moves = !kv.is_empty() || state.alarm.record() != alarm_before;
-        if self.record_turn(&kv) || moves {
+        if self.record_turn(&kv) || moves || self.runs_out_of_ids() {
             self.commit(kv, None);
         }
         let passed = self.gate.pass(outputs);

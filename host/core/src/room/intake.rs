@@ -51,7 +51,7 @@ impl Room {
         self.next_connection += 1;
         let due = connection.opened_at.after_ms(self.config.limits.accept_deadline_ms);
         self.accept_due.insert((due, id));
-        self.arriving.insert(id, Arriving { connection, upgraded: false });
+        self.arriving.insert(id, Box::new(Arriving { connection, upgraded: false }));
         self.mailbox.push(Event::Connect(id));
         Ok(id)
     }

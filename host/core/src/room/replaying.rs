@@ -291,6 +291,7 @@ impl Room {
                     self.end_handshakes();
                 }
                 self.resume(resumes, interrupted, length);
+                self.commit_ids();
             }
         }
     }
@@ -339,8 +340,11 @@ impl Room {
         while let Some(event) = come_meanwhile.pop(Lane::All) {
             self.mailbox.push(event);
         }
-        // Ids that were given out since the checkpoint are known to nobody but the world outside; they are not used
-        // again, also if this life ends before its first commit.
+    }
+
+    /// Ids that were given out since the checkpoint are known to nobody but the world outside; they are not used again, also
+    /// if this life ends before it has anything else to commit.
+    pub(super) fn commit_ids(&mut self) {
         self.commit(Default::default(), None);
     }
 
@@ -367,7 +371,7 @@ impl Room {
                 let due = connection.opened_at.after_ms(self.config.limits.accept_deadline_ms);
                 self.accept_due.insert((due, *id));
             }
-            self.arriving.insert(*id, Arriving { connection, upgraded });
+            self.arriving.insert(*id, Box::new(Arriving { connection, upgraded }));
         }
         self.admit(event.clone(), *now)
     }

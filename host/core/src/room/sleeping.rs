@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::checkpoint::Checkpoint;
 use crate::commit::{CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint, RoomRecord};
 use crate::event::StartReason;
-use crate::ids::{CommitSeq, ConnectionId, RequestId, Timestamp};
+use crate::ids::{CommitSeq, ConnectionId, IdBlock, RequestId, Timestamp};
 use crate::message::CloseFrame;
 use crate::operation::Operations;
 use crate::planted::{self, PlantedBug};
@@ -255,19 +255,30 @@ impl Room {
     }
 
     /// A room that sleeps, as its last commit left it, asleep still. Sockets and requests have not survived: first of
-    /// all the room is told so. `None` if storage has moved since the checkpoint: then it is of no use.
-    pub fn restored(config: Arc<RoomConfig>, record: RoomRecord, checkpoint: Checkpoint) -> Option<Room> {
+    /// all the room is told so. It goes on with ids of a block of its own, if there is one. `None` if storage has moved since
+    /// the checkpoint: then it is of no use.
+    pub fn restored(
+        config: Arc<RoomConfig>,
+        record: RoomRecord,
+        checkpoint: Checkpoint,
+        ids: Option<IdBlock>,
+    ) -> Option<Room> {
         let is_current = checkpoint.seq >= record.moved_at || planted::is(PlantedBug::StaleMemoryUsed);
         if !is_current {
             return None;
         }
         let mut room = Room::new(config, Some(record));
+        let has_ids = room.take_ids(ids);
+        room.home().ids_are_bounded = true;
         room.memory = Memory::Asleep { saved_at: checkpoint.seq, touched: false };
         let resumes = checkpoint.resumes;
         room.take_checkpoint(checkpoint);
         room.accept_due.clear();
         room.end_handshakes();
         room.resume(resumes, Vec::new(), Default::default());
+        if !has_ids {
+            room.commit_ids();
+        }
         if resumes.is_some() {
             // What was under way where the room was before has ended with that.
             room.interrupt_operations();

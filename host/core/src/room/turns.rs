@@ -226,7 +226,7 @@ impl Room {
         let arriving = self.arriving.remove(&connection)?;
         let mut session = Session::connecting(arriving.connection);
         session.upgraded = arriving.upgraded;
-        self.home().sessions.insert(connection, session);
+        self.home().sessions.insert(connection, Box::new(session));
         Some(())
     }
 

@@ -57,7 +57,7 @@ impl Turn {
     }
 
     fn session(&self, connection: ConnectionId) -> Result<&Session, ConnectionError> {
-        self.state.sessions.get(&connection).ok_or(ConnectionError::Unknown)
+        self.state.sessions.get(&connection).map(AsRef::as_ref).ok_or(ConnectionError::Unknown)
     }
 
     /// What the host keeps of a connection, with this turn's tags and state.

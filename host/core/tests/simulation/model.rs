@@ -112,6 +112,8 @@ pub(crate) struct Model {
     pub(crate) sleeping: Sleeping,
     moved: CommitSeq,
     memory_due: Option<Timestamp>,
+    /// The life has ids of its own.
+    pub(crate) has_ids: bool,
     waiting: VecDeque<Event>,
     alarm_waits: bool,
     arriving: BTreeMap<ConnectionId, Arriving>,
@@ -137,6 +139,7 @@ impl Model {
             sleeping: Sleeping::Awake,
             moved: durable.moved,
             memory_due: None,
+            has_ids: false,
             waiting: VecDeque::new(),
             alarm_waits: false,
             arriving: BTreeMap::new(),

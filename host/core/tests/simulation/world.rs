@@ -57,6 +57,8 @@ pub(crate) struct World {
     /// Requests of this life, and whether their client has gone.
     requests: BTreeMap<RequestId, bool>,
     ids: Ids,
+    /// How many lives there have been.
+    lives: u64,
     now: Timestamp,
     turns: u64,
     last_turn_at: Timestamp,
@@ -110,6 +112,7 @@ impl World {
             clients: BTreeMap::new(),
             requests: BTreeMap::new(),
             ids: Ids::default(),
+            lives: 0,
             now: Timestamp(1_000_000),
             turns: 0,
             last_turn_at: Timestamp(0),
@@ -131,7 +134,9 @@ impl World {
         }
         self.model.ledger.begin_with(auto_response);
         self.kept.clear();
-        self.ids.restart(self.durable.seq);
+        if !self.model.has_ids {
+            self.ids.restart(self.durable.seq);
+        }
         self.out = None;
         self.flight = Flight::default();
         self.clients.clear();

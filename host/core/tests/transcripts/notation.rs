@@ -140,7 +140,7 @@ impl Stage {
             return Room::new(config, durable.record);
         };
         let checkpoint = Checkpoint::decode(bytes).expect("it was encoded");
-        Room::restored(Arc::clone(&config), record, checkpoint)
+        Room::restored(Arc::clone(&config), record, checkpoint, None)
             .unwrap_or_else(|| Room::lost(config, record, Default::default()))
     }
 

@@ -88,7 +88,8 @@ impl World {
             true => Room::unread(config, record),
             false => {
                 let checkpoint = Checkpoint::decode(&bytes).expect("it was encoded");
-                Room::restored(config, record, checkpoint).expect("no storage moves without its journal")
+                Room::restored(config, record, checkpoint, None)
+                    .expect("no storage moves without its journal")
             }
         }
     }

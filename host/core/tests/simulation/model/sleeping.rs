@@ -85,7 +85,8 @@ impl Model {
     }
 
     /// A room in another process, if its storage has not moved since its state was put aside.
-    pub(crate) fn restored(habits: &Habits, durable: &Snapshot, kept: &Kept) -> Model {
+    /// Unless it has ids of its own, it writes first that others are reserved.
+    pub(crate) fn restored(habits: &Habits, durable: &Snapshot, kept: &Kept, has_ids: bool) -> Model {
         let mut model = Model::new(habits.limits.clone(), habits.handlers, durable);
         (model.phase, model.state, model.memory) = (kept.phase, kept.state.clone(), kept.memory);
         (model.now, model.sleeping) = (kept.now, Sleeping::Asleep);
@@ -101,7 +102,10 @@ impl Model {
             model.waiting.push_back(Event::ResponseClosed(*id));
         }
         model.memory_due = kept.state.next_due();
-        model.commit_unmoved();
+        model.has_ids = has_ids;
+        if !has_ids {
+            model.commit_unmoved();
+        }
         model
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use party_core::checkpoint::Checkpoint;
 use party_core::commit::{CheckpointBytes, ComponentDigest};
+use party_core::ids::{Epoch, ID_MAX, IdBlock};
 use party_core::room::{Purpose, Room};
 
 use crate::model::Model;
@@ -80,7 +81,11 @@ impl World {
         let checkpoint = Checkpoint::decode(&bytes).expect("it was encoded");
         let kept = self.durable_kept.as_ref().expect("the model has put the state aside, too");
         assert_eq!(checkpoint.seq, kept.seq, "the last checkpoint");
-        let room = Room::restored(config.clone(), record, checkpoint);
+        // Whether it gets ids of its own, of this epoch or of one that is over.
+        self.lives += 1;
+        let ids = IdBlock::of(Epoch(self.random.pick([0, self.lives, self.lives, ID_MAX]).expect("one")), 7);
+        let has_ids = ids.is_some_and(|ids| ids.first() >= record.ids_reserved);
+        let room = Room::restored(config.clone(), record, checkpoint, ids);
         if kept.seq < self.durable.moved {
             assert!(room.is_none(), "storage has moved since the checkpoint");
             self.tally.meet("sleep", "overtaken by storage");
@@ -91,7 +96,7 @@ impl World {
         self.log.say(|| format!("restored with {} turns", kept.memory));
         (
             room.expect("storage has not moved since the checkpoint"),
-            Model::restored(habits, &self.durable, kept),
+            Model::restored(habits, &self.durable, kept, has_ids),
         )
     }
 }
