@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use party_tests::host::{party_host, temporary};
 use party_tests::program::{BOUND, Ended, Program};
+use party_tests::root;
 
 /// A package without dependencies.
 fn package(dir: &Path, more: &str, file: &str, source: &str) -> Result<()> {
@@ -53,6 +54,49 @@ fn what_cargo_refuses_is_a_failure_that_points_at_cargos_words() -> Result<()> {
     package(dir.path(), CDYLIB, "lib.rs", "pub fn hello( {}")?;
     let error = ["unclosed delimiter", "error: cargo could not build "];
     check(&build(dir.path())?, 1, &error, "cargo says above");
+    Ok(())
+}
+
+/// Copies a directory of the repository.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            // What a host has left there.
+            true if entry.file_name() == ".party" => {}
+            true => copy(&entry.path(), &to.join(entry.file_name()))?,
+            false => drop(fs::copy(entry.path(), to.join(entry.file_name()))?),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_example_that_was_copied_out_is_told_how_to_stand_by_itself() -> Result<()> {
+    // Not below the repository, whose workspace would be found.
+    let dir = tempfile::tempdir()?;
+    let (alone, workspace) = (dir.path().join("alone"), dir.path().join("workspace"));
+    copy(&root().join("examples/chat"), &alone)?;
+    let lines = "its Cargo.toml takes lines 4, 5, 6, 7, 10, 13, 14 from a workspace that is not there";
+    check(&build(&alone)?, 1, &["cargo could not build", lines], "`party-host new NAME --example chat`");
+    // Beside the others it is missed in another way.
+    let member = workspace.join("member");
+    package(&member, CDYLIB, "lib.rs", "")?;
+    let manifest = fs::read_to_string(member.join("Cargo.toml"))?.replace("[workspace]\n", "");
+    fs::write(
+        member.join("Cargo.toml"),
+        manifest.replace("version = \"0.1.0\"", "version.workspace = true"),
+    )?;
+    let of_all = "[workspace]\nmembers = [\"member\"]\n[workspace.package]\nversion = \"0.1.0\"\n";
+    fs::write(workspace.join("Cargo.toml"), of_all)?;
+    copy(&member, &workspace.join("copy"))?;
+    let hint = "Cargo.toml and is none of its members: name it there in `members`, or write [workspace] at the end of its \
+                own Cargo.toml and line 3 out";
+    check(&build(&workspace.join("copy"))?, 1, &["cargo could not build"], hint);
+    // A member that does not compile is none of this.
+    fs::write(member.join("src/lib.rs"), "pub fn hello( {}")?;
+    check(&build(&member)?, 1, &["unclosed delimiter"], "cargo says above");
     Ok(())
 }
 

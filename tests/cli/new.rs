@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
+use party_tests::guests::scratch;
 use party_tests::host::party_host;
-use party_tests::program::{BOUND, Ended, Program};
+use party_tests::program::{BOUND, BUILD_BOUND, Ended, Program};
+use party_tests::root;
 
 fn new_in(dir: &Path, arguments: &[&str]) -> Result<Ended> {
     Program::run(party_host().arg("new").args(arguments).current_dir(dir), BOUND)
@@ -158,5 +160,58 @@ fn a_new_project_holds_what_it_says_and_can_lie_deep() -> Result<()> {
     assert!(fs::read_to_string(project.join(".gitignore"))?.contains("/.party"));
     let sdk = names_in(&project.join("party-sdk/guest-sdk/rust"));
     assert!(sdk.contains(&"README.md".into()) && !sdk.contains(&"tests".into()), "{sdk:?}");
+    Ok(())
+}
+
+#[test]
+fn a_new_project_can_begin_with_an_example_and_builds_where_it_is() -> Result<()> {
+    // An example copied out of the repository does not build: it takes versions from the workspace around it.
+    let dir = scratch("new-from-examples");
+    fs::create_dir_all(&dir)?;
+    for (example, dependencies) in [("counter", 1), ("chat", 2), ("workflow", 2)] {
+        let name = format!("my-{example}");
+        let project = dir.join(&name);
+        if project.exists() {
+            fs::remove_dir_all(&project)?;
+        }
+        let ended = new_in(&dir, &[&name, "--example", example])?;
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        let read = |file: &str| fs::read_to_string(project.join(file));
+        assert_eq!(
+            names_in(&project),
+            [".gitignore", "Cargo.toml", "README.md", "party-sdk", "party.toml", "public", "src"]
+        );
+        let repository = root().join("examples").join(example);
+        assert_eq!(names_in(&project.join("src")), names_in(&repository.join("src")));
+        assert_eq!(read("src/lib.rs")?, fs::read_to_string(repository.join("src/lib.rs"))?);
+        assert_eq!(names_in(&project.join("public")), names_in(&repository.join("public")));
+        let manifest = read("Cargo.toml")?;
+        assert!(!manifest.contains("workspace = true"), "{manifest}");
+        assert!(manifest.contains(&format!("name = \"{name}\"\n")), "{manifest}");
+        let section = manifest.split("[dependencies]\n").nth(1).and_then(|rest| rest.split("\n\n").next());
+        assert_eq!(section.map(|lines| lines.lines().count()), Some(dependencies), "{manifest}");
+        assert!(read("party.toml")?.contains(&format!("name = \"{name}\"\n")));
+        let readme = read("README.md")?;
+        assert!(readme.starts_with(&format!("# {name}\n")) && !readme.contains("examples/"), "{readme}");
+        // One target directory for all, kept from run to run.
+        let mut build = party_host();
+        build.arg("build").current_dir(&project).env("CARGO_TARGET_DIR", dir.join("target"));
+        let ended = Program::run(&mut build, BUILD_BOUND)?;
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        assert!(
+            ended.out.starts_with("main: ") && !ended.err.contains("warning"),
+            "{}{}",
+            ended.out,
+            ended.err
+        );
+    }
+    check_refused_example(&dir)
+}
+
+fn check_refused_example(dir: &Path) -> Result<()> {
+    let ended = new_in(dir, &["mine", "--example", "chatt"])?;
+    assert_eq!(ended.code, Some(2), "{}", ended.err);
+    assert!(ended.err.contains("possible values: counter, chat, workflow"), "{}", ended.err);
+    assert!(ended.err.contains("a similar value exists: 'chat'"), "{}", ended.err);
     Ok(())
 }

@@ -6,7 +6,7 @@ pub(crate) mod replay;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::args::admin::AdminCommand;
 use crate::args::deploy::{AFTER_DEPLOY, Deploy};
@@ -35,7 +35,8 @@ served, or at once by the second.";
 const AFTER_NEW: &str = "\
 Writes src/lib.rs (what happens in a room), public/ (its page), party.toml (how it is served) and the SDK:
   party-host new hello
-  party-host new parties/tic-tac-toe";
+  party-host new parties/tic-tac-toe
+  party-host new my-chat --example chat";
 
 const AFTER_BUILD: &str = "\
 Every party that party.toml names as a directory is built with cargo, for wasm32-wasip2, and it is told where its
@@ -94,6 +95,20 @@ pub(crate) struct New {
     /// Use this SDK instead of the one that is written into the new project
     #[arg(long, value_name = "DIR")]
     pub(crate) sdk: Option<PathBuf>,
+    /// Begin with this example instead of the smallest party
+    #[arg(long, value_name = "EXAMPLE")]
+    pub(crate) example: Option<Example>,
+}
+
+/// What a new party can begin with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Example {
+    /// A number that everyone in a room shares
+    Counter,
+    /// A chat room that remembers
+    Chat,
+    /// A shop whose orders wait for days
+    Workflow,
 }
 
 /// Build every party that party.toml names as a directory, with cargo, for wasm32-wasip2.

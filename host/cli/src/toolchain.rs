@@ -4,6 +4,8 @@
 //! them. As the compiler writes them they would be a fifth of a small component; `party_runtime::names` brings them
 //! down to a twentieth, so that `build`, `serve` and `dev` all make the same component, and none without names.
 
+mod workspace;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -90,9 +92,10 @@ pub(crate) fn build(dir: &Path, tools: &Tools) -> Result<PathBuf> {
         .env_remove("RUSTFLAGS");
     let ran = run(tools, &mut cargo)?;
     if !ran.status.success() {
+        let hint = workspace::hint(&manifest, tools);
         return Err(failure(
             format!("cargo could not build {} ({})", manifest.display(), ran.status),
-            "cargo says above what is wrong; nothing else was changed",
+            hint.as_deref().unwrap_or("cargo says above what is wrong; nothing else was changed"),
         ));
     }
     let stdout = String::from_utf8(ran.out).context("cargo's messages are not UTF-8")?;

@@ -47,11 +47,11 @@ pub(crate) struct Ran {
 }
 
 impl Tools {
-    /// Runs a program to its end. What it writes to standard error is seen as it comes.
+    /// Runs a program to its end. What it writes to standard error is seen as it comes, unless the command says otherwise.
     pub(crate) fn run(&self, command: &mut Command) -> Result<Ran, ToolError> {
         let tool = command.get_program().to_string_lossy().into_owned();
         let failed = |error| ToolError::Start { tool, error };
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
         let mut state = self.state();
         if state.is_stopped {
             return Err(ToolError::Stopped);

@@ -3,6 +3,8 @@
 //! The SDK is written into the project, because that is what makes it build anywhere with nothing to look up. It
 //! is embedded in this binary as it stands in the repository; its manifest's workspace is rebuilt from ours.
 
+mod example;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,7 @@ use include_dir::{Dir, include_dir};
 use party_core::address::check_name;
 use party_server::config::FILE_NAME;
 
-use crate::args::New;
+use crate::args::{Example, New};
 use crate::problem::{usage, with_hint};
 
 static TEMPLATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/template");
@@ -46,8 +48,8 @@ pub(crate) fn run(new: &New) -> Result<()> {
     fs::create_dir_all(parent).with_context(unwritable)?;
     // Everything is written beside its place and moved there at the end, so that nothing is left half written.
     let draft = parent.join(format!(".{name}.{}", std::process::id()));
-    let written =
-        write_project(&draft, &name, sdk.as_deref()).and_then(|()| Ok(fs::rename(&draft, &new.path)?));
+    let written = write_project(&draft, &name, sdk.as_deref(), new.example)
+        .and_then(|()| Ok(fs::rename(&draft, &new.path)?));
     if let Err(error) = written {
         let error = error.context(unwritable());
         // What was written so far is of no use; that it cannot be removed changes nothing about the error.
@@ -141,10 +143,17 @@ fn find_sdk(sdk: &Path) -> Result<PathBuf> {
     })
 }
 
-fn write_project(draft: &Path, name: &str, sdk: Option<&Path>) -> Result<()> {
+fn write_project(draft: &Path, name: &str, sdk: Option<&Path>, example: Option<Example>) -> Result<()> {
     let sdk_path =
         sdk.map_or_else(|| format!("{SDK_FOLDER}/guest-sdk/rust"), |sdk| sdk.display().to_string());
-    write_tree(&TEMPLATE, draft, &|text| text.replace("{{name}}", name).replace("{{sdk}}", &sdk_path))?;
+    match example {
+        Some(example) => example::write(example, draft, name, &sdk_path)?,
+        None => {
+            write_tree(&TEMPLATE, draft, &|text| {
+                text.replace("{{name}}", name).replace("{{sdk}}", &sdk_path)
+            })?;
+        }
+    }
     if sdk.is_none() {
         let root = draft.join(SDK_FOLDER);
         write_tree(&SDK, &root.join("guest-sdk/rust"), &|text| text)?;
