@@ -11,6 +11,7 @@ mod new;
 mod refusals;
 mod replaying;
 mod sleeping;
+mod slow_turns;
 mod stopped_builds;
 mod stopping;
 

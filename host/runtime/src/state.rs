@@ -19,11 +19,17 @@ use crate::ticker::TICK_MS;
 use crate::traps::GuestFault;
 use crate::wasi::WasiState;
 
+/// A turn that computes for longer than this is told of once, while it runs: by default it may go on for half a minute,
+/// and whoever waits for it should not have to guess what for.
+const SLOW_MS: u64 = 1_000;
+
 /// A guest's only window to the world.
 pub(crate) struct InstanceState {
     turn: Option<Box<Turn>>,
     chance: Option<Box<ChaCha20Rng>>,
     ticks_left: u64,
+    /// What is left when the turn is told of as slow; none if it will not be.
+    ticks_left_slow: Option<u64>,
     pub(crate) limiter: Limiter,
     pub(crate) wasi: WasiState,
 }
@@ -35,6 +41,7 @@ impl InstanceState {
             turn: None,
             chance: None,
             ticks_left: limits.turn_deadline_ms / TICK_MS,
+            ticks_left_slow: None,
             limiter: Limiter::new(limits.memory_bytes_max),
             wasi: WasiState::default(),
         }
@@ -44,6 +51,9 @@ impl InstanceState {
     pub(crate) fn begin(&mut self, turn: Box<Turn>, ticks_max: u64) {
         assert!(self.turn.is_none(), "one turn at a time");
         self.ticks_left = ticks_max;
+        // A turn that is taken again has no bound that could be told.
+        let is_bounded = ticks_max < u64::MAX;
+        self.ticks_left_slow = ticks_max.checked_sub(SLOW_MS / TICK_MS).filter(|_| is_bounded);
         // A turn that is taken again has the bound that it had then: a guest sees it when its memory does not grow.
         self.limiter.set_memory_bytes_max(turn.limits().memory_bytes_max);
         self.chance = None;
@@ -110,6 +120,23 @@ impl InstanceState {
             Some(left) => self.ticks_left = left,
             None => return Err(Error::new(GuestFault::Deadline)),
         }
+        if self.ticks_left_slow == Some(self.ticks_left) {
+            self.tell_slow();
+        }
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(step_aside())))
+    }
+
+    fn tell_slow(&self) {
+        let Some(turn) = self.turn.as_deref() else { return };
+        let (address, event, limits) = (turn.address(), turn.event_name(), turn.limits());
+        tracing::warn!(
+            party = address.party(),
+            room = address.room(),
+            event,
+            "the turn has computed for {SLOW_MS} ms and goes on; it is dropped when it has used its fuel (turn_fuel_max, {}) \
+             or computed for {} ms (turn_deadline_ms)",
+            limits.turn_fuel_max,
+            limits.turn_deadline_ms
+        );
     }
 }
