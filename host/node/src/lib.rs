@@ -19,6 +19,7 @@ pub mod party;
 pub mod pressure;
 mod recovery;
 mod registry;
+mod room_log;
 mod room_task;
 mod row;
 mod signal;

@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
-use party_core::event::{LogLevel, TurnEnd};
+use party_core::event::TurnEnd;
 use party_core::ids::Timestamp;
-use party_core::room::{Action, Phase, Purpose, Report, Room};
+use party_core::room::{Action, Phase, Purpose, Room};
 use party_core::turn::Turn;
 use party_runtime::aside::step_aside;
 use party_runtime::instance::Instance;
 
 use crate::hibernation;
 use crate::registry::RoomEntry;
+use crate::room_log::{log_report, log_turn};
 use crate::row::Row;
 use crate::upgrade::{self, Step};
 use crate::worker::Worker;
@@ -21,8 +21,6 @@ use crate::worker::Worker;
 const ACTIONS_IN_A_ROW_MAX: u64 = 512;
 /// So many bytes of a message, whose memory is to be given back, count as one decision more.
 const BYTES_PER_ACTION: u64 = 2 << 10;
-/// How many lines a room logs before the others of its thread have their turns: each is a system call.
-const LINES_IN_A_ROW_MAX: usize = 32;
 /// Memory of an instance, in bytes, from which on it is given back on another thread: the kernel takes milliseconds for
 /// a hundred MiB.
 const LARGE_INSTANCE_BYTES: u64 = 4 << 20;
@@ -49,40 +47,60 @@ enum Next {
     Rest,
 }
 
-/// Runs a room from its first event to its end.
+/// Runs a room from its first event to its end. What it needs while it is awake is on the heap for as long as that: one
+/// that sleeps, perhaps for days, keeps no place for it.
 pub(crate) async fn run(worker: Rc<Worker>, entry: Rc<RoomEntry>) {
+    while Box::pin(run_awake(&worker, &entry)).await == Ended::Asleep {
+        entry.wake.wait().await;
+    }
+}
+
+/// How a stretch of a room's life ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// It sleeps, and has nothing to do.
+    Asleep,
+    /// It is no more.
+    Gone,
+}
+
+/// Runs a room until it sleeps or ends.
+async fn run_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Ended {
     let mut instance: Option<Instance> = None;
     let mut row = Row::default();
     loop {
-        if !still_awake(&worker, &entry, &mut instance).await {
+        if !still_awake(worker, entry, &mut instance).await {
             Box::pin(dispose(instance)).await;
-            return;
+            return Ended::Gone;
         }
         if entry.drop_instance.replace(false) {
             Box::pin(dispose(instance.take())).await;
             continue;
         }
-        match next(&worker, &entry, &mut row) {
+        match next(worker, entry, &mut row) {
             Next::Turn(turn) => {
-                let (turn, end) = run_guest(&mut instance, &entry, turn).await;
-                worker.count_awake(&entry, instance.as_ref().map(Instance::memory_bytes));
+                let (turn, end) = run_guest(&mut instance, entry, turn).await;
+                worker.count_awake(entry, instance.as_ref().map(Instance::memory_bytes));
                 if matches!(end, TurnEnd::Dropped(_)) {
                     row.dropped();
                 }
-                end_turn(&worker, &entry, turn, end).await;
+                end_turn(worker, entry, turn, end).await;
             }
-            // What is rare is on the heap while it lasts: a room that waits, perhaps for days, keeps no place for it.
-            Next::Wake => instance = Box::pin(hibernation::wake(&worker, &entry)).await,
+            // What is rare is on the heap while it lasts.
+            Next::Wake => instance = Box::pin(hibernation::wake(worker, entry)).await,
             Next::Save(purpose) => {
-                Box::pin(hibernation::save(&worker, &entry, &mut instance, purpose)).await;
+                Box::pin(hibernation::save(worker, entry, &mut instance, purpose)).await;
             }
-            Next::Switch => Box::pin(upgrade::switch(&worker, &entry, &mut instance)).await,
+            Next::Switch => Box::pin(upgrade::switch(worker, entry, &mut instance)).await,
             Next::StepAside => {
                 step_aside().await;
                 row.clear();
             }
             Next::Rest => {
-                worker.count_awake(&entry, instance.as_ref().map(Instance::memory_bytes));
+                worker.count_awake(entry, instance.as_ref().map(Instance::memory_bytes));
+                if instance.is_none() && entry.core.borrow().is_asleep() {
+                    return Ended::Asleep;
+                }
                 entry.wake.wait().await;
             }
         }
@@ -265,20 +283,6 @@ async fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: 
     carry(worker, entry);
 }
 
-/// Logs what the guest has said in a turn.
-pub(crate) async fn log_turn(entry: &RoomEntry, turn: &mut Turn) {
-    let (lines, left_out) = turn.take_logs();
-    for (number, line) in lines.into_iter().enumerate() {
-        if number > 0 && number.is_multiple_of(LINES_IN_A_ROW_MAX) {
-            step_aside().await;
-        }
-        log_guest(entry, line.level, &line.text);
-    }
-    if left_out > 0 {
-        log_guest(entry, LogLevel::Warn, format!("{left_out} more lines in one turn left out").as_bytes());
-    }
-}
-
 /// Carries out what the room has decided, in order: all, or as much as the others of its thread can wait for. The rest is
 /// left to the room's task, which does nothing else before.
 pub(crate) fn carry(worker: &Worker, entry: &RoomEntry) {
@@ -322,57 +326,6 @@ fn carry_one(worker: &Worker, entry: &RoomEntry, action: Action) {
     }
 }
 
-fn log_guest(entry: &RoomEntry, level: LogLevel, text: &[u8]) {
-    let text = String::from_utf8_lossy(text);
-    let (party, room) = (entry.address().party(), entry.address().room());
-    match level {
-        LogLevel::Trace => tracing::trace!(target: "guest", party, room, "{text}"),
-        LogLevel::Debug => tracing::debug!(target: "guest", party, room, "{text}"),
-        LogLevel::Info => tracing::info!(target: "guest", party, room, "{text}"),
-        LogLevel::Warn => tracing::warn!(target: "guest", party, room, "{text}"),
-        LogLevel::Error => tracing::error!(target: "guest", party, room, "{text}"),
-    }
-}
-
-fn log_report(worker: &Worker, entry: &RoomEntry, report: Report) {
-    let (party, room) = (entry.address().party(), entry.address().room());
-    match report {
-        Report::Failed { event, failure } => {
-            let stack = failure.stack.map_or_else(Bytes::new, Bytes::from);
-            let stack = String::from_utf8_lossy(&stack);
-            tracing::warn!(party, room, event, "the handler failed: {} {stack}", failure.message);
-        }
-        Report::Dropped { event, cause } => {
-            worker.tallies().dropped();
-            tracing::error!(party, room, event, "the turn was dropped: {cause}");
-        }
-        Report::Suspended { drops, until } => {
-            let for_s = until.since_ms(worker.now()).div_ceil(1_000);
-            tracing::error!(
-                party,
-                room,
-                "suspended for {for_s} s after {drops} dropped turns within a minute (limits.drops_per_minute_max)"
-            );
-        }
-        Report::Overdue { event, deadline_ms } => {
-            tracing::warn!(party, room, event, "it did not settle within {deadline_ms} ms");
-        }
-        Report::AlarmGivenUp => {
-            tracing::error!(party, room, "the alarm has failed too often and is given up")
-        }
-        Report::Damaged { reason } => {
-            tracing::error!(
-                party,
-                room,
-                "room-damaged: {reason}. It refuses everyone, and nothing of it is deleted\nhint: stop the host and run `party-host room recover {party}/{room}`"
-            );
-        }
-        Report::CommitFailed => {
-            tracing::error!(party, room, "a commit failed: the room starts from what is durable");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
@@ -384,8 +337,8 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_waits_holds_little() {
+    fn a_room_that_sleeps_holds_little() {
         let bytes = size_of_task(run);
-        assert!(bytes <= 2_048, "the task of a room takes {bytes} bytes");
+        assert!(bytes <= 256, "the task of a room takes {bytes} bytes");
     }
 }
