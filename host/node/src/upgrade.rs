@@ -28,7 +28,8 @@ use thiserror::Error;
 use crate::hibernation::{digest_of, run_apart, sleeps, stage, wait_for_a_place};
 use crate::party::Party;
 use crate::registry::RoomEntry;
-use crate::room_task::{carry, log_turn};
+use crate::room_log::log_turn;
+use crate::room_task::carry;
 use crate::worker::Worker;
 
 /// How a room stands to the version of its party that is served.
