@@ -52,7 +52,7 @@ pub struct WakeSettings {
     /// Time to fall asleep where the host cannot be asked.
     pub asleep_after: Duration,
     /// Rooms made per second; without it as many as the connections take. Making a room waits for no commit, its falling
-    /// asleep does: a host that makes more than it saves ends with all its places taken.
+    /// asleep does: a host that makes more than it saves has all its places taken, and the tool waits for some.
     pub made_per_s: Option<f64>,
     /// Whether the rooms are made, or were by an earlier run of this number.
     pub prepares: bool,
@@ -176,6 +176,7 @@ pub fn run(
         room: in_no_order,
         times: |_| 1,
         rooms: settings.rooms,
+        asks_again: false,
     };
     let Answers { latencies, send_late } =
         askers.ask(questions, |room, number| forgot += u64::from(number != counted_up_to(room) + 1))?;
@@ -207,6 +208,8 @@ fn prepare(askers: &mut Askers, settings: &WakeSettings, forgot: &mut u64) -> Re
         room: in_no_order,
         times: |room| counted_up_to(room) as u32,
         rooms: settings.rooms,
+        // A host that makes more rooms than it can save refuses some for a while.
+        asks_again: true,
     };
     // A number above the room's own is of a room that was there before.
     askers.ask(questions, |room, number| *forgot += u64::from(number > counted_up_to(room)))?;

@@ -3,6 +3,7 @@
 //! A question that finds no free connection waits, and its time runs: its latency counts from when it was due. What
 //! must hold: every question is asked once and every answer taken once, with its room; nothing is asked that is not due.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::http::{Answer, HttpClient, RESPONSE_BYTES_MAX};
@@ -18,6 +19,12 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How long the sockets are waited for at once.
 const WAIT: Duration = Duration::from_millis(5);
 
+/// How long the tool pauses when the host has no place for one more room.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
+
+/// After so many refusals with no answer in between the run breaks off: a minute.
+const REFUSALS_MAX: u32 = 600;
+
 /// The pacer's token among the sockets.
 const PACER: usize = usize::MAX;
 
@@ -27,6 +34,16 @@ struct Asker {
     http: HttpClient,
     /// The room, when the question was due, and how often the room is asked again at once.
     asked: Option<(u32, Instant, u32)>,
+}
+
+/// What came back on a connection.
+enum Heard {
+    /// Not yet all of an answer.
+    Nothing,
+    /// A number.
+    Number { room: u32, due: Instant, number: u64, times: u32 },
+    /// The host has no place for the room now.
+    Refused { room: u32, times: u32, error: WakeError },
 }
 
 /// What to ask.
@@ -42,6 +59,8 @@ pub(super) struct Questions {
     pub(super) times: fn(room: u32) -> u32,
     /// Rooms there are.
     pub(super) rooms: u32,
+    /// Whether a question that is answered with 503 is asked again a little later, or breaks the run off.
+    pub(super) asks_again: bool,
 }
 
 /// What came of it.
@@ -101,6 +120,7 @@ impl Askers {
         }
         let mut next = 0;
         let mut heard_at = began;
+        let mut refusals = 0;
         while next < questions.count || self.free.len() < self.askers.len() {
             let mut wait = WAIT;
             while next < questions.count {
@@ -125,13 +145,25 @@ impl Askers {
                     pacer.iter_mut().for_each(Pacer::hush);
                     continue;
                 }
-                if let Some((room, due, number, times)) = self.receive(asker)? {
-                    answers.latencies.record(due.elapsed());
-                    take(room, number);
-                    heard_at = Instant::now();
-                    match times {
-                        0 | 1 => self.free.push(asker),
-                        times => self.send(asker, room, heard_at, times - 1)?,
+                match self.receive(asker)? {
+                    Heard::Nothing => {}
+                    Heard::Number { room, due, number, times } => {
+                        answers.latencies.record(due.elapsed());
+                        take(room, number);
+                        (heard_at, refusals) = (Instant::now(), 0);
+                        match times {
+                            0 | 1 => self.free.push(asker),
+                            times => self.send(asker, room, heard_at, times - 1)?,
+                        }
+                    }
+                    Heard::Refused { room, times, error } => {
+                        refusals += 1;
+                        if !questions.asks_again || refusals > REFUSALS_MAX {
+                            return Err(error);
+                        }
+                        thread::sleep(FULL_PAUSE);
+                        heard_at = Instant::now();
+                        self.send(asker, room, heard_at, times)?;
                     }
                 }
             }
@@ -156,22 +188,21 @@ impl Askers {
         Ok(asker.http.send("POST", &path)?)
     }
 
-    fn receive(&mut self, asker: usize) -> Result<Option<(u32, Instant, u64, u32)>, WakeError> {
+    fn receive(&mut self, asker: usize) -> Result<Heard, WakeError> {
         let Asker { http, asked } = &mut self.askers[asker];
         let room = asked.map_or(0, |(room, ..)| room);
         let answer = http.receive(&mut self.scratch);
         let answer = answer.map_err(|source| WakeError::Request { path: self.path(room), source })?;
-        let Answer::Whole(response) = answer else { return Ok(None) };
-        let Some((room, due, times)) = self.askers[asker].asked.take() else { return Ok(None) };
+        let Answer::Whole(response) = answer else { return Ok(Heard::Nothing) };
+        let Some((room, due, times)) = self.askers[asker].asked.take() else { return Ok(Heard::Nothing) };
         let number = std::str::from_utf8(&response.body).ok().and_then(|text| text.trim().parse().ok());
-        match number.filter(|_| response.status == 200) {
-            Some(number) => Ok(Some((room, due, number, times))),
-            None => Err(WakeError::Answer {
-                path: self.path(room),
-                status: response.status,
-                body: String::from_utf8_lossy(&response.body).chars().take(80).collect(),
-            }),
+        if let Some(number) = number.filter(|_| response.status == 200) {
+            return Ok(Heard::Number { room, due, number, times });
         }
+        let status = response.status;
+        let body = String::from_utf8_lossy(&response.body).chars().take(80).collect();
+        let error = WakeError::Answer { path: self.path(room), status, body };
+        if status == 503 { Ok(Heard::Refused { room, times, error }) } else { Err(error) }
     }
 
     fn path(&self, room: u32) -> String {
