@@ -10,6 +10,7 @@ mod pressure;
 mod requests;
 mod restarts;
 mod sleeping;
+mod slow_commits;
 mod starting;
 mod storage;
 mod time;

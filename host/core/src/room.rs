@@ -126,6 +126,9 @@ enum Service {
     Open,
     /// Everyone has been turned away; what waits at the gate still leaves.
     ShutDown,
+    /// It can go neither on nor back. What was decided before is still written, and what waits at the gate leaves; then
+    /// the room is made anew.
+    Stuck,
     /// A commit failed: what was decided since is not to be.
     Failed,
     /// What is kept of it cannot be believed.

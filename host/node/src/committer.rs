@@ -5,7 +5,9 @@
 //! written either: they were decided on a state that is not to be. The worker makes that room anew, under a new
 //! number.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use party_core::commit::RoomCommit;
@@ -13,6 +15,7 @@ use party_core::ids::{CommitSeq, Epoch};
 use party_store::store::Store;
 use tokio::sync::mpsc;
 
+use crate::signal::Signal;
 use crate::timers::RoomNumber;
 use crate::worker::{ToWorker, WorkerIndex};
 
@@ -32,6 +35,35 @@ pub(crate) struct CommitReply {
     pub(crate) room: RoomNumber,
     pub(crate) seq: CommitSeq,
     pub(crate) written: bool,
+}
+
+/// Lets commits wait in tests that run on one thread, as a slow disk does. Cheap to clone; all clones are one.
+#[derive(Clone, Default)]
+pub struct CommitPause(Rc<Pause>);
+
+#[derive(Default)]
+struct Pause {
+    is_on: Cell<bool>,
+    over: Signal,
+}
+
+impl CommitPause {
+    /// No commit is written from now on.
+    pub fn begin(&self) {
+        self.0.is_on.set(true);
+    }
+
+    /// All that wait are, in order.
+    pub fn end(&self) {
+        self.0.is_on.set(false);
+        self.0.over.set();
+    }
+
+    async fn is_over(&self) {
+        while self.0.is_on.get() {
+            self.0.over.wait().await;
+        }
+    }
 }
 
 pub(crate) struct Committer {
@@ -64,8 +96,9 @@ impl Committer {
     }
 
     /// Writes until nobody can ask any more: as a task beside the worker's, for tests that run on one thread.
-    pub(crate) async fn run_beside(mut self) {
+    pub(crate) async fn run_beside(mut self, pause: CommitPause) {
         while let Some(first) = self.requests.recv().await {
+            pause.is_over().await;
             self.write_waiting(first);
         }
     }

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::committer::{CommitRequest, Committer};
+use crate::committer::{CommitPause, CommitRequest, Committer};
 use crate::hibernation::{digest_of, sleeps};
 use crate::party::{Parties, Party};
 use crate::pressure::MemoryBudget;
@@ -232,8 +232,8 @@ impl Node {
     }
 
     /// Starts a node whose one worker and committer are tasks of the current [`tokio::task::LocalSet`]: for tests, where
-    /// everything is on one thread and dropping the set is a crash.
-    pub fn start_here(parts: NodeParts) -> Result<Node, StartError> {
+    /// everything is on one thread, dropping the set is a crash, and commits wait while there is a pause.
+    pub fn start_here(parts: NodeParts, pause: &CommitPause) -> Result<Node, StartError> {
         let Made { node, workers, commits, committer, wakes } = make(NodeParts { workers: 1, ..parts })?;
         for ((chance, mail), wakes) in workers.into_iter().zip(wakes) {
             let worker = Worker::new(node.clone(), WorkerIndex(0), chance, commits.clone());
@@ -241,7 +241,7 @@ impl Node {
             worker.remember_wakes(wakes);
             tokio::task::spawn_local(worker.run(mail));
         }
-        tokio::task::spawn_local(committer.run_beside());
+        tokio::task::spawn_local(committer.run_beside(pause.clone()));
         Ok(node)
     }
 

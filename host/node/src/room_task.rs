@@ -112,7 +112,8 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
     if entry.ended.get() {
         return false;
     }
-    if entry.commit_failed.get() {
+    let must_be_made_anew = entry.core.borrow().must_be_made_anew();
+    if entry.commit_failed.get() || must_be_made_anew {
         entry.core.borrow_mut().commit_failed();
         carry_all(worker, entry);
         worker.end_failed_room(entry);

@@ -20,6 +20,7 @@ use party_core::room::{Readiness, Rebuild, Room, RoomConfig, Upgraded};
 use party_core::turn::Turn;
 use party_runtime::capture::NotCapturable;
 use party_runtime::instance::Instance;
+use party_runtime::restore::RestoreError;
 use party_runtime::snapshot::Snapshot;
 use party_runtime::upgrade::UpgradeError;
 use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
@@ -251,6 +252,7 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
         Err(why) => {
             entry.core.borrow_mut().stays(turn);
             stays(entry, &why);
+            drop(fresh);
             *instance = as_it_was(worker, entry, &old, instance.take(), backup.ok(), &why).await;
             carry(worker, entry);
             return;
@@ -312,9 +314,7 @@ async fn commit(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, upgraded: Upgraded) 
             } else if let Some(staged) = stage(worker, entry, bytes, true).await {
                 Some(CheckpointBytes::Staged(staged))
             } else {
-                entry.core.borrow_mut().cannot_go_on(upgraded);
-                entry.commit_failed.set(true);
-                return;
+                return entry.core.borrow_mut().cannot_go_on(upgraded);
             }
         }
     };
@@ -347,16 +347,31 @@ async fn as_it_was(
     why: &Stays,
 ) -> Option<Instance> {
     let restored = match backup {
-        Some(backup) => party.component.restore(&backup).await.ok(),
+        Some(backup) => {
+            drop(instance);
+            restore(worker, entry, party, &backup).await
+        }
         // It could not be captured. If it has returned, it can go on.
         None => instance.filter(|_| !matches!(why, Stays::Save(UpgradeError::Dropped(_)))),
     };
-    if restored.is_none() && entry.core.borrow().config().durable.is_some() {
-        // Nothing of it is lost: it is made anew of what is durable.
-        entry.commit_failed.set(true);
-    } else if restored.is_none() {
+    if restored.is_none() && !entry.core.borrow_mut().instance_lost(worker.now()) {
         tracing::error!(room = %entry.address(), "its memory is lost with that, and it starts afresh");
-        entry.core.borrow_mut().memory_lost(worker.now());
     }
     restored
+}
+
+/// An instance of what was captured a moment ago. Waits for a place: to have none is no reason to lose a memory.
+async fn restore(worker: &Worker, entry: &RoomEntry, party: &Party, backup: &Snapshot) -> Option<Instance> {
+    loop {
+        match party.component.restore(backup).await {
+            Ok(instance) => return Some(instance),
+            Err(RestoreError::Start(DropCause::Instantiation(reason))) => {
+                wait_for_a_place(worker, entry, &reason).await;
+            }
+            Err(error) => {
+                tracing::error!(room = %entry.address(), "it cannot be made again as it was: {error}");
+                return None;
+            }
+        }
+    }
 }

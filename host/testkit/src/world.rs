@@ -18,6 +18,7 @@ use party_core::ids::Timestamp;
 use party_core::limits::Limits;
 use party_node::chance::Chance;
 use party_node::clock::Clock;
+use party_node::committer::CommitPause;
 use party_node::node::{Node, NodeParts};
 pub use party_node::party::Memory;
 use party_node::party::Party;
@@ -136,6 +137,7 @@ impl Builder {
             vars,
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
             running: RefCell::new(None),
+            commit_pause: CommitPause::default(),
         };
         world.start_host().await?;
         Ok(world)
@@ -167,6 +169,7 @@ pub struct World {
     vars: Arc<BTreeMap<String, String>>,
     store: Arc<dyn Store>,
     running: RefCell<Option<(Node, Rc<Server>)>>,
+    commit_pause: CommitPause,
 }
 
 /// What a client got that asked for a connection.
@@ -252,7 +255,7 @@ impl World {
             idle_ms: IDLE_MS,
         };
         let running = self.host.during(async {
-            let node = Node::start_here(parts)?;
+            let node = Node::start_here(parts, &self.commit_pause)?;
             let server = Server::start(&node, ServerOptions::default())?;
             anyhow::Ok((node, Rc::new(server)))
         });

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use crate::checkpoint::Checkpoint;
 use crate::commit::{CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint};
 use crate::event::Output;
+use crate::ids::Timestamp;
 use crate::mailbox::Lane;
 use crate::room::{Action, Away, Memory, Moment, Phase, Room, RoomConfig, RoomState, Service};
 use crate::turn::Turn;
@@ -151,10 +152,31 @@ impl Room {
         self.actions.extend(passed.into_iter().map(Action::Output));
     }
 
-    /// The checkpoint could not be written. The room cannot go back either: the driver must end it as after a commit that
-    /// failed ([`Room::commit_failed`]).
+    /// The checkpoint could not be written. The room cannot go back either: it takes no turn any more, and once its earlier
+    /// commits have been answered it is made anew of what is durable ([`Room::must_be_made_anew`]).
     pub fn cannot_go_on(&mut self, upgraded: Upgraded) {
         self.take_home(upgraded.state);
+        self.service = Service::Stuck;
+    }
+
+    /// Whether the driver is to end the room as after a commit that failed ([`Room::commit_failed`]), although none has: not
+    /// before the last of its commits has been answered. Whoever makes it anew would read the store before they are in it.
+    pub fn must_be_made_anew(&self) -> bool {
+        self.service == Service::Stuck && self.gate.uncommitted() == 0
+    }
+
+    /// The instance has gone between two turns, and cannot be had again as it was. What is recorded of a durable room makes
+    /// it again once all of it is durable ([`Room::rebuild`]); any other has lost its memory, and starts afresh. Which of
+    /// the two: whether nothing is lost.
+    pub fn instance_lost(&mut self, now: Timestamp) -> bool {
+        let is_kept = self.recording.as_ref().is_some_and(|recording| recording.is_kept);
+        if is_kept {
+            self.memory = Memory::Behind;
+            self.actions.push(Action::DropInstance);
+        } else {
+            self.memory_lost(now);
+        }
+        is_kept
     }
 
     /// The room goes on with another version that knows nothing of this one: the next event starts it afresh, from its

@@ -8,6 +8,7 @@ use std::time::Duration;
 use party_core::limits::Limits;
 use party_node::chance::Chance;
 use party_node::clock::Clock;
+use party_node::committer::CommitPause;
 use party_node::node::{Node, NodeParts};
 use party_node::party::{Memory, Party};
 use party_runtime::engine::{Engine, EngineOptions};
@@ -70,7 +71,8 @@ pub(crate) fn with_limits(limits: Limits, edge: EdgeLimits, test: impl AsyncFnOn
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let clock = TestClock::default();
-        let node = Node::start_here(node_parts(Arc::new(clock.clone()), limits, 1), &CommitPause::default()).unwrap();
+        let node = Node::start_here(node_parts(Arc::new(clock.clone()), limits, 1), &CommitPause::default())
+            .unwrap();
         let options = ServerOptions { limits: edge, ..ServerOptions::default() };
         let server = Server::start(&node, options).unwrap();
         let world = World { clock, server };

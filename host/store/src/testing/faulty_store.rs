@@ -59,6 +59,7 @@ pub struct FaultyStore {
     changed: Condvar,
     reads_fail: Arc<AtomicBool>,
     keeps_fail: AtomicBool,
+    staging_fails: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -89,6 +90,7 @@ impl FaultyStore {
             changed: Condvar::new(),
             reads_fail: Arc::default(),
             keeps_fail: AtomicBool::new(false),
+            staging_fails: AtomicBool::new(false),
         }
     }
 
@@ -123,6 +125,11 @@ impl FaultyStore {
     /// Whether staging checkpoints, putting and reclaiming components fails from now on.
     pub fn set_keeps_fail(&self, fail: bool) {
         self.keeps_fail.store(fail, Ordering::SeqCst);
+    }
+
+    /// Whether staging checkpoints fails from now on, and nothing else.
+    pub fn set_staging_fails(&self, fail: bool) {
+        self.staging_fails.store(fail, Ordering::SeqCst);
     }
 
     fn check_keeps(&self) -> Result<(), KeepError> {
@@ -221,6 +228,9 @@ impl Store for FaultyStore {
         bytes: &[u8],
     ) -> Result<StagedCheckpoint, KeepError> {
         self.check_keeps()?;
+        if self.staging_fails.load(Ordering::SeqCst) {
+            return Err(KeepError::NotWritten { cause: "a fault was injected".to_owned() });
+        }
         self.inner.stage_checkpoint(epoch, address, bytes)
     }
 

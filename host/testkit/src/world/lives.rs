@@ -44,10 +44,22 @@ impl World {
         Ok(())
     }
 
+    /// Commits wait from now on, as on a slow disk, until [`World::let_commits_go`], or for ever if the host dies before.
+    pub fn hold_commits(&self) {
+        self.commit_pause.begin();
+    }
+
+    /// The commits that wait become durable, in order.
+    pub async fn let_commits_go(&self) {
+        self.commit_pause.end();
+        self.settle().await;
+    }
+
     /// The host dies at once, as by `kill -9`, and starts again. Only what was durable is left.
     pub async fn crash(&self) -> Result<()> {
         *self.running.borrow_mut() = None;
         self.host.crash();
+        self.commit_pause.end();
         self.start_host().await
     }
 

@@ -114,7 +114,10 @@ impl Party for Versioned {
             }
             "/large" => {
                 // More than a commit carries itself, and nothing that can be compressed.
-                let noise = (0..100_000u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8);
+                let noise = (1..=100_000u64).map(|n| {
+                    let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    ((mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 56) as u8
+                });
                 self.begun = noise.map(|byte| char::from(byte % 94 + 33)).collect();
                 Ok(Response::text("large").into())
             }
