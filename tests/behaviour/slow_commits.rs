@@ -1,8 +1,10 @@
 //! Commits that take their time, and what happens to a room meanwhile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
+use party_core::limits::Limits;
 use party_store::memory::MemoryStore;
 use party_store::testing::faulty_store::FaultyStore;
 use party_testkit::world::{Memory, World};
@@ -56,4 +58,30 @@ fn a_room_that_cannot_be_carried_over_is_made_anew_when_its_commits_are_durable(
             bob.expect_text("before").await
         });
     }
+}
+
+/// A room that is saved again before its last checkpoint was durable took that one's bytes away: the commit that pointed to
+/// them was refused, and with it those of all rooms in its batch.
+#[test]
+fn a_room_is_saved_again_while_its_last_large_checkpoint_is_on_its_way() {
+    let short = |limits: &mut Limits| limits.journal_records_max = 1;
+    let one = Version::named('1').component();
+    let world = World::builder(5).compile_cache(scratch("compiled")).party("main", &one).limits(short);
+    world.memory(Memory::Durable).run(async |world| {
+        world.expect("GET", "/parties/main/lobby/large", b"", 200, "large").await?;
+        world.hold_commits();
+        let neighbours = world.ask("GET", "/parties/main/neighbour", b"").await?;
+        let mut answers = Vec::new();
+        for _ in 0..4 {
+            answers.push(world.ask("GET", "/parties/main/lobby/length", b"").await?);
+            world.advance(Duration::from_millis(50)).await;
+        }
+        world.let_commits_go().await;
+        assert_eq!(neighbours.await?.body, "1 1 New");
+        for answer in answers {
+            assert_eq!(answer.await?.body, "1 100000");
+        }
+        world.crash().await?;
+        world.expect("GET", "/parties/main/lobby/length", b"", 200, "1 100000").await
+    });
 }

@@ -121,6 +121,16 @@ pub enum MemoryChange {
 }
 
 impl MemoryChange {
+    /// The checkpoint that was staged for it, if one was.
+    pub fn staged(&self) -> Option<StagedCheckpoint> {
+        match self {
+            MemoryChange::Checkpoint(NewCheckpoint { bytes: CheckpointBytes::Staged(staged), .. }) => {
+                Some(*staged)
+            }
+            MemoryChange::Checkpoint(_) | MemoryChange::Append(_) | MemoryChange::Forget { .. } => None,
+        }
+    }
+
     /// Bytes of the record that goes to the journal, if one does.
     pub fn recorded_bytes(&self) -> u64 {
         match self {

@@ -227,9 +227,12 @@ pub(crate) async fn save(
     let captured = entry.core.borrow_mut().captured(digest_of(component), image.into());
     let bytes = captured.encode();
     entry.kept_bytes.set(bytes.len() as u64);
-    let bytes = match bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
-        true => Some(CheckpointBytes::Inline(bytes)),
-        false => stage(worker, entry, bytes, is_patient).await.map(CheckpointBytes::Staged),
+    let (bytes, staged) = match bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
+        true => (Some(CheckpointBytes::Inline(bytes)), None),
+        false => {
+            let staged = stage(worker, entry, bytes, is_patient).await;
+            (staged.map(CheckpointBytes::Staged), staged)
+        }
     };
     match bytes {
         Some(bytes) => {
@@ -238,6 +241,8 @@ pub(crate) async fn save(
                 entry.save_tried_at.set(Timestamp(0));
                 entry.checkpoint_at.set(Some(worker.now()));
                 worker.tallies().checkpoint();
+            } else if let Some(staged) = staged {
+                worker.node().store().unstage_checkpoint(staged);
             }
             carry(worker, entry);
         }
@@ -265,7 +270,14 @@ pub(crate) async fn stage(
         false => unless_something_comes(worker, entry, staging.as_mut()).await,
     };
     match staged {
-        Some(Ok(staged)) => Some(staged),
+        Some(Ok(staged)) => {
+            let mut all = entry.staged.borrow_mut();
+            if entry.core.borrow().uncommitted() == 0 {
+                all.clear();
+            }
+            all.push(staged);
+            Some(staged)
+        }
         Some(Err(error)) => {
             tracing::error!(room = %entry.address(), "cannot sleep: {error}");
             None
@@ -278,6 +290,13 @@ pub(crate) async fn stage(
             });
             None
         }
+    }
+}
+
+/// Gives up what was staged for commits of a room that have failed, or will not be: no commit of it is under way any more.
+pub(crate) fn unstage_all(worker: &Worker, entry: &RoomEntry) {
+    for staged in entry.staged.take() {
+        worker.node().store().unstage_checkpoint(staged);
     }
 }
 

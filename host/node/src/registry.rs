@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use party_core::address::RoomAddress;
 use party_core::auto_response::AutoResponse;
+use party_core::commit::StagedCheckpoint;
 use party_core::event::Output;
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, RequestId, Timestamp};
@@ -83,6 +84,8 @@ pub(crate) struct RoomEntry {
     pub(crate) has_changed: Cell<bool>,
     /// When that was.
     pub(crate) saved_at: Cell<Timestamp>,
+    /// Large checkpoints whose commits may not have been answered: if one fails, they are given up.
+    pub(crate) staged: RefCell<Vec<StagedCheckpoint>>,
     /// How large its last checkpoint is.
     pub(crate) kept_bytes: Cell<u64>,
     /// When it was told to end.
@@ -122,6 +125,7 @@ impl RoomEntry {
             save_tried_at: Cell::new(Timestamp(0)),
             has_changed: Cell::new(false),
             saved_at: Cell::new(now),
+            staged: RefCell::default(),
             kept_bytes: Cell::new(0),
             farewell_at: Cell::new(None),
             checkpoint_at: Cell::new(None),

@@ -116,6 +116,7 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
     if entry.commit_failed.get() || must_be_made_anew {
         entry.core.borrow_mut().commit_failed();
         carry_all(worker, entry);
+        hibernation::unstage_all(worker, entry);
         worker.end_failed_room(entry);
         return false;
     }

@@ -109,6 +109,7 @@ impl Store for MemoryStore {
     fn acquire(&self) -> Result<Epoch, AcquireError> {
         let mut durable = self.write();
         durable.epoch = Epoch(durable.epoch.0 + 1);
+        self.staged().by_id.clear();
         Ok(durable.epoch)
     }
 
@@ -194,9 +195,9 @@ impl Store for MemoryStore {
         bytes: &[u8],
     ) -> Result<StagedCheckpoint, KeepError> {
         KeepError::check_size("checkpoint", bytes.len(), CHECKPOINT_BYTES_MAX)?;
-        check_epoch(epoch, self.read().epoch).map_err(KeepError::from_commit)?;
+        let durable = self.read();
+        check_epoch(epoch, durable.epoch).map_err(KeepError::from_commit)?;
         let mut staged = self.staged();
-        staged.by_id.retain(|_, (owner, _)| owner != address);
         staged.last_id += 1;
         let id = staged.last_id;
         staged.by_id.insert(id, (address.clone(), Bytes::copy_from_slice(bytes)));

@@ -67,8 +67,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`CHECKPOINT_BYTES_MAX`](crate::kept::CHECKPOINT_BYTES_MAX). Blocks for about as long as the device takes to
     /// write them: never call it on the committer's thread or one that serves rooms.
     ///
-    /// A room has one such checkpoint at a time: staging another gives up the one before, as does a restart. What no
-    /// commit has taken is reclaimed.
+    /// Each staging stands for itself, under a number that is never given again: what is staged later, for the same room or
+    /// another, does not touch it. It waits until a commit takes it or passes it over with a later one of the same room, or
+    /// until whoever staged it gives it up ([`Store::unstage_checkpoint`]), as they must if their commit has failed. A new
+    /// owner of the store gives up what the one before has left, as does a restart; then its place is reclaimed.
     fn stage_checkpoint(
         &self,
         epoch: Epoch,
@@ -76,7 +78,7 @@ pub trait Store: Send + Sync + 'static {
         bytes: &[u8],
     ) -> Result<StagedCheckpoint, KeepError>;
 
-    /// Gives up what was staged, if no commit has taken it.
+    /// Gives up what was staged; if a commit has taken it, nothing happens.
     fn unstage_checkpoint(&self, staged: StagedCheckpoint);
 
     /// A room's checkpoint, `None` if it has none.

@@ -115,7 +115,13 @@ pub fn import(
         Some((memory, checkpoint)) => Some(Box::new(keep(store, epoch, to, &memory, checkpoint)?)),
         None => None,
     };
-    store.commit(epoch, &[RoomCommit { address: Arc::new(to.clone()), record, changes, memory }])?;
+    let staged = memory.as_deref().and_then(MemoryChange::staged);
+    let commit = RoomCommit { address: Arc::new(to.clone()), record, changes, memory };
+    store.commit(epoch, &[commit]).inspect_err(|_| {
+        if let Some(staged) = staged {
+            store.unstage_checkpoint(staged);
+        }
+    })?;
     Ok(brought)
 }
 

@@ -106,7 +106,11 @@ impl Engine {
             write_state(transaction, &next)?;
             Ok((next, Effects::default()))
         }) {
-            Ok(()) => Ok(epoch),
+            Ok(()) => {
+                // Whoever staged it cannot commit any more.
+                self.index().blobs.give_up_all();
+                Ok(epoch)
+            }
             Err(CommitError::NotWritten { cause } | CommitError::Unavailable { cause }) => {
                 Err(unavailable(cause))
             }

@@ -64,6 +64,8 @@ pub(crate) struct Effects {
     pub(crate) trimmed: Vec<u64>,
     /// Staged blobs that are pointed to now.
     pub(crate) adopted: Vec<u64>,
+    /// Staged blobs that a later commit of the same batch has covered.
+    pub(crate) passed_over: Vec<u64>,
     /// Blobs that nothing points to any more.
     pub(crate) loosened: Vec<(u64, Vec<u8>)>,
     /// A loose blob of which nothing is left.
@@ -111,6 +113,9 @@ impl Index {
         for blob in &effects.adopted {
             self.blobs.staged.remove(blob);
         }
+        for blob in effects.passed_over {
+            self.blobs.give_up(blob);
+        }
         self.blobs.loose.extend(effects.loosened);
         if let Some(blob) = effects.swept {
             self.blobs.loose.remove(&blob);
@@ -156,11 +161,8 @@ impl JournalIndex {
 }
 
 impl BlobIndex {
-    /// A blob of this owner is about to be written. Those that it has staged before are given up.
+    /// A blob of this owner is about to be written.
     pub(crate) fn begin(&mut self, blob: u64, owner: &[u8]) {
-        let before: Vec<u64> =
-            self.staged.iter().filter(|(_, staged)| staged.owner == owner).map(|(blob, _)| *blob).collect();
-        before.into_iter().for_each(|blob| self.give_up(blob));
         self.staged.insert(blob, StagedBlob { owner: owner.to_vec(), pointer: None });
     }
 
@@ -174,6 +176,13 @@ impl BlobIndex {
     /// No commit will take it.
     pub(crate) fn give_up(&mut self, blob: u64) {
         if let Some(StagedBlob { owner, .. }) = self.staged.remove(&blob) {
+            self.loose.insert(blob, owner);
+        }
+    }
+
+    /// None of those that wait will be taken.
+    pub(crate) fn give_up_all(&mut self) {
+        for (blob, StagedBlob { owner, .. }) in std::mem::take(&mut self.staged) {
             self.loose.insert(blob, owner);
         }
     }

@@ -12,7 +12,7 @@ use crate::redb_store::layout::memory_rows::{CHUNKS, Pointer, chunk_bytes};
 use crate::store::CommitError;
 
 impl Engine {
-    /// Writes a blob that nothing points to yet. What this owner has staged before is given up, also if this fails.
+    /// Writes a blob that nothing points to yet.
     pub(crate) fn stage(&self, held: Epoch, owner: &[u8], bytes: &[u8]) -> Result<Pointer, CommitError> {
         let crc = crc32c::crc32c(bytes);
         let mut blob = None;
@@ -50,7 +50,7 @@ impl Engine {
         if is_first {
             self.index().blobs.begin(number, owner);
         } else if !self.index().blobs.is_staged(number) {
-            let cause = "the room has staged another checkpoint meanwhile".to_owned();
+            let cause = "what was written of it has been given up meanwhile".to_owned();
             return Err(CommitError::NotWritten { cause });
         }
         self.transact(&mut writer, |transaction, state| {

@@ -57,7 +57,8 @@ macro_rules! store_conformance {
         $crate::store_conformance!($rig; memories:
             a_checkpoint_is_kept_with_its_commit,
             a_staged_checkpoint_is_taken_by_one_commit,
-            a_staged_checkpoint_is_given_up_when_another_is_staged_or_the_store_is_closed,
+            what_is_staged_stands_for_itself,
+            what_was_staged_is_gone_when_it_is_given_up_or_the_store_has_another_owner,
             the_journal_holds_what_came_after_the_checkpoint,
             a_batch_may_change_a_memory_several_times,
             a_component_is_kept_while_a_room_needs_it,

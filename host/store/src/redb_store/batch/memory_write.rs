@@ -104,6 +104,7 @@ impl<'txn> MemoryWriter<'txn> {
     ) -> Result<Option<StoredMemory>, Rejected> {
         for id in &change.passed_over {
             self.staged(address, prefix, *id)?;
+            self.effects.passed_over.push(*id);
         }
         let mut memory = match change.base {
             Base::Kept => kept,
