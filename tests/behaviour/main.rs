@@ -14,6 +14,7 @@ mod slow_commits;
 mod starting;
 mod storage;
 mod time;
+mod uncaptured;
 mod upgrades;
 mod workflow;
 

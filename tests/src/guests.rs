@@ -82,6 +82,19 @@ pub fn renamed(mut component: Vec<u8>, name: &str) -> Vec<u8> {
     component
 }
 
+/// A component that does the same and cannot be captured: with a core module behind it that no instance is made of and no
+/// export can reach, in a component of its own.
+pub fn uncapturable(mut component: Vec<u8>) -> Vec<u8> {
+    // `(component (core module (memory 1)))`, as a section.
+    let (module, memory) = (b"\0asm\x01\0\0\0", [5, 3, 1, 0, 1]);
+    component.extend([4, 23]);
+    component.extend(b"\0asm\x0d\0\x01\0");
+    component.extend([1, 13]);
+    component.extend(module);
+    component.extend(memory);
+    component
+}
+
 /// A guest's component.
 pub fn guest(name: &str) -> Vec<u8> {
     let path = guest_path(name);

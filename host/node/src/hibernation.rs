@@ -181,6 +181,7 @@ pub(crate) async fn save(
     entry.save_tried_at.set(worker.now());
     entry.not_captured.replace(None);
     entry.has_changed.set(false);
+    let gives_way = entry.gives_way.replace(false);
     if instance.is_none() {
         // All that has happened in this life needed no guest.
         match entry.party().component.instantiate().await {
@@ -197,6 +198,9 @@ pub(crate) async fn save(
             if !entry.stays_awake.replace(true) {
                 let (party, room) = (entry.address().party(), entry.address().room());
                 tracing::warn!(party, room, "stays awake: {reason}");
+            }
+            if gives_way {
+                worker.end_without_memory(entry, &reason);
             }
             return;
         }

@@ -6,6 +6,8 @@
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use party_runtime::capture::NotCapturable;
+
 use crate::hibernation;
 use crate::node::Unavailable;
 use crate::registry::RoomEntry;
@@ -97,8 +99,8 @@ impl Worker {
         let can_go = |entry: &Rc<RoomEntry>| {
             let core = entry.core.borrow();
             entry.is_awake.get()
-                && !entry.sleep_soon.get()
-                && match hibernation::sleeps(&entry.party()) {
+                && !entry.gives_way.get()
+                && match hibernation::sleeps(&entry.party()) && !cannot_be_captured_now(entry) {
                     true => core.may_sleep(),
                     false => core.is_quiet(),
                 }
@@ -110,15 +112,44 @@ impl Worker {
         }
         rooms.select_nth_unstable_by_key(count - 1, |entry| entry.active_at.get());
         for entry in &rooms[..count] {
-            if hibernation::sleeps(&entry.party()) {
-                entry.sleep_soon.set(true);
-                entry.wake.set();
-            } else {
-                self.end_room(entry);
-            }
+            // Its own task does it, between two things that it does: nobody else knows what it is in the middle of.
+            entry.gives_way.set(true);
+            entry.wake.set();
         }
         self.relieved.set(count / 2);
     }
+
+    /// The memory of a room could not be captured that was to give way. It ends all the same if nobody and nothing needs it,
+    /// because a bound is a bound.
+    pub(crate) fn end_without_memory(&self, entry: &RoomEntry, reason: &NotCapturable) {
+        let is_durable = {
+            let core = entry.core.borrow();
+            if !core.is_quiet() {
+                return;
+            }
+            core.config().durable.is_some()
+        };
+        let (party, room) = (entry.address().party(), entry.address().room());
+        if is_durable {
+            tracing::info!(
+                party,
+                room,
+                "ends, to be made again of what it has recorded: others need its place"
+            );
+        } else {
+            tracing::warn!(
+                party,
+                room,
+                "loses its variables: others need its place, and its memory cannot be kept: {reason}"
+            );
+        }
+        self.end_room(entry);
+    }
+}
+
+/// Nothing has happened since its memory could not be captured.
+fn cannot_be_captured_now(entry: &RoomEntry) -> bool {
+    entry.not_captured.borrow().is_some() && !entry.has_changed.get()
 }
 
 /// How much linear memory rooms may have where nobody says otherwise: three quarters of what the machine, or the container

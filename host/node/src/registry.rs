@@ -73,8 +73,11 @@ pub(crate) struct RoomEntry {
     pub(crate) memory_bytes: Cell<u64>,
     /// Its memory cannot be captured, and that was said.
     pub(crate) stays_awake: Cell<bool>,
-    /// It is to sleep as soon as it can, because others need its place.
+    /// It is to sleep as soon as it can, because somebody has said so.
     pub(crate) sleep_soon: Cell<bool>,
+    /// So it is, or to end if its memory is never kept or cannot be, and nobody and nothing needs it: others need its place.
+    /// A turn that comes before ends this.
+    pub(crate) gives_way: Cell<bool>,
     /// Its memory is to be saved as soon as that can be, because it would be long to make again,
     /// or somebody wants a copy.
     pub(crate) save_soon: Cell<bool>,
@@ -121,6 +124,7 @@ impl RoomEntry {
             memory_bytes: Cell::new(0),
             stays_awake: Cell::new(false),
             sleep_soon: Cell::new(false),
+            gives_way: Cell::new(false),
             save_soon: Cell::new(false),
             save_tried_at: Cell::new(Timestamp(0)),
             has_changed: Cell::new(false),

@@ -10,6 +10,7 @@ use party_runtime::aside::step_aside;
 use party_runtime::instance::Instance;
 
 use crate::hibernation;
+use crate::party::Memory;
 use crate::registry::RoomEntry;
 use crate::room_log::{log_report, log_turn};
 use crate::row::Row;
@@ -189,6 +190,7 @@ fn next(worker: &Worker, entry: &RoomEntry, row: &mut Row) -> Next {
         row.begin(now);
         entry.active_at.set(now);
         entry.has_changed.set(true);
+        entry.gives_way.set(false);
         core.begin_turn(worker.moment(now))
     } else {
         None
@@ -229,12 +231,13 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
     } else if let Some(wait_until) = entry.upgrade.deadline(entry.limits().upgrade_wait_ms) {
         // It sleeps when it has gone on with the new version, which is soon.
         sooner(wait_until.max(now.after_ms(1)));
-    } else if hibernation::sleeps(&entry.party()) && has_memory {
+    } else if entry.party().memory != Memory::Volatile && has_memory {
         let limits = entry.limits();
         let idle_until = entry.active_at.get().after_ms(limits.idle_ms);
         let save_at = entry.saved_at.get().after_ms(limits.checkpoint_interval_ms);
-        if entry.has_changed.get() || entry.sleep_soon.get() {
-            if (idle_until <= now || entry.sleep_soon.get()) && core.may_sleep() {
+        let is_told = entry.sleep_soon.get() || entry.gives_way.get();
+        if entry.has_changed.get() || is_told {
+            if (idle_until <= now || is_told) && core.may_sleep() {
                 entry.sleep_soon.set(false);
                 return Next::Save(Purpose::Sleep);
             }
@@ -245,7 +248,7 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         }
     } else if core.is_quiet() {
         let idle_until = entry.active_at.get().after_ms(worker.node().idle_ms());
-        if idle_until <= now {
+        if idle_until <= now || entry.gives_way.get() {
             drop(core);
             worker.end_room(entry);
             return Next::Rest;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use party_core::address::RoomAddress;
 use party_node::bedtime::Bedtime;
 use party_node::clock::Clock;
+use party_node::inspection::{NodeFigures, RoomDetails};
 use party_node::node::Node;
 
 use crate::world::{PROJECT, World};
@@ -42,6 +43,18 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// All that the host knows of a room.
+    pub async fn inspect(&self, room: &str) -> Result<RoomDetails> {
+        let (node, address) = (self.node(), address(room)?);
+        self.host.during(node.room(&address)).await?.with_context(|| format!("there is no room {room}"))
+    }
+
+    /// What the host counts.
+    pub async fn figures(&self) -> Result<NodeFigures> {
+        let node = self.node();
+        Ok(self.host.during(node.figures()).await?)
     }
 
     /// Commits wait from now on, as on a slow disk, until [`World::let_commits_go`], or for ever if the host dies before.
