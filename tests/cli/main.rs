@@ -2,6 +2,7 @@
 
 mod admin;
 mod building;
+mod checking;
 mod deploying;
 mod first_minute;
 mod help;

@@ -329,6 +329,12 @@ fn a_damaged_durable_room_fails_closed_until_it_is_recovered() -> Result<()> {
     ensure!(count_three_times(&host, "healthy")? == 6);
     host.kill()?;
     let before = damage(data, &cases)?;
+    let checked = Program::run(party_host().arg("check").arg("--data").arg(data), BOUND)?;
+    ensure!(checked.code == Some(1) && !checked.out.contains("main/healthy"), "{checked:?}");
+    for (room, ..) in cases.iter().filter(|(room, ..)| room.contains("in-file") || room.contains("neighbour"))
+    {
+        ensure!(checked.out.contains(&format!("damaged: main/{room}: ")), "{room}: {checked:?}");
+    }
 
     host.start()?;
     for (room, damage, why, ..) in &cases {

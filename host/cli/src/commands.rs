@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod build;
+pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod deploy;
 pub(crate) mod dev;

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Admin(AdminCommand::Fork(fork)) => commands::fork::run(&fork),
         Command::Admin(AdminCommand::Replay(replay)) => commands::replay::run(&replay),
         Command::Admin(AdminCommand::Room(room)) => commands::room::run(&room),
+        Command::Admin(AdminCommand::Check(check)) => commands::check::run(&check),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
