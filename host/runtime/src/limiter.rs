@@ -1,8 +1,10 @@
-//! The bound on an instance's memory. Growth beyond it is refused: `memory.grow` answers -1, as wasm code expects.
+//! The bound on an instance's memory. Growth beyond it is refused: `memory.grow` answers -1, as wasm code expects. Growth
+//! within it succeeds or ends the turn.
 
 use wasmtime::{Error, ResourceLimiter, Result};
 
 use crate::config::TABLE_ELEMENTS_MAX;
+use crate::traps::GuestFault;
 
 /// Counts the linear memory of one instance, over all its memories.
 pub(crate) struct Limiter {
@@ -47,11 +49,11 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    /// The growth that was allowed last did not happen: the system has no memory left.
+    /// The growth that was allowed last did not happen: the system has no memory left. The turn ends with that. Answered with
+    /// -1, the guest would go on with something that depends on the machine, and taken again it would do something else.
     fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
-        tracing::debug!(%error, "a guest's memory could not grow");
         self.memory_bytes -= std::mem::take(&mut self.last_growth_bytes);
-        Ok(())
+        Err(Error::new(GuestFault::NoMemory(format!("{error:#}"))))
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
@@ -64,6 +66,7 @@ mod tests {
     use wasmtime::ResourceLimiter;
 
     use super::Limiter;
+    use crate::traps::GuestFault;
 
     #[test]
     fn memories_are_counted_together() {
@@ -85,10 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn growth_that_failed_is_not_counted() {
+    fn growth_that_the_system_refuses_ends_the_turn_and_is_not_counted() {
         let mut limiter = Limiter::new(10);
         assert!(limiter.memory_growing(0, 6, None).unwrap());
-        limiter.memory_grow_failed(wasmtime::format_err!("no memory")).unwrap();
+        let refused = limiter.memory_grow_failed(wasmtime::format_err!("no memory")).unwrap_err();
+        assert!(refused.is::<GuestFault>(), "{refused}");
         assert_eq!(limiter.memory_bytes(), 0);
     }
 

@@ -9,6 +9,7 @@ use crate::component::Component;
 use crate::image::{BLOCK_BYTES, BaseMemory, Image};
 use crate::instance::Instance;
 use crate::snapshot::{Delta, LayoutKey, MemorySnapshot, Run, Snapshot};
+use crate::traps::GuestFault;
 
 /// Runs that lie closer together than this are written at once, with what the base has between them: a write costs
 /// half a microsecond, as much as copying so many bytes. Less than a page, so that no other page is written to.
@@ -82,6 +83,16 @@ impl Component {
     }
 }
 
+/// The system may have memory again in a moment: then another instance can be made.
+fn no_memory(error: wasmtime::Error) -> RestoreError {
+    match error.downcast_ref::<GuestFault>() {
+        Some(fault @ GuestFault::NoMemory(_)) => {
+            RestoreError::Start(DropCause::Instantiation(fault.to_string()))
+        }
+        Some(_) | None => writing(error),
+    }
+}
+
 fn writing(error: wasmtime::Error) -> RestoreError {
     RestoreError::Writing(format!("{error:#}"))
 }
@@ -124,7 +135,7 @@ fn grow(
     if u64::from(pages) * WASM_PAGE_BYTES == base.bytes() {
         return Ok(());
     }
-    if access.grow(number, pages).map_err(writing)? { Ok(()) } else { Err(RestoreError::Growth { pages }) }
+    if access.grow(number, pages).map_err(no_memory)? { Ok(()) } else { Err(RestoreError::Growth { pages }) }
 }
 
 /// Writes up to [`WRITE_BYTES_MAX`] or a little more. Whether there may be more to write.

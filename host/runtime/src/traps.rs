@@ -46,6 +46,10 @@ pub(crate) enum GuestFault {
         "the guest waited for a clock inside a turn; use operations.sleep, which ends in a turn of its own"
     )]
     Blocked,
+    /// The system did not give memory that the room may have. A guest that saw `memory.grow` fail there would see chance that
+    /// no replay has.
+    #[error("the system has no memory left for the room to grow: {0}")]
+    NoMemory(String),
     /// Too many random bytes in one call.
     #[error("{asked} random bytes were asked for in one call; the limit is {bytes_max}")]
     TooMuchChance {
@@ -83,6 +87,7 @@ pub(crate) fn drop_cause(error: &Error, limits: &Limits) -> DropCause {
             GuestFault::OutsideOfATurn { .. }
             | GuestFault::Exit { .. }
             | GuestFault::Blocked
+            | GuestFault::NoMemory(_)
             | GuestFault::TooMuchChance { .. },
         )
         | None => {}
