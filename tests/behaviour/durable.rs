@@ -235,3 +235,34 @@ fn turns_are_taken_again_with_the_memory_that_they_could_have() {
     let after = sleeping(15).memory(Memory::Durable).store(store).limits(lower);
     after.run(async |world| world.expect("GET", "/parties/main/lobby/said", b"", 200, "3").await);
 }
+
+/// A room whose checkpoint was larger than a bound that was lowered since was called damaged, or forgot its variables.
+#[test]
+fn a_room_goes_on_with_more_memory_than_it_could_have_now() {
+    for (seed, memory) in [(16, Memory::Hibernate), (18, Memory::Durable)] {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        sleeping(seed).memory(memory).store(Arc::clone(&store)).run(async |world| {
+            let large = world.request("GET", "/parties/main/lobby/large?4000000", b"").await?;
+            assert_eq!(large.status, 200);
+            world.advance(Duration::from_secs(11)).await;
+            assert_eq!(world.rooms_awake(), 0);
+            world.expect("GET", "/parties/main/lobby/said", b"", 200, "2").await
+        });
+        // With a checkpoint and, if it is durable, a turn recorded after that.
+        let said = if memory == Memory::Durable { 2 } else { 1 };
+        let lower = |limits: &mut Limits| limits.memory_bytes_max = 2 << 20;
+        sleeping(seed + 1).memory(memory).store(store).limits(lower).run(async |world| {
+            let path = "/parties/main/lobby/said";
+            world.expect("GET", path, b"", 200, &(said + 1).to_string()).await?;
+            world.advance(Duration::from_secs(11)).await;
+            assert_eq!(world.rooms_awake(), 0);
+            world.expect("GET", path, b"", 200, &(said + 2).to_string()).await?;
+            world.crash().await?;
+            let after = if memory == Memory::Durable { said + 3 } else { said + 2 };
+            world.expect("GET", path, b"", 200, &after.to_string()).await?;
+            let grown = world.request("GET", "/parties/main/lobby/large?9000000", b"").await?;
+            assert_eq!(grown.status, 500, "it does not grow beyond the bound of now");
+            Ok(())
+        });
+    }
+}

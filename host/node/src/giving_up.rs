@@ -16,15 +16,12 @@ use party_core::ids::{CommitSeq, Epoch};
 use party_core::journal::Record;
 use party_core::storage::{KeyRange, StorageReadError, Visit};
 use party_runtime::component::Digest;
-use party_runtime::snapshot::Snapshot;
+use party_runtime::snapshot::{MEMORY_BYTES_MAX, Snapshot};
 use party_store::kept::RoomSummary;
 use party_store::leftovers::{Left, LeftRecord, Leftovers};
 use party_store::redb_store::RedbStore;
 use party_store::store::{CommitError, Store};
 use thiserror::Error;
-
-/// The largest memory that a room can have: the most that `limits.memory_bytes_max` can be.
-const MEMORY_BYTES_MAX: u64 = 4 << 30;
 
 /// Which storage a room goes on with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -17,7 +17,7 @@ use party_core::storage::StorageReadError;
 use party_runtime::component::Component;
 use party_runtime::instance::Instance;
 use party_runtime::restore::RestoreError;
-use party_runtime::snapshot::{DecodeError, Snapshot};
+use party_runtime::snapshot::{DecodeError, MEMORY_BYTES_MAX, Snapshot};
 use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, KeptCheckpoint, RoomSummary};
 use thiserror::Error;
 
@@ -393,6 +393,6 @@ async fn restore(worker: &Rc<Worker>, entry: &RoomEntry, saved_at: CommitSeq) ->
     if checkpoint.seq != saved_at {
         return Err(WakeError::Stale { found: checkpoint.seq, wanted: saved_at });
     }
-    let snapshot = Snapshot::decode(&checkpoint.image, entry.limits().memory_bytes_max)?;
+    let snapshot = Snapshot::decode(&checkpoint.image, MEMORY_BYTES_MAX)?;
     Ok(component.restore(&snapshot).await?)
 }

@@ -16,7 +16,7 @@ use party_core::room::{Rebuild, Replay, ReplayError};
 use party_core::storage::StorageReadError;
 use party_runtime::instance::Instance;
 use party_runtime::restore::RestoreError;
-use party_runtime::snapshot::Snapshot;
+use party_runtime::snapshot::{MEMORY_BYTES_MAX, Snapshot};
 use party_store::kept::{JournalEntry, KeptCheckpoint};
 use thiserror::Error;
 
@@ -128,7 +128,7 @@ async fn make(entry: &RoomEntry, checkpoint: Option<&Checkpoint>) -> Result<Inst
     let Some(checkpoint) = checkpoint else {
         return component.instantiate().await.map_err(|cause| RestoreError::Start(cause).into());
     };
-    let snapshot = Snapshot::decode(&checkpoint.image, entry.limits().memory_bytes_max)?;
+    let snapshot = Snapshot::decode(&checkpoint.image, MEMORY_BYTES_MAX)?;
     Ok(component.restore(&snapshot).await?)
 }
 

@@ -165,6 +165,11 @@ impl Instance {
         self.store.data_mut().wasi.check_handles().map_err(|handles| NotCapturable::Handles { handles })
     }
 
+    /// Bounds its linear memory until its next turn, which has a bound of its own.
+    pub(crate) fn may_have(&mut self, memory_bytes_max: u64) {
+        self.store.data_mut().limiter.set_memory_bytes_max(memory_bytes_max);
+    }
+
     /// Linear memory in use, in bytes.
     pub fn memory_bytes(&self) -> u64 {
         self.store.data().limiter.memory_bytes()

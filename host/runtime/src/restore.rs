@@ -36,14 +36,6 @@ pub enum RestoreError {
     /// The snapshot has the component's layout key but not its shape: it was never captured. What does not fit.
     #[error("the snapshot does not fit its component: {0}")]
     Misfit(&'static str),
-    /// More memory than a room may have now.
-    #[error("the snapshot has {bytes} bytes of memory; the limit is {bytes_max}")]
-    Memory {
-        /// What it has.
-        bytes: u64,
-        /// The bound, `memory_bytes_max`.
-        bytes_max: u64,
-    },
     /// The memory of the instance does not grow so far: its own bound, or the system's.
     #[error("the instance's memory cannot grow to {pages} pages")]
     Growth {
@@ -61,13 +53,17 @@ pub enum RestoreError {
 impl Component {
     /// Makes an instance that is what the captured one was. It waits for its next turn.
     ///
+    /// It has the memory that it had, also where that is more than `memory_bytes_max` is now: a setting takes away nothing that
+    /// was acknowledged. Growing further fails then, as ever.
+    ///
     /// An instance that could not be restored wholly is thrown away. Costs what
     /// [`instantiate`](Component::instantiate) does, some 20 µs for a small room, and a millisecond for each 2 MB
     /// that differ.
     pub async fn restore(&self, snapshot: &Snapshot) -> Result<Instance, RestoreError> {
         let image = self.image_or_why().map_err(|reason| RestoreError::NotCapturable(reason.clone()))?;
-        check(snapshot, image, self.limits().memory_bytes_max)?;
+        check(snapshot, image)?;
         let mut instance = Instance::start(self).await.map_err(RestoreError::Start)?;
+        instance.may_have(snapshot.memory_bytes().max(self.limits().memory_bytes_max));
         for (number, (memory, base)) in snapshot.memories.iter().zip(&image.memories).enumerate() {
             grow(&mut instance.open(&image.accessors), number, memory, base)?;
             let mut rest = Spans::of(&memory.delta, base);
@@ -98,7 +94,7 @@ fn writing(error: wasmtime::Error) -> RestoreError {
 }
 
 /// Everything that can be known before an instance is made.
-fn check(snapshot: &Snapshot, image: &Image, bytes_max: u64) -> Result<(), RestoreError> {
+fn check(snapshot: &Snapshot, image: &Image) -> Result<(), RestoreError> {
     if snapshot.layout_key != image.layout_key {
         return Err(RestoreError::OtherLayout { found: snapshot.layout_key, wanted: image.layout_key });
     }
@@ -117,10 +113,6 @@ fn check(snapshot: &Snapshot, image: &Image, bytes_max: u64) -> Result<(), Resto
         if last.is_some_and(|run| u64::from(run.at) + u64::from(run.len) > bytes) {
             return Err(RestoreError::Misfit("it has bytes behind the end of a memory"));
         }
-    }
-    let bytes = snapshot.memory_bytes();
-    if bytes > bytes_max {
-        return Err(RestoreError::Memory { bytes, bytes_max });
     }
     Ok(())
 }

@@ -23,6 +23,10 @@ pub(crate) use touched::{Stretch, Touched, everything};
 
 use crate::access::WASM_PAGE_BYTES;
 
+/// The largest memory that a room can have, in bytes: all that 32 bits can address, which is the most that
+/// `limits.memory_bytes_max` can be.
+pub const MEMORY_BYTES_MAX: u64 = 4 << 30;
+
 /// Which component a snapshot is of, and which base image it is the difference to: a digest of the component's bytes,
 /// of the order of its memories and mutable globals, and of what a fresh instance has in them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
