@@ -4,6 +4,7 @@ mod auto_response;
 mod bedtime;
 mod connections;
 mod durable;
+mod gate;
 mod isolation;
 mod messages;
 mod pressure;

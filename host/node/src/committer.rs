@@ -5,7 +5,7 @@
 //! written either: they were decided on a state that is not to be. The worker makes that room anew, under a new
 //! number.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use party_core::ids::{CommitSeq, Epoch};
 use party_store::store::Store;
 use tokio::sync::mpsc;
 
+use crate::clock::Clock;
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
 use crate::worker::{ToWorker, WorkerIndex};
@@ -37,7 +38,8 @@ pub(crate) struct CommitReply {
     pub(crate) written: bool,
 }
 
-/// Lets commits wait in tests that run on one thread, as a slow disk does. Cheap to clone; all clones are one.
+/// Lets commits wait in tests that run on one thread, as a slow disk does: until somebody says so, or for a time. Cheap to
+/// clone; all clones are one.
 #[derive(Clone, Default)]
 pub struct CommitPause(Rc<Pause>);
 
@@ -45,6 +47,14 @@ pub struct CommitPause(Rc<Pause>);
 struct Pause {
     is_on: Cell<bool>,
     over: Signal,
+    slow: RefCell<Option<Slow>>,
+}
+
+/// How long each group takes to write, in milliseconds of a clock.
+#[derive(Clone)]
+struct Slow {
+    clock: Arc<dyn Clock>,
+    ms: u64,
 }
 
 impl CommitPause {
@@ -59,9 +69,22 @@ impl CommitPause {
         self.0.over.set();
     }
 
+    /// Every group takes so many milliseconds of this clock to write, from now on.
+    pub fn slow_down(&self, clock: Arc<dyn Clock>, ms: u64) {
+        *self.0.slow.borrow_mut() = (ms > 0).then_some(Slow { clock, ms });
+    }
+
     async fn is_over(&self) {
         while self.0.is_on.get() {
             self.0.over.wait().await;
+        }
+    }
+
+    /// As long as a group takes to write. What comes meanwhile is in the next one.
+    async fn write_time(&self) {
+        let slow = self.0.slow.borrow().clone();
+        if let Some(Slow { clock, ms }) = slow {
+            clock.sleep_until(clock.now().after_ms(ms)).await;
         }
     }
 }
@@ -91,7 +114,8 @@ impl Committer {
         while let Some(first) = self.requests.blocking_recv() {
             // Where the workers share this processor, those that have more to say say it now; elsewhere this is nothing.
             std::thread::yield_now();
-            self.write_waiting(first);
+            let waiting = self.take_waiting(first);
+            self.write_all(waiting);
         }
     }
 
@@ -99,12 +123,14 @@ impl Committer {
     pub(crate) async fn run_beside(mut self, pause: CommitPause) {
         while let Some(first) = self.requests.recv().await {
             pause.is_over().await;
-            self.write_waiting(first);
+            let waiting = self.take_waiting(first);
+            pause.write_time().await;
+            self.write_all(waiting);
         }
     }
 
-    /// Takes what else waits, and writes all of it, a bounded group at a time.
-    fn write_waiting(&mut self, first: Vec<CommitRequest>) {
+    /// Takes what else waits, up to a bound.
+    fn take_waiting(&mut self, first: Vec<CommitRequest>) -> Vec<CommitRequest> {
         let mut group = first;
         while group.len() < GROUP_COMMITS_MAX {
             match self.requests.try_recv() {
@@ -112,6 +138,12 @@ impl Committer {
                 Err(_) => break,
             }
         }
+        group
+    }
+
+    /// Writes all of it, a bounded group at a time.
+    fn write_all(&mut self, waiting: Vec<CommitRequest>) {
+        let mut group = waiting;
         while !group.is_empty() {
             let rest = group.split_off(group.len().min(GROUP_COMMITS_MAX));
             self.write_group(group);

@@ -1,5 +1,6 @@
 //! A host in a test.
 
+mod disk;
 mod lives;
 mod upgrades;
 
@@ -27,6 +28,7 @@ use party_runtime::engine::{Engine, EngineOptions};
 use party_server::server::{Server, ServerOptions};
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
+use party_store::testing::faulty_store::FaultyStore;
 use tokio::io::DuplexStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, http};
@@ -126,6 +128,7 @@ impl Builder {
                 .with_context(|| format!("party {name} cannot be loaded"))?;
             components.insert(name, (component, Arc::from(bytes)));
         }
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::default()));
         let world = World {
             host: Rc::new(Host::default()),
             clock: VirtualClock::default(),
@@ -135,7 +138,7 @@ impl Builder {
             memory_budget_bytes: self.memory_budget_bytes,
             limits,
             vars,
-            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
+            store: Arc::new(FaultyStore::scripted(store, [])),
             running: RefCell::new(None),
             commit_pause: CommitPause::default(),
         };
@@ -167,7 +170,7 @@ pub struct World {
     memory_budget_bytes: u64,
     limits: Arc<Limits>,
     vars: Arc<BTreeMap<String, String>>,
-    store: Arc<dyn Store>,
+    store: Arc<FaultyStore>,
     running: RefCell<Option<(Node, Rc<Server>)>>,
     commit_pause: CommitPause,
 }
@@ -246,7 +249,7 @@ impl World {
         let parts = NodeParts {
             project: PROJECT.into(),
             parties: self.components.borrow().iter().map(party).collect(),
-            store: Arc::clone(&self.store),
+            store: self.store.clone(),
             clock: Arc::new(self.clock.clone()),
             chance: self.chance.borrow_mut().split(),
             workers: 1,

@@ -57,22 +57,17 @@ impl World {
         Ok(self.host.during(node.figures()).await?)
     }
 
-    /// Commits wait from now on, as on a slow disk, until [`World::let_commits_go`], or for ever if the host dies before.
-    pub fn hold_commits(&self) {
-        self.commit_pause.begin();
-    }
-
-    /// The commits that wait become durable, in order.
-    pub async fn let_commits_go(&self) {
-        self.commit_pause.end();
-        self.settle().await;
-    }
-
     /// The host dies at once, as by `kill -9`, and starts again. Only what was durable is left.
     pub async fn crash(&self) -> Result<()> {
+        self.crash_for(Duration::ZERO).await
+    }
+
+    /// As [`World::crash`], with a time in between in which there is no host.
+    pub async fn crash_for(&self, down: Duration) -> Result<()> {
         *self.running.borrow_mut() = None;
         self.host.crash();
         self.commit_pause.end();
+        self.clock.set(self.clock.now().after_ms(down.as_millis() as u64));
         self.start_host().await
     }
 

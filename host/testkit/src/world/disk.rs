@@ -1,0 +1,33 @@
+//! What the host writes to, as a test tells it: slow, waiting, or failing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use party_store::testing::faulty_store::Fault;
+
+use crate::world::World;
+
+impl World {
+    /// Commits wait from now on, as on a slow disk, until [`World::let_commits_go`], or for ever if the host dies before.
+    pub fn hold_commits(&self) {
+        self.commit_pause.begin();
+    }
+
+    /// The commits that wait become durable, in order.
+    pub async fn let_commits_go(&self) {
+        self.commit_pause.end();
+        self.settle().await;
+    }
+
+    /// Every commit takes so long from now on, of the time that [`World::advance`] lets pass, in whole milliseconds; with
+    /// zero, none. What waits when one begins is written with it, what comes later with the next. A commit that is under
+    /// way when the host dies was never written.
+    pub fn slow_commits(&self, each: Duration) {
+        self.commit_pause.slow_down(Arc::new(self.clock.clone()), each.as_millis() as u64);
+    }
+
+    /// The next commit is not written, and the host is told so, as by a disk that has no space for it. Once for each call.
+    pub fn fail_next_commit(&self) {
+        self.store.then([Fault::NotWritten]);
+    }
+}
