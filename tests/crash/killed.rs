@@ -251,7 +251,8 @@ fn kill_again_and_again(promise: Promise, memory: &str) -> Result<Tally> {
     let seed = seed()?;
     println!("{promise:?}: PARTY_SEED={seed}");
     // What is built first is no part of the time.
-    (party_host(), guest_path("test_guests"));
+    party_host();
+    guest_path("test_guests");
     let (mut seeds, begun, mut tally) = (Chance::new(seed), Instant::now(), Tally::default());
     let mut life = 0;
     while life < kills {
