@@ -9,6 +9,7 @@ mod messages;
 mod pressure;
 mod requests;
 mod restarts;
+mod rollbacks;
 mod sleeping;
 mod starting;
 mod storage;

@@ -183,6 +183,8 @@ impl Node {
         let reservation = Reservation { node: self, address: to };
         let (store, epoch, address) = (Arc::clone(self.store()), self.epoch(), to.clone());
         let elsewhere = Elsewhere { reason, incarnation };
+        // Its component is no room's until the commit.
+        let _versions = self.versions().hold().await;
         let brought = run_apart(move || import(store.as_ref(), epoch, file, &address, elsewhere)).await;
         drop(reservation);
         let brought = brought?;
