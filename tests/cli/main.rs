@@ -2,6 +2,7 @@
 
 mod admin;
 mod building;
+mod copies;
 mod deploying;
 mod first_minute;
 mod help;

@@ -70,7 +70,8 @@ pub(crate) fn with_limits(limits: Limits, edge: EdgeLimits, test: impl AsyncFnOn
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let clock = TestClock::default();
-        let node = Node::start_here(node_parts(Arc::new(clock.clone()), limits, 1), &CommitPause::default()).unwrap();
+        let node = Node::start_here(node_parts(Arc::new(clock.clone()), limits, 1), &CommitPause::default())
+            .unwrap();
         let options = ServerOptions { limits: edge, ..ServerOptions::default() };
         let server = Server::start(&node, options).unwrap();
         let world = World { clock, server };
