@@ -24,7 +24,7 @@ use party_store::store::{CommitError, Store};
 use thiserror::Error;
 
 /// The largest memory that a room can have: the most that `limits.memory_bytes_max` can be.
-const MEMORY_BYTES_MAX: u64 = 4 << 30;
+pub(crate) const MEMORY_BYTES_MAX: u64 = 4 << 30;
 
 /// Which storage a room goes on with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -91,6 +91,8 @@ pub(crate) struct RoomEntry {
     pub(crate) checkpoint_at: Cell<Option<Timestamp>>,
     /// Why its memory could not be captured when that was last tried.
     pub(crate) not_captured: RefCell<Option<NotCapturable>>,
+    /// Why it refuses everyone, if it is damaged.
+    pub(crate) damage: RefCell<Option<Box<str>>>,
 }
 
 impl RoomEntry {
@@ -126,6 +128,7 @@ impl RoomEntry {
             farewell_at: Cell::new(None),
             checkpoint_at: Cell::new(None),
             not_captured: RefCell::new(None),
+            damage: RefCell::new(None),
         }
     }
 
