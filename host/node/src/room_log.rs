@@ -71,7 +71,6 @@ pub(crate) fn log_report(worker: &Worker, entry: &RoomEntry, report: Report) {
                 room,
                 "room-damaged: {reason}. It refuses everyone, and nothing of it is deleted\nhint: stop the host and run `party-host room recover {party}/{room}`"
             );
-            entry.damage.replace(Some(reason.into()));
         }
         Report::CommitFailed => {
             tracing::error!(party, room, "a commit failed: the room starts from what is durable");
