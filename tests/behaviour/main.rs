@@ -10,6 +10,7 @@ mod messages;
 mod pressure;
 mod requests;
 mod restarts;
+mod rollbacks;
 mod sleeping;
 mod slow_commits;
 mod starting;

@@ -163,3 +163,61 @@ fn without_a_host_or_with_another_project_nothing_is_deployed() -> Result<()> {
     assert!(ended.err.contains("no host runs on"), "{}", ended.err);
     Ok(())
 }
+
+#[test]
+fn a_host_that_was_killed_can_go_back_and_stays_there() -> Result<()> {
+    let (project, data) = (project("durable")?, temporary()?);
+    let (project, data) = (project.path(), data.path());
+    let mut host = Host::serve(project, data)?;
+    assert_eq!(get(&host, "lobby")?, "1 1 New");
+    write(project, Version::named('2'))?;
+    assert_eq!(deploy(project, data, &[])?.code, Some(0));
+    assert_eq!(get(&host, "lobby")?, "2 2 New+2");
+    host.kill()?;
+    host.start()?;
+    let ended = deploy(project, data, &["--rollback"])?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("is served; before it was"), "{}", ended.out);
+    assert_eq!(get(&host, "lobby")?, "1 3 New+2+1");
+    host.kill()?;
+    // The directory still has the version that was gone back from.
+    host.start()?;
+    assert_eq!(get(&host, "lobby")?, "1 4 New+2+1");
+    assert_eq!(get(&host, "new")?, "1 1 New");
+    let ended = host.stop(Signal::TERM)?;
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.err.contains("was gone back from"), "{}", ended.err);
+    host.start()?;
+    assert_eq!(deploy(project, data, &[])?.code, Some(0));
+    assert_eq!(get(&host, "lobby")?, "2 5 New+2+1+2");
+    host.kill()?;
+    host.start()?;
+    assert_eq!(get(&host, "lobby")?, "2 6 New+2+1+2");
+    assert_eq!(host.stop(Signal::TERM)?.code, Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_host_that_is_started_with_a_component_that_does_not_start_goes_on_with_the_one_before() -> Result<()> {
+    let (project, data) = (project("hibernate")?, temporary()?);
+    let (project, data) = (project.path(), data.path());
+    let mut host = Host::serve(project, data)?;
+    assert_eq!(get(&host, "lobby")?, "1 1 New");
+    host.stop(Signal::TERM)?;
+    write(project, Version { start: 't', ..Version::named('2') })?;
+    host.start()?;
+    assert_eq!(get(&host, "lobby")?, "1 2 New");
+    assert_eq!(get(&host, "new")?, "1 1 New");
+    let ended = host.stop(Signal::TERM)?;
+    for part in
+        ["is not served: it does not start: the guest trapped", "what was served last goes on", "hint: "]
+    {
+        assert!(ended.err.contains(part), "{part}: {}", ended.err);
+    }
+    write(project, Version::named('3'))?;
+    host.start()?;
+    assert_eq!(get(&host, "lobby")?, "3 3 New+3");
+    let ended = host.stop(Signal::TERM)?;
+    assert!(ended.err.contains("another component than last time is served"), "{}", ended.err);
+    Ok(())
+}

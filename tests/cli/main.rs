@@ -3,6 +3,7 @@
 mod admin;
 mod building;
 mod checking;
+mod copies;
 mod deploying;
 mod first_minute;
 mod help;

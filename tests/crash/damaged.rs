@@ -297,6 +297,54 @@ fn recover(data: &Path, room: &str, more: &[&str]) -> Result<Ended> {
     Program::run(&mut command, BOUND)
 }
 
+fn ask(data: &Path, arguments: &[&str]) -> Result<String> {
+    let ended = Program::run(party_host().args(arguments).arg("--data").arg(data), BOUND)?;
+    ensure!(ended.code == Some(0), "{arguments:?}: {ended:?}");
+    Ok(ended.out)
+}
+
+/// Whether a host runs or not: what is found without waking a room is told, and that more is not looked at.
+fn looked_at(data: &Path, cases: &[Case]) -> Result<()> {
+    let healthy = ask(data, &["inspect", "main/healthy"])?;
+    ensure!(
+        healthy.contains("damage         none in what can be read; whether")
+            && healthy.contains("not looked at")
+    );
+    for (room, damage, _, more, _) in cases {
+        let room = format!("main/{room}");
+        let told = ask(data, &["inspect", &room])?;
+        match told.contains("damaged        ") {
+            true => {
+                ensure!(told.contains(&format!("party-host room recover {room} --dry-run")), "{room}: {told}")
+            }
+            false => ensure!(
+                told.contains("not looked at") && (more.contains(&"--force") || *damage == RecordOfOther),
+                "{room}: {told}"
+            ),
+        }
+    }
+    ensure!(ask(data, &["rooms", "--state", "damaged"])?.is_empty(), "nobody has tried to wake any");
+    Ok(())
+}
+
+/// A host that has tried to wake them knows which are damaged, and why.
+fn listed(data: &Path, cases: &[Case]) -> Result<()> {
+    let all = ask(data, &["rooms", "--state", "damaged"])?;
+    for (room, damage, why, ..) in cases {
+        let next = format!("  next: stop the host and run `party-host room recover main/{room} --dry-run`");
+        let mut lines = all.lines().skip_while(|line| !line.starts_with(&format!("main/{room} ")));
+        ensure!(lines.next().is_some_and(|line| line.contains(" damaged ")), "{room}: {all}");
+        let told = lines.next().unwrap_or_default();
+        ensure!(told.starts_with("  damaged: ") && told.contains(why), "{damage:?}: {told}");
+        ensure!(lines.next() == Some(&next), "{room}: {all}");
+        let told = ask(data, &["inspect", &format!("main/{room}")])?;
+        let parts = ["state          damaged", "damaged        ", why, "room-damaged", "--dry-run"];
+        ensure!(parts.iter().all(|part| told.contains(part)), "{damage:?}: {told}");
+    }
+    ensure!(!all.contains("main/healthy"), "{all}");
+    Ok(())
+}
+
 fn fresh(host: &Host, room: &str, stored: &str) -> Result<()> {
     let ask = |what: &str| {
         Ok::<_, anyhow::Error>(request(host.port, "GET", &format!("/parties/main/{room}/{what}"))?.body)
@@ -336,11 +384,14 @@ fn a_damaged_durable_room_fails_closed_until_it_is_recovered() -> Result<()> {
         ensure!(checked.out.contains(&format!("damaged: main/{room}: ")), "{room}: {checked:?}");
     }
 
+    looked_at(data, &cases)?;
     host.start()?;
+    looked_at(data, &cases)?;
     for (room, damage, why, ..) in &cases {
         refuses(&mut host, room, why).with_context(|| format!("{room}, {damage:?}"))?;
     }
     ensure!(count(&host, "healthy")? == 7 && count(&host, "new")? == 1, "the others go on");
+    listed(data, &cases)?;
     let refused = recover(data, "record-cut", &[])?;
     ensure!(refused.code == Some(1) && refused.err.contains("a host runs"), "{refused:?}");
     let ended = host.stop(Signal::TERM)?;
@@ -354,6 +405,10 @@ fn a_damaged_durable_room_fails_closed_until_it_is_recovered() -> Result<()> {
         ensure!(is_kept, "{room}: nothing is deleted");
     }
     drop(store);
+    let fork = ["fork", "main/record-cut", "main/copy", "--data"];
+    let refused = Program::run(party_host().args(fork).arg(data), BOUND)?;
+    ensure!(refused.code != Some(0) && refused.err.contains("cannot be made again"), "{refused:?}");
+    ensure!(refused.err.contains("hint: `party-host room recover`"), "{refused:?}");
     for (room, damage, _, more, _) in &cases {
         bring_back(data, room, more, &before[room]).with_context(|| format!("{room}, {damage:?}"))?;
     }

@@ -4,6 +4,7 @@
 //! answer wakes a room, and none holds more than a page, however many rooms there are. The same views are made of a
 //! store alone, when no host runs.
 
+mod damage;
 mod details;
 mod page;
 
@@ -17,6 +18,7 @@ use party_store::kept::RoomSummary;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+pub use damage::LookedAt;
 pub use details::{CheckpointFacts, RoomDetails, kept_details};
 pub use page::{PAGE_ROOMS_MAX, RoomsPage, RoomsQuestion, kept_page};
 
@@ -38,12 +40,21 @@ pub enum RoomState {
     Suspended,
     /// Only its keys, values and alarm are kept: the next event starts it from those.
     Stored,
+    /// What is kept of its memory cannot be used, and it refuses everyone (`room-damaged`). Known only of rooms that have
+    /// been looked at.
+    Damaged,
 }
 
 impl RoomState {
     /// All, in the order in which they are counted.
-    pub const ALL: [RoomState; 5] =
-        [RoomState::Awake, RoomState::Starting, RoomState::Asleep, RoomState::Suspended, RoomState::Stored];
+    pub const ALL: [RoomState; 6] = [
+        RoomState::Awake,
+        RoomState::Starting,
+        RoomState::Asleep,
+        RoomState::Suspended,
+        RoomState::Stored,
+        RoomState::Damaged,
+    ];
 
     /// As it is written everywhere.
     pub fn name(self) -> &'static str {
@@ -53,6 +64,7 @@ impl RoomState {
             RoomState::Asleep => "asleep",
             RoomState::Suspended => "suspended",
             RoomState::Stored => "stored",
+            RoomState::Damaged => "damaged",
         }
     }
 
@@ -102,6 +114,8 @@ pub struct LiveRoom {
     pub checkpoint_at: Option<Timestamp>,
     /// Why it cannot sleep although nothing happens, if so: what its party or its memory is like.
     pub stays_awake: Option<String>,
+    /// Why it refuses everyone, if it is damaged.
+    pub damage: Option<String>,
 }
 
 /// How many rooms a node has in its memory, and what it has counted.
@@ -177,6 +191,9 @@ fn figures(worker: &Rc<Worker>) -> NodeFigures {
 }
 
 pub(crate) fn state_of(entry: &RoomEntry, now: Timestamp) -> RoomState {
+    if entry.damage.borrow().is_some() {
+        return RoomState::Damaged;
+    }
     let core = entry.core.borrow();
     match core.phase() {
         Phase::Suspended { until } if until > now => RoomState::Suspended,
@@ -185,6 +202,10 @@ pub(crate) fn state_of(entry: &RoomEntry, now: Timestamp) -> RoomState {
         Phase::Starting => RoomState::Starting,
         Phase::Running => RoomState::Awake,
     }
+}
+
+fn damage(entry: &RoomEntry) -> Option<String> {
+    entry.damage.borrow().as_ref().map(ToString::to_string)
 }
 
 fn memory_bytes(entry: &RoomEntry) -> u64 {
@@ -201,5 +222,6 @@ pub(crate) fn live(entry: &RoomEntry) -> LiveRoom {
         last_event: entry.active_at.get(),
         checkpoint_at: entry.checkpoint_at.get(),
         stays_awake: details::never_sleeps(entry),
+        damage: damage(entry),
     }
 }

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::committer::{CommitPause, CommitRequest, Committer};
-use crate::hibernation::{digest_of, sleeps};
+use crate::hibernation::digest_of;
 use crate::party::{Parties, Party};
 use crate::pressure::MemoryBudget;
 use crate::versions::Versions;
@@ -97,10 +97,10 @@ pub enum StartError {
     /// The store cannot be taken.
     #[error("the store cannot be taken")]
     Store(#[from] AcquireError),
-    /// The alarms cannot be read.
-    #[error("the alarms cannot be read")]
+    /// The alarms, or which versions were served, cannot be read.
+    #[error("the store cannot be read")]
     Alarms(#[from] StorageReadError),
-    /// The components cannot be kept.
+    /// The components, or which are served, cannot be kept.
     #[error("the components cannot be kept in the store")]
     Components(#[from] KeepError),
     /// A thread could not be started.
@@ -160,6 +160,8 @@ struct Made {
     commits: mpsc::UnboundedSender<Vec<CommitRequest>>,
     committer: Committer,
     wakes: Vec<Vec<(RoomAddress, Timestamp)>>,
+    /// What is to be deployed before anybody comes.
+    changed: Vec<Arc<Party>>,
 }
 
 fn make(mut parts: NodeParts) -> Result<Made, StartError> {
@@ -183,25 +185,20 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         workers: senders,
     };
     let node = Node { shared: Arc::new(shared) };
-    let parties = node.shared.parties.all();
-    for party in &parties {
-        node.keep_component(party)?;
-    }
-    let served: Vec<_> = parties.iter().map(|party| digest_of(&party.component)).collect();
-    node.store().reclaim_components(epoch, &served)?;
+    let changed = node.take_up_versions()?;
     let mut wakes = vec![Vec::new(); count];
     node.store().wakes(&mut |address, at| {
         wakes[node.worker_of(address).0].push((address.clone(), at));
         Visit::Continue
     })?;
     let workers = receivers.into_iter().map(|receiver| (parts.chance.split(), receiver)).collect();
-    Ok(Made { node, workers, commits, committer, wakes })
+    Ok(Made { node, workers, commits, committer, wakes, changed })
 }
 
 impl Node {
     /// Starts a node on threads of its own.
     pub fn start(parts: NodeParts) -> Result<(Node, Threads), StartError> {
-        let Made { node, workers, commits, committer, wakes } = make(parts)?;
+        let Made { node, workers, commits, committer, wakes, changed } = make(parts)?;
         let mut threads = Vec::new();
         for (index, ((chance, mail), wakes)) in workers.into_iter().zip(wakes).enumerate() {
             let (node, commits) = (node.clone(), commits.clone());
@@ -228,13 +225,22 @@ impl Node {
         drop(commits);
         let committer =
             std::thread::Builder::new().name("committer".into()).spawn(move || committer.run())?;
+        let (deployed, deployments) = std::sync::mpsc::channel();
+        let deploying = node.clone();
+        node.spawn_on(0, async move || {
+            deploying.deploy_changed(changed).await;
+            // Whoever starts the node waits for exactly this.
+            deployed.send(()).unwrap_or_default();
+        });
+        deployments.recv().map_err(std::io::Error::other)?;
         Ok((node.clone(), Threads { node, workers: threads, committer }))
     }
 
     /// Starts a node whose one worker and committer are tasks of the current [`tokio::task::LocalSet`]: for tests, where
     /// everything is on one thread, dropping the set is a crash, and commits wait while there is a pause.
     pub fn start_here(parts: NodeParts, pause: &CommitPause) -> Result<Node, StartError> {
-        let Made { node, workers, commits, committer, wakes } = make(NodeParts { workers: 1, ..parts })?;
+        let Made { node, workers, commits, committer, wakes, changed } =
+            make(NodeParts { workers: 1, ..parts })?;
         for ((chance, mail), wakes) in workers.into_iter().zip(wakes) {
             let worker = Worker::new(node.clone(), WorkerIndex(0), chance, commits.clone());
             worker.make_current();
@@ -242,6 +248,8 @@ impl Node {
             tokio::task::spawn_local(worker.run(mail));
         }
         tokio::task::spawn_local(committer.run_beside(pause.clone()));
+        let deploying = node.clone();
+        tokio::task::spawn_local(async move { deploying.deploy_changed(changed).await });
         Ok(node)
     }
 
@@ -270,8 +278,13 @@ impl Node {
         self.shared.parties.names()
     }
 
+    pub(crate) fn parties(&self) -> Vec<Arc<Party>> {
+        self.shared.parties.all()
+    }
+
     /// Serves this instead of what had its name.
     pub(crate) fn replace(&self, party: Arc<Party>) {
+        self.versions().remember(&party);
         self.shared.parties.replace(party);
     }
 
@@ -304,11 +317,8 @@ impl Node {
         IdBlock::of(self.shared.epoch, self.shared.id_blocks.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The memory of its rooms needs it, also when another has taken its place.
+    /// The memory of its rooms needs it, also when another has taken its place, and so does who goes back to it.
     pub(crate) fn keep_component(&self, party: &Party) -> Result<(), KeepError> {
-        if !sleeps(party) {
-            return Ok(());
-        }
         self.store().put_component(self.epoch(), digest_of(&party.component), &party.component_bytes)
     }
 

@@ -97,6 +97,8 @@ pub(crate) struct RoomEntry {
     pub(crate) checkpoint_at: Cell<Option<Timestamp>>,
     /// Why its memory could not be captured when that was last tried.
     pub(crate) not_captured: RefCell<Option<NotCapturable>>,
+    /// Why it refuses everyone, if it is damaged.
+    pub(crate) damage: RefCell<Option<Box<str>>>,
 }
 
 impl RoomEntry {
@@ -134,6 +136,7 @@ impl RoomEntry {
             farewell_at: Cell::new(None),
             checkpoint_at: Cell::new(None),
             not_captured: RefCell::new(None),
+            damage: RefCell::new(None),
         }
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use party_core::event::TurnEnd;
 use party_core::ids::Timestamp;
-use party_core::room::{Action, Phase, Purpose, Room};
+use party_core::room::{Action, Phase, Purpose, Report, Room};
 use party_core::turn::Turn;
 use party_runtime::aside::step_aside;
 use party_runtime::instance::Instance;
@@ -327,7 +327,12 @@ fn carry_one(worker: &Worker, entry: &RoomEntry, action: Action) {
         Action::Commit(commit) => worker.commit(entry.number, commit),
         Action::Output(output) => entry.perform(output),
         Action::DropInstance => entry.drop_instance.set(true),
-        Action::Report(report) => log_report(worker, entry, report),
+        Action::Report(report) => {
+            if let Report::Damaged { reason } = &report {
+                entry.damage.replace(Some(reason.as_str().into()));
+            }
+            log_report(worker, entry, report);
+        }
     }
 }
 

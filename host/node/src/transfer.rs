@@ -6,6 +6,7 @@
 //! same is done to a store alone, when no host runs.
 
 mod bring;
+mod taken_again;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -25,6 +26,7 @@ use thiserror::Error;
 pub use bring::{Brought, ImportError, import};
 /// Rooms as files: whoever asks for a room gets it as one, and brings it as one.
 pub use party_store::room_file;
+pub use taken_again::{TakeAgainError, export_left};
 
 use crate::hibernation::{run_apart, sleeps};
 use crate::inspection::InspectError;
@@ -54,11 +56,15 @@ pub enum ExportError {
         /// The bound.
         max: u64,
     },
-    /// It has a journal that only a host can take again.
-    #[error(
-        "turns of the room stand in its journal since its last checkpoint\nhint: start its host, and export it from that"
-    )]
+    /// It has a journal, which must be taken again: [`export_left`].
+    #[error("turns of the room stand in its journal since its last checkpoint")]
     Journal,
+    /// And that cannot be.
+    #[error(
+        "the room cannot be made again as it was: {0}\n\
+         hint: `party-host room recover` gives its variables up and keeps its storage"
+    )]
+    TakeAgain(#[from] TakeAgainError),
     /// It did not come to rest.
     #[error("the room cannot be saved now: {why}\nhint: try again in a moment")]
     Restless {
@@ -183,6 +189,8 @@ impl Node {
         let reservation = Reservation { node: self, address: to };
         let (store, epoch, address) = (Arc::clone(self.store()), self.epoch(), to.clone());
         let elsewhere = Elsewhere { reason, incarnation };
+        // Its component is no room's until the commit.
+        let _versions = self.versions().hold().await;
         let brought = run_apart(move || import(store.as_ref(), epoch, file, &address, elsewhere)).await;
         drop(reservation);
         let brought = brought?;

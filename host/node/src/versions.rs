@@ -4,11 +4,12 @@
 //! A version is a component. [`Node::deploy`] puts another in the place of the one that is served: rooms that start from
 //! then on have it, those that are awake go on with it when they are quiet ([`crate::upgrade`]), those that sleep when they
 //! wake. Before anything is changed it has been started where nothing can come of it ([`crate::canary`]). A room whose
-//! memory is of a version that this host has not loaded is woken with the bytes that the store keeps of it.
+//! memory is of a version that this host has not loaded is woken with the bytes that the store keeps of it. Which one is
+//! served and which was before outlives the host ([`known`]).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, Weak};
 
 use party_core::commit::ComponentDigest;
 use party_core::room::Readiness;
@@ -17,14 +18,19 @@ use party_runtime::capture::NotCapturable;
 use party_runtime::component::Component;
 use party_runtime::load::LoadError;
 use party_store::kept::KeepError;
+use party_store::store::Store;
+use party_store::versions::PartyVersions;
 use thiserror::Error;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, MutexGuard, oneshot};
 
 use crate::canary::{self, CanaryError};
 use crate::hibernation::{digest_of, run_apart};
 use crate::node::Node;
 use crate::party::{Memory, Party};
+use crate::versions::known::{Known, UnusableError};
 use crate::worker::{Worker, WorkerIndex};
+
+pub(crate) mod known;
 
 /// Versions that are not served any more and stay loaded for rooms that wake; more are loaded again when they are needed.
 const OLD_VERSIONS_MAX: usize = 8;
@@ -71,12 +77,15 @@ pub enum DeployError {
     Keep(#[from] KeepError),
     /// There is no version to go back to.
     #[error(
-        "no version of {name} before this one is known; this host has not deployed another since it started"
+        "no version of {name} before this one is known: none other has been served from this data directory"
     )]
     NothingBefore {
         /// Which party.
         name: String,
     },
+    /// The version to go back to is of no use any more.
+    #[error("the version before this one cannot be used: {0}")]
+    Unusable(#[from] UnusableError),
     /// The host ends.
     #[error("the host is shutting down")]
     Ending,
@@ -105,7 +114,9 @@ impl DeployError {
                 | CanaryError::Turns,
             ) => Some("nothing has changed; a room must start with an empty storage, as every new one does"),
             DeployError::Keep(_) => None,
-            DeployError::NothingBefore { .. } => Some("deploy the version that is wanted"),
+            DeployError::NothingBefore { .. } | DeployError::Unusable(_) => {
+                Some("deploy the version that is wanted")
+            }
         }
     }
 }
@@ -140,39 +151,73 @@ pub struct Standing {
 /// The versions that are not served.
 #[derive(Default)]
 pub(crate) struct Versions {
-    /// What was served before, by party. Locked for as long as a deployment takes: there is one at a time.
-    before: Mutex<BTreeMap<String, Arc<Party>>>,
+    /// What is served and what was before. Locked for as long as a deployment takes: there is one at a time.
+    known: Mutex<Known>,
     /// Loaded for rooms that still have them, the oldest first. Locked while one is loaded, so that it is loaded once.
     old: Mutex<VecDeque<Arc<Party>>>,
+    /// Whatever was loaded, for as long as a room may have it.
+    loaded: std::sync::Mutex<Vec<(ComponentDigest, Weak<Party>)>>,
+}
+
+impl Versions {
+    /// While this is held nothing is deployed, and no component goes that no room has yet.
+    pub(crate) async fn hold(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().await
+    }
+
+    pub(crate) fn remember(&self, party: &Arc<Party>) {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|(_, party)| party.strong_count() > 0);
+        loaded.push((digest_of(&party.component), Arc::downgrade(party)));
+    }
+
+    /// The components that are loaded: a room may be about to be saved with one of them.
+    fn in_use(&self) -> Vec<ComponentDigest> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|(_, party)| party.strong_count() > 0);
+        loaded.iter().map(|(digest, _)| *digest).collect()
+    }
 }
 
 impl Node {
     /// Serves another version of a party, if it starts: its component's bytes.
     pub async fn deploy(&self, name: &str, bytes: Arc<[u8]>) -> Result<Deployed, DeployError> {
-        let mut before = self.versions().before.lock().await;
         let served = self.served(name)?;
-        let now = digest_of(&served.component);
         let (loader, read) = (served.component.clone(), Arc::clone(&bytes));
         let component = run_apart(move || loader.sibling(&read)).await?;
-        if digest_of(&component) == now {
-            return Ok(Deployed::Same(now));
-        }
-        if served.memory == Memory::Durable {
-            component.capturable().map_err(Clone::clone)?;
-        }
         let party = Arc::new(served.with(component, bytes));
-        self.try_out(&party).await?;
-        self.serve_instead(&mut before, served, party).await
+        let now = digest_of(&party.component);
+        Ok(match self.deploy_loaded(party).await? {
+            before if before == now => Deployed::Same(now),
+            before => Deployed::Served { before, now },
+        })
     }
 
-    /// Serves the version of a party again that was served before the one that is.
+    /// As [`Node::deploy`], with a component that is loaded. Gives back what was served before.
+    async fn deploy_loaded(&self, party: Arc<Party>) -> Result<ComponentDigest, DeployError> {
+        let mut known = self.versions().hold().await;
+        let (now, before) = (digest_of(&party.component), digest_of(&self.served(&party.name)?.component));
+        if now == before {
+            return Ok(before);
+        }
+        if party.memory == Memory::Durable {
+            party.component.capturable().map_err(Clone::clone)?;
+        }
+        self.try_out(&party).await?;
+        self.serve_instead(&mut known, party, false).await
+    }
+
+    /// Serves the version of a party again that was served before the one that is, in this life of the host or another.
     pub async fn roll_back(&self, name: &str) -> Result<Deployed, DeployError> {
-        let mut before = self.versions().before.lock().await;
-        let served = self.served(name)?;
-        let Some(party) = before.get(name).cloned() else {
+        let mut known = self.versions().hold().await;
+        let served = digest_of(&self.served(name)?.component);
+        let Some(before) = known.get(name).and_then(|versions| versions.before) else {
             return Err(DeployError::NothingBefore { name: name.to_owned() });
         };
-        self.serve_instead(&mut before, served, party).await
+        let party = self.version(name, before).await.map_err(UnusableError::from)?;
+        known::check(&party)?;
+        self.serve_instead(&mut known, party, true).await?;
+        Ok(Deployed::Served { before: served, now: before })
     }
 
     /// How far the rooms of a party have come with the version that is served.
@@ -212,23 +257,31 @@ impl Node {
 
     async fn serve_instead(
         &self,
-        before: &mut BTreeMap<String, Arc<Party>>,
-        served: Arc<Party>,
+        known: &mut Known,
         party: Arc<Party>,
-    ) -> Result<Deployed, DeployError> {
+        was_rolled_back: bool,
+    ) -> Result<ComponentDigest, DeployError> {
+        let served = self.served(&party.name)?;
         let (node, kept) = (self.clone(), Arc::clone(&party));
         run_apart(move || node.keep_component(&kept)).await?;
-        let deployed =
-            Deployed::Served { before: digest_of(&served.component), now: digest_of(&party.component) };
-        self.keep_loaded(Arc::clone(&served)).await;
-        before.insert(party.name.clone(), served);
-        let name = party.name.clone();
+        let (project, name) = (self.project().to_owned(), party.name.clone());
+        let (before, now) = (digest_of(&served.component), digest_of(&party.component));
+        let versions = PartyVersions {
+            project,
+            party: name.clone(),
+            served: now,
+            before: Some(before),
+            was_rolled_back,
+        };
+        self.tell_store(known, versions).await?;
+        self.keep_loaded(served).await;
         self.replace(party);
         for index in 0..self.workers() {
             let name = name.clone();
             self.run_on(WorkerIndex(index), move |worker| worker.look_at_versions(&name));
         }
-        Ok(deployed)
+        self.reclaim_versions(known).await;
+        Ok(before)
     }
 
     /// A version of a party that is served or was, or that the store keeps for the memory of a room.
@@ -246,14 +299,9 @@ impl Node {
         if let Some(party) = old.iter().find(is_it) {
             return Ok(Arc::clone(party));
         }
-        let (store, loader) = (Arc::clone(self.store()), served.component.clone());
-        let load = move || -> Result<(Component, Arc<[u8]>), VersionError> {
-            let bytes = store.component(digest)?.ok_or(VersionError::Missing(digest))?;
-            let component = loader.sibling(&bytes).map_err(|error| VersionError::Load(digest, error))?;
-            Ok((component, Arc::from(&bytes[..])))
-        };
-        let (component, bytes) = run_apart(load).await?;
-        let party = Arc::new(served.with(component, bytes));
+        let store = Arc::clone(self.store());
+        let party = Arc::new(run_apart(move || load(store.as_ref(), &served, digest)).await?);
+        self.versions().remember(&party);
         push(&mut old, Arc::clone(&party));
         Ok(party)
     }
@@ -261,6 +309,13 @@ impl Node {
     async fn keep_loaded(&self, party: Arc<Party>) {
         push(&mut *self.versions().old.lock().await, party);
     }
+}
+
+/// A version of a party, of the bytes that the store keeps.
+fn load(store: &dyn Store, party: &Party, digest: ComponentDigest) -> Result<Party, VersionError> {
+    let bytes = store.component(digest)?.ok_or(VersionError::Missing(digest))?;
+    let component = party.component.sibling(&bytes).map_err(|error| VersionError::Load(digest, error))?;
+    Ok(party.with(component, Arc::from(&bytes[..])))
 }
 
 fn push(old: &mut VecDeque<Arc<Party>>, party: Arc<Party>) {

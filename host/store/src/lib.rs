@@ -18,3 +18,4 @@ pub mod room_file;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod versions;

@@ -27,6 +27,7 @@ use crate::store::{
     AcquireError, CommitError, ROOMS_PAGE_MAX, Refusal, RoomsQuery, Store, check_epoch, check_order,
     check_size,
 };
+use crate::versions::{self, PartyVersions};
 
 /// A store in memory. Clones share their state.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +50,7 @@ pub struct MemoryImage {
     epoch: Epoch,
     rooms: BTreeMap<Arc<RoomAddress>, Arc<KeptRoom>>,
     components: BTreeMap<ComponentDigest, Bytes>,
+    versions: Vec<PartyVersions>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -243,6 +245,18 @@ impl Store for MemoryStore {
         let before = durable.components.len();
         durable.components.retain(|digest, _| needed.contains(digest));
         Ok(before - durable.components.len())
+    }
+
+    fn versions(&self) -> Result<Vec<PartyVersions>, StorageReadError> {
+        Ok(self.read().versions.clone())
+    }
+
+    fn put_versions(&self, epoch: Epoch, versions: &[PartyVersions]) -> Result<(), KeepError> {
+        versions::check_size(versions)?;
+        let mut durable = self.write();
+        check_epoch(epoch, durable.epoch).map_err(KeepError::from_commit)?;
+        durable.versions = versions.to_vec();
+        Ok(())
     }
 }
 

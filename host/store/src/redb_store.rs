@@ -6,7 +6,7 @@
 //! something fails, `batch` how it is written, `snapshot` and `room` how it is read, `doubt` how it is read once a
 //! damaged row has been seen, [`check`] how it is read in full, and `trouble` what all of them report. What is kept of
 //! rooms' memories is told in `blobs` (checkpoints and components in chunks), `staging`, `journal`, `components` and
-//! `index`.
+//! `index`, and of parties in `versions`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,7 @@ use crate::redb_store::room::RedbRoom;
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::Trouble;
 use crate::store::{AcquireError, CommitError, RoomsQuery, Store, check_size};
+use crate::versions::{self as known, PartyVersions};
 
 mod batch;
 mod blobs;
@@ -56,6 +57,7 @@ mod room;
 mod snapshot;
 mod staging;
 mod trouble;
+mod versions;
 
 /// How the engine is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -345,5 +347,14 @@ impl Store for RedbStore {
 
     fn reclaim_components(&self, epoch: Epoch, keep: &[ComponentDigest]) -> Result<usize, KeepError> {
         self.engine.reclaim_components(epoch, keep).map_err(KeepError::from_commit)
+    }
+
+    fn versions(&self) -> Result<Vec<PartyVersions>, StorageReadError> {
+        self.engine.read(Snapshot::versions).map_err(Trouble::into_read_error)
+    }
+
+    fn put_versions(&self, epoch: Epoch, versions: &[PartyVersions]) -> Result<(), KeepError> {
+        known::check_size(versions)?;
+        self.engine.put_versions(epoch, versions).map_err(KeepError::from_commit)
     }
 }

@@ -24,6 +24,7 @@ use crate::kept::{
     CHECKPOINT_INLINE_BYTES_MAX, JOURNAL_RECORD_BYTES_MAX, JournalEntry, KeepError, KeptCheckpoint,
     RoomSummary,
 };
+use crate::versions::PartyVersions;
 
 /// The most commits in one batch: bounds a transaction's memory and how long the next batch waits for it.
 pub const BATCH_COMMITS_MAX: usize = 1_024;
@@ -97,8 +98,15 @@ pub trait Store: Send + Sync + 'static {
     fn component(&self, digest: ComponentDigest) -> Result<Option<Bytes>, StorageReadError>;
 
     /// Lets go of all components that no checkpoint and no journal belongs to, except those in `keep`: the ones that
-    /// are being served. Says how many those were.
+    /// are being served, or may be. Says how many those were.
     fn reclaim_components(&self, epoch: Epoch, keep: &[ComponentDigest]) -> Result<usize, KeepError>;
+
+    /// Which versions of their parties hosts have served here, as they were told last.
+    fn versions(&self) -> Result<Vec<PartyVersions>, StorageReadError>;
+
+    /// Replaces all that is known of versions, durably; at most
+    /// [`PARTIES_MAX`](crate::versions::PARTIES_MAX) parties. Blocks for one sync.
+    fn put_versions(&self, epoch: Epoch, versions: &[PartyVersions]) -> Result<(), KeepError>;
 }
 
 /// Which rooms to list.

@@ -14,7 +14,8 @@ A host that runs on the data directory is asked; if none does, its store is read
   party-host rooms --prefix game- --json | head
 
 States: awake (it has an instance); starting (its on-start has not settled); asleep (its memory is kept, and it goes on
-where it was); suspended (too many of its turns were dropped); stored (only its storage is kept: it starts from that).";
+where it was); suspended (too many of its turns were dropped); stored (only its storage is kept: it starts from that);
+damaged (it refuses everyone; only rooms that the host has tried to wake are known to be: `inspect` looks at one).";
 
 const AFTER_INSPECT: &str = "\
   party-host inspect main/lobby
@@ -113,6 +114,7 @@ pub(crate) enum State {
     Asleep,
     Suspended,
     Stored,
+    Damaged,
 }
 
 impl From<State> for RoomState {
@@ -123,6 +125,7 @@ impl From<State> for RoomState {
             State::Asleep => RoomState::Asleep,
             State::Suspended => RoomState::Suspended,
             State::Stored => RoomState::Stored,
+            State::Damaged => RoomState::Damaged,
         }
     }
 }

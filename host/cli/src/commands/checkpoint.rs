@@ -7,17 +7,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use party_core::address::RoomAddress;
 use party_core::event::ResumeReason;
 use party_node::chance::Chance;
 use party_node::clock::{Clock, SystemClock};
-use party_node::transfer::{Elsewhere, export, import};
+use party_node::transfer::{Elsewhere, ExportError, export, export_left, import};
 use party_server::admin::question::encode;
 use party_server::admin::shapes::Arrived;
 use party_store::room_file::{FILE_BYTES_MAX, RoomFile};
 use party_store::store::Store;
+use tokio::runtime::Builder;
 
 use crate::args::admin::{Checkpoint, CheckpointCommand};
 use crate::asking::{Knows, not_exported, not_imported, project, room, who_knows};
+use crate::commands::replay::engine;
 use crate::problem::usage;
 use crate::telling::bytes;
 
@@ -39,8 +42,7 @@ fn export_room(name: &str, path: &Path, data: &Path) -> Result<()> {
         Knows::Store(store) => {
             let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
             let address = Arc::new(room(name, &project)?);
-            export(store.as_ref(), &address, SystemClock.now())
-                .map_err(|error| not_exported(store.as_ref(), error))?
+            take_out(store.as_ref(), &address, data)?
         }
     };
     write_new(path, |to| Ok(written.write(to)?))?;
@@ -50,6 +52,21 @@ fn export_room(name: &str, path: &Path, data: &Path) -> Result<()> {
         println!("without variables: none are kept of it; it starts from its storage where it is imported");
     }
     Ok(())
+}
+
+/// Takes a room out of a store that no host uses, as its last turn left it.
+pub(crate) fn take_out(store: &dyn Store, address: &Arc<RoomAddress>, data: &Path) -> Result<RoomFile> {
+    let now = SystemClock.now();
+    let taken = match export(store, address, now) {
+        Err(ExportError::Journal) => {
+            eprintln!("its last turns stand in its journal: they are taken again, for the copy");
+            let engine = engine(data)?;
+            let runtime = Builder::new_current_thread().enable_time().build()?;
+            runtime.block_on(export_left(store, &engine, address, now))
+        }
+        taken => taken,
+    };
+    taken.map_err(|error| not_exported(store, error))
 }
 
 /// Writes a file that is not there yet, for its owner's eyes only. If that fails, it is not there afterwards either.
@@ -110,7 +127,7 @@ fn import_room(path: &Path, name: &str, data: &Path) -> Result<()> {
 pub(crate) fn bring(
     store: &dyn Store,
     file: RoomFile,
-    to: &party_core::address::RoomAddress,
+    to: &RoomAddress,
     reason: ResumeReason,
 ) -> Result<Arrived> {
     let epoch = store.acquire()?;

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use party_core::event::ResumeReason;
-use party_node::clock::{Clock, SystemClock};
-use party_node::transfer::export;
 use party_server::admin::question::encode;
 
 use crate::args::admin::Fork;
-use crate::asking::{Knows, not_exported, project, room, who_knows};
-use crate::commands::checkpoint::{bring, tell};
+use crate::asking::{Knows, project, room, who_knows};
+use crate::commands::checkpoint::{bring, take_out, tell};
 
 pub(crate) fn run(fork: &Fork) -> Result<()> {
     let arrived = match who_knows(&fork.at.data)? {
@@ -23,8 +21,7 @@ pub(crate) fn run(fork: &Fork) -> Result<()> {
         Knows::Store(store) => {
             let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
             let (from, to) = (Arc::new(room(&fork.room, &project)?), room(&fork.new, &project)?);
-            let file = export(store.as_ref(), &from, SystemClock.now())
-                .map_err(|error| not_exported(store.as_ref(), error))?;
+            let file = take_out(store.as_ref(), &from, &fork.at.data)?;
             bring(store.as_ref(), file, &to, ResumeReason::Forked)?
         }
     };

@@ -3,12 +3,13 @@
 use anyhow::Result;
 use party_core::ids::Timestamp;
 use party_node::clock::{Clock, SystemClock};
-use party_node::inspection::kept_details;
+use party_node::inspection::{RoomState, kept_details};
 use party_server::admin::question::encode;
 use party_server::admin::shapes::Details;
 
 use crate::args::admin::Inspect;
 use crate::asking::{Knows, no_such_room, project, room, who_knows};
+use crate::commands::rooms::recover;
 use crate::telling::{bytes, since};
 
 pub(crate) fn run(inspect: &Inspect) -> Result<()> {
@@ -89,5 +90,30 @@ fn lines(details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
         }
     }
     lines.extend(details.checkpoint_problem.clone().map(|problem| ("  of no use", problem)));
+    lines.extend(damage(details));
+    lines
+}
+
+/// What is wrong with what is kept of the memory, what comes of that, and what to do next.
+fn damage(details: &Details) -> Vec<(&'static str, String)> {
+    let room = &details.room;
+    if details.damages.is_empty() {
+        return match details.looked_at.as_str() {
+            "read" => vec![(
+                "damage",
+                "none in what can be read; whether it can be woken with that is not looked at".into(),
+            )],
+            _ => Vec::new(),
+        };
+    }
+    let mut lines: Vec<_> = details.damages.iter().map(|damage| ("damaged", damage.clone())).collect();
+    let (meaning, next) = match room.state == RoomState::Damaged.name() {
+        true => ("it refuses everyone (room-damaged), and nothing of it is deleted", recover(&room.name())),
+        false => (
+            "it starts afresh from its storage, or refuses everyone if its party says memory = \"durable\"",
+            format!("nothing; or, if it refuses everyone, {}", recover(&room.name())),
+        ),
+    };
+    lines.extend([("  so", meaning.to_owned()), ("  next", next)]);
     lines
 }

@@ -5,6 +5,7 @@
 mod show;
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -59,6 +60,13 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
     runtime.block_on(take_again(&store, replay, &summary, &component, config))
 }
 
+/// An engine for one room, which finds what a host on this data directory has compiled.
+pub(crate) fn engine(data: &Path) -> Result<Engine> {
+    let compiled = data.join("compiled");
+    fs::create_dir_all(&compiled).with_context(|| format!("{} cannot be made", compiled.display()))?;
+    Ok(Engine::new(EngineOptions { rooms_awake_max: 1, compile_cache: Some(compiled) })?)
+}
+
 /// The component that the turns were recorded on, or the one that was asked for.
 fn load(store: &RedbStore, replay: &Replay, recorded_on: ComponentDigest) -> Result<Component> {
     let bytes = match &replay.component {
@@ -73,10 +81,7 @@ fn load(store: &RedbStore, replay: &Replay, recorded_on: ComponentDigest) -> Res
             })?
             .to_vec(),
     };
-    let compiled = replay.at.data.join("compiled");
-    fs::create_dir_all(&compiled).with_context(|| format!("{} cannot be made", compiled.display()))?;
-    let engine = Engine::new(EngineOptions { rooms_awake_max: 1, compile_cache: Some(compiled) })?;
-    let component = engine.load(&bytes, &Arc::default(), &Arc::new(Limits::default()))?;
+    let component = engine(&replay.at.data)?.load(&bytes, &Arc::default(), &Arc::new(Limits::default()))?;
     let (found, wanted) = (component.digest(), Digest(recorded_on.0));
     if found != wanted {
         eprintln!("the turns were recorded on {wanted}; they are taken again on {found}");

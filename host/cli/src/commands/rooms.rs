@@ -28,6 +28,7 @@ pub(crate) fn run(rooms: &Rooms) -> Result<()> {
         }
         Knows::Store(store) => {
             eprintln!("no host runs: this is what the store keeps");
+            eprintln!("whether rooms are damaged is not looked at; `party-host inspect` looks at one");
             from_store(rooms, store.as_ref(), &mut printer)
         }
     };
@@ -84,6 +85,11 @@ fn from_store(rooms: &Rooms, store: &dyn Store, printer: &mut Printer<'_>) -> Re
     }
 }
 
+/// What to do about a room that is damaged.
+pub(crate) fn recover(room: &str) -> String {
+    format!("stop the host and run `party-host room recover {room} --dry-run`")
+}
+
 /// Prints rooms as they come.
 struct Printer<'a> {
     out: BufWriter<io::StdoutLock<'a>>,
@@ -114,7 +120,11 @@ impl Printer<'_> {
             optional(room.checkpoint_bytes),
             room.last_event_ms.map_or_else(|| "-".into(), |at| since(at, now)),
         ];
-        Ok(writeln!(self.out, "{}", line(&cells))?)
+        writeln!(self.out, "{}", line(&cells))?;
+        if let Some(damage) = &room.damage {
+            writeln!(self.out, "  damaged: {damage}\n  next: {}", recover(&room.name()))?;
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<()> {

@@ -223,7 +223,12 @@ impl Replay {
         self.seq
     }
 
-    /// The room as a checkpoint would keep it now, with this image: for whoever compares two pasts.
+    /// Whether the life that was taken again goes on: else there is no memory, and the room starts afresh.
+    pub fn goes_on(&self) -> bool {
+        matches!(self.room.phase, Phase::Starting | Phase::Running)
+    }
+
+    /// The room as a checkpoint would keep it now, with this image: for whoever compares two pasts, or takes it elsewhere.
     pub fn as_checkpoint(&mut self, image: Bytes) -> Checkpoint {
         self.room.as_checkpoint(image)
     }

@@ -13,7 +13,8 @@ use party_store::kept::RoomSummary;
 use party_store::store::Store;
 
 use crate::hibernation::{digest_of, sleeps};
-use crate::inspection::{InspectError, RoomState, RoomView, live, state_of};
+use crate::inspection::damage::{LookedAt, look};
+use crate::inspection::{InspectError, LiveRoom, RoomState, RoomView, live, state_of};
 use crate::node::Node;
 use crate::party::Memory;
 use crate::registry::RoomEntry;
@@ -30,8 +31,12 @@ pub struct RoomDetails {
     pub uncommitted: Option<u64>,
     /// What its checkpoint holds, if it has one that can be read.
     pub checkpoint: Option<CheckpointFacts>,
-    /// What is wrong with its checkpoint, if it has one that cannot be used.
+    /// Why its checkpoint is of no use, if it has one and that is so.
     pub checkpoint_problem: Option<String>,
+    /// What is found to be wrong with what is kept of its memory, or was found when it was to be woken.
+    pub damage: Vec<String>,
+    /// How closely that was looked at.
+    pub looked_at: LookedAt,
     /// The component that this host serves its party with; `None` if it serves no such party, or no host runs.
     pub served: Option<ComponentDigest>,
 }
@@ -67,7 +72,12 @@ pub fn kept_details(
     let Some(summary) = store.summary(address)? else { return Ok(None) };
     let state = RoomState::kept(&summary);
     let view = RoomView { address: address.clone(), state, live: None, kept: Some(summary) };
-    details(store, view).map(Some)
+    let mut details = details(store, view)?;
+    if !details.damage.is_empty() && summary.journal.records > 0 {
+        // Only durable rooms have a journal.
+        details.view.state = RoomState::Damaged;
+    }
+    Ok(Some(details))
 }
 
 fn details(store: &dyn Store, view: RoomView) -> Result<RoomDetails, StorageReadError> {
@@ -75,7 +85,20 @@ fn details(store: &dyn Store, view: RoomView) -> Result<RoomDetails, StorageRead
         Some(summary) if summary.checkpoint.is_some() => read_checkpoint(store, &view.address, summary)?,
         Some(_) | None => (None, None),
     };
-    Ok(RoomDetails { view, why_awake: None, uncommitted: None, checkpoint, checkpoint_problem, served: None })
+    let (damage, looked_at) = match &view.kept {
+        Some(summary) => look(store, &view.address, summary)?,
+        None => (Vec::new(), LookedAt::Nothing),
+    };
+    Ok(RoomDetails {
+        view,
+        why_awake: None,
+        uncommitted: None,
+        checkpoint,
+        checkpoint_problem,
+        damage,
+        looked_at,
+        served: None,
+    })
 }
 
 fn read_checkpoint(
@@ -134,14 +157,26 @@ impl Node {
         }
         let (mut why, mut uncommitted) = (None, None);
         let mut state = kept.as_ref().map_or(RoomState::Stored, RoomState::kept);
-        let live = running.map(|(its_state, live, its_why, its_uncommitted)| {
+        let live: Option<LiveRoom> = running.map(|(its_state, live, its_why, its_uncommitted)| {
             (state, why, uncommitted) = (its_state, its_why, Some(its_uncommitted));
             live
         });
+        let found = live.as_ref().and_then(|live| live.damage.clone());
         let view = RoomView { address: address.clone(), state, live, kept };
         let mut details = details(self.store().as_ref(), view)?;
         (details.why_awake, details.uncommitted) = (why, uncommitted);
-        details.served = self.party(address.party()).map(|party| digest_of(&party.component));
+        let party = self.party(address.party());
+        if let Some(found) = found {
+            (details.damage, details.looked_at) = (vec![found], LookedAt::Woken);
+        } else if matches!(state, RoomState::Awake | RoomState::Starting) {
+            // What its last checkpoint holds was made of it.
+            (details.damage, details.looked_at) = (Vec::new(), LookedAt::Woken);
+        } else if !details.damage.is_empty()
+            && party.as_ref().is_some_and(|party| party.memory == Memory::Durable)
+        {
+            details.view.state = RoomState::Damaged;
+        }
+        details.served = party.map(|party| digest_of(&party.component));
         Ok(Some(details))
     }
 }
@@ -160,6 +195,9 @@ pub(crate) fn never_sleeps(entry: &RoomEntry) -> Option<String> {
 }
 
 fn why_awake(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Option<String> {
+    if entry.damage.borrow().is_some() {
+        return None;
+    }
     let core = entry.core.borrow();
     match core.phase() {
         Phase::Suspended { until } if until > now => {

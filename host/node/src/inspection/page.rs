@@ -95,8 +95,12 @@ impl Node {
         while running.len() > question.limit() {
             running.pop_last();
         }
-        let only_runs =
-            |state| matches!(state, RoomState::Awake | RoomState::Starting | RoomState::Suspended);
+        let only_runs = |state| {
+            matches!(
+                state,
+                RoomState::Awake | RoomState::Starting | RoomState::Suspended | RoomState::Damaged
+            )
+        };
         if !question.state.is_some_and(only_runs) {
             let kept = question.kept(self.store().as_ref())?;
             return Ok(merge(question, kept, running));

@@ -57,7 +57,8 @@ impl From<DeployError> for Refused {
                 | CanaryError::Overdue { .. }
                 | CanaryError::Turns,
             )
-            | DeployError::NothingBefore { .. } => 409,
+            | DeployError::NothingBefore { .. }
+            | DeployError::Unusable(_) => 409,
             DeployError::Keep(_) => 500,
         };
         let hint = error.hint();

@@ -63,18 +63,19 @@ mod tests {
 
     #[test]
     fn every_figure_has_its_help_its_type_and_its_value() {
-        let mut figures = NodeFigures { rooms: [1, 2, 3, 4, 5], sockets: 6, ..NodeFigures::default() };
-        figures.counted.commits = 7;
-        figures.counted.not_captured.insert("handles", 8);
+        let mut figures = NodeFigures { rooms: [1, 2, 3, 4, 5, 6], sockets: 7, ..NodeFigures::default() };
+        figures.counted.commits = 8;
+        figures.counted.not_captured.insert("handles", 9);
         let text = text(&figures);
         for line in [
             "# TYPE party_rooms gauge",
             "party_rooms{state=\"awake\"} 1",
             "party_rooms{state=\"stored\"} 5",
-            "party_sockets 6",
+            "party_rooms{state=\"damaged\"} 6",
+            "party_sockets 7",
             "# TYPE party_commits_total counter",
-            "party_commits_total 7",
-            "party_capture_failures_total{reason=\"handles\"} 8",
+            "party_commits_total 8",
+            "party_capture_failures_total{reason=\"handles\"} 9",
         ] {
             assert!(text.lines().any(|one| one == line), "{line:?} is not in\n{text}");
         }

@@ -38,7 +38,7 @@ pub struct Room {
     pub party: String,
     /// Its id.
     pub room: String,
-    /// `awake`, `starting`, `asleep`, `suspended` or `stored`.
+    /// `awake`, `starting`, `asleep`, `suspended`, `stored` or `damaged`.
     pub state: String,
     /// Linear memory of its instance.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +69,9 @@ pub struct Room {
     /// Why it never sleeps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stays_awake: Option<String>,
+    /// Why it refuses everyone, as the host found that has it in its memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 /// A room in full.
@@ -106,6 +109,10 @@ pub struct Details {
     /// Why that is of no use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_problem: Option<String>,
+    /// What is found to be wrong with what is kept of its memory.
+    pub damages: Vec<String>,
+    /// How closely that was looked at: `nothing` (none is kept), `read` or `woken`.
+    pub looked_at: String,
 }
 
 /// What a checkpoint holds.
@@ -221,6 +228,7 @@ impl Room {
             checkpoint_bytes: view.kept.and_then(|kept| kept.checkpoint).map(|checkpoint| checkpoint.bytes),
             checkpoint_at_ms: live(|live| live.checkpoint_at.map(|at| at.0)),
             stays_awake: view.live.as_ref().and_then(|live| live.stays_awake.clone()),
+            damage: view.live.as_ref().and_then(|live| live.damage.clone()),
         }
     }
 
@@ -263,6 +271,8 @@ impl Details {
                 image_bytes: checkpoint.image_bytes,
             }),
             checkpoint_problem: details.checkpoint_problem.clone(),
+            damages: details.damage.clone(),
+            looked_at: details.looked_at.name().into(),
         }
     }
 }

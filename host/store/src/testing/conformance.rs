@@ -20,6 +20,7 @@ use crate::testing::staging::commit_staging;
 use crate::testing::workload::{Workload, address, awkward_keys, awkward_rooms, put_components, room};
 
 pub mod memories;
+pub mod versions;
 
 /// The longest value of the contract, with its host-side header.
 const VALUE_BYTES_MAX: usize = 131_072 + 34;
@@ -67,11 +68,16 @@ macro_rules! store_conformance {
             an_older_owner_puts_nothing_aside,
             rooms_are_listed_with_what_is_kept_of_them
         );
+        $crate::store_conformance!($rig; versions:
+            versions_of_parties_are_known_after_a_restart,
+            versions_of_parties_are_kept_by_who_reclaims,
+            versions_of_parties_are_the_owners_and_bounded
+        );
     };
-    ($rig:expr; memories: $($fact:ident),*) => {
+    ($rig:expr; $part:ident: $($fact:ident),*) => {
         $(#[test]
         fn $fact() {
-            $crate::testing::conformance::memories::$fact(&mut $rig);
+            $crate::testing::conformance::$part::$fact(&mut $rig);
         })*
     };
     ($rig:expr; $($fact:ident),*) => {

@@ -16,6 +16,7 @@ use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 use crate::kept::{JournalEntry, KeepError, KeptCheckpoint, RoomSummary};
 use crate::store::{AcquireError, CommitError, RoomsQuery, Store};
 use crate::testing::chance::Chance;
+use crate::versions::PartyVersions;
 
 /// What happens to one commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,7 +123,7 @@ impl FaultyStore {
         self.changed.notify_all();
     }
 
-    /// Whether staging checkpoints, putting and reclaiming components fails from now on.
+    /// Whether staging checkpoints, putting and reclaiming components and versions fails from now on.
     pub fn set_keeps_fail(&self, fail: bool) {
         self.keeps_fail.store(fail, Ordering::SeqCst);
     }
@@ -261,6 +262,16 @@ impl Store for FaultyStore {
     fn reclaim_components(&self, epoch: Epoch, keep: &[ComponentDigest]) -> Result<usize, KeepError> {
         self.check_keeps()?;
         self.inner.reclaim_components(epoch, keep)
+    }
+
+    fn versions(&self) -> Result<Vec<PartyVersions>, StorageReadError> {
+        check_reads(&self.reads_fail)?;
+        self.inner.versions()
+    }
+
+    fn put_versions(&self, epoch: Epoch, versions: &[PartyVersions]) -> Result<(), KeepError> {
+        self.check_keeps()?;
+        self.inner.put_versions(epoch, versions)
     }
 }
 

@@ -20,6 +20,7 @@ fn running() -> LiveRoom {
         last_event: Timestamp(1),
         checkpoint_at: None,
         stays_awake: None,
+        damage: None,
     }
 }
 
