@@ -17,7 +17,7 @@ use party_core::room::{Replay as Past, RoomConfig};
 use party_runtime::component::{Component, Digest};
 use party_runtime::engine::{Engine, EngineOptions};
 use party_runtime::instance::Instance;
-use party_runtime::snapshot::Snapshot;
+use party_runtime::snapshot::{MEMORY_BYTES_MAX, Snapshot};
 use party_store::kept::RoomSummary;
 use party_store::redb_store::RedbStore;
 use party_store::store::Store;
@@ -126,7 +126,7 @@ async fn instance(component: &Component, checkpoint: Option<&Checkpoint>) -> Res
     let Some(checkpoint) = checkpoint else {
         return component.instantiate().await.map_err(|cause| anyhow::anyhow!("{cause}"));
     };
-    let snapshot = Snapshot::decode(&checkpoint.image, Limits::default().memory_bytes_max)?;
+    let snapshot = Snapshot::decode(&checkpoint.image, MEMORY_BYTES_MAX)?;
     component.restore(&snapshot).await.map_err(|error| {
         failure(
             format!("the checkpoint with which the journal begins does not fit this component: {error}"),

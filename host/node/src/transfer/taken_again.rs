@@ -17,7 +17,7 @@ use party_runtime::engine::Engine;
 use party_runtime::instance::Instance;
 use party_runtime::load::LoadError;
 use party_runtime::restore::RestoreError;
-use party_runtime::snapshot::{DecodeError, Snapshot};
+use party_runtime::snapshot::{DecodeError, MEMORY_BYTES_MAX, Snapshot};
 use party_store::kept::{JournalEntry, RoomSummary};
 use party_store::room_file::{ENTRIES_BYTES_MAX, ENTRIES_MAX, RoomFile, RoomFileMemory};
 use party_store::store::Store;
@@ -140,7 +140,7 @@ async fn replay(
 ) -> Result<(Replay, Instance), TakeAgainError> {
     let mut instance = match &checkpoint {
         Some(checkpoint) => {
-            component.restore(&Snapshot::decode(&checkpoint.image, config.limits.memory_bytes_max)?).await?
+            component.restore(&Snapshot::decode(&checkpoint.image, MEMORY_BYTES_MAX)?).await?
         }
         None => component.instantiate().await.map_err(TakeAgainError::Start)?,
     };
