@@ -97,6 +97,11 @@ impl Operations {
         Some(id)
     }
 
+    /// Lets none come to its end by itself any more. Gives those that would have.
+    pub(crate) fn take_all_off_the_clock(&mut self) -> Vec<OperationId> {
+        std::mem::take(&mut self.by_due).into_iter().map(|(_, id)| id).collect()
+    }
+
     /// Those of a checkpoint.
     pub(crate) fn of(open: Vec<(OperationId, Operation)>) -> Operations {
         let mut operations = Operations::default();

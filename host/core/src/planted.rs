@@ -86,6 +86,18 @@ pub enum PlantedBug {
     AutoResponseOutlivesItsLife,
     /// A room that goes on in another process has no auto-response.
     AutoResponseForgotten,
+    /// A sleep that the old version begins while it saves the room goes on under the new one.
+    OldSleepsGoOn,
+    /// What both versions wrote when a room was switched, and the memory of the new one, are two commits.
+    SwitchInTwoHalves,
+    /// What the new version records belongs to the old one's journal.
+    OldVersionsJournal,
+    /// What a switch sends leaves before its commit is durable.
+    SwitchSeenEarly,
+    /// A client that was let in and whose `on-connect` a switch has cut off is closed behind the new version's back.
+    CutClientForgotten,
+    /// A life that ends because there is another version is not forgotten by the store.
+    StartOverNotBuried,
 }
 
 #[cfg(feature = "planted-bugs")]

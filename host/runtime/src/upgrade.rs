@@ -132,9 +132,10 @@ impl Instance {
     /// If the component does not announce `restore`, or the instance is dead.
     pub async fn restore_saved(
         &mut self,
-        turn: Box<Turn>,
+        mut turn: Box<Turn>,
         saved: &[u8],
     ) -> (Box<Turn>, Result<(), UpgradeError>) {
+        turn.hand_over();
         let index = self.component().linked().upgrade.and_then(|found| found.restore);
         let index = index.expect("what is announced was found when the component was loaded");
         let (fuel_max, ticks_max) = bounds(&turn);

@@ -289,7 +289,11 @@ impl Room {
         }
     }
 
-    fn end_connect(&mut self, connection: ConnectionId, outcome: Result<(), Failure>) -> Vec<Output> {
+    pub(super) fn end_connect(
+        &mut self,
+        connection: ConnectionId,
+        outcome: Result<(), Failure>,
+    ) -> Vec<Output> {
         let Some(session) = self.home().sessions.get_mut(&connection) else { return Vec::new() };
         session.connect_ended = true;
         let opened_at = session.opened_at;

@@ -13,6 +13,15 @@ use crate::room::{Action, Memory, Phase, Report, Room, Service};
 use crate::session::ReadyState;
 use crate::turn::Subject;
 
+/// Who goes on with the room when the guest that it had does not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Successor {
+    /// A new life, which begins with what is stored.
+    KnowsNothing,
+    /// Another version, which has taken over what this one knew.
+    WasTold,
+}
+
 impl Room {
     /// A commit has become durable.
     pub fn committed(&mut self, seq: CommitSeq) {
@@ -58,12 +67,17 @@ impl Room {
         self.actions.push(Action::DropInstance);
         self.end_auto_response();
         let alarm_before = self.home().alarm.record();
-        self.end_what_is_open(dropped, now);
+        self.end_what_is_open(dropped, Successor::KnowsNothing, now);
         self.commit_record_if_changed(alarm_before);
     }
 
-    /// Whoever knew of what is open is gone.
-    pub(super) fn end_what_is_open(&mut self, dropped: Option<Subject>, now: Timestamp) {
+    /// Whoever knew of what is open is gone. Whoever comes after may have been told of the clients.
+    pub(super) fn end_what_is_open(
+        &mut self,
+        dropped: Option<Subject>,
+        successor: Successor,
+        now: Timestamp,
+    ) {
         self.mailbox.clear_completions();
         let state = self.home();
         state.operations.clear();
@@ -71,7 +85,16 @@ impl Room {
         state.hold_until = Timestamp::NEVER;
         for subject in state.pending.take_all().into_iter().chain(dropped) {
             match subject {
-                Subject::Connect(connection) => self.lose_connecting(connection),
+                Subject::Connect(connection) => match successor {
+                    Successor::KnowsNothing => self.lose_connecting(connection),
+                    Successor::WasTold => {
+                        // One that has been let in is listed: its close is told like any other.
+                        let failure = Failure { message: String::new(), stack: None, status: None };
+                        for output in self.end_connect(connection, Err(failure)) {
+                            self.output(output);
+                        }
+                    }
+                },
                 Subject::Alarm => {
                     if !planted::is(PlantedBug::DroppedAlarmNotRetried) {
                         self.fail_alarm(now);

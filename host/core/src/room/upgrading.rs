@@ -13,9 +13,11 @@ use bytes::Bytes;
 
 use crate::checkpoint::Checkpoint;
 use crate::commit::{CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint};
-use crate::event::Output;
+use crate::event::{Event, Outcome, Output};
 use crate::ids::Timestamp;
 use crate::mailbox::Lane;
+use crate::planted::{self, PlantedBug};
+use crate::room::restarts::Successor;
 use crate::room::{Action, Away, Memory, Moment, Phase, Room, RoomConfig, RoomState, Service};
 use crate::turn::Turn;
 
@@ -77,9 +79,12 @@ impl Room {
             })
     }
 
-    /// The room has been given its time: every operation that is open ends as interrupted. Not while a turn is out.
+    /// The room has been given its time: every operation that is open ends as interrupted, unless its outcome waits
+    /// already. Not while a turn is out.
     pub fn interrupt(&mut self) {
-        self.interrupt_operations();
+        for id in self.home().operations.take_all_off_the_clock() {
+            self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
+        }
     }
 
     /// Whether an outcome waits for its turn.
@@ -120,7 +125,11 @@ impl Room {
         self.take_home(state);
         self.reconfigure(config);
         let alarm_before = self.home().alarm.record();
-        self.end_what_is_open(None, now);
+        let successor = match planted::is(PlantedBug::CutClientForgotten) {
+            true => Successor::KnowsNothing,
+            false => Successor::WasTold,
+        };
+        self.end_what_is_open(None, successor, now);
         let writes = std::mem::take(&mut changes.kv);
         let storage_bytes_delta = changes.storage_bytes_delta;
         let outputs = self.apply(&mut changes, now);
@@ -142,13 +151,23 @@ impl Room {
         match checkpoint.zip(bytes) {
             Some((checkpoint, bytes)) => {
                 self.home().memory_due = checkpoint.next_due();
+                let writes = match planted::is(PlantedBug::SwitchInTwoHalves) {
+                    true => {
+                        self.commit(writes, Some(Box::new(MemoryChange::Forget { then: None })));
+                        KvChanges::default()
+                    }
+                    false => writes,
+                };
                 let change = NewCheckpoint { component: checkpoint.component, bytes };
                 self.commit(writes, Some(Box::new(MemoryChange::Checkpoint(change))));
             }
             None if moves => self.commit(writes, None),
             None => {}
         }
-        let passed = self.gate.pass(outputs);
+        let passed = match planted::is(PlantedBug::SwitchSeenEarly) {
+            true => outputs,
+            false => self.gate.pass(outputs),
+        };
         self.actions.extend(passed.into_iter().map(Action::Output));
     }
 
@@ -190,11 +209,16 @@ impl Room {
             Phase::Fresh(_) | Phase::Suspended { .. } => {}
         }
         self.reconfigure(config);
+        if !planted::is(PlantedBug::StartOverNotBuried) {
+            self.bury();
+        }
     }
 
     /// The room's memory is of another version than it was thought to be: before it is woken.
     pub fn reconfigure(&mut self, config: Arc<RoomConfig>) {
-        if let (Some(recording), Some(component)) = (&mut self.recording, config.durable) {
+        if let (Some(recording), Some(component)) = (&mut self.recording, config.durable)
+            && !planted::is(PlantedBug::OldVersionsJournal)
+        {
             recording.go_on_with(component);
         }
         self.config = config;

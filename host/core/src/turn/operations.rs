@@ -4,7 +4,8 @@ use thiserror::Error;
 
 use crate::ids::OperationId;
 use crate::operation::Operation;
-use crate::turn::Turn;
+use crate::planted::{self, PlantedBug};
+use crate::turn::{HoldsChange, Turn};
 
 /// Why an operation was not started.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -30,6 +31,17 @@ impl Turn {
         self.changes.started_ids += 1;
         self.changes.started.push((id, Operation::Sleep { due: self.now.after_ms(ms) }));
         Ok(id)
+    }
+
+    /// The old version has had its part of an upgrade's turn, and the new one has its part now: what the old one has begun
+    /// ends with it, also what it has begun in this turn, and nothing of it counts against the new one's bounds.
+    pub fn hand_over(&mut self) {
+        if planted::is(PlantedBug::OldSleepsGoOn) {
+            return;
+        }
+        self.changes.started.clear();
+        self.changes.cancelled = self.state.operations.all().map(|(id, _)| id).collect();
+        self.changes.holds = Some(HoldsChange { count: 0, begins: false });
     }
 
     /// Forgets an operation: it will not complete. Whether it was open.

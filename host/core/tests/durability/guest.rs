@@ -1,12 +1,17 @@
 //! The guest: a deterministic little program. What it does follows from its memory, the turn's seed and what it reads;
 //! what it was told and what came of its commands goes into its memory.
 //!
+//! There are several versions of it, which differ in that each notes its own name.
+//!
 //! Beside the room it is given what its storage must hold, and compares whatever it reads with that.
+
+pub(crate) mod handing_over;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use party_core::auto_response::AutoResponse;
+use party_core::commit::ComponentDigest;
 use party_core::event::{DropCause, Event, Failure, Outcome, TurnEnd};
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
@@ -41,6 +46,7 @@ pub(crate) struct Guest<'a> {
     chance: Random,
     tag: u64,
     sent: u64,
+    version: ComponentDigest,
     log: &'a Log,
 }
 
@@ -57,11 +63,11 @@ pub(crate) fn call(
     turn: &mut Turn,
     event: &Event,
     entries: &mut Entries,
+    version: ComponentDigest,
     log: &Log,
 ) -> TurnEnd {
     let seed = turn.seed().0;
-    let tag = u64::from_le_bytes(seed[..8].try_into().expect("8 bytes"));
-    let mut guest = Guest { memory, turn, entries, chance: Random::new(tag), tag, sent: 0, log };
+    let mut guest = guest_of(memory, turn, entries, version, log);
     guest.look();
     guest.hear(event);
     match seed[31] {
@@ -74,6 +80,17 @@ pub(crate) fn call(
             guest.end(event)
         }
     }
+}
+
+fn guest_of<'a>(
+    memory: &'a mut Memory,
+    turn: &'a mut Turn,
+    entries: &'a mut Entries,
+    version: ComponentDigest,
+    log: &'a Log,
+) -> Guest<'a> {
+    let tag = u64::from_le_bytes(turn.seed().0[..8].try_into().expect("8 bytes"));
+    Guest { memory, turn, entries, chance: Random::new(tag), tag, sent: 0, version, log }
 }
 
 impl Guest<'_> {
@@ -91,6 +108,7 @@ impl Guest<'_> {
             turn.now().0,
             turn.event_id().0,
             self.tag,
+            u64::from(self.version.0[0]),
             incarnation as u64,
             (incarnation >> 64) as u64,
             alarm,
@@ -125,7 +143,8 @@ impl Guest<'_> {
 
     /// The whole storage is what it must be.
     fn read_all(&mut self) {
-        let page = self.turn.list(&ListOptions::default()).expect("the disk is whole");
+        // If the disk fails, the turn will be dropped.
+        let Ok(page) = self.turn.list(&ListOptions::default()) else { return };
         let expected: Vec<_> = self.entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         assert_eq!(page.entries, expected, "what is in storage");
         for (key, value) in &page.entries {
@@ -310,7 +329,7 @@ impl Guest<'_> {
                 put.into()
             }
             6 | 7 => {
-                let deleted = self.turn.delete(key.clone()).expect("the disk is whole");
+                let Ok(deleted) = self.turn.delete(key.clone()) else { return };
                 assert_eq!(deleted, self.entries.remove(&key).is_some(), "whether {key:?} was there");
                 deleted.into()
             }
@@ -320,7 +339,7 @@ impl Guest<'_> {
                 1
             }
             _ => {
-                let value = self.turn.get(&key).expect("the disk is whole");
+                let Ok(value) = self.turn.get(&key) else { return };
                 assert_eq!(value.as_ref(), self.entries.get(&key), "the value of {key:?}");
                 return self.read_all();
             }

@@ -21,6 +21,10 @@ pub(crate) struct Habits {
     pub(crate) commit_failure: u64,
     /// At a step: the driver saves the room if it may.
     pub(crate) save: u64,
+    /// A read of the disk fails, in a turn or while recorded turns are taken again.
+    pub(crate) read_failure: u64,
+    /// At a step: another version is deployed, in a hundredth of a percent.
+    pub(crate) deploy: u64,
     /// What the room has decided is carried out at once, not some steps later.
     pub(crate) carry_out: u64,
     pub(crate) handlers: Handlers,
@@ -53,6 +57,8 @@ impl Habits {
             crash: one_of(random, &[0, 100, 400, 800]),
             commit_failure: one_of(random, &[0, 0, 100]),
             save: one_of(random, &[0, 3, 12]),
+            read_failure: one_of(random, &[0, 0, 3]),
+            deploy: one_of(random, &[0, 0, 150, 500]),
             carry_out: one_of(random, &[50, 90, 100]),
             handlers: Handlers::default(),
         };

@@ -1,5 +1,5 @@
 //! Durable rooms, lived: a small guest whose memory depends on everything that it was ever told, and a world that
-//! crashes, saves, drops turns and changes its settings wherever it can. Whatever is made again of checkpoint and journal
+//! crashes, saves, drops turns, changes its settings, deploys other versions and fails to read wherever it can. Whatever is made again of checkpoint and journal
 //! must be, byte for byte, what the room was at its last durable commit; and bugs planted in the room must be found.
 //!
 //! Every run lives 10,000 seeds. `PARTY_SEEDS=1000000` lives more of them, `PARTY_SEED=42` lives only that one and prints

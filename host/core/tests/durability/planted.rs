@@ -45,4 +45,10 @@ planted! {
     a_close_told_twice_is_found: CloseToldTwice,
     a_dead_life_that_is_kept_is_found: DeadLifeKept,
     a_journal_that_is_full_for_good_is_found: JournalFullForGood,
+    an_old_sleep_that_goes_on_is_found: OldSleepsGoOn,
+    a_switch_in_two_halves_is_found: SwitchInTwoHalves,
+    a_journal_of_the_old_version_is_found: OldVersionsJournal,
+    a_switch_that_is_seen_early_is_found: SwitchSeenEarly,
+    a_client_that_a_switch_forgets_is_found: CutClientForgotten,
+    a_start_over_that_leaves_the_old_life_is_found: StartOverNotBuried,
 }

@@ -12,6 +12,7 @@ mod notes;
 mod outside;
 mod rebuilding;
 mod saving;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -34,9 +35,7 @@ use crate::tally::Tally;
 use commits::Flight;
 use notes::Note;
 use outside::Client;
-
-/// The component that every room here runs on.
-pub(crate) const COMPONENT: ComponentDigest = ComponentDigest([7; 32]);
+use versions::{Deployed, version};
 
 /// A turn that is out, and what the guest has made of it.
 struct Out {
@@ -90,6 +89,11 @@ pub(crate) struct World {
     lost_closes: BTreeSet<u64>,
     /// Operations that ended with the place where the room was before.
     interrupted: BTreeSet<u64>,
+    /// Those that were given up for another version, unless they had ended already.
+    cut_short: BTreeSet<u64>,
+    deployed: Deployed,
+    /// The commit that carried the last switch to another version.
+    switched_at: Option<CommitSeq>,
     has_crashed_since_fork: bool,
     ids: Ids,
     now: Timestamp,
@@ -109,13 +113,18 @@ pub(crate) fn live(seed: u64, log: Log) -> Tally {
     world.tally
 }
 
-fn make_config(random: &mut Random, habits: &Habits, disk: &Disk) -> Arc<RoomConfig> {
+fn make_config(
+    random: &mut Random,
+    habits: &Habits,
+    disk: &Disk,
+    component: ComponentDigest,
+) -> Arc<RoomConfig> {
     Arc::new(RoomConfig {
         address: Arc::new(RoomAddress::new("project", "party", "room").expect("it is well formed")),
         limits: Arc::new(draw_limits(random)),
         handlers: habits.handlers,
         vars: Arc::new(draw_vars(random)),
-        durable: Some(COMPONENT),
+        durable: Some(component),
         storage: Arc::new(disk.clone()),
     })
 }
@@ -126,7 +135,7 @@ impl World {
         let habits = Habits::draw(&mut random);
         log.say(|| format!("{habits:?}"));
         let disk = Disk::default();
-        let config = make_config(&mut random, &habits, &disk);
+        let config = make_config(&mut random, &habits, &disk, version(0));
         log.say(|| format!("{:?}", config.limits));
         World {
             room: Room::new(Arc::clone(&config), None),
@@ -151,6 +160,9 @@ impl World {
             lost_completions: BTreeSet::new(),
             lost_closes: BTreeSet::new(),
             interrupted: BTreeSet::new(),
+            cut_short: BTreeSet::new(),
+            deployed: Deployed::default(),
+            switched_at: None,
             has_crashed_since_fork: false,
             ids: Ids::default(),
             now: Timestamp(1_000_000),
@@ -168,6 +180,8 @@ impl World {
             self.fail_commit();
         } else if self.random.below(10_000) < 20 {
             self.shut_down();
+        } else if self.random.below(10_000) < self.habits.deploy {
+            self.deploy();
         } else if self.random.percent(self.habits.commit) {
             self.write_or_report();
         } else {
@@ -195,6 +209,7 @@ impl World {
         if self.room.wants_to_be_saved() && self.random.percent(30) {
             self.save();
         }
+        self.look_at_versions();
         self.begin_turn();
         if self.random.percent(60) {
             self.end_turn();
@@ -232,7 +247,12 @@ impl World {
         let event = turn.take_event();
         self.log.say(|| format!("  turn at {}: {event:?}", turn.now()));
         self.check_delivery(&event);
-        let end = guest::call(&mut memory, &mut turn, &event, &mut entries, &self.log);
+        self.break_disk(self.habits.read_failure);
+        let end = guest::call(&mut memory, &mut turn, &event, &mut entries, self.version(), &self.log);
+        self.mend_disk();
+        if turn.fault().is_some() {
+            self.tally.meet("read failed", "in a turn");
+        }
         let tag = u64::from_le_bytes(turn.seed().0[..8].try_into().expect("8 bytes"));
         self.out = Some(Out { turn, event, end, memory, entries, tag });
     }
@@ -271,6 +291,7 @@ impl World {
         self.log.say(|| format!("  {} ends: {end:?}", event.name()));
         let was_running = self.room.phase() == Phase::Running;
         let is_kept = self.life.as_ref().is_some_and(|life| life.is_kept);
+        let is_faulty = turn.fault().is_some();
         self.room.end_turn(turn, end.clone());
         let actions = self.room.take_actions();
         let committed = actions.iter().find_map(|action| match action {
@@ -279,6 +300,7 @@ impl World {
         });
         let was_dropped = self.was_dropped(&actions);
         assert!(was_dropped || !matches!(end, TurnEnd::Dropped(_)), "a trap keeps nothing");
+        assert!(was_dropped || !is_faulty, "what the guest could not read was not what there is");
         if was_dropped {
             self.note_drop(&event, was_running && is_kept);
         } else {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use party_core::commit::{CheckpointBytes, MemoryChange, RoomCommit, RoomRecord};
+use party_core::commit::{CheckpointBytes, ComponentDigest, MemoryChange, RoomCommit, RoomRecord};
 use party_core::ids::CommitSeq;
 use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 
@@ -18,6 +18,8 @@ pub(crate) struct Durable {
     pub(crate) checkpoint: Option<Bytes>,
     /// What has been recorded since, or since the room's life began.
     pub(crate) journal: Vec<(CommitSeq, Bytes)>,
+    /// What both are of.
+    pub(crate) component: Option<ComponentDigest>,
     /// Reads fail while this is set.
     pub(crate) is_broken: bool,
 }
@@ -61,13 +63,21 @@ impl Disk {
                 let CheckpointBytes::Inline(bytes) = &new.bytes else {
                     return Err("nothing is staged".into());
                 };
+                durable.component = Some(new.component);
                 durable.checkpoint = Some(bytes.clone());
                 durable.journal.clear();
             }
             Some(MemoryChange::Append(record)) => {
+                if durable.component != Some(record.component) {
+                    return Err(format!(
+                        "a record of {} in a journal of {:?}",
+                        record.component, durable.component
+                    ));
+                }
                 durable.journal.push((commit.record.seq, record.bytes.clone()));
             }
             Some(MemoryChange::Forget { then }) => {
+                durable.component = then.as_ref().map(|record| record.component);
                 durable.checkpoint = None;
                 durable.journal =
                     then.iter().map(|record| (commit.record.seq, record.bytes.clone())).collect();

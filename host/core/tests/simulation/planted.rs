@@ -47,7 +47,13 @@ macro_rules! planted {
                     | PlantedBug::AcceptDeadlineOfToday
                     | PlantedBug::CloseToldTwice
                     | PlantedBug::DeadLifeKept
-                    | PlantedBug::JournalFullForGood => "tests/durability",
+                    | PlantedBug::JournalFullForGood
+                    | PlantedBug::OldSleepsGoOn
+                    | PlantedBug::SwitchInTwoHalves
+                    | PlantedBug::OldVersionsJournal
+                    | PlantedBug::SwitchSeenEarly
+                    | PlantedBug::CutClientForgotten
+                    | PlantedBug::StartOverNotBuried => "tests/durability",
                 }
             }
             assert_eq!(test_of(PlantedBug::GateOpensEarly), "a_gate_that_opens_early_is_found");

@@ -17,7 +17,9 @@ impl World {
                     (_, true) => Outcome::Interrupted,
                     (_, false) => Outcome::Slept,
                 };
-                assert_eq!(*outcome, expected, "the outcome of {id} after {drops} drops");
+                let was_cut_short = *outcome == Outcome::Interrupted && self.cut_short.contains(&id.0);
+                let is_right = *outcome == expected || (was_cut_short && drops < 2);
+                assert!(is_right, "the outcome of {id} after {drops} drops: {outcome:?}, not {expected:?}");
                 match drops {
                     0 => {}
                     1 => self.tally.meet("delivered", "dropped completion, again"),

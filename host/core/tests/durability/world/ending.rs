@@ -15,6 +15,13 @@ impl World {
     /// The host ends in good order.
     pub(crate) fn shut_down(&mut self) {
         self.end_turn();
+        if self.random.percent(50) {
+            // As a host does: whatever comes does not keep the room from being saved any more.
+            self.tally.meet("shut down", "saved before");
+            self.room.will_end();
+            self.save();
+            self.end_turn();
+        }
         self.log.say(|| "shut down".into());
         self.tally.meet("shut down", "room");
         self.room.shut_down(&CloseFrame::new(1001, "the host is shutting down"));
@@ -38,6 +45,7 @@ impl World {
                 self.save();
                 self.write_and_report_all();
             }
+            self.look_at_versions();
             self.begin_turn();
             self.carry_out();
             if self.out.is_some() || !self.flight.is_empty() {
@@ -46,7 +54,7 @@ impl World {
             let here = self.clients.iter().find(|(_, client)| !client.is_gone).map(|(id, _)| *id);
             if let Some(id) = here {
                 self.leave(id);
-            } else if self.room.wants_a_turn(self.now) || self.is_to_be_saved() {
+            } else if self.room.wants_a_turn(self.now) || self.is_to_be_saved() || self.is_to_switch() {
                 // In the next round.
             } else if let Some(next) = self.room.next_deadline() {
                 self.now = self.now.max(next);

@@ -5,6 +5,7 @@ use party_core::event::NewConnection;
 use party_core::http::Request;
 use party_core::ids::{ConnectionId, RequestId};
 use party_core::message::{CloseFrame, Message};
+use party_core::room::Refusal;
 
 use crate::ids::Kind;
 use crate::world::World;
@@ -37,10 +38,14 @@ impl World {
         }
     }
 
-    fn connect(&mut self) {
+    pub(crate) fn try_to_connect(&mut self) -> Result<ConnectionId, Refusal> {
         let uri = "http://host/parties/party/room".to_owned();
         let new = NewConnection { key: "key".into(), uri, headers: Vec::new(), opened_at: self.now };
-        if let Ok(id) = self.room.connect(new) {
+        self.room.connect(new)
+    }
+
+    fn connect(&mut self) {
+        if let Ok(id) = self.try_to_connect() {
             self.log.say(|| format!("connect {id}"));
             self.ids.give(Kind::Connection, id.0);
             self.clients.insert(id, Client::default());

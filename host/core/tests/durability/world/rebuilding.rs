@@ -5,11 +5,12 @@ use std::sync::Arc;
 use party_core::checkpoint::Checkpoint;
 use party_core::event::ResumeReason;
 use party_core::ids::{CommitSeq, Incarnation};
-use party_core::room::{Phase, Rebuild, Replay, Room};
+use party_core::room::{Phase, Rebuild, Refusal, Replay, ReplayError, Room};
 
 use crate::guest;
 use crate::memory::Memory;
 use crate::world::notes::{Note, plain};
+use crate::world::versions::version;
 use crate::world::{Life, World, make_config};
 
 impl World {
@@ -35,8 +36,13 @@ impl World {
         });
         if self.random.percent(40) {
             self.tally.meet("restarted", "with other settings");
-            self.config = make_config(&mut self.random, &self.habits, &self.disk);
+            self.config = make_config(&mut self.random, &self.habits, &self.disk, version(0));
             self.log.say(|| format!("{:?} {:?}", self.config.limits, self.config.vars));
+        }
+        self.look_at_versions_again();
+        if let Some(at) = self.switched_at.take() {
+            self.tally
+                .meet("crash", if at <= seq { "after a switch was durable" } else { "before a switch was" });
         }
         self.has_crashed_since_fork = true;
         if self.random.percent(15) {
@@ -96,6 +102,9 @@ impl World {
 
     /// Makes what the room needs before its next turn.
     pub(crate) fn rebuild(&mut self, what: Rebuild) {
+        if !matches!(what, Rebuild::Asleep(_)) && self.cannot_be_read() {
+            return;
+        }
         match what {
             Rebuild::Asleep(saved_at) => {
                 let bytes = self.disk.durable().checkpoint.clone();
@@ -166,8 +175,32 @@ impl World {
         }
     }
 
+    /// Perhaps the disk fails while recorded turns are taken again. Then the room refuses everyone, because what it would
+    /// be is not known, and nothing is lost: the next process finds all of it.
+    fn cannot_be_read(&mut self) -> bool {
+        self.break_disk(self.habits.read_failure);
+        if !self.disk.durable().is_broken {
+            return false;
+        }
+        let read = self.try_to_replay();
+        self.mend_disk();
+        let Err((seq, error)) = read else { return false };
+        self.log.say(|| format!("commit {seq} cannot be taken again: {error}"));
+        self.tally.meet("read failed", "while turns were taken again");
+        self.room.damaged(&error.to_string());
+        self.carry_out();
+        assert_eq!(self.try_to_connect(), Err(Refusal::Damaged), "a damaged room lets somebody in");
+        assert!(!self.room.wants_a_turn(self.now), "a damaged room does nothing");
+        self.begin_again();
+        true
+    }
+
     /// Takes everything once more that the journal holds, and compares it with what was noted then.
     fn replay(&mut self) -> (Replay, Memory) {
+        self.try_to_replay().unwrap_or_else(|(seq, error)| panic!("commit {seq}: {error}"))
+    }
+
+    fn try_to_replay(&mut self) -> Result<(Replay, Memory), (CommitSeq, ReplayError)> {
         let (checkpoint, journal) = {
             let durable = self.disk.durable();
             (durable.checkpoint.clone(), durable.journal.clone())
@@ -183,17 +216,18 @@ impl World {
         for (seq, bytes) in journal {
             self.log.say(|| format!("  take {seq} again"));
             let before = self.notes.get(&CommitSeq(seq.0 - 1)).map(|note| note.entries.clone());
-            let turn = replay.take(seq, &bytes).unwrap_or_else(|error| panic!("commit {seq}: {error}"));
+            let turn = replay.take(seq, &bytes).map_err(|error| (seq, error))?;
             if let Some(mut turn) = turn {
                 let event = turn.take_event();
                 let mut entries = before.unwrap_or_default();
-                let end = guest::call(&mut memory, &mut turn, &event, &mut entries, &self.log);
-                replay.end(turn, end).unwrap_or_else(|error| panic!("commit {seq}: {error}"));
+                let end =
+                    guest::call(&mut memory, &mut turn, &event, &mut entries, self.version(), &self.log);
+                replay.end(turn, end).map_err(|error| (seq, error))?;
                 assert_eq!(entries, self.notes[&seq].entries, "the storage after commit {seq}");
             }
             self.compare(seq, &mut replay, &memory);
         }
-        (replay, memory)
+        Ok((replay, memory))
     }
 
     fn compare(&self, seq: CommitSeq, replay: &mut Replay, memory: &Memory) {

@@ -7,7 +7,7 @@ use party_core::room::{Phase, Purpose};
 
 use crate::memory::Memory;
 use crate::world::notes::plain;
-use crate::world::{COMPONENT, Life, World};
+use crate::world::{Life, World};
 
 impl World {
     /// The driver saves the room, if it may.
@@ -30,7 +30,7 @@ impl World {
             self.life = Some(Life { incarnation, memory: Memory::default(), is_kept: false });
         }
         let memory = self.instance.get_or_insert_default().clone();
-        let captured = self.room.captured(COMPONENT, memory.image());
+        let captured = self.room.captured(self.version(), memory.image());
         let bytes = captured.encode();
         let (waits, is_under_way) = (self.room.restless(), self.room.uncommitted() > 0);
         let last = self.last_seq();
