@@ -3,6 +3,7 @@
 mod auto_response;
 mod bedtime;
 mod connections;
+mod determinism;
 mod durable;
 mod gate;
 mod isolation;

@@ -39,10 +39,15 @@ use crate::host::Host;
 
 /// The project of all worlds.
 const PROJECT: &str = "world";
-/// Rooms awake at once in a world.
-const ROOMS_AWAKE_MAX: u32 = 200;
+/// Rooms awake at once in a world, if nothing is said.
+const ROOMS_AWAKE_MAX: usize = 200;
+/// Rooms awake at once in all worlds of a process, which share an engine: enough for tests that run at the same time. Places
+/// cost address space only.
+const PLACES: u32 = 1_000;
 /// Bytes that an in-memory socket holds on the way, in each direction: as much as a small kernel buffer.
 const SOCKET_BYTES: usize = 64 << 10;
+/// The key of every handshake: that of RFC 6455, section 1.3.
+const SOCKET_KEY: http::HeaderValue = http::HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
 /// How long a room with nothing to do stays, in milliseconds: as `party-host serve` has it.
 const IDLE_MS: u64 = 70_000;
 
@@ -55,6 +60,7 @@ pub struct Builder {
     limits: Limits,
     memory: Memory,
     memory_budget_bytes: u64,
+    rooms_awake_max: usize,
     store: Option<Arc<dyn Store>>,
 }
 
@@ -86,6 +92,12 @@ impl Builder {
     /// Linear memory that all awake rooms may have together, in bytes; there is no bound if nothing is said.
     pub fn memory_budget(mut self, bytes_max: u64) -> Builder {
         self.memory_budget_bytes = bytes_max;
+        self
+    }
+
+    /// Rooms that may be awake at once.
+    pub fn rooms_awake(mut self, max: usize) -> Builder {
+        self.rooms_awake_max = max;
         self
     }
 
@@ -136,6 +148,7 @@ impl Builder {
             components: RefCell::new(components),
             memory: self.memory,
             memory_budget_bytes: self.memory_budget_bytes,
+            rooms_awake_max: self.rooms_awake_max,
             limits,
             vars,
             store: Arc::new(FaultyStore::scripted(store, [])),
@@ -153,7 +166,7 @@ fn engine(compile_cache: Option<PathBuf>) -> Result<Engine> {
     if let Some(engine) = ENGINE.get() {
         return Ok(engine.clone());
     }
-    let engine = Engine::new(EngineOptions { rooms_awake_max: ROOMS_AWAKE_MAX, compile_cache })?;
+    let engine = Engine::new(EngineOptions { rooms_awake_max: PLACES, compile_cache })?;
     Ok(ENGINE.get_or_init(|| engine).clone())
 }
 
@@ -168,6 +181,7 @@ pub struct World {
     components: RefCell<BTreeMap<String, Loaded>>,
     memory: Memory,
     memory_budget_bytes: u64,
+    rooms_awake_max: usize,
     limits: Arc<Limits>,
     vars: Arc<BTreeMap<String, String>>,
     store: Arc<FaultyStore>,
@@ -232,6 +246,7 @@ impl World {
             limits: Limits::default(),
             memory: Memory::default(),
             memory_budget_bytes: u64::MAX,
+            rooms_awake_max: ROOMS_AWAKE_MAX,
             store: None,
         }
     }
@@ -253,7 +268,7 @@ impl World {
             clock: Arc::new(self.clock.clone()),
             chance: self.chance.borrow_mut().split(),
             workers: 1,
-            rooms_awake_max: ROOMS_AWAKE_MAX as usize,
+            rooms_awake_max: self.rooms_awake_max,
             memory_budget_bytes: self.memory_budget_bytes,
             idle_ms: IDLE_MS,
         };
@@ -313,6 +328,8 @@ impl World {
     /// Lets a client ask for a connection, with more headers.
     pub async fn knock(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
         let mut request = format!("ws://world/parties/{path}").into_client_request()?;
+        // A random one would be the one thing in a world that does not come from its seed, and guests can see it.
+        request.headers_mut().insert(http::header::SEC_WEBSOCKET_KEY, SOCKET_KEY);
         for (name, value) in headers {
             request.headers_mut().insert(http::HeaderName::try_from(*name)?, value.parse()?);
         }

@@ -3,6 +3,7 @@
 //! A message is a word and what it is about: `put key value`, `sleep 1000 good morning`, `trap`. Every word is one
 //! fact that a test asks for; an unknown word fails, so a test cannot pass by a slip of the pen.
 
+mod dice;
 mod hostile;
 mod ledger;
 mod requests;
@@ -26,6 +27,7 @@ struct Probe {
     hold: Option<party::Hold>,
     sleeping: Option<party::Task>,
     ledger: ledger::Ledger,
+    dice: dice::Dice,
 }
 
 #[party::serve]
@@ -33,6 +35,7 @@ impl Party for Probe {
     fn on_start(&mut self, room: &Room, reason: StartReason) -> Result<()> {
         self.started = Some(reason);
         self.open_ledger(room)?;
+        self.roll_if_dice(room, "start")?;
         let id = room.id();
         if id.starts_with("start-traps") {
             panic!("the start was told to trap");
@@ -63,6 +66,7 @@ impl Party for Probe {
 
     fn on_connect(&mut self, room: &Room, connection: &Connection) -> Result<()> {
         self.ledger_client(connection, true);
+        self.roll_if_dice(room, "connect")?;
         let info = connection.info().ok_or_else(|| Error::new("a connecting client is known"))?;
         let query = info.uri.split_once('?').map_or("", |(_, query)| query).to_owned();
         let value = |name: &str| {
@@ -113,6 +117,7 @@ impl Party for Probe {
     fn on_close(&mut self, room: &Room, connection: &Connection, close: Close) -> Result<()> {
         self.closes += 1;
         self.ledger_client(connection, false);
+        self.roll_if_dice(room, "close")?;
         let clean = if close.was_clean { "clean" } else { "lost" };
         room.broadcast(format!("{connection} closed {} {} {clean}", close.code, close.reason))?;
         Ok(())
@@ -129,6 +134,7 @@ impl Party for Probe {
     }
 
     fn on_alarm(&mut self, room: &Room) -> Result<()> {
+        self.roll_if_dice(room, "alarm")?;
         let rung = room.storage().get::<u64>("rung")?.unwrap_or(0) + 1;
         room.storage().put("rung", &rung)?;
         room.broadcast(format!("alarm {rung} at {}", room.now().as_millis()))?;

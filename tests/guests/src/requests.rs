@@ -27,6 +27,10 @@ impl Probe {
                 });
                 Response::text("good night").into()
             }
+            "/alarm" => {
+                room.set_alarm(room.now() + Duration::from_millis(query.parse()?))?;
+                Response::text("set").into()
+            }
             "/request" => Response::text(format!("{} {}", request.method, request.uri)).into(),
             "/header" => {
                 let value = request.header(&query).unwrap_or_default().to_vec();
@@ -62,6 +66,15 @@ impl Probe {
                 Response::text(count.to_string()).into()
             }
             "/enter" => Response::text(self.enter(room, None, &query.replace('.', " "))?).into(),
+            "/roll" => Response::text(self.roll(room, &query)?).into(),
+            "/roll-later" => {
+                let ms = query.parse()?;
+                Reply::later(async move |room| {
+                    room.sleep(Duration::from_millis(ms)).await;
+                    let rolled = room.with(|probe: &mut Probe| probe.roll(&room, "later"));
+                    Ok(Response::text(rolled?))
+                })
+            }
             "/ledger" => Response::text(self.ledger(room)?).into(),
             "/misread" => Response::text(room.storage().get::<String>(&query)?.unwrap_or_default()).into(),
             "/json" => Response::json(&request.json::<Vec<u64>>()?)?.into(),

@@ -54,6 +54,7 @@ impl Probe {
                 return Err(Error::new("told to fail"));
             }
             "enter" => from.send(self.enter(room, Some(*from), about)?)?,
+            "roll" => self.roll_as_told(room, from, about)?,
             "destroy" => from.send(said(room.destroy()))?,
             "sleep" | "drop-sleep" | "hold" | "release" => self.wait(room, from, word, about)?,
             "put" | "get" | "delete" | "list" | "clear" | "put-bytes" => keep(room, from, word, about)?,
