@@ -4,6 +4,7 @@ mod auto_response;
 mod bedtime;
 mod connections;
 mod determinism;
+mod downtime;
 mod durable;
 mod gate;
 mod isolation;
