@@ -6,6 +6,7 @@ mod checking;
 mod copies;
 mod deploying;
 mod first_minute;
+mod full_disk;
 mod help;
 mod killing_minute;
 mod kills;
