@@ -20,7 +20,7 @@ use crate::message::CloseFrame;
 use crate::operation::Operations;
 use crate::planted::{self, PlantedBug};
 use crate::room::pending::PendingEvents;
-use crate::room::{Action, Phase, Restless, Room, RoomConfig};
+use crate::room::{Action, Phase, Restless, Room, RoomConfig, Service};
 use crate::session::{ReadyState, Session};
 use crate::turn::Subject;
 
@@ -198,6 +198,10 @@ impl Room {
     /// Whether all that the room is stands in the store: it sleeps and has no client, or it is durable and its suspension
     /// is over.
     pub fn may_be_forgotten(&self) -> bool {
+        if self.service == Service::Damaged {
+            // That it is damaged is found only by trying to make it again.
+            return false;
+        }
         if let (Phase::Suspended { until }, Some(state), Some(_)) = (self.phase, &self.state, &self.recording)
         {
             return state.last_now >= until && self.gate.uncommitted() == 0;

@@ -64,6 +64,7 @@ const REQUIRED: &[Situation] = &[
     ("shut down", "room"),
     ("shut down", "saved before"),
     ("read failed", "in a turn"),
+    ("read failed", "of a memory that was asleep"),
     ("read failed", "while turns were taken again"),
     ("started over", "asleep"),
     ("started over", "awake"),

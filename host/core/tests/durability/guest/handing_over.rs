@@ -64,7 +64,7 @@ impl Guest<'_> {
 
     /// Which of the two fails is in the seed.
     fn fails(&mut self, is_old: bool) -> bool {
-        let fails = self.turn.seed().0[31] == Mood::Traps as u8 && (self.tag % 2 == 0) == is_old;
+        let fails = self.turn.seed().0[31] == Mood::Traps as u8 && self.tag.is_multiple_of(2) == is_old;
         fails || self.turn.fault().is_some()
     }
 }

@@ -102,7 +102,11 @@ impl World {
 
     /// Makes what the room needs before its next turn.
     pub(crate) fn rebuild(&mut self, what: Rebuild) {
-        if !matches!(what, Rebuild::Asleep(_)) && self.cannot_be_read() {
+        let is_read = match what {
+            Rebuild::Asleep(_) => !self.cannot_be_woken(),
+            Rebuild::Behind | Rebuild::Unread => !self.cannot_be_read(),
+        };
+        if !is_read {
             return;
         }
         match what {
@@ -187,12 +191,27 @@ impl World {
         let Err((seq, error)) = read else { return false };
         self.log.say(|| format!("commit {seq} cannot be taken again: {error}"));
         self.tally.meet("read failed", "while turns were taken again");
-        self.room.damaged(&error.to_string());
-        self.carry_out();
+        self.refuse_everyone(&error.to_string());
+        true
+    }
+
+    /// Perhaps the memory of a room that sleeps cannot be read.
+    fn cannot_be_woken(&mut self) -> bool {
+        let is_broken = self.random.percent(self.habits.read_failure);
+        if is_broken {
+            self.tally.meet("read failed", "of a memory that was asleep");
+            self.refuse_everyone("its memory cannot be read");
+        }
+        is_broken
+    }
+
+    fn refuse_everyone(&mut self, why: &str) {
+        self.room.damaged(why);
+        self.write_and_report_all();
+        assert!(!self.room.may_be_forgotten(), "a host that forgets it does not know that it is damaged");
         assert_eq!(self.try_to_connect(), Err(Refusal::Damaged), "a damaged room lets somebody in");
         assert!(!self.room.wants_a_turn(self.now), "a damaged room does nothing");
         self.begin_again();
-        true
     }
 
     /// Takes everything once more that the journal holds, and compares it with what was noted then.
