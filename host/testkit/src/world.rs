@@ -1,6 +1,7 @@
 //! A host in a test.
 
 mod disk;
+mod engine;
 mod lives;
 mod upgrades;
 
@@ -8,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -24,7 +25,6 @@ use party_node::node::{Node, NodeParts};
 pub use party_node::party::Memory;
 use party_node::party::Party;
 use party_runtime::component::Component;
-use party_runtime::engine::{Engine, EngineOptions};
 use party_server::server::{Server, ServerOptions};
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
@@ -36,14 +36,12 @@ use tokio_tungstenite::tungstenite::{self, http};
 use crate::client::Client;
 use crate::clock::VirtualClock;
 use crate::host::Host;
+use crate::world::engine::engine;
 
 /// The project of all worlds.
 const PROJECT: &str = "world";
 /// Rooms awake at once in a world, if nothing is said.
 const ROOMS_AWAKE_MAX: usize = 200;
-/// Rooms awake at once in all worlds of a process, which share an engine: enough for tests that run at the same time. Places
-/// cost address space only.
-const PLACES: u32 = 1_000;
 /// Bytes that an in-memory socket holds on the way, in each direction: as much as a small kernel buffer.
 const SOCKET_BYTES: usize = 64 << 10;
 /// The key of every handshake: that of RFC 6455, section 1.3.
@@ -158,16 +156,6 @@ impl Builder {
         world.start_host().await?;
         Ok(world)
     }
-}
-
-/// One engine serves all worlds of a process: it reserves address space for every room that could be awake.
-fn engine(compile_cache: Option<PathBuf>) -> Result<Engine> {
-    static ENGINE: OnceLock<Engine> = OnceLock::new();
-    if let Some(engine) = ENGINE.get() {
-        return Ok(engine.clone());
-    }
-    let engine = Engine::new(EngineOptions { rooms_awake_max: PLACES, compile_cache })?;
-    Ok(ENGINE.get_or_init(|| engine).clone())
 }
 
 /// A component and its bytes.
