@@ -266,3 +266,20 @@ fn a_room_goes_on_with_more_memory_than_it_could_have_now() {
         });
     }
 }
+
+#[test]
+fn a_room_that_was_saved_so_that_it_goes_on_sleeps_all_the_same() {
+    let short = |limits: &mut Limits| limits.journal_records_max = 1;
+    sleeping(17).memory(Memory::Durable).limits(short).run(async |world| -> Result<()> {
+        let mut alice = world.connect("main/lobby").await?;
+        for said in 1..=5 {
+            alice.send("said").await?;
+            alice.expect_text(&said.to_string()).await?;
+        }
+        world.advance(IDLE).await;
+        assert!(!world.is_awake("main/lobby").await?, "nothing has come since");
+        alice.send("said").await?;
+        alice.expect_text("6").await?;
+        Ok(())
+    });
+}

@@ -10,6 +10,7 @@ mod full_disk;
 mod help;
 mod killing_minute;
 mod kills;
+mod memory_settings;
 mod new;
 mod refusals;
 mod replaying;

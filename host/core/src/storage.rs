@@ -121,16 +121,14 @@ impl Overlay {
         all
     }
 
-    /// Adds changes that are durable and in no table.
+    /// Adds changes that are durable and in no table, perhaps none: a journal that wrote nothing is one, too.
     pub fn hold_back(&mut self, changes: KvChanges) {
-        if !changes.is_empty() {
-            self.held_back.get_or_insert_default().then(changes);
-        }
+        self.held_back.get_or_insert_default().then(changes);
     }
 
-    /// Whether there are changes that no table has, and no commit under way brings there.
+    /// Whether there is a journal whose changes no table has, and no commit under way brings them there.
     pub fn holds_back(&self) -> bool {
-        self.held_back.as_ref().is_some_and(|changes| !changes.is_empty()) && !self.catches_up()
+        self.held_back.is_some() && !self.catches_up()
     }
 
     /// Whether a commit is under way that brings the tables up to date.

@@ -83,7 +83,7 @@ pub(crate) fn known_room(
     if has_journal {
         return (without_journal(worker, fresh, record), None);
     }
-    let lost = |config| (Room::lost(config, record, KvChanges::default()), None);
+    let lost = |config| (Room::lost(config, record, None), None);
     if party.memory == Memory::Volatile {
         return (Room::new(fresh, Some(record)), None);
     }
@@ -134,7 +134,7 @@ fn without_journal(worker: &Worker, config: Arc<RoomConfig>, record: RoomRecord)
     match journal_writes(worker, &config.address) {
         Ok(writes) => {
             tracing::info!(room = %config.address, "keeps what its journal wrote, not what it remembered: its memory setting is another now");
-            Room::lost(config, record, writes)
+            Room::lost(config, record, Some(writes))
         }
         Err(reason) => {
             let mut room = Room::new(config, Some(record));
@@ -242,6 +242,7 @@ pub(crate) async fn save(
         Some(bytes) => {
             if entry.core.borrow_mut().save(&captured, purpose, bytes) {
                 entry.save_soon.set(false);
+                entry.was_kept.set(purpose == Purpose::Keep);
                 entry.save_tried_at.set(Timestamp(0));
                 entry.checkpoint_at.set(Some(worker.now()));
                 worker.tallies().checkpoint();

@@ -85,7 +85,9 @@ pub(crate) struct RoomEntry {
     pub(crate) save_tried_at: Cell<Timestamp>,
     /// A turn has run since its memory was last saved, or was to be.
     pub(crate) has_changed: Cell<bool>,
-    /// When that was.
+    /// Its memory was saved so that it goes on, and it is to sleep all the same when nothing comes.
+    pub(crate) was_kept: Cell<bool>,
+    /// When its memory was last saved, or was to be.
     pub(crate) saved_at: Cell<Timestamp>,
     /// Large checkpoints whose commits may not have been answered: if one fails, they are given up.
     pub(crate) staged: RefCell<Vec<StagedCheckpoint>>,
@@ -130,6 +132,7 @@ impl RoomEntry {
             save_soon: Cell::new(false),
             save_tried_at: Cell::new(Timestamp(0)),
             has_changed: Cell::new(false),
+            was_kept: Cell::new(false),
             saved_at: Cell::new(now),
             staged: RefCell::default(),
             kept_bytes: Cell::new(0),

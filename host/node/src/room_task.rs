@@ -236,15 +236,19 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         let idle_until = entry.active_at.get().after_ms(limits.idle_ms);
         let save_at = entry.saved_at.get().after_ms(limits.checkpoint_interval_ms);
         let is_told = entry.sleep_soon.get() || entry.gives_way.get();
-        if entry.has_changed.get() || is_told {
+        let has_changed = entry.has_changed.get();
+        if has_changed || entry.was_kept.get() || is_told {
             if (idle_until <= now || is_told) && core.may_sleep() {
                 entry.sleep_soon.set(false);
                 return Next::Save(Purpose::Sleep);
             }
-            if save_at <= now && core.may_save() {
+            if has_changed && save_at <= now && core.may_save() {
                 return Next::Save(Purpose::Keep);
             }
-            sooner(idle_until.max(now.after_ms(1)).min(save_at.max(now.after_ms(1))));
+            sooner(idle_until.max(now.after_ms(1)));
+            if has_changed {
+                sooner(save_at.max(now.after_ms(1)));
+            }
         }
     } else if core.is_quiet() {
         let idle_until = entry.active_at.get().after_ms(worker.node().idle_ms());

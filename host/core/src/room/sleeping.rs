@@ -337,11 +337,13 @@ impl Room {
         }
     }
 
-    /// A room whose memory was kept and is of no use any more. `writes` are those of its journal, which no table has yet;
-    /// its first commit brings them there.
-    pub fn lost(config: Arc<RoomConfig>, record: RoomRecord, writes: KvChanges) -> Room {
+    /// A room whose memory was kept and is of no use any more. If it has a journal, `writes` are what that wrote, which no
+    /// table has yet: the room's first commit brings them there and ends the journal, also if they are none.
+    pub fn lost(config: Arc<RoomConfig>, record: RoomRecord, writes: Option<KvChanges>) -> Room {
         let mut room = Room::new(config, Some(record));
-        room.home().overlay.hold_back(writes);
+        if let Some(writes) = writes {
+            room.home().overlay.hold_back(writes);
+        }
         room.phase = Phase::Fresh(StartReason::Lost);
         room
     }

@@ -1,0 +1,48 @@
+//! A party's `memory` setting is changed from start to start: its rooms keep what the settings promise, and none is damaged.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use party_tests::guests::guest_path;
+use party_tests::host::{Host, temporary};
+use party_tests::http::request;
+
+fn set(project: &Path, memory: &str) -> Result<()> {
+    let component = guest_path("test_guests");
+    Ok(fs::write(
+        project.join("party.toml"),
+        format!("name = \"settings\"\nmain = {component:?}\nmemory = \"{memory}\"\n"),
+    )?)
+}
+
+fn ask(host: &Host, method: &str, what: &str) -> Result<String> {
+    let answer = request(host.port, method, &format!("/parties/main/room/{what}"))?;
+    ensure!(answer.status == 200, "{what}: {} {}", answer.status, answer.body);
+    Ok(answer.body)
+}
+
+#[test]
+fn a_journal_that_wrote_nothing_ends_when_its_room_is_durable_no_more() -> Result<()> {
+    for between in ["volatile", "hibernate"] {
+        let (project, data) = (temporary()?, temporary()?);
+        let (project, data) = (project.path(), data.path());
+        set(project, "durable")?;
+        let mut host = Host::serve(project, data)?;
+        ensure!(ask(&host, "GET", "said")? == "1");
+        host.kill()?;
+        set(project, between)?;
+        host.start()?;
+        ensure!(ask(&host, "POST", "count")? == "1", "a turn that stores");
+        host.kill()?;
+        set(project, "durable")?;
+        host.start()?;
+        let counted = ask(&host, "POST", "count").with_context(|| between.to_owned())?;
+        ensure!(counted == "2", "what was stored between is there: {counted}");
+        host.kill()?;
+        host.start()?;
+        ensure!(ask(&host, "POST", "count")? == "3", "and it is durable again");
+        host.kill()?;
+    }
+    Ok(())
+}
