@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use party_core::commit::{KvChanges, RoomCommit, RoomRecord};
 use party_core::limits::Limits;
+use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
 use party_store::memory::MemoryStore;
-use party_store::store::Store;
+use party_store::store::{RoomsQuery, RoomsScope, Store};
 use party_testkit::client::Received;
 use party_testkit::world::{Memory, World};
 
@@ -282,4 +284,35 @@ fn a_room_that_was_saved_so_that_it_goes_on_sleeps_all_the_same() {
         alice.expect_text("6").await?;
         Ok(())
     });
+}
+
+/// A commit that moved nothing stands between a hibernating room's checkpoint and what it records when it is durable.
+#[test]
+fn a_room_becomes_durable_with_a_memory_that_is_older_than_its_last_commit() {
+    for room in ["lobby", "ledger-large"] {
+        let said = format!("/parties/main/{room}/said");
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        sleeping(20).store(Arc::clone(&store)).run(async |world| {
+            world.expect("GET", &said, b"", 200, "1").await?;
+            world.advance(IDLE).await;
+            assert_eq!(world.rooms_awake(), 0);
+            Ok(())
+        });
+        let query = RoomsQuery { scope: RoomsScope::Everything, after: None, limit: 9 };
+        let (address, summary) = store.rooms(&query).unwrap().pop().expect("it was kept");
+        let is_large = summary.checkpoint.expect("it sleeps").bytes > CHECKPOINT_INLINE_BYTES_MAX as u64;
+        assert_eq!(is_large, room == "ledger-large");
+        let record = RoomRecord { seq: summary.record.seq.next(), ..summary.record };
+        let commit =
+            RoomCommit { address: Arc::new(address), record, changes: KvChanges::default(), memory: None };
+        let epoch = store.acquire().unwrap();
+        store.commit(epoch, &[commit]).unwrap();
+        sleeping(21).memory(Memory::Durable).store(store).run(async |world| {
+            for count in 2..=4 {
+                world.expect("GET", &said, b"", 200, &count.to_string()).await?;
+                world.crash().await?;
+            }
+            Ok(())
+        });
+    }
 }

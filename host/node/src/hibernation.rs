@@ -7,9 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use party_core::address::RoomAddress;
 use party_core::checkpoint::{Checkpoint, CheckpointError};
-use party_core::commit::{CheckpointBytes, ComponentDigest, KvChanges, RoomRecord, StagedCheckpoint};
+use party_core::commit::{CheckpointBytes, ComponentDigest, StagedCheckpoint};
 use party_core::event::{DropCause, Handlers};
 use party_core::ids::{CommitSeq, Timestamp};
 use party_core::room::{Purpose, Rebuild, Room, RoomConfig};
@@ -21,8 +20,9 @@ use party_runtime::snapshot::{DecodeError, MEMORY_BYTES_MAX, Snapshot};
 use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, KeptCheckpoint, RoomSummary};
 use thiserror::Error;
 
+use crate::changed_setting::{bring_up, without_journal};
 use crate::party::{Memory, Party};
-use crate::recovery::{recover, salvage};
+use crate::recovery::recover;
 use crate::registry::RoomEntry;
 use crate::room_task::carry;
 use crate::upgrade::load_version;
@@ -70,22 +70,22 @@ pub(crate) fn known_room(
     party: &Party,
     config: &dyn Fn(ComponentDigest) -> Arc<RoomConfig>,
     summary: RoomSummary,
-) -> (Room, Option<ComponentDigest>) {
+) -> Result<(Room, Option<ComponentDigest>), StorageReadError> {
     let record = summary.record;
     let served = digest_of(&party.component);
     let of_memory = summary.component.unwrap_or(served);
     let is_durable = party.memory == Memory::Durable;
     let has_journal = summary.journal.records > 0;
     if has_journal && is_durable {
-        return (Room::unread(config(of_memory), record), other(of_memory, served));
+        return Ok((Room::unread(config(of_memory), record), other(of_memory, served)));
     }
     let fresh = config(served);
     if has_journal {
-        return (without_journal(worker, fresh, record), None);
+        return Ok((without_journal(worker, fresh, record), None));
     }
-    let lost = |config| (Room::lost(config, record, None), None);
+    let lost = |config| Ok((Room::lost(config, record, None), None));
     if party.memory == Memory::Volatile {
-        return (Room::new(fresh, Some(record)), None);
+        return Ok((Room::new(fresh, Some(record)), None));
     }
     let address = Arc::clone(&fresh.address);
     let Some(kept) = summary.checkpoint else { return lost(fresh) };
@@ -108,15 +108,22 @@ pub(crate) fn known_room(
             lost(fresh)
         }
         Ok(checkpoint) => {
+            let (record, checkpoint) = match is_durable {
+                true => {
+                    let (store, epoch) = (worker.node().store(), worker.node().epoch());
+                    bring_up(&**store, epoch, &address, of_memory, record, checkpoint)?
+                }
+                false => (record, checkpoint),
+            };
             match Room::restored(config(of_memory), record, checkpoint, worker.node().next_ids()) {
-                Some(room) => (room, other(of_memory, served)),
+                Some(room) => Ok((room, other(of_memory, served))),
                 None => lost(fresh),
             }
         }
         Err(error) if is_durable => {
             let mut room = Room::new(fresh, Some(record));
             room.damaged(&error.to_string());
-            (room, None)
+            Ok((room, None))
         }
         Err(error) => {
             tracing::warn!(room = %address, "starts afresh: {error}");
@@ -127,27 +134,6 @@ pub(crate) fn known_room(
 
 fn other(of_memory: ComponentDigest, served: ComponentDigest) -> Option<ComponentDigest> {
     (of_memory != served).then_some(of_memory)
-}
-
-/// A room that was durable and is not any more.
-fn without_journal(worker: &Worker, config: Arc<RoomConfig>, record: RoomRecord) -> Room {
-    match journal_writes(worker, &config.address) {
-        Ok(writes) => {
-            tracing::info!(room = %config.address, "keeps what its journal wrote, not what it remembered: its memory setting is another now");
-            Room::lost(config, record, Some(writes))
-        }
-        Err(reason) => {
-            let mut room = Room::new(config, Some(record));
-            room.damaged(&reason);
-            room
-        }
-    }
-}
-
-/// What the journal of a room wrote that does not go on with its memory.
-fn journal_writes(worker: &Worker, address: &RoomAddress) -> Result<KvChanges, String> {
-    let journal = worker.node().store().journal(address).map_err(|error| error.to_string())?;
-    salvage(&journal).map_err(|error| error.to_string())
 }
 
 pub(crate) fn readable(

@@ -7,6 +7,7 @@
 pub mod bedtime;
 pub mod canary;
 pub mod chance;
+mod changed_setting;
 pub mod clock;
 pub mod committer;
 pub mod connection;

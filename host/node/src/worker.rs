@@ -287,7 +287,7 @@ impl Worker {
         let number = RoomNumber(self.next_room.get());
         self.next_room.set(number.0 + 1);
         let (core, memory_of) = match summary {
-            Some(summary) => hibernation::known_room(self, &party, &config, summary),
+            Some(summary) => hibernation::known_room(self, &party, &config, summary)?,
             None => (Room::new(config(hibernation::digest_of(&party.component)), None), None),
         };
         let entry = Rc::new(RoomEntry::new(number, party, core, self.now()));
