@@ -26,7 +26,7 @@ fn a_store_is_checked_while_no_host_runs() -> Result<()> {
         ensure!(request(host.port, "POST", &format!("/parties/main/{room}"))?.status == 200);
     }
     let refused = check(data)?;
-    ensure!(refused.code == Some(1) && refused.err.contains("a host runs on"), "{refused:?}");
+    ensure!(refused.code == Some(2) && refused.err.contains("a host runs on"), "{refused:?}");
     host.stop(Signal::TERM)?;
     let sound = check(data)?;
     ensure!(sound.code == Some(0) && sound.out.contains("sound: 3 rooms"), "{sound:?}");

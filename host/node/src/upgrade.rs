@@ -180,6 +180,7 @@ pub(crate) async fn load_version(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, wha
     {
         let Some(new) = worker.node().party(entry.address().party()) else { return true };
         if !entry.party().component.can_hand_over_to(&new.component) {
+            say_that_it_forgets(entry);
             start_over(worker, entry, &new);
             return false;
         }
@@ -207,6 +208,13 @@ fn config_of(entry: &RoomEntry, party: &Party) -> Arc<RoomConfig> {
     })
 }
 
+fn say_that_it_forgets(entry: &RoomEntry) {
+    tracing::warn!(
+        room = %entry.address(),
+        "starts afresh from its storage: the version before has no `save`, or this one no `restore` (docs/deploy.md)"
+    );
+}
+
 fn start_over(worker: &Worker, entry: &RoomEntry, new: &Arc<Party>) {
     let config = config_of(entry, new);
     entry.core.borrow_mut().start_over(config);
@@ -230,10 +238,7 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
     let hands_over = has_memory && old.component.can_hand_over_to(&new.component);
     let Some(awake) = instance.as_mut().filter(|_| hands_over) else {
         if has_memory {
-            tracing::warn!(
-                room = %entry.address(),
-                "starts afresh from its storage: the version before has no `save`, or this one no `restore` (docs/deploy.md)"
-            );
+            say_that_it_forgets(entry);
         }
         return start_over(worker, entry, &new);
     };

@@ -45,7 +45,7 @@ Takes about a second for a gigabyte:
   party-host check
   party-host check --data /var/lib/party
 
-Exit codes: 0 all is sound; 1 something is damaged, which is named; 2 there are no rooms.";
+Exit codes: 0 all is sound; 1 something is damaged, which is named; 2 nothing was checked: a host runs, or there are no rooms.";
 
 /// What can be said about rooms.
 #[derive(Debug, Subcommand)]

@@ -8,7 +8,7 @@ use party_store::redb_store::check::{CheckReport, NAMED_ROOMS_MAX};
 
 use crate::args::admin::Check;
 use crate::asking::{Knows, who_knows};
-use crate::problem::failure;
+use crate::problem::{failure, usage};
 use crate::telling::bytes;
 
 pub(crate) fn run(check: &Check) -> Result<()> {
@@ -17,7 +17,7 @@ pub(crate) fn run(check: &Check) -> Result<()> {
         Knows::Store(store) => store,
         Knows::Host(asked) => {
             let process = asked.itself.process;
-            return Err(failure(
+            return Err(usage(
                 format!("a host runs on {} (process {process})", data.display()),
                 "stop it first, or check a copy; `party-host rooms --state damaged` says what the host itself has met",
             ));
