@@ -12,7 +12,9 @@ use party_tests::program::BOUND;
 fn loop_for(deadline_ms: u64) -> Result<(Host, [tempfile::TempDir; 2])> {
     let (project, data) = (temporary()?, temporary()?);
     let component = guest_path("test_guests");
-    let settings = format!("main = {component:?}\n[limits]\nturn_deadline_ms = {deadline_ms}\n");
+    // So much fuel that the deadline ends it, however fast the machine loops.
+    let limits = format!("turn_deadline_ms = {deadline_ms}\nturn_fuel_max = 1000000000000\n");
+    let settings = format!("main = {component:?}\n[limits]\n{limits}");
     fs::write(project.path().join("party.toml"), settings)?;
     let mut host = Host::serve(project.path(), data.path())?;
     Socket::connect(host.port, "lobby")?.send("loop")?;
