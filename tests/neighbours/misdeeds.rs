@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::client::{BINARY, frame, text};
 use crate::scene::{self, Scene};
-use crate::trial::{RATIO_MAX, RATIO_MAX_OF_WRITES};
+use crate::trial::RATIO_MAX;
 
 /// A misdeed.
 pub(crate) struct Misdeed {
@@ -105,8 +105,7 @@ pub(crate) const MISDEEDS: [Misdeed; 19] = [
         commit: |scene| scene::told(scene, "flood-storage"),
         said: Some("the handler failed: the turn cannot write"),
         // limits.uncommitted_bytes_max, as much again on its way to the disk
-        // A commit of 16 MiB keeps a processor busy for 20 ms, and the kernel lets others wait for it for some.
-        ratio_max: RATIO_MAX_OF_WRITES,
+        ratio_max: RATIO_MAX,
         growth_mib_max: 2 * 64 + MARGIN_MIB,
     },
     Misdeed {

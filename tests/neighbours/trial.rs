@@ -20,8 +20,6 @@ const VOID_MAX: usize = 5;
 pub(crate) const QUANTUM_MS: f64 = 1.0;
 /// Neighbours wait less than so many times longer: section 6 of what reliable means here.
 pub(crate) const RATIO_MAX: f64 = 2.0;
-/// The same for a flood of writes, which is not held yet on a machine with as many workers as processors.
-pub(crate) const RATIO_MAX_OF_WRITES: f64 = 6.0;
 
 /// What one misdeed did to the neighbours, over several windows.
 #[derive(Default)]

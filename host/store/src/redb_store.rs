@@ -37,6 +37,7 @@ use crate::redb_store::trouble::Trouble;
 use crate::store::{AcquireError, CommitError, RoomsQuery, Store, check_size};
 use crate::versions::{self as known, PartyVersions};
 
+mod aside;
 mod batch;
 mod blobs;
 mod blocks;

@@ -13,6 +13,7 @@ use party_core::commit::{RoomCommit, RoomRecord};
 use party_core::ids::{CommitSeq, Timestamp};
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use crate::redb_store::aside::step_aside_after;
 use crate::redb_store::batch::memory_write::{MemoryWriter, RoomMemory};
 use crate::redb_store::index::{Effects, Index};
 use crate::redb_store::layout::{
@@ -166,6 +167,7 @@ impl<'a> RoomWrite<'a> {
                 Some(value) => {
                     seal(scratch, &key, value);
                     entries.add(scratch);
+                    step_aside_after(scratch.len());
                     rows.insert(key.as_slice(), scratch.as_slice())?
                 }
                 None => rows.remove(key.as_slice())?,

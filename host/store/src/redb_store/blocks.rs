@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::{BackendError, StorageBackend};
 use thiserror::Error;
 
+use crate::redb_store::aside::step_aside_after;
 use crate::redb_store::checksums::{
     BLOCK, BLOCK_BYTES, GROUP_BLOCKS, Groups, blocks_in, file_bytes, position,
 };
@@ -194,6 +195,7 @@ impl CheckedFile {
                 groups.set(&*self.inner, block, checksum(block, bytes))?;
             }
         }
+        step_aside_after(data.len());
         Ok(())
     }
 
