@@ -119,7 +119,11 @@ fn a_party_that_is_not_there_is_told_with_those_that_are() -> Result<()> {
         let told = "no room mian/alpha, and no party mian: this host serves empty, lobby, main";
         refused(data, arguments, 2, &[told, "party-host rooms"]);
     }
+    let rooms: &[&str] = &["rooms", "--party", "mian"];
+    refused(data, rooms, 2, &["no rooms of a party mian; the host serves empty, lobby, main"]);
+    assert!(says(data, &["rooms", "--party", "empty"]).is_empty(), "that it has none is no mistake");
     assert_eq!(host.stop(Signal::TERM)?.code, Some(0));
+    refused(data, rooms, 2, &["no rooms of a party mian; rooms are kept of lobby, main"]);
     let recover: &[&str] = &["room", "recover", "mian/alpha"];
     for arguments in asked.into_iter().chain([recover, &["replay", "mian/alpha"]]) {
         let told =

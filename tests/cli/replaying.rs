@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use party_tests::guests::Version;
 use party_tests::host::{Host, party_host, temporary};
 use party_tests::http::request;
@@ -66,7 +66,12 @@ fn changed_code_shows_the_first_difference() -> Result<()> {
     let changed = dir.path().join("changed.wasm");
     let (code, told, problem) = replay(data.path(), &["--component", &changed.to_string_lossy()])?;
     assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("200 \"2 1 New\""), "what the changed code did is shown:\n{told}");
+    let (now, then) = told.split_once("as it was recorded:").context("both sides are shown")?;
+    assert!(now.contains("200 \"2 1 New\""), "what the changed code did is shown:\n{told}");
+    assert!(
+        then.contains("answer 1 200 \"1 1 New\"") && then.lines().count() == 2,
+        "what was sent then:\n{told}"
+    );
     assert!(problem.contains("replay diverged at commit 2, on-request: it did something else"), "{problem}");
     Ok(())
 }

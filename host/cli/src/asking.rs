@@ -114,7 +114,7 @@ fn last_room(project: &str, party: &str) -> Result<RoomAddress> {
 }
 
 /// The parties of a project of which rooms are kept, up to [`PARTIES_SHOWN`].
-fn parties(store: &dyn Store, project: &str) -> Result<Vec<String>> {
+pub(crate) fn parties(store: &dyn Store, project: &str) -> Result<Vec<String>> {
     let (mut parties, mut last): (Vec<String>, Option<RoomAddress>) = (Vec::new(), None);
     while parties.len() < PARTIES_SHOWN {
         let query = RoomsQuery { scope: RoomsScope::Project(project), after: last.as_ref(), limit: 1 };

@@ -22,6 +22,10 @@ use crate::signals::Signals;
 use crate::tools::Tools;
 use crate::watching::{Change, watch};
 
+/// Rooms that are quiet have gone on with a new version within so many looks.
+const LOOKS_FOR_BUSY_ROOMS: u32 = 10;
+const LOOK_FOR_BUSY_ROOMS: Duration = Duration::from_millis(50);
+
 pub(crate) fn run(dev: &Dev) -> Result<()> {
     crate::logging::start()?;
     let project = Project::open(&dev.path)?;
@@ -146,12 +150,38 @@ async fn build_again(project: &Project, host: &Host, tools: &Tools) {
         Err(error) => Err(error),
     };
     match result {
-        Ok(true) => tracing::info!("reloaded after {} ms", before.elapsed().as_millis()),
+        Ok(true) => {
+            tracing::info!("reloaded after {} ms", before.elapsed().as_millis());
+            tell_of_busy_rooms(project, host).await;
+        }
         Ok(false) => tracing::info!("what was built is what runs already; nothing was reloaded"),
         Err(error) => {
             problem::print(&error);
             tracing::warn!("the party that runs is still the last one that worked");
         }
+    }
+}
+
+/// Rooms in the middle of something have the old code still, which would puzzle whoever looks at the page now.
+async fn tell_of_busy_rooms(project: &Project, host: &Host) {
+    for name in project.config.parties.keys() {
+        let mut waiting = 0;
+        // Those that are quiet go on in a moment.
+        for _ in 0..LOOKS_FOR_BUSY_ROOMS {
+            waiting = host.node.standing(name).await.waiting;
+            if waiting == 0 {
+                break;
+            }
+            tokio::time::sleep(LOOK_FOR_BUSY_ROOMS).await;
+        }
+        let Some(party) = host.node.party(name).filter(|_| waiting > 0) else { continue };
+        let rooms = if waiting == 1 { "1 room of" } else { &format!("{waiting} rooms of") };
+        tracing::warn!(
+            "{rooms} {name}, with sleeps or requests open, run{} the old code until they end, for at most {} ms \
+             (limits.upgrade_wait_ms in {FILE_NAME})",
+            if waiting == 1 { "s" } else { "" },
+            party.limits.upgrade_wait_ms,
+        );
     }
 }
 

@@ -13,12 +13,12 @@ use party_core::checkpoint::Checkpoint;
 use party_core::commit::ComponentDigest;
 use party_core::ids::CommitSeq;
 use party_core::limits::Limits;
-use party_core::room::{Replay as Past, RoomConfig};
+use party_core::room::{Replay as Past, ReplayError, RoomConfig};
 use party_runtime::component::{Component, Digest};
 use party_runtime::engine::{Engine, EngineOptions};
 use party_runtime::instance::Instance;
 use party_runtime::snapshot::{MEMORY_BYTES_MAX, Snapshot};
-use party_store::kept::RoomSummary;
+use party_store::kept::{JournalEntry, RoomSummary};
 use party_store::redb_store::RedbStore;
 use party_store::store::Store;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
         Knows::Host(asked) => {
             return Err(usage(
                 format!("a host runs on {} (process {})", replay.at.data.display(), asked.itself.process),
-                "give a copy of that directory with --data, made while the host runs",
+                "stop it first, or give a copy of that directory, made while it runs, with --data",
             ));
         }
     };
@@ -47,17 +47,20 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
         ));
     }
     let recorded_on = summary.component.context("a journal belongs to a component")?;
-    let component = load(&store, replay, recorded_on)?;
-    let config = Arc::new(RoomConfig {
-        storage: store.storage(&address),
-        address,
-        limits: Arc::default(),
-        handlers: component.handlers(),
-        vars: Arc::default(),
-        durable: Some(recorded_on),
-    });
+    let components = load(&store, replay, recorded_on)?;
+    let config = |component: &Component| {
+        Arc::new(RoomConfig {
+            storage: store.storage(&address),
+            address: Arc::clone(&address),
+            limits: Arc::default(),
+            handlers: component.handlers(),
+            vars: Arc::default(),
+            durable: Some(recorded_on),
+        })
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    runtime.block_on(take_again(&store, replay, &summary, &component, config))
+    let until = CommitSeq(replay.until.unwrap_or(u64::MAX));
+    runtime.block_on(take_again(&store, until, &summary, &components, &config))
 }
 
 /// An engine for one room, which finds what a host on this data directory has compiled.
@@ -67,58 +70,133 @@ pub(crate) fn engine(data: &Path) -> Result<Engine> {
     Ok(Engine::new(EngineOptions { rooms_awake_max: 1, compile_cache: Some(compiled) })?)
 }
 
-/// The component that the turns were recorded on, or the one that was asked for.
-fn load(store: &RedbStore, replay: &Replay, recorded_on: ComponentDigest) -> Result<Component> {
-    let bytes = match &replay.component {
-        Some(path) => read_bounded(path).with_context(|| format!("{} cannot be read", path.display()))?,
-        None => store
-            .component(recorded_on)?
-            .ok_or_else(|| {
-                failure(
-                    format!("the component {recorded_on} is not in the store"),
-                    "give it with --component",
-                )
-            })?
-            .to_vec(),
+/// The components that the turns are taken again on.
+struct Components {
+    /// The one that is asked about.
+    asked: Component,
+    /// The one that they were recorded on, if another is asked about and the store keeps it: for what a turn did then.
+    recorded: Option<Component>,
+}
+
+fn load(store: &RedbStore, replay: &Replay, recorded_on: ComponentDigest) -> Result<Components> {
+    let engine = engine(&replay.at.data)?;
+    let load = |bytes: &[u8]| engine.load(bytes, &Arc::default(), &Arc::new(Limits::default()));
+    let kept = store.component(recorded_on)?;
+    let Some(path) = &replay.component else {
+        let hint = "give it with --component";
+        let kept =
+            kept.ok_or_else(|| failure(format!("the component {recorded_on} is not in the store"), hint))?;
+        let asked = load(&kept)?;
+        return Ok(Components { asked, recorded: None });
     };
-    let component = engine(&replay.at.data)?.load(&bytes, &Arc::default(), &Arc::new(Limits::default()))?;
-    let (found, wanted) = (component.digest(), Digest(recorded_on.0));
-    if found != wanted {
-        eprintln!("the turns were recorded on {wanted}; they are taken again on {found}");
+    let bytes = read_bounded(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let asked = load(&bytes)?;
+    let (found, wanted) = (asked.digest(), Digest(recorded_on.0));
+    if found == wanted {
+        return Ok(Components { asked, recorded: None });
     }
-    Ok(component)
+    eprintln!("the turns were recorded on {wanted}; they are taken again on {found}");
+    let recorded = kept.map(|kept| load(&kept)).transpose()?;
+    Ok(Components { asked, recorded })
+}
+
+/// The recorded turns being taken again on one component.
+struct Again {
+    past: Past,
+    instance: Instance,
+}
+
+/// What a turn did.
+struct Taken {
+    /// When it was, and with what the guest was called.
+    head: String,
+    lines: Vec<String>,
+    /// Whether it did what was recorded.
+    outcome: Result<(), ReplayError>,
+}
+
+impl Again {
+    async fn new(
+        component: &Component,
+        config: &Arc<RoomConfig>,
+        base: Option<&Checkpoint>,
+    ) -> Result<Again> {
+        let past = Past::new(Arc::clone(config), base.cloned());
+        Ok(Again { past, instance: instance(component, base).await? })
+    }
+
+    /// Takes a record. Nothing if there is no turn in it.
+    async fn take(&mut self, entry: &JournalEntry) -> Result<Option<Taken>> {
+        let Some(turn) = self.past.take(entry.seq, &entry.bytes)? else { return Ok(None) };
+        let head = format!("commit {} at {}: {}", entry.seq, turn.now(), show::event(&turn));
+        let (mut turn, end) = self.instance.run_again(turn).await;
+        let lines = show::lines(&mut turn, &end);
+        Ok(Some(Taken { head, lines, outcome: self.past.end(turn, end) }))
+    }
 }
 
 async fn take_again(
     store: &RedbStore,
-    replay: &Replay,
+    until: CommitSeq,
     summary: &RoomSummary,
-    component: &Component,
-    config: Arc<RoomConfig>,
+    components: &Components,
+    config: &dyn Fn(&Component) -> Arc<RoomConfig>,
 ) -> Result<()> {
-    let address = Arc::clone(&config.address);
-    let checkpoint = match store.checkpoint(&address)? {
+    let asked = config(&components.asked);
+    let checkpoint = match store.checkpoint(&asked.address)? {
         Some(kept) => Some(Checkpoint::decode(&kept.bytes)?),
         None => None,
     };
-    let mut instance = instance(component, checkpoint.as_ref()).await?;
+    let mut again = Again::new(&components.asked, &asked, checkpoint.as_ref()).await?;
     match &checkpoint {
         Some(checkpoint) => println!("from the checkpoint of commit {}", checkpoint.seq),
         None => println!("from the beginning of the room's life"),
     }
-    let mut past = Past::new(config, checkpoint);
-    let until = CommitSeq(replay.until.unwrap_or(u64::MAX));
+    let journal = store.journal(&asked.address)?;
     let mut turns = 0;
-    for entry in store.journal(&address)?.into_iter().take_while(|entry| entry.seq <= until) {
-        let Some(turn) = past.take(entry.seq, &entry.bytes)? else { continue };
+    for (index, entry) in journal.iter().enumerate().take_while(|(_, entry)| entry.seq <= until) {
+        let Some(taken) = again.take(entry).await? else { continue };
         turns += 1;
-        println!("commit {} at {}: {}", entry.seq, turn.now(), show::event(&turn));
-        let (mut turn, end) = instance.run_again(turn).await;
-        show::lines(&mut turn, &end).into_iter().for_each(|line| println!("  {line}"));
-        past.end(turn, end)?;
+        println!("{}", taken.head);
+        print_lines(&taken.lines);
+        if let Err(difference) = taken.outcome {
+            if let Some(recorded) = &components.recorded {
+                drop(again);
+                println!("as it was recorded:");
+                let config = config(recorded);
+                print_lines(&then(recorded, &config, checkpoint.as_ref(), &journal[..=index]).await?);
+            }
+            return Err(difference.into());
+        }
     }
-    println!("{turns} turns, all as they were, to commit {} of {}", past.seq(), summary.record.seq);
+    println!("{turns} turns, all as they were, to commit {} of {}", again.past.seq(), summary.record.seq);
     Ok(())
+}
+
+fn print_lines(lines: &[String]) {
+    match lines {
+        [] => println!("  nothing"),
+        lines => lines.iter().for_each(|line| println!("  {line}")),
+    }
+}
+
+/// What the turn of the last record did when it was recorded. The journal holds what turns wrote, but of what they sent
+/// only a digest, so they are all taken again.
+async fn then(
+    recorded: &Component,
+    config: &Arc<RoomConfig>,
+    base: Option<&Checkpoint>,
+    journal: &[JournalEntry],
+) -> Result<Vec<String>> {
+    let mut again = Again::new(recorded, config, base).await?;
+    let mut last = Vec::new();
+    for entry in journal {
+        if let Some(taken) = again.take(entry).await? {
+            taken.outcome?;
+            last = taken.lines;
+        }
+    }
+    Ok(last)
 }
 
 /// What the journal begins with.

@@ -11,7 +11,7 @@ use party_server::admin::shapes::{Room, Rooms as Page};
 use party_store::store::Store;
 
 use crate::args::admin::Rooms;
-use crate::asking::{Asked, Knows, project, who_knows};
+use crate::asking::{Asked, Knows, parties, project, who_knows};
 use crate::problem::usage;
 use crate::telling::{bytes, line, since};
 
@@ -32,11 +32,31 @@ pub(crate) fn run(rooms: &Rooms) -> Result<()> {
             from_store(rooms, store.as_ref(), &mut printer)
         }
     };
-    match printed.and_then(|()| printer.finish()) {
+    let known = || match &rooms.party {
+        Some(party) if printer.printed == 0 => known(&knows, party),
+        Some(_) | None => Ok(()),
+    };
+    match printed.and_then(|()| known()).and_then(|()| printer.finish()) {
         // Whoever reads has seen enough: `| head`.
         Err(error) if is_broken_pipe(&error) => Ok(()),
         result => result,
     }
+}
+
+/// Nothing was found of this party: is there one of this name?
+fn known(knows: &Knows, party: &str) -> Result<()> {
+    let (parties, whose) = match knows {
+        Knows::Host(asked) => (asked.itself.parties.clone(), "the host serves"),
+        Knows::Store(store) => {
+            let Some(project) = project(store.as_ref())? else { return Ok(()) };
+            (parties(store.as_ref(), &project)?, "rooms are kept of")
+        }
+    };
+    if parties.iter().any(|known| known == party) {
+        return Ok(());
+    }
+    let parties = parties.join(", ");
+    Err(usage(format!("there are no rooms of a party {party}; {whose} {parties}"), "name one of those"))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
