@@ -50,9 +50,11 @@ fn problem(error: AskError) -> anyhow::Error {
         AskError::Refused { status: 400 | 404 | 409 | 413, error, hint: None } => {
             usage(error, "`--help` says what can be asked")
         }
-        AskError::Refused { .. } | AskError::Place(_) | AskError::Broken { .. } | AskError::Late => {
-            error.into()
-        }
+        AskError::Refused { .. }
+        | AskError::Place(_)
+        | AskError::Ended { .. }
+        | AskError::Broken { .. }
+        | AskError::Late => error.into(),
     }
 }
 

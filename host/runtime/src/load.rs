@@ -179,7 +179,7 @@ impl Engine {
         let component = Component::new(self.clone(), linked, digest, Arc::clone(vars), Arc::clone(limits));
         let loaded = run_here(probe(component, readable))?;
         if let Err(reason) = loaded.capturable() {
-            tracing::warn!(%digest, %reason, "rooms of a component cannot sleep");
+            tracing::warn!(component = %digest, %reason, "rooms of a component cannot sleep");
         }
         Ok(loaded)
     }
@@ -187,7 +187,7 @@ impl Engine {
     /// Compiles the component with accessors to its memory, or, if it cannot have any, as it is.
     fn compile_readable(&self, bytes: &[u8], digest: Digest) -> Result<(Compiled, Readable), LoadError> {
         let reason = match rewrite(bytes) {
-            Ok(rewritten) => match self.compile(&rewritten.bytes, Digest::of(&rewritten.bytes)) {
+            Ok(rewritten) => match self.compile(&rewritten.bytes, digest) {
                 Ok(compiled) => match Accessors::find(&compiled, &rewritten.state) {
                     Some(accessors) => return Ok((compiled, Ok((accessors, rewritten.state)))),
                     None => NotCapturable::Rewriting("they are not there".into()),
@@ -208,19 +208,20 @@ impl Engine {
         Ok(Linked { instance, indices, upgrade })
     }
 
-    /// `digest` is that of these very bytes: what is compiled, not what its author made.
-    fn compile(&self, bytes: &[u8], digest: Digest) -> Result<Compiled, LoadError> {
+    /// Compiles what a component has become, or finds it compiled. `component` is the digest of what its author made.
+    fn compile(&self, bytes: &[u8], component: Digest) -> Result<Compiled, LoadError> {
         let compile_error = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
         let Some(cache) = self.cache() else {
-            tracing::info!(%digest, bytes = bytes.len(), "compiling a component");
+            tracing::info!(%component, bytes = bytes.len(), "compiling a component");
             return Compiled::new(self.wasm(), bytes).map_err(compile_error);
         };
-        if let Some(component) = cache.get(self.wasm(), digest) {
-            return Ok(component);
+        let digest = Digest::of(bytes);
+        if let Some(compiled) = cache.get(self.wasm(), digest) {
+            return Ok(compiled);
         }
-        tracing::info!(%digest, bytes = bytes.len(), "compiling a component, for the first time on this host");
+        tracing::info!(%component, bytes = bytes.len(), "compiling a component, for the first time on this host");
         let compiled = self.wasm().precompile_component(bytes).map_err(compile_error)?;
-        tracing::info!(%digest, compiled_bytes = compiled.len(), "compiled");
+        tracing::info!(%component, compiled_bytes = compiled.len(), "compiled");
         cache.put(self.wasm(), digest, &compiled).map_err(compile_error)
     }
 }

@@ -37,7 +37,15 @@ pub enum AskError {
         /// What to do.
         hint: Option<String>,
     },
-    /// The host broke off, or said what no host says.
+    /// The host ended, or the connection to it did.
+    #[error(
+        "the host ended before it had answered: {why}\nhint: ask again; its log says whether it was stopped or has died"
+    )]
+    Ended {
+        /// What was seen of it.
+        why: String,
+    },
+    /// The host said what no host says.
     #[error("the host did not answer in order: {why}\nhint: is it another version of party-host?")]
     Broken {
         /// What went wrong.
@@ -50,6 +58,10 @@ pub enum AskError {
 
 fn broken(why: impl ToString) -> AskError {
     AskError::Broken { why: why.to_string() }
+}
+
+fn ended(why: impl ToString) -> AskError {
+    AskError::Ended { why: why.to_string() }
 }
 
 /// A host that runs on a data directory.
@@ -97,14 +109,14 @@ impl RunningHost {
         body: Bytes,
         bytes_max: u64,
     ) -> Result<Bytes, AskError> {
-        let stream = self.place.connect()?.ok_or_else(|| broken("it has ended"))?;
-        stream.set_nonblocking(true).map_err(broken)?;
-        let stream = UnixStream::from_std(stream).map_err(broken)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let stream = self.place.connect()?.ok_or_else(|| ended("nobody listens any more"))?;
+        stream.set_nonblocking(true).map_err(ended)?;
+        let stream = UnixStream::from_std(stream).map_err(ended)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(ended)?;
         let request = Request::builder().method(method).uri(target).header("host", "admin");
         let request = request.body(Full::new(body)).map_err(broken)?;
         let exchange = async {
-            let response = sender.send_request(request).await.map_err(broken)?;
+            let response = sender.send_request(request).await.map_err(out_of_order)?;
             let status = response.status().as_u16();
             let is_ok = status == 200;
             let bytes = collect(response.into_body(), if is_ok { bytes_max } else { JSON_BYTES_MAX }).await?;
@@ -120,12 +132,17 @@ impl RunningHost {
             biased;
             answer = &mut exchange => answer,
             // Once it has ended, whatever came is in the hands of the exchange.
-            ended = connection => match (exchange.await, ended) {
-                (Err(AskError::Broken { .. }), Err(error)) => Err(broken(error)),
+            end = connection => match (exchange.await, end) {
+                (Err(AskError::Ended { .. }), Err(error)) => Err(out_of_order(error)),
                 (answer, _) => answer,
             },
         }
     }
+}
+
+/// What hyper could not read is no host's answer; anything else that happens to a connection is its end.
+fn out_of_order(error: hyper::Error) -> AskError {
+    if error.is_parse() { broken(error) } else { ended(error) }
 }
 
 async fn collect(mut body: Incoming, bytes_max: u64) -> Result<Bytes, AskError> {
@@ -135,7 +152,7 @@ async fn collect(mut body: Incoming, bytes_max: u64) -> Result<Bytes, AskError> 
     }
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame.map_err(broken)?.into_data() {
+        if let Ok(data) = frame.map_err(out_of_order)?.into_data() {
             bytes.extend_from_slice(&data);
         }
         if bytes.len() as u64 > bytes_max {
@@ -143,4 +160,47 @@ async fn collect(mut body: Incoming, bytes_max: u64) -> Result<Bytes, AskError> 
         }
     }
     Ok(bytes.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::{AskError, RunningHost};
+    use crate::admin::place::SOCKET_FILE;
+
+    /// What is made of it when whoever listens reads a question, answers this and is gone.
+    fn asked(answer: &'static [u8]) -> AskError {
+        let data = tempfile::tempdir().expect("the system has a place");
+        let listener = UnixListener::bind(data.path().join(SOCKET_FILE)).expect("it is free");
+        let host = RunningHost::find(data.path()).expect("it is there").expect("it listens");
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                // The first only looks whether anybody listens.
+                drop(listener.accept().expect("somebody looks"));
+                let (mut stream, _) = listener.accept().expect("somebody asks");
+                let _question = stream.read(&mut [0; 4_096]).expect("it is read");
+                stream.write_all(answer).expect("it is taken");
+            });
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let answer = runtime.expect("it is made").block_on(host.json::<u64>("GET", "/"));
+            answer.expect_err("it is no answer")
+        })
+    }
+
+    #[test]
+    fn a_host_that_dies_is_told_from_one_that_says_what_none_says() {
+        for unfinished in
+            [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-le", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n12"]
+        {
+            let error = asked(unfinished);
+            assert!(matches!(error, AskError::Ended { .. }), "{error:?}");
+        }
+        for foreign in [&b"SSH-2.0\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"] {
+            let error = asked(foreign);
+            assert!(matches!(error, AskError::Broken { .. }), "{error:?}");
+        }
+    }
 }
