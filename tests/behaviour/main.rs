@@ -11,6 +11,7 @@ mod gate;
 mod isolation;
 mod messages;
 mod pressure;
+mod pressure_of_workers;
 mod requests;
 mod restarts;
 mod rollbacks;

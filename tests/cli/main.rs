@@ -12,6 +12,7 @@ mod killing_minute;
 mod kills;
 mod memory_settings;
 mod new;
+mod pressure;
 mod refusals;
 mod replaying;
 mod sleeping;

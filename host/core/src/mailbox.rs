@@ -103,7 +103,13 @@ impl Mailbox {
             return self.completions.pop_front().map(|(_, event)| event);
         }
         let (_, event) = self.events.pop_front()?;
-        match &event {
+        self.give_back(&event);
+        Some(event)
+    }
+
+    /// The event waits no more.
+    fn give_back(&mut self, event: &Event) {
+        match event {
             Event::Message(connection, message) => self.repay(*connection, message.len() as u64),
             Event::Request(..) => self.requests -= 1,
             Event::Start(_)
@@ -115,7 +121,6 @@ impl Mailbox {
             | Event::Resume(_)
             | Event::Completed(..) => {}
         }
-        Some(event)
     }
 
     /// Whether something waits that no checkpoint could say again: that the room goes on elsewhere, what that has ended, and
@@ -135,6 +140,22 @@ impl Mailbox {
         })
     }
 
+    /// Whether a client waits for one of these events.
+    pub fn has_from_clients(&self) -> bool {
+        // In all but odd moments the first one is such, or there is none.
+        self.events.iter().any(|(_, event)| is_from_client(event))
+    }
+
+    /// Takes out all that clients wait for: connects, requests and messages, oldest first. Their credit is given back.
+    pub fn take_from_clients(&mut self) -> Vec<Event> {
+        let (taken, kept): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.events).into_iter().partition(|(_, event)| is_from_client(event));
+        self.events = kept;
+        let taken: Vec<Event> = taken.into_iter().map(|(_, event)| event).collect();
+        taken.iter().for_each(|event| self.give_back(event));
+        taken
+    }
+
     /// Forgets completions: their operations are no more.
     pub fn clear_completions(&mut self) {
         self.completions.clear();
@@ -151,6 +172,19 @@ impl Mailbox {
         if spent.events == 0 && self.spent.len() > 1 {
             self.spent.remove(&connection);
         }
+    }
+}
+
+fn is_from_client(event: &Event) -> bool {
+    match event {
+        Event::Connect(_) | Event::Request(..) | Event::Message(..) => true,
+        Event::Start(_)
+        | Event::Resume(_)
+        | Event::Close(..)
+        | Event::Error(..)
+        | Event::ResponseClosed(_)
+        | Event::Alarm
+        | Event::Completed(..) => false,
     }
 }
 
@@ -240,5 +274,19 @@ mod tests {
         assert!(!mailbox.has(Lane::Completions));
         assert_eq!(mailbox.pop(Lane::All), Some(Event::Alarm));
         assert_eq!(mailbox.pop(Lane::All), None);
+    }
+
+    #[test]
+    fn what_clients_wait_for_is_taken_out_and_their_credit_given_back() {
+        let limits = Limits { credit_events: 1, ..Limits::default() };
+        let mut mailbox = Mailbox::default();
+        for event in [Event::Alarm, message(ANN, 3), completed(1), Event::Connect(BEN)] {
+            mailbox.push(event);
+        }
+        assert!(mailbox.has_from_clients() && !mailbox.has_credit(ANN, &limits));
+        assert_eq!(mailbox.take_from_clients(), [message(ANN, 3), Event::Connect(BEN)]);
+        assert!(!mailbox.has_from_clients() && mailbox.has_credit(ANN, &limits));
+        let rest: Vec<_> = std::iter::from_fn(|| mailbox.pop(Lane::All)).collect();
+        assert_eq!(rest, [Event::Alarm, completed(1)]);
     }
 }

@@ -27,7 +27,7 @@ pub const CLOSE_POLICY: u16 = 1008;
 pub const CLOSE_TOO_LARGE: u16 = 1009;
 /// Close code: a handler, a commit or a send failed.
 pub const CLOSE_ERROR: u16 = 1011;
-/// Close code: the client reads too slowly, or the room is suspended.
+/// Close code: the client reads too slowly, the room is suspended, or it finds no place to run in.
 pub const CLOSE_TRY_LATER: u16 = 1013;
 
 /// What everybody hears of a room whose memory cannot be believed: 503, or 1011.

@@ -17,6 +17,7 @@ mod restarts;
 mod restless;
 mod sleeping;
 mod time;
+mod turning_away;
 mod turns;
 mod upgrading;
 

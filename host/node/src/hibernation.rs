@@ -30,8 +30,6 @@ use crate::worker::Worker;
 
 /// Images larger than this are encoded, written and read on another thread, so that other rooms go on.
 pub(crate) const LARGE_BYTES: u64 = 256 << 10;
-/// How long a room that finds no place to wake in waits before it tries again, in milliseconds.
-const NO_PLACE_MS: u64 = 50;
 
 /// Why a room cannot go on where it was.
 #[derive(Debug, Error)]
@@ -318,15 +316,11 @@ async fn unless_something_comes<T>(
     }
 }
 
-/// Makes the instance of a room that sleeps, which has something to do. If that cannot be, the room has lost its memory
+/// Makes the instance of a room that sleeps, which has something to do and a place. If that cannot be, the room has lost its memory
 /// and starts afresh.
 pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<Instance> {
     let what = entry.core.borrow().rebuild()?;
     if !load_version(worker, entry, what).await {
-        return None;
-    }
-    if let Err(reason) = worker.make_place() {
-        wait_for_a_place(worker, entry, &reason.to_string()).await;
         return None;
     }
     let saved_at = match what {
@@ -337,14 +331,16 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
         Ok(instance) => {
             entry.core.borrow_mut().woken();
             worker.count_awake(entry, Some(instance.memory_bytes()));
+            worker.waits_no_more(entry, worker.now());
             worker.tallies().wake();
             entry.active_at.set(worker.now());
             // It sleeps again even if nothing comes of what has woken it.
             entry.has_changed.set(true);
             Some(instance)
         }
+        // No reason to lose a memory.
         Err(WakeError::Restore(RestoreError::Start(DropCause::Instantiation(reason)))) => {
-            wait_for_a_place(worker, entry, &reason).await;
+            worker.system_is_full(entry, &reason);
             None
         }
         Err(error) if entry.core.borrow().config().durable.is_some() => {
@@ -359,13 +355,6 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
             None
         }
     }
-}
-
-/// All places are taken: no reason to lose a memory.
-pub(crate) async fn wait_for_a_place(worker: &Worker, entry: &RoomEntry, reason: &str) {
-    tracing::warn!(room = %entry.address(), "waits for a place to wake in: {reason}");
-    worker.relieve();
-    worker.node().clock().sleep_until(worker.now().after_ms(NO_PLACE_MS)).await;
 }
 
 async fn restore(worker: &Rc<Worker>, entry: &RoomEntry, saved_at: CommitSeq) -> Result<Instance, WakeError> {

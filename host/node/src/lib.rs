@@ -26,6 +26,7 @@ mod row;
 mod signal;
 pub mod tallies;
 mod timers;
+mod together;
 pub mod transfer;
 mod upgrade;
 pub mod versions;

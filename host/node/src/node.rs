@@ -5,7 +5,7 @@ use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use party_core::address::RoomAddress;
@@ -25,7 +25,8 @@ use crate::clock::Clock;
 use crate::committer::{CommitPause, CommitRequest, Committer};
 use crate::hibernation::digest_of;
 use crate::party::{Parties, Party};
-use crate::pressure::MemoryBudget;
+use crate::pressure::places::Places;
+use crate::together::Together;
 use crate::versions::Versions;
 use crate::worker::{ToWorker, Worker, WorkerIndex};
 
@@ -57,23 +58,6 @@ pub enum Unavailable {
     /// The host ends.
     #[error("the host is shutting down")]
     Ending,
-    /// Too many rooms are awake and none is quiet.
-    #[error("{rooms_max} rooms are awake on this worker, which is its limit, and none of them is quiet")]
-    TooManyRooms {
-        /// The bound.
-        rooms_max: usize,
-    },
-    /// The rooms that are awake have all the memory that they may have, and none of this worker's can sleep.
-    #[error(
-        "the rooms that are awake have {bytes} bytes of memory, the limit is {bytes_max}, and none can sleep now\n\
-         hint: raise it with --memory-budget"
-    )]
-    NoMemory {
-        /// What they have.
-        bytes: u64,
-        /// The bound.
-        bytes_max: u64,
-    },
     /// The party is gone. Whoever parsed the address saw it a moment ago.
     #[error("the party has gone")]
     NoSuchParty,
@@ -117,11 +101,8 @@ struct Shared {
     /// Blocks of this epoch's ids that have been given out.
     id_blocks: AtomicU64,
     clock: Arc<dyn Clock>,
-    rooms_awake_max_per_worker: usize,
     idle_ms: u64,
-    /// Rooms that have an instance, on all workers.
-    awake: AtomicUsize,
-    memory: MemoryBudget,
+    places: Places,
     workers: Vec<mpsc::UnboundedSender<ToWorker>>,
 }
 
@@ -178,10 +159,8 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         epoch,
         id_blocks: AtomicU64::new(0),
         clock: parts.clock,
-        rooms_awake_max_per_worker: parts.rooms_awake_max.div_ceil(count),
         idle_ms: parts.idle_ms,
-        awake: AtomicUsize::new(0),
-        memory: MemoryBudget::new(parts.memory_budget_bytes),
+        places: Places::new(count, parts.rooms_awake_max, parts.memory_budget_bytes),
         workers: senders,
     };
     let node = Node { shared: Arc::new(shared) };
@@ -236,20 +215,24 @@ impl Node {
         Ok((node.clone(), Threads { node, workers: threads, committer }))
     }
 
-    /// Starts a node whose one worker and committer are tasks of the current [`tokio::task::LocalSet`]: for tests, where
+    /// Starts a node whose workers and committer are tasks of the current [`tokio::task::LocalSet`]: for tests, where
     /// everything is on one thread, dropping the set is a crash, and commits wait while there is a pause.
     pub fn start_here(parts: NodeParts, pause: &CommitPause) -> Result<Node, StartError> {
-        let Made { node, workers, commits, committer, wakes, changed } =
-            make(NodeParts { workers: 1, ..parts })?;
-        for ((chance, mail), wakes) in workers.into_iter().zip(wakes) {
-            let worker = Worker::new(node.clone(), WorkerIndex(0), chance, commits.clone());
-            worker.make_current();
+        let Made { node, workers, commits, committer, wakes, changed } = make(parts)?;
+        let is_alone = workers.len() == 1;
+        for (index, ((chance, mail), wakes)) in workers.into_iter().zip(wakes).enumerate() {
+            let worker = Worker::new(node.clone(), WorkerIndex(index), chance, commits.clone());
             worker.remember_wakes(wakes);
-            tokio::task::spawn_local(worker.run(mail));
+            if is_alone {
+                worker.make_current();
+                tokio::task::spawn_local(worker.run(mail));
+            } else {
+                tokio::task::spawn_local(Together::new(worker, mail));
+            }
         }
         tokio::task::spawn_local(committer.run_beside(pause.clone()));
         let deploying = node.clone();
-        tokio::task::spawn_local(async move { deploying.deploy_changed(changed).await });
+        node.spawn_on(0, async move || deploying.deploy_changed(changed).await);
         Ok(node)
     }
 
@@ -298,14 +281,7 @@ impl Node {
 
     /// How many rooms are awake: those that have an instance.
     pub fn rooms_awake(&self) -> usize {
-        self.shared.awake.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn count_awake(&self, is_awake: bool) {
-        match is_awake {
-            true => self.shared.awake.fetch_add(1, Ordering::Relaxed),
-            false => self.shared.awake.fetch_sub(1, Ordering::Relaxed),
-        };
+        self.shared.places.rooms()
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
@@ -322,12 +298,8 @@ impl Node {
         self.store().put_component(self.epoch(), digest_of(&party.component), &party.component_bytes)
     }
 
-    pub(crate) fn memory(&self) -> &MemoryBudget {
-        &self.shared.memory
-    }
-
-    pub(crate) fn rooms_awake_max_per_worker(&self) -> usize {
-        self.shared.rooms_awake_max_per_worker
+    pub(crate) fn places(&self) -> &Places {
+        &self.shared.places
     }
 
     pub(crate) fn idle_ms(&self) -> u64 {

@@ -1,122 +1,50 @@
-//! Pressure: too many rooms awake, or too much memory in use. Rooms that have had nothing to do for longest sleep first.
+//! Pressure: too many rooms awake, or too much memory in use. Of all rooms of the node, those that have had nothing to do for
+//! longest sleep first; whoever finds no place waits for one, in turn and not for ever.
 //!
 //! Memory is counted as what guests have allocated, which is at least what the machine has given them: pages that are as
 //! in a fresh instance are shared. So the bound is kept before the machine is short.
 
-use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+pub(crate) mod places;
+mod relief;
+pub(crate) mod waiting;
 
 use party_runtime::capture::NotCapturable;
 
-use crate::hibernation;
-use crate::node::Unavailable;
 use crate::registry::RoomEntry;
 use crate::worker::Worker;
-
-/// The share of places and of memory, in tenths, from which on rooms are put to sleep before their time.
-const TIGHT_TENTHS: u64 = 9;
-/// How many rooms are put to sleep at once, at most: looking for the next ones costs a look at every room.
-const LEAVE_AT_ONCE_MAX: usize = 64;
-
-/// Linear memory of all awake rooms of a node, and how much there may be.
-#[derive(Debug)]
-pub(crate) struct MemoryBudget {
-    bytes: AtomicU64,
-    bytes_max: u64,
-}
-
-impl MemoryBudget {
-    pub(crate) fn new(bytes_max: u64) -> MemoryBudget {
-        MemoryBudget { bytes: AtomicU64::new(0), bytes_max }
-    }
-
-    /// An instance has so much more or less.
-    fn change(&self, before: u64, after: u64) {
-        match after.checked_sub(before) {
-            Some(more) => self.bytes.fetch_add(more, Ordering::Relaxed),
-            None => self.bytes.fetch_sub(before - after, Ordering::Relaxed),
-        };
-    }
-
-    /// How much there is.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    fn is_tight(&self) -> bool {
-        self.bytes().saturating_mul(10) >= self.bytes_max.saturating_mul(TIGHT_TENTHS)
-    }
-}
 
 impl Worker {
     /// A room's instance has been made, has grown, or has gone (`None`), or goes with the room that has ended.
     pub(crate) fn count_awake(&self, entry: &RoomEntry, memory_bytes: Option<u64>) {
         let memory_bytes = memory_bytes.filter(|_| !entry.ended.get());
-        let is_awake = memory_bytes.is_some();
-        if entry.is_awake.replace(is_awake) != is_awake {
-            self.node().count_awake(is_awake);
-            self.awake.set(if is_awake { self.awake.get() + 1 } else { self.awake.get() - 1 });
-        }
-        let after = memory_bytes.unwrap_or(0);
+        let (was_awake, after) = (entry.is_awake.replace(memory_bytes.is_some()), memory_bytes.unwrap_or(0));
         let before = entry.memory_bytes.replace(after);
-        if before != after {
-            let memory = self.node().memory();
-            memory.change(before, after);
-            if after > before && before > 0 && memory.is_tight() {
-                self.relieve();
-            }
+        if before == self.new_room_bytes() && memory_bytes.is_some() {
+            // So far it was only expected.
+            self.last_new_bytes.set(after);
         }
-    }
-
-    /// Before another room comes: if nearly all places or nearly all memory are taken, rooms that have had nothing to do
-    /// for long sleep or end; if all is taken and none can, it is refused.
-    pub(crate) fn make_place(&self) -> Result<(), Unavailable> {
-        let (rooms, rooms_max) = (self.awake.get(), self.node().rooms_awake_max_per_worker());
-        let memory = self.node().memory();
-        if rooms as u64 * 10 >= rooms_max as u64 * TIGHT_TENTHS || memory.is_tight() {
-            self.relieve_in_turn();
-        }
-        if rooms >= rooms_max {
-            return Err(Unavailable::TooManyRooms { rooms_max });
-        }
-        if memory.bytes() >= memory.bytes_max {
-            return Err(Unavailable::NoMemory { bytes: memory.bytes(), bytes_max: memory.bytes_max });
-        }
-        Ok(())
-    }
-
-    /// As [`Worker::relieve`], but not before half of those that were put to sleep last have been replaced.
-    fn relieve_in_turn(&self) {
-        match self.relieved.get() {
-            0 => self.relieve(),
-            left => self.relieved.set(left - 1),
-        }
-    }
-
-    /// Frees places: of the rooms that can sleep, or end because they have nothing and nobody, those that have been quiet
-    /// for longest; a small share of all.
-    pub(crate) fn relieve(&self) {
-        let can_go = |entry: &Rc<RoomEntry>| {
-            let core = entry.core.borrow();
-            entry.is_awake.get()
-                && !entry.gives_way.get()
-                && match hibernation::sleeps(&entry.party()) && !cannot_be_captured_now(entry) {
-                    true => core.may_sleep(),
-                    false => core.is_quiet(),
-                }
-        };
-        let mut rooms: Vec<_> = self.rooms().all().into_iter().filter(can_go).collect();
-        let count = (rooms.len() / 16).clamp(1, LEAVE_AT_ONCE_MAX).min(rooms.len());
-        if count == 0 {
+        if before == after && was_awake == memory_bytes.is_some() {
             return;
         }
-        rooms.select_nth_unstable_by_key(count - 1, |entry| entry.active_at.get());
-        for entry in &rooms[..count] {
-            // Its own task does it, between two things that it does: nobody else knows what it is in the middle of.
-            entry.gives_way.set(true);
-            entry.wake.set();
+        let places = self.node().places();
+        places.change(before, after);
+        match (was_awake, memory_bytes) {
+            (false, Some(_)) => {
+                let entry = self.rooms().by_number(entry.number);
+                self.awake.borrow_mut().extend(entry.map(|entry| (entry.number, entry)));
+                places.one_more();
+            }
+            (true, None) => {
+                self.awake.borrow_mut().remove(&entry.number);
+                places.one_less();
+            }
+            (true, Some(_)) | (false, None) => {}
         }
-        self.relieved.set(count / 2);
+        if after < before || memory_bytes.is_none() {
+            self.call_next();
+        } else if before > 0 && places.is_memory_tight() {
+            self.queue().wants_relief.set();
+        }
     }
 
     /// The memory of a room could not be captured that was to give way. It ends all the same if nobody and nothing needs it,
@@ -147,11 +75,6 @@ impl Worker {
     }
 }
 
-/// Nothing has happened since its memory could not be captured.
-fn cannot_be_captured_now(entry: &RoomEntry) -> bool {
-    entry.not_captured.borrow().is_some() && !entry.has_changed.get()
-}
-
 /// How much linear memory rooms may have where nobody says otherwise: three quarters of what the machine, or the container
 /// that the host runs in, has.
 pub fn memory_budget_default() -> u64 {
@@ -171,18 +94,7 @@ fn mem_total(meminfo: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MemoryBudget, mem_total};
-
-    #[test]
-    fn memory_is_tight_from_nine_tenths_on() {
-        let budget = MemoryBudget::new(1_000);
-        budget.change(0, 899);
-        assert!(!budget.is_tight());
-        budget.change(899, 900);
-        assert!(budget.is_tight());
-        budget.change(900, 0);
-        assert_eq!((budget.bytes(), budget.is_tight()), (0, false));
-    }
+    use super::mem_total;
 
     #[test]
     fn the_machines_memory_is_read() {

@@ -20,7 +20,7 @@ use party_runtime::snapshot::{MEMORY_BYTES_MAX, Snapshot};
 use party_store::kept::{JournalEntry, KeptCheckpoint};
 use thiserror::Error;
 
-use crate::hibernation::{LARGE_BYTES, WakeError, digest_of, readable, run_apart, wait_for_a_place};
+use crate::hibernation::{LARGE_BYTES, WakeError, digest_of, readable, run_apart};
 use crate::registry::RoomEntry;
 use crate::room_task::carry;
 use crate::worker::Worker;
@@ -61,6 +61,7 @@ pub(crate) async fn recover(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Re
                 Rebuild::Behind | Rebuild::Asleep(_) => core.went_back(),
             }
             drop(core);
+            worker.waits_no_more(entry, worker.now());
             entry.active_at.set(worker.now());
             entry.has_changed.set(true);
             carry(worker, entry);
@@ -69,7 +70,7 @@ pub(crate) async fn recover(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Re
         Err(RecoveryError::Wake(WakeError::Restore(RestoreError::Start(DropCause::Instantiation(
             reason,
         ))))) => {
-            wait_for_a_place(worker, entry, &reason).await;
+            worker.system_is_full(entry, &reason);
             None
         }
         Err(error) => {

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::connection::{Decision, Link};
 use crate::outbox::Outgoing;
 use crate::party::Party;
+use crate::pressure::waiting::Waits;
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
 use crate::upgrade::Upgrade;
@@ -67,12 +68,14 @@ pub(crate) struct RoomEntry {
     pub(crate) farewell: RefCell<Option<CloseFrame>>,
     /// When something last happened.
     pub(crate) active_at: Cell<Timestamp>,
-    /// There is an instance.
+    /// There is an instance, or a place for the one that is about to be made.
     pub(crate) is_awake: Cell<bool>,
-    /// Its linear memory after its last turn, in bytes.
+    /// Its linear memory after its last turn, in bytes; before the first, what is expected.
     pub(crate) memory_bytes: Cell<u64>,
     /// Its memory cannot be captured, and that was said.
     pub(crate) stays_awake: Cell<bool>,
+    /// How it waits for a place, if it has none.
+    pub(crate) waits: Waits,
     /// It is to sleep as soon as it can, because somebody has said so.
     pub(crate) sleep_soon: Cell<bool>,
     /// So it is, or to end if its memory is never kept or cannot be, and nobody and nothing needs it: others need its place.
@@ -127,6 +130,7 @@ impl RoomEntry {
             is_awake: Cell::new(false),
             memory_bytes: Cell::new(0),
             stays_awake: Cell::new(false),
+            waits: Waits::default(),
             sleep_soon: Cell::new(false),
             gives_way: Cell::new(false),
             save_soon: Cell::new(false),

@@ -99,6 +99,7 @@ async fn run_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Ended {
             }
             Next::Rest => {
                 worker.count_awake(entry, instance.as_ref().map(Instance::memory_bytes));
+                worker.mind_quiet(entry);
                 if instance.is_none() && entry.core.borrow().is_asleep() {
                     return Ended::Asleep;
                 }
@@ -158,12 +159,19 @@ async fn dispose(instance: Option<Instance>) {
     }
 }
 
-fn next(worker: &Worker, entry: &RoomEntry, row: &mut Row) -> Next {
+fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row) -> Next {
     if entry.has_undone() {
         carry(worker, entry);
         return Next::StepAside;
     }
     let now = worker.now();
+    if !entry.is_awake.get()
+        && entry.waits.is_over(now, entry.limits())
+        && !worker.finds_a_place(entry, now)
+        && worker.turn_away(entry, now)
+    {
+        return Next::StepAside;
+    }
     entry.core.borrow_mut().on_time(now);
     carry(worker, entry);
     if entry.drop_instance.get() || entry.has_undone() {
@@ -177,6 +185,17 @@ fn next(worker: &Worker, entry: &RoomEntry, row: &mut Row) -> Next {
         return Next::Switch;
     }
     let wants_a_turn = core.wants_a_turn(now);
+    if wants_a_turn && !entry.is_awake.get() {
+        drop(core);
+        carry(worker, entry);
+        if !worker.finds_a_place(entry, now) {
+            row.rest(now);
+            return rest(worker, entry, now);
+        }
+        core = entry.core.borrow_mut();
+    } else if !wants_a_turn && entry.waits.is_in_line() {
+        worker.leave_line(entry);
+    }
     if wants_a_turn && core.is_asleep() {
         return Next::Wake;
     }
@@ -261,6 +280,9 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
     }
     if core.wants_to_be_saved() || entry.save_soon.get() {
         sooner(entry.save_tried_at.get().max(now).after_ms(SAVE_AGAIN_MS));
+    }
+    if let Some(at) = entry.waits.deadline(entry.limits()) {
+        sooner(at.max(now.after_ms(1)));
     }
     if let Some(since) = entry.farewell_at.get() {
         sooner(since.after_ms(FAREWELL_MS));

@@ -26,7 +26,7 @@ use party_runtime::upgrade::UpgradeError;
 use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
 use thiserror::Error;
 
-use crate::hibernation::{digest_of, run_apart, sleeps, stage, wait_for_a_place};
+use crate::hibernation::{digest_of, run_apart, sleeps, stage};
 use crate::party::Party;
 use crate::registry::RoomEntry;
 use crate::room_log::log_turn;
@@ -244,11 +244,12 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
     };
     let mut fresh = match new.component.instantiate().await {
         Ok(fresh) => fresh,
-        Err(DropCause::Instantiation(reason)) => return wait_for_a_place(worker, entry, &reason).await,
+        Err(DropCause::Instantiation(reason)) => return worker.wait_for_the_system(entry, &reason).await,
         Err(cause) => return stays(entry, &Stays::Start(cause)),
     };
     // The room is to be as it was if it stays, whatever `save` does to it.
     let backup = awake.capture();
+    worker.waits_no_more(entry, worker.now());
     let turn = entry.core.borrow_mut().begin_upgrade(worker.moment(worker.now()));
     let (mut turn, handed) = hand_over(awake, &mut fresh, turn, sleeps(&new)).await;
     log_turn(entry, &mut turn).await;
@@ -371,7 +372,7 @@ async fn restore(worker: &Worker, entry: &RoomEntry, party: &Party, backup: &Sna
         match party.component.restore(backup).await {
             Ok(instance) => return Some(instance),
             Err(RestoreError::Start(DropCause::Instantiation(reason))) => {
-                wait_for_a_place(worker, entry, &reason).await;
+                worker.wait_for_the_system(entry, &reason).await;
             }
             Err(error) => {
                 tracing::error!(room = %entry.address(), "it cannot be made again as it was: {error}");

@@ -1,7 +1,7 @@
 //! A worker: one thread, its rooms, and the mail from other threads.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use crate::committer::{CommitReply, CommitRequest};
 use crate::hibernation;
 use crate::node::{Node, Unavailable};
 use crate::party::Memory;
+use crate::pressure::waiting::Queue;
 use crate::registry::{Registry, RoomEntry};
 use crate::room_task;
 use crate::signal::Signal;
@@ -57,12 +58,16 @@ pub(crate) struct Worker {
     taken: RefCell<Vec<CommitRequest>>,
     has_taken: Signal,
     ending: Cell<bool>,
-    /// How many rooms have an instance.
-    pub(crate) awake: Cell<usize>,
+    /// Rooms that have an instance, or are about to.
+    pub(crate) awake: RefCell<BTreeMap<RoomNumber, Rc<RoomEntry>>>,
+    /// How much memory the room had that got a place last, in bytes.
+    pub(crate) last_new_bytes: Cell<u64>,
     /// How many more rooms may come before the next are put to sleep for them.
     pub(crate) relieved: Cell<usize>,
     /// Set whenever a room ends.
     room_ended: Signal,
+    /// Rooms that wait for a place.
+    queue: Queue,
     tallies: Tallies,
     /// Rooms that are being brought here, and cannot be opened before they are.
     arriving: RefCell<BTreeSet<RoomAddress>>,
@@ -87,9 +92,11 @@ impl Worker {
             taken: RefCell::default(),
             has_taken: Signal::default(),
             ending: Cell::new(false),
-            awake: Cell::new(0),
+            awake: RefCell::default(),
+            last_new_bytes: Cell::new(0),
             relieved: Cell::new(0),
             room_ended: Signal::default(),
+            queue: Queue::default(),
             tallies: Tallies::default(),
             arriving: RefCell::default(),
         })
@@ -118,6 +125,10 @@ impl Worker {
 
     pub(crate) fn rooms(&self) -> &Registry {
         &self.rooms
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     pub(crate) fn tallies(&self) -> &Tallies {
@@ -151,6 +162,7 @@ impl Worker {
     pub(crate) async fn run(self: Rc<Worker>, mut mail: mpsc::UnboundedReceiver<ToWorker>) {
         tokio::task::spawn_local(Rc::clone(&self).keep_time());
         tokio::task::spawn_local(Rc::clone(&self).send_commits());
+        tokio::task::spawn_local(Rc::clone(&self).keep_places());
         while let Some(message) = mail.recv().await {
             match message {
                 ToWorker::Committed(replies) => self.committed(replies),
@@ -256,7 +268,7 @@ impl Worker {
         }
     }
 
-    /// The room at an address, awake.
+    /// The room at an address. It has a place before its next turn, or waits for one.
     pub(crate) fn open(self: &Rc<Worker>, address: &RoomAddress) -> Result<Rc<RoomEntry>, Unavailable> {
         if let Some(entry) = self.rooms.by_address(address) {
             return Ok(entry);
@@ -268,7 +280,6 @@ impl Worker {
             return Err(Unavailable::Arriving);
         }
         let party = self.node.party(address.party()).ok_or(Unavailable::NoSuchParty)?;
-        self.make_place()?;
         let store = self.node.store();
         let summary = store.summary(address)?;
         let address = Arc::new(address.clone());
@@ -329,6 +340,7 @@ impl Worker {
 
     fn take_out(&self, entry: &RoomEntry, alarm: Option<Timestamp>) {
         entry.ended.set(true);
+        self.leave_line(entry);
         self.count_awake(entry, None);
         self.rooms.remove(entry);
         self.set_deadline(entry, None);

@@ -2,6 +2,7 @@
 
 mod disk;
 mod engine;
+mod knocking;
 mod lives;
 mod upgrades;
 
@@ -37,6 +38,7 @@ use crate::client::Client;
 use crate::clock::VirtualClock;
 use crate::host::Host;
 use crate::world::engine::engine;
+pub use crate::world::knocking::{Answer, Knocking};
 
 /// The project of all worlds.
 const PROJECT: &str = "world";
@@ -59,6 +61,7 @@ pub struct Builder {
     memory: Memory,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
+    workers: usize,
     store: Option<Arc<dyn Store>>,
 }
 
@@ -96,6 +99,12 @@ impl Builder {
     /// Rooms that may be awake at once.
     pub fn rooms_awake(mut self, max: usize) -> Builder {
         self.rooms_awake_max = max;
+        self
+    }
+
+    /// Workers among which the rooms are divided; all on the test's thread, one if nothing is said.
+    pub fn workers(mut self, count: usize) -> Builder {
+        self.workers = count;
         self
     }
 
@@ -147,6 +156,7 @@ impl Builder {
             memory: self.memory,
             memory_budget_bytes: self.memory_budget_bytes,
             rooms_awake_max: self.rooms_awake_max,
+            workers: self.workers,
             limits,
             vars,
             store: Arc::new(FaultyStore::scripted(store, [])),
@@ -170,46 +180,12 @@ pub struct World {
     memory: Memory,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
+    workers: usize,
     limits: Arc<Limits>,
     vars: Arc<BTreeMap<String, String>>,
     store: Arc<FaultyStore>,
     running: RefCell<Option<(Node, Rc<Server>)>>,
     commit_pause: CommitPause,
-}
-
-/// What a client got that asked for a connection.
-pub enum Answer {
-    /// A connection.
-    Connected(Client),
-    /// A response instead: its status and its body.
-    Refused(u16, String),
-    /// Nothing yet, when everything was quiet.
-    Nothing(Knocking),
-}
-
-/// A client that has not been answered yet.
-pub struct Knocking {
-    host: Rc<Host>,
-    answer: std::pin::Pin<Box<dyn Future<Output = Result<Answer>>>>,
-}
-
-impl Knocking {
-    /// The answer, if there is one when everything is quiet.
-    pub async fn answer(mut self) -> Result<Answer> {
-        self.host.settle().await;
-        let host = Rc::clone(&self.host);
-        let waited = async {
-            tokio::select! {
-                biased;
-                answer = &mut self.answer => Some(answer),
-                () = tokio::time::sleep(Duration::from_millis(1)) => None,
-            }
-        };
-        match host.during(waited).await {
-            Some(answer) => answer,
-            None => Ok(Answer::Nothing(self)),
-        }
-    }
 }
 
 /// A response to a request.
@@ -235,6 +211,7 @@ impl World {
             memory: Memory::default(),
             memory_budget_bytes: u64::MAX,
             rooms_awake_max: ROOMS_AWAKE_MAX,
+            workers: 1,
             store: None,
         }
     }
@@ -255,7 +232,7 @@ impl World {
             store: self.store.clone(),
             clock: Arc::new(self.clock.clone()),
             chance: self.chance.borrow_mut().split(),
-            workers: 1,
+            workers: self.workers,
             rooms_awake_max: self.rooms_awake_max,
             memory_budget_bytes: self.memory_budget_bytes,
             idle_ms: IDLE_MS,
@@ -334,7 +311,7 @@ impl World {
                 Err(error) => Err(error).context(name),
             }
         });
-        Knocking { host: Rc::clone(&self.host), answer }.answer().await
+        Knocking::new(Rc::clone(&self.host), answer).answer().await
     }
 
     /// Asks for a path, as `GET /parties/main/lobby`, with a body.

@@ -1,0 +1,204 @@
+//! Who gives way: of all rooms of the node that can sleep, or end because they have nothing and nobody, those that have been
+//! quiet for longest.
+//!
+//! Each worker knows only its own rooms. So a worker whose rooms wait asks all for the oldest of theirs, by mail, chooses
+//! among what they say, and tells each which are to go. A room goes in its own task, between two things that it does, and
+//! not at all if something has come for it meanwhile. Those that are on their way count, so that no more go than are needed.
+
+use std::rc::Rc;
+
+use party_core::ids::Timestamp;
+use party_core::room::Restless;
+
+use crate::hibernation;
+use crate::registry::RoomEntry;
+use crate::timers::RoomNumber;
+use crate::worker::{Worker, WorkerIndex};
+
+/// How many rooms are put to sleep at once, at most.
+const LEAVE_AT_ONCE_MAX: usize = 64;
+/// While rooms wait, who can give way is looked at again after so many milliseconds, whatever rooms say.
+const LOOK_AGAIN_MS: u64 = 50;
+/// As [`LOOK_AGAIN_MS`], when no room of the node can give way or soon will.
+const LOOK_LATER_MS: u64 = 500;
+/// The least time between two looks that have found nothing, in milliseconds, unless a room says that it has become quiet.
+const LOOK_MS_MIN: u64 = 5;
+
+/// How a room stands to giving its place away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Standing {
+    /// It can go now.
+    Quiet,
+    /// It is about to.
+    Leaving,
+    /// Something is under way, after which it may be able to.
+    Busy,
+    /// It stays until something happens that is not under way: clients leave, a minute passes.
+    Stays,
+}
+
+/// What a worker says of its rooms.
+#[derive(Debug, Default)]
+struct Look {
+    /// Those that have been quiet for longest, and since when.
+    quiet: Vec<(Timestamp, RoomNumber)>,
+    leaving: usize,
+    /// Those that stay.
+    stay: usize,
+    waiting: usize,
+}
+
+/// What a look at all workers has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    /// Rooms go.
+    Going,
+    /// None can go at this moment.
+    NotNow,
+    /// None can go, and none soon will.
+    Vain,
+}
+
+impl Worker {
+    /// Has rooms give way whenever others need their places.
+    pub(crate) async fn keep_places(self: Rc<Worker>) {
+        loop {
+            self.queue().wants_relief.wait().await;
+            loop {
+                let outcome = self.relieve().await;
+                if self.queue().len() == 0 {
+                    break;
+                }
+                let (least_ms, most_ms) = match outcome {
+                    Outcome::Going => (0, LOOK_AGAIN_MS),
+                    Outcome::NotNow => (LOOK_MS_MIN, LOOK_AGAIN_MS),
+                    Outcome::Vain => (LOOK_MS_MIN, LOOK_LATER_MS),
+                };
+                let (clock, now) = (self.node().clock(), self.now());
+                let wanted = async {
+                    clock.sleep_until(now.after_ms(least_ms)).await;
+                    self.queue().wants_relief.wait().await;
+                };
+                tokio::select! {
+                    () = wanted => {}
+                    () = self.queue().found.wait() => {}
+                    () = clock.sleep_until(now.after_ms(most_ms)) => {}
+                }
+            }
+        }
+    }
+
+    /// Looks at all rooms of the node and tells those to go that have been quiet for longest: as many as wait, and at least a
+    /// small share of all.
+    async fn relieve(self: &Rc<Worker>) -> Outcome {
+        let node = self.node();
+        // Before the look, so that nobody becomes quiet unseen.
+        node.places().search(self.queue().len() > 0);
+        let (mut quiet, mut leaving, mut stay, mut waiting) = (Vec::new(), 0, 0, 0);
+        for index in (0..node.workers()).map(WorkerIndex) {
+            // A worker that has ended has no rooms.
+            let Ok(look) = node.look_on(index, |worker| worker.look_for_quiet()).await else { continue };
+            quiet.extend(look.quiet.into_iter().map(|(since, room)| (since, index, room)));
+            (leaving, stay, waiting) = (leaving + look.leaving, stay + look.stay, waiting + look.waiting);
+        }
+        let share = node.places().rooms() / 16;
+        let wanted = match node.places().lack() {
+            Some(_) => share.max(waiting).clamp(1, LEAVE_AT_ONCE_MAX),
+            None if node.places().are_tight() => share.clamp(1, LEAVE_AT_ONCE_MAX),
+            None => 0,
+        };
+        let count = wanted.saturating_sub(leaving).min(quiet.len());
+        if count == 0 {
+            // Only if all have been seen: while workers were asked one after the other, a place may have changed hands.
+            if stay == node.places().rooms() && waiting > 0 && node.places().lack().is_some() {
+                for index in (0..node.workers()).map(WorkerIndex) {
+                    node.run_on(index, |worker| worker.say_that_all_is_vain());
+                }
+                return Outcome::Vain;
+            }
+            return if leaving > 0 { Outcome::Going } else { Outcome::NotNow };
+        }
+        quiet.sort_unstable_by_key(|(since, WorkerIndex(index), room)| (*since, *index, *room));
+        quiet.truncate(count);
+        for index in (0..node.workers()).map(WorkerIndex) {
+            let rooms = quiet.iter().filter(|(_, its, _)| *its == index).map(|(_, _, room)| *room);
+            let rooms: Vec<_> = rooms.collect();
+            if !rooms.is_empty() {
+                node.run_on(index, move |worker| rooms.into_iter().for_each(|room| worker.tell_to_go(room)));
+            }
+        }
+        node.places().search(false);
+        self.relieved.set(count / 2);
+        Outcome::Going
+    }
+
+    /// A room has come to rest. If others wait and none was found to give way, it may be the one.
+    pub(crate) fn mind_quiet(&self, entry: &RoomEntry) {
+        let places = self.node().places();
+        if places.is_searching()
+            && entry.is_awake.get()
+            && standing(entry) == Standing::Quiet
+            && places.found()
+        {
+            // The number of whoever waits stands there.
+            if let Some(index) = places.whose_turn() {
+                self.node().run_on(index, |worker| worker.queue().found.set());
+            }
+        }
+    }
+
+    fn look_for_quiet(&self) -> Look {
+        let mut look = Look { waiting: self.queue().len(), ..Look::default() };
+        for entry in self.awake.borrow().values() {
+            match standing(entry) {
+                Standing::Quiet => look.quiet.push((entry.active_at.get(), entry.number)),
+                Standing::Leaving => look.leaving += 1,
+                Standing::Stays => look.stay += 1,
+                Standing::Busy => {}
+            }
+        }
+        if look.quiet.len() > LEAVE_AT_ONCE_MAX {
+            look.quiet.select_nth_unstable(LEAVE_AT_ONCE_MAX - 1);
+            look.quiet.truncate(LEAVE_AT_ONCE_MAX);
+        }
+        look
+    }
+
+    fn tell_to_go(&self, room: RoomNumber) {
+        let entry = self.awake.borrow().get(&room).cloned();
+        if let Some(entry) = entry.filter(|entry| standing(entry) == Standing::Quiet) {
+            // Its own task does it, between two things that it does: nobody else knows what it is in the middle of.
+            entry.gives_way.set(true);
+            entry.wake.set();
+        }
+    }
+}
+
+fn standing(entry: &RoomEntry) -> Standing {
+    let core = entry.core.borrow();
+    let restless = core.restless();
+    if entry.upgrade.is_due() {
+        return Standing::Busy;
+    }
+    let keeps_memory = hibernation::sleeps(&entry.party()) && !cannot_be_captured_now(entry);
+    let can_go = if keeps_memory { core.may_sleep() } else { core.is_quiet() };
+    match restless {
+        _ if can_go && !entry.gives_way.get() => Standing::Quiet,
+        // Its memory is in a commit under way, or will be.
+        None if can_go || keeps_memory => Standing::Leaving,
+        None | Some(Restless::DroppedLately | Restless::Suspended { .. }) => Standing::Stays,
+        Some(Restless::Ending) => Standing::Leaving,
+        Some(
+            Restless::InATurn
+            | Restless::NotStarted
+            | Restless::Asleep
+            | Restless::EventsWait
+            | Restless::OutputsWait,
+        ) => Standing::Busy,
+    }
+}
+
+/// Nothing has happened since its memory could not be captured.
+fn cannot_be_captured_now(entry: &RoomEntry) -> bool {
+    entry.not_captured.borrow().is_some() && !entry.has_changed.get()
+}
