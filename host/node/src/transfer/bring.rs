@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::checkpoint::elsewhere::{MOVED_ID_MAX, UnfitToMove};
+use party_core::checkpoint::elsewhere::UnfitToMove;
 use party_core::checkpoint::{Checkpoint, CheckpointError};
 use party_core::commit::{
     CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint, RoomCommit, RoomRecord,
 };
-use party_core::ids::{CommitSeq, Epoch, ID_MAX, Timestamp};
+use party_core::ids::{CommitSeq, Epoch, ID_MAX, MOVED_ID_MAX, Timestamp};
 use party_core::storage::StorageReadError;
 use party_runtime::component::Digest;
 use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, KeepError};
