@@ -82,7 +82,7 @@ fn rooms_are_listed_while_a_host_runs_and_while_none_does() -> Result<()> {
     let one = says(data, &["rooms", "--prefix", "be", "--json"]);
     assert_eq!(one.lines().count(), 1);
     assert!(one.contains("\"room\":\"beta\"") && one.contains("\"sockets\":1"), "{one}");
-    assert_eq!(says(data, &["rooms", "--party", "other"]), "");
+    assert_eq!(says(data, &["rooms", "--party", "main", "--prefix", "delta"]), "");
     assert_eq!(says(data, &["rooms", "--state", "suspended"]), "");
     let ended = on(data, &["rooms"])?;
     assert!(ended.err.contains(&format!("a host runs (process {})", host.program.id())), "{}", ended.err);

@@ -203,3 +203,30 @@ fn a_durable_room_with_a_journal_goes_to_another_host_in_a_file() -> Result<()> 
     goes_on(&host, "lobby", LIVED + 1, 3)?;
     Ok(())
 }
+
+#[test]
+fn a_room_with_more_memory_than_a_host_allows_stays_outside() -> Result<()> {
+    let (roomy, narrow, here, there) = (project()?, project()?, temporary()?, temporary()?);
+    let settings = narrow.path().join("party.toml");
+    fs::write(&settings, fs::read_to_string(&settings)? + "memory_bytes_max = 8388608\n")?;
+    let host = Host::serve(roomy.path(), here.path())?;
+    let mut socket = Socket::connect(host.port, "large")?;
+    // More than can be stored, but a guest's memory never shrinks again.
+    socket.send("put-bytes key 20000000")?;
+    socket.text()?;
+    let file = there.path().join("large.room").to_str().context("UTF-8")?.to_owned();
+    says(here.path(), &["checkpoint", "export", "main/large", &file]);
+    let other = Host::serve(narrow.path(), there.path())?;
+    let mut import = party_host();
+    import.args(["checkpoint", "import", &file, "main/large", "--data"]).arg(there.path());
+    let ended = Program::run(&mut import, BOUND)?;
+    assert_eq!(ended.code, Some(2), "{}", ended.err);
+    assert!(
+        ended.err.contains("the limit of its party here is 8388608 (limits.memory_bytes_max)"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(ended.err.matches("hint: ").count(), 1, "{}", ended.err);
+    assert_eq!(get(&other, "large", "resumed")?, "None 0 0", "it is a new room");
+    Ok(())
+}

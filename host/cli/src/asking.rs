@@ -161,10 +161,13 @@ pub(crate) fn not_imported(error: ImportError) -> anyhow::Error {
         ImportError::OtherComponent { .. }
         | ImportError::Checkpoint(_)
         | ImportError::Unfit(_)
+        | ImportError::Image(_)
         | ImportError::Ids(_)
         | ImportError::Alarm(_) => usage(error.to_string(), "export the room again"),
-        ImportError::Storage(_) | ImportError::Keep(_) | ImportError::Commit(_) | ImportError::Inspect(_) => {
-            anyhow!(error)
-        }
+        ImportError::Memory { .. }
+        | ImportError::Storage(_)
+        | ImportError::Keep(_)
+        | ImportError::Commit(_)
+        | ImportError::Inspect(_) => anyhow!(error),
     }
 }

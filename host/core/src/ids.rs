@@ -8,6 +8,10 @@ use std::fmt;
 /// The bound on ids that cross the contract: 2^53, the end of JavaScript's exact integers.
 pub const ID_MAX: u64 = 1 << 53;
 
+/// The bound on the ids of a room that goes on elsewhere, so that it has 2^40 left: a thousand a second for 34 years. Blocks
+/// of ids ([`IdBlock`]) end here, too, so that no room is kept from moving by how often its host was started.
+pub const MOVED_ID_MAX: u64 = ID_MAX - (1 << 40);
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -88,11 +92,11 @@ impl IdBlock {
     /// How many blocks an epoch has: at 100 rooms a second, those of two days.
     pub const BLOCKS: u64 = 1 << 24;
 
-    /// The block of this number in an epoch. There is none if the ids would not stay below [`ID_MAX`]: in epochs from
-    /// 2^15 on, and after [`IdBlock::BLOCKS`].
+    /// The block of this number in an epoch. There is none after [`IdBlock::BLOCKS`], and none beyond [`MOVED_ID_MAX`]: in
+    /// epochs from 2^15 - 4 on.
     pub fn of(epoch: Epoch, number: u64) -> Option<IdBlock> {
         let epoch_ids = Self::IDS * Self::BLOCKS;
-        let is_there = epoch.0 < ID_MAX / epoch_ids && number < Self::BLOCKS;
+        let is_there = number < Self::BLOCKS && epoch.0 < MOVED_ID_MAX / epoch_ids;
         is_there.then(|| IdBlock { first: epoch.0 * epoch_ids + number * Self::IDS })
     }
 

@@ -18,6 +18,7 @@ use party_core::commit::RoomRecord;
 use party_core::event::ResumeReason;
 use party_core::ids::{Incarnation, Timestamp};
 use party_core::storage::{KeyRange, StorageReadError, Visit};
+use party_runtime::snapshot::MEMORY_BYTES_MAX;
 use party_store::kept::RoomSummary;
 use party_store::room_file::{ENTRIES_BYTES_MAX, ENTRIES_MAX, RoomFile, RoomFileMemory};
 use party_store::store::Store;
@@ -188,7 +189,9 @@ impl Node {
         let incarnation = reserved.ok_or_else(|| ImportError::Exists(to.clone()))?;
         let reservation = Reservation { node: self, address: to };
         let (store, epoch, address) = (Arc::clone(self.store()), self.epoch(), to.clone());
-        let elsewhere = Elsewhere { reason, incarnation };
+        let party = self.party(to.party());
+        let memory_bytes_max = party.map_or(MEMORY_BYTES_MAX, |party| party.limits.memory_bytes_max);
+        let elsewhere = Elsewhere { reason, incarnation, memory_bytes_max };
         // Its component is no room's until the commit.
         let _versions = self.versions().hold().await;
         let brought = run_apart(move || import(store.as_ref(), epoch, file, &address, elsewhere)).await;
@@ -272,6 +275,8 @@ pub struct Elsewhere {
     pub reason: ResumeReason,
     /// The life that begins: a random one.
     pub incarnation: Incarnation,
+    /// The most memory that a room of its party can have, in bytes; [`MEMORY_BYTES_MAX`] where that is not known.
+    pub memory_bytes_max: u64,
 }
 
 /// Why there is no copy.

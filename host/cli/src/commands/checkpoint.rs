@@ -12,6 +12,7 @@ use party_core::event::ResumeReason;
 use party_node::chance::Chance;
 use party_node::clock::{Clock, SystemClock};
 use party_node::transfer::{Elsewhere, ExportError, export, export_left, import};
+use party_runtime::snapshot::MEMORY_BYTES_MAX;
 use party_server::admin::question::encode;
 use party_server::admin::shapes::Arrived;
 use party_store::room_file::{FILE_BYTES_MAX, RoomFile};
@@ -131,7 +132,8 @@ pub(crate) fn bring(
     reason: ResumeReason,
 ) -> Result<Arrived> {
     let epoch = store.acquire()?;
-    let elsewhere = Elsewhere { reason, incarnation: Chance::from_system()?.incarnation() };
+    let incarnation = Chance::from_system()?.incarnation();
+    let elsewhere = Elsewhere { reason, incarnation, memory_bytes_max: MEMORY_BYTES_MAX };
     let brought = import(store, epoch, file, to, elsewhere).map_err(not_imported)?;
     Ok(Arrived::of(to, &brought, None))
 }

@@ -9,10 +9,7 @@ use thiserror::Error;
 use crate::checkpoint::Checkpoint;
 use crate::commit::Alarm;
 use crate::event::ResumeReason;
-use crate::ids::{CommitSeq, ID_MAX, Incarnation, Timestamp};
-
-/// The bound on the ids of a room that goes on elsewhere: half of those that there are, so that it has as many left.
-pub const MOVED_ID_MAX: u64 = ID_MAX / 2;
+use crate::ids::{CommitSeq, ID_MAX, Incarnation, MOVED_ID_MAX, Timestamp};
 
 /// Why a checkpoint cannot go on anywhere.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]

@@ -8,7 +8,7 @@ use party_core::checkpoint::Checkpoint;
 use party_core::commit::{CheckpointBytes, ComponentDigest, IDS_LEFT_MIN, IDS_RESERVED_STEP, RoomRecord};
 use party_core::event::{Handlers, TurnEnd};
 use party_core::http::Request;
-use party_core::ids::{Epoch, ID_MAX, IdBlock, Incarnation, OperationId, Seed, Timestamp};
+use party_core::ids::{Epoch, IdBlock, Incarnation, MOVED_ID_MAX, OperationId, Seed, Timestamp};
 use party_core::limits::Limits;
 use party_core::room::{Action, Moment, Purpose, Room, RoomConfig};
 
@@ -152,11 +152,12 @@ fn whoever_has_used_up_a_block_reserves_more_before_the_next_begins() {
 }
 
 #[test]
-fn blocks_do_not_overlap_and_end_where_ids_do() {
+fn blocks_do_not_overlap_and_end_where_a_room_can_still_move() {
     assert_eq!(block(1, 0).end(), block(1, 1).first());
     assert_eq!(block(1, IdBlock::BLOCKS - 1).end(), block(2, 0).first());
     assert_eq!(IdBlock::of(Epoch(1), IdBlock::BLOCKS), None);
-    let epochs = ID_MAX / (IdBlock::IDS * IdBlock::BLOCKS);
-    assert_eq!(block(epochs - 1, IdBlock::BLOCKS - 1).end(), ID_MAX);
+    // Once a room that had slept in the second half of all epochs could not be copied.
+    let epochs = MOVED_ID_MAX / (IdBlock::IDS * IdBlock::BLOCKS);
+    assert_eq!(block(epochs - 1, IdBlock::BLOCKS - 1).end(), MOVED_ID_MAX);
     assert_eq!(IdBlock::of(Epoch(epochs), 0), None);
 }

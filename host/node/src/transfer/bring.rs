@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::checkpoint::elsewhere::{MOVED_ID_MAX, UnfitToMove};
+use party_core::checkpoint::elsewhere::UnfitToMove;
 use party_core::checkpoint::{Checkpoint, CheckpointError};
 use party_core::commit::{
     CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint, RoomCommit, RoomRecord,
 };
-use party_core::ids::{CommitSeq, Epoch, ID_MAX, Timestamp};
+use party_core::ids::{CommitSeq, Epoch, ID_MAX, MOVED_ID_MAX, Timestamp};
 use party_core::storage::StorageReadError;
 use party_runtime::component::Digest;
+use party_runtime::snapshot::{DecodeError, MEMORY_BYTES_MAX, Snapshot};
 use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, KeepError};
 use party_store::room_file::{RoomFile, RoomFileMemory};
 use party_store::store::{CommitError, Store};
@@ -56,6 +57,20 @@ pub enum ImportError {
     /// The checkpoint could do harm.
     #[error(transparent)]
     Unfit(#[from] UnfitToMove),
+    /// The memory in it cannot be read.
+    #[error("the memory in the checkpoint cannot be read: {0}")]
+    Image(#[from] DecodeError),
+    /// Its memory is more than a room of that party can have.
+    #[error(
+        "the room's memory is {bytes} bytes; the limit of its party here is {bytes_max} (limits.memory_bytes_max)\n\
+         hint: raise it in party.toml and start the host again"
+    )]
+    Memory {
+        /// How much it has.
+        bytes: u64,
+        /// The bound.
+        bytes_max: u64,
+    },
     /// Ids may have been given out that leave none.
     #[error("the file says that ids up to {0} may have been given out; the limit is {MOVED_ID_MAX}")]
     Ids(u64),
@@ -132,6 +147,11 @@ fn checkpoint(memory: &RoomFileMemory, elsewhere: Elsewhere) -> Result<Checkpoin
         if named != found {
             return Err(ImportError::OtherComponent { found, named });
         }
+    }
+    let (bytes, bytes_max) =
+        (Snapshot::decode(&checkpoint.image, MEMORY_BYTES_MAX)?.memory_bytes(), elsewhere.memory_bytes_max);
+    if bytes > bytes_max {
+        return Err(ImportError::Memory { bytes, bytes_max });
     }
     Ok(checkpoint.elsewhere(elsewhere.reason, elsewhere.incarnation, FIRST)?)
 }

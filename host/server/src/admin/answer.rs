@@ -186,9 +186,11 @@ impl From<ImportError> for Refused {
     fn from(error: ImportError) -> Refused {
         let status = match &error {
             ImportError::Exists(_) => 409,
+            ImportError::Memory { .. } => 413,
             ImportError::OtherComponent { .. }
             | ImportError::Checkpoint(_)
             | ImportError::Unfit(_)
+            | ImportError::Image(_)
             | ImportError::Ids(_)
             | ImportError::Alarm(_) => 400,
             ImportError::Storage(_) | ImportError::Keep(_) | ImportError::Commit(_) => 500,
