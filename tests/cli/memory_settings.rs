@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use party_tests::guests::guest_path;
 use party_tests::host::{Host, temporary};
 use party_tests::http::request;
+use rustix::process::Signal;
 
 fn set(project: &Path, memory: &str) -> Result<()> {
     let component = guest_path("test_guests");
@@ -14,6 +16,14 @@ fn set(project: &Path, memory: &str) -> Result<()> {
         project.join("party.toml"),
         format!("name = \"settings\"\nmain = {component:?}\nmemory = \"{memory}\"\n"),
     )?)
+}
+
+/// A party that may have so many operations open.
+fn set_operations(project: &Path, memory: &str, open_max: u32) -> Result<()> {
+    set(project, memory)?;
+    let settings = fs::read_to_string(project.join("party.toml"))?;
+    let limits = format!("{settings}[limits]\noperations_open_max = {open_max}\n");
+    Ok(fs::write(project.join("party.toml"), limits)?)
 }
 
 fn ask(host: &Host, method: &str, what: &str) -> Result<String> {
@@ -42,6 +52,27 @@ fn a_journal_that_wrote_nothing_ends_when_its_room_is_durable_no_more() -> Resul
         host.kill()?;
         host.start()?;
         ensure!(ask(&host, "POST", "count")? == "3", "and it is durable again");
+        host.kill()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_sleep_that_could_not_begin_begins_when_the_setting_allows_it() -> Result<()> {
+    for memory in ["hibernate", "durable"] {
+        let (project, data) = (temporary()?, temporary()?);
+        let (project, data) = (project.path(), data.path());
+        set_operations(project, memory, 0)?;
+        let mut host = Host::serve(project, data)?;
+        ensure!(ask(&host, "GET", "nap?1")? == "good night");
+        ensure!(ask(&host, "GET", "resumed")?.ends_with(" 0"), "it cannot have begun");
+        host.stop(Signal::TERM)?;
+        set_operations(project, memory, 1)?;
+        host.start()?;
+        let begun = Instant::now();
+        while !ask(&host, "GET", "resumed")?.ends_with(" 1") {
+            ensure!(begun.elapsed() < Duration::from_secs(10), "{memory}: the sleep never began");
+        }
         host.kill()?;
     }
     Ok(())

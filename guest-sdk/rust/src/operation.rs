@@ -97,6 +97,17 @@ impl Operations {
         }
     }
 
+    /// A turn begins. While none is open no completion comes that would tell of room, and the bound may have been raised
+    /// since: who waits tries again.
+    pub(crate) fn begin_turn(&self) {
+        if !self.queue.borrow().is_empty() {
+            let is_open = |stage: &Stage| matches!(stage, Stage::Open(_));
+            if !self.open.borrow().values().any(is_open) {
+                self.wake_queue();
+            }
+        }
+    }
+
     /// There may be room for one more: all try again, in order, and those that find none wait again.
     fn wake_queue(&self) {
         self.queue.take().into_iter().for_each(Waker::wake);
@@ -219,6 +230,20 @@ mod tests {
         operations.wait_for_room(&waker);
         operations.complete(OperationId(9), Ended::Slept);
         operations.complete(OperationId(10), Ended::Slept);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn who_found_no_room_tries_again_with_the_next_turn_if_none_is_open() {
+        let operations = Operations::default();
+        let (count, waker) = counted();
+        operations.begin(OperationId(1), &Waker::noop().clone());
+        operations.wait_for_room(&waker);
+        operations.begin_turn();
+        assert_eq!(count.0.load(Ordering::Relaxed), 0, "its end will tell");
+        operations.forget(OperationId(1));
+        operations.begin_turn();
+        operations.begin_turn();
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
 

@@ -63,6 +63,7 @@ pub(crate) fn turn<P: Party>(
     handler: impl FnOnce(&mut P, &Room) -> Result<()>,
 ) -> Result<Progress, FailureResult> {
     let event = EventId(event);
+    operations().begin_turn();
     let mut party: Box<P> = take().unwrap_or_default();
     let result = events().handle(event, || handler(&mut party, &Room::new()));
     put_back(party);
