@@ -3,12 +3,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use party_tests::guests::guest_path;
 use party_tests::host::{Host, party_host, temporary};
-use party_tests::http::{Socket, request};
+use party_tests::http::{Http, Socket, request};
 use party_tests::program::{BOUND, Ended, Program};
 use rustix::process::Signal;
 
@@ -229,4 +231,51 @@ fn a_room_with_more_memory_than_a_host_allows_stays_outside() -> Result<()> {
     assert_eq!(ended.err.matches("hint: ").count(), 1, "{}", ended.err);
     assert_eq!(get(&other, "large", "resumed")?, "None 0 0", "it is a new room");
     Ok(())
+}
+
+#[test]
+fn a_durable_room_is_copied_while_it_never_stands_still() -> Result<()> {
+    const COPIES: usize = 12;
+    let (project, data) = (project()?, temporary()?);
+    let mut host = Host::serve(project.path(), data.path())?;
+    let (port, told, is_over) = (host.port, AtomicU64::new(0), AtomicBool::new(false));
+    let load = || -> Result<()> {
+        let mut client = Http::connect(port)?;
+        while !is_over.load(Ordering::SeqCst) {
+            let answer = client.request("GET", "/parties/main/lobby/said")?;
+            ensure!(answer.status == 200, "{answer:?}");
+            told.fetch_max(answer.body.parse()?, Ordering::SeqCst);
+        }
+        Ok(())
+    };
+    thread::scope(|scope| -> Result<()> {
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(load)).collect();
+        while told.load(Ordering::SeqCst) < 100 && !clients.iter().any(|client| client.is_finished()) {
+            thread::yield_now();
+        }
+        let copied = (0..COPIES).try_for_each(|number| {
+            let copy = format!("copy-{number}");
+            let before = told.load(Ordering::SeqCst);
+            let arguments = ["fork", "main/lobby", &format!("main/{copy}")];
+            let ended = Program::run(party_host().args(arguments).arg("--data").arg(data.path()), BOUND)?;
+            ensure!(ended.code == Some(0), "{arguments:?}: {}{}", ended.out, ended.err);
+            // The copy has taken all that was answered before it was asked for; a turn is answered when it is recorded.
+            let first = said(&host, &copy)?;
+            let after = told.load(Ordering::SeqCst) + clients.len() as u64 + 1;
+            ensure!(
+                (before + 1..=after + 1).contains(&first),
+                "{copy}: {first}, between {before} and {after}"
+            );
+            Ok(())
+        });
+        is_over.store(true, Ordering::SeqCst);
+        for client in clients {
+            client.join().expect("no panic")?;
+        }
+        copied
+    })?;
+    host.kill()?;
+    host.start()?;
+    ensure!(said(&host, "lobby")? == told.load(Ordering::SeqCst) + 1, "the room itself has lost nothing");
+    host.kill()
 }

@@ -32,6 +32,7 @@ pub use taken_again::{TakeAgainError, export_left};
 use crate::hibernation::{run_apart, sleeps};
 use crate::inspection::InspectError;
 use crate::node::Node;
+use crate::transfer::taken_again::Recorded;
 use crate::worker::Worker;
 
 /// How often a room is read that moves meanwhile.
@@ -73,11 +74,14 @@ pub enum ExportError {
         why: String,
     },
     /// It went on whenever it was read.
-    #[error("the room changed {READS_MAX} times while it was read\nhint: try again when it is quieter")]
+    #[error("the room is busy: it changed {READS_MAX} times while it was read\nhint: try again")]
     Moving,
     /// Its memory is kept, and the component without which that is worth nothing is not.
     #[error("the component of the room's memory is not in the store")]
     NoComponent,
+    /// That component cannot be had.
+    #[error("the component of the room's memory cannot be loaded: {0}")]
+    Version(String),
     /// The store cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageReadError),
@@ -149,18 +153,43 @@ fn entries(store: &dyn Store, address: &Arc<RoomAddress>) -> Result<BTreeMap<Byt
 impl Node {
     /// A room as it is now: if it is awake it is saved first.
     pub async fn export_room(&self, address: &RoomAddress) -> Result<RoomFile, ExportError> {
-        let mut saves = 0;
-        loop {
-            self.save_now(address).await?;
-            saves += 1;
-            let (store, address) = (Arc::clone(self.store()), Arc::new(address.clone()));
-            let written_at = self.clock().now();
-            match run_apart(move || export(store.as_ref(), &address, written_at)).await {
-                // It has recorded another turn since it was saved.
-                Err(ExportError::Journal) if saves < READS_MAX => {}
-                result => return result,
+        let address = Arc::new(address.clone());
+        for _ in 0..READS_MAX {
+            let saved = self.save_now(&address).await;
+            if saved.is_ok() {
+                let (store, address, now) =
+                    (Arc::clone(self.store()), Arc::clone(&address), self.clock().now());
+                match run_apart(move || export(store.as_ref(), &address, now)).await {
+                    // It has recorded another turn since it was saved.
+                    Err(ExportError::Journal) => {}
+                    result => return result,
+                }
+            }
+            // It does not stand still: what it has recorded until now is taken again beside it.
+            let recorded = match self.recorded(&address).await {
+                Ok(recorded) => recorded,
+                Err(error) => return Err(saved.err().unwrap_or(error)),
+            };
+            match (recorded, saved) {
+                (Some(file), _) => return Ok(file),
+                (None, Err(error)) => return Err(error),
+                // Another checkpoint has ended its journal since.
+                (None, Ok(())) => {}
             }
         }
+        Err(ExportError::Moving)
+    }
+
+    /// A durable room as it was when it was read, between two of its turns; `None` if it had no journal then.
+    async fn recorded(&self, address: &Arc<RoomAddress>) -> Result<Option<RoomFile>, ExportError> {
+        let (store, asked) = (Arc::clone(self.store()), Arc::clone(address));
+        let Some(recorded) = run_apart(move || Recorded::read(store.as_ref(), &asked)).await? else {
+            return Ok(None);
+        };
+        let party = self.version(address.party(), recorded.component).await;
+        let party = party.map_err(|error| ExportError::Version(error.to_string()))?;
+        let file = recorded.take_again(self.store().as_ref(), &party.component, self.clock().now()).await?;
+        Ok(Some(file))
     }
 
     /// Brings a room in.

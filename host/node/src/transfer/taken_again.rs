@@ -1,16 +1,22 @@
-//! Taking out a durable room that a host has left in the middle of its journal, while no host runs.
+//! Taking out a durable room in the middle of its journal: one that a host has left, while no host runs, or one that goes on
+//! whenever it is saved.
 //!
 //! Its checkpoint alone would be an older room. So its recorded turns are taken again, as the next host would
 //! ([`crate::recovery`]), and what comes of that goes out. The room itself stays as it is: nothing is written, and nobody is
-//! told anything.
+//! told anything. What it records meanwhile is left out: a journal only grows behind what is there, until a checkpoint ends it, and
+//! until then the tables stay as they are.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use party_core::address::RoomAddress;
 use party_core::checkpoint::{Checkpoint, CheckpointError};
+use party_core::commit::ComponentDigest;
 use party_core::event::DropCause;
 use party_core::ids::{CommitSeq, Timestamp};
 use party_core::room::{Replay, ReplayError, RoomConfig};
+use party_core::storage::StorageReadError;
 use party_runtime::capture::NotCapturable;
 use party_runtime::component::Component;
 use party_runtime::engine::Engine;
@@ -18,13 +24,13 @@ use party_runtime::instance::Instance;
 use party_runtime::load::LoadError;
 use party_runtime::restore::RestoreError;
 use party_runtime::snapshot::{DecodeError, MEMORY_BYTES_MAX, Snapshot};
-use party_store::kept::{JournalEntry, RoomSummary};
+use party_store::kept::{JournalEntry, KeptCheckpoint, RoomSummary};
 use party_store::room_file::{ENTRIES_BYTES_MAX, ENTRIES_MAX, RoomFile, RoomFileMemory};
 use party_store::store::Store;
 use thiserror::Error;
 
 use crate::recovery::salvage;
-use crate::transfer::{ExportError, check, entries, export};
+use crate::transfer::{ExportError, READS_MAX, check, entries, export};
 
 /// Why the recorded turns of a room cannot be taken again.
 #[derive(Debug, Error)]
@@ -72,64 +78,137 @@ pub async fn export_left(
         Err(ExportError::Journal) => {}
         result => return result,
     }
-    let missing = || ExportError::NoSuchRoom(RoomAddress::clone(address));
-    let summary = store.summary(address)?.ok_or_else(missing)?;
-    let journal = store.journal(address)?;
-    let mut entries = entries(store, address)?;
-    let writes = salvage(&journal).map_err(TakeAgainError::from)?;
-    if writes.cleared {
-        entries.clear();
-    }
-    for (key, value) in writes.entries {
-        match value {
-            Some(value) => entries.insert(key, value),
-            None => entries.remove(&key),
-        };
-    }
-    check("keys", entries.len() as u64, ENTRIES_MAX)?;
-    let bytes = entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
-    check("keys and values in bytes", bytes, ENTRIES_BYTES_MAX)?;
-    let memory = take_again(store, engine, address, &summary, journal).await?;
-    let (address, record) = (RoomAddress::clone(address), summary.record);
-    let (seq, alarm, ids_reserved) = (record.seq, record.alarm, record.ids_reserved);
-    Ok(RoomFile { address, written_at, seq, alarm, ids_reserved, memory, entries })
+    let recorded = Recorded::read(store, address)?.ok_or(ExportError::Moving)?;
+    // What the guest could read of its settings is recorded with its turns.
+    let component = engine.load(&recorded.component_bytes, &Arc::default(), &Arc::default());
+    let component = component.map_err(TakeAgainError::from)?;
+    recorded.take_again(store, &component, written_at).await
 }
 
-/// The memory with which the journal ends; none if the life that it tells of has ended.
-async fn take_again(
-    store: &dyn Store,
-    engine: &Engine,
-    address: &Arc<RoomAddress>,
-    summary: &RoomSummary,
+/// A durable room as its last commit left it when it was read: what stands in the tables, and what is recorded since.
+pub(super) struct Recorded {
+    address: Arc<RoomAddress>,
+    summary: RoomSummary,
+    /// Which component its turns are of.
+    pub(super) component: ComponentDigest,
+    component_bytes: Bytes,
+    checkpoint: Option<KeptCheckpoint>,
     journal: Vec<JournalEntry>,
-) -> Result<Option<RoomFileMemory>, ExportError> {
-    let digest = summary.component.ok_or(ExportError::NoComponent)?;
-    let component_bytes = store.component(digest)?.ok_or(ExportError::NoComponent)?;
-    // What the guest could read of its settings is recorded with its turns.
-    let component =
-        engine.load(&component_bytes, &Arc::default(), &Arc::default()).map_err(TakeAgainError::from)?;
-    let checkpoint = match store.checkpoint(address)? {
-        Some(kept) => Some(Checkpoint::decode(&kept.bytes).map_err(TakeAgainError::from)?),
+    entries: BTreeMap<Bytes, Bytes>,
+}
+
+impl Recorded {
+    /// Reads a room that has a journal; `None` if it has none now, or began another whenever it was read.
+    pub(super) fn read(
+        store: &dyn Store,
+        address: &Arc<RoomAddress>,
+    ) -> Result<Option<Recorded>, ExportError> {
+        let missing = || ExportError::NoSuchRoom(RoomAddress::clone(address));
+        for _ in 0..READS_MAX {
+            let summary = store.summary(address)?.ok_or_else(missing)?;
+            if summary.journal.records == 0 {
+                return Ok(None);
+            }
+            let component = summary.component.ok_or(ExportError::NoComponent)?;
+            let component_bytes = store.component(component)?.ok_or(ExportError::NoComponent)?;
+            let checkpoint = store.checkpoint(address)?;
+            let read_journal = || -> Result<Vec<JournalEntry>, StorageReadError> {
+                let mut journal = store.journal(address)?;
+                journal.retain(|entry| entry.seq <= summary.record.seq);
+                Ok(journal)
+            };
+            let journal = read_journal()?;
+            let entries = entries(store, address)?;
+            let after = store.summary(address)?.ok_or_else(missing)?;
+            // If another has begun meanwhile, this one's records are not there any more.
+            let is_whole = journal.len() as u64 == summary.journal.records;
+            if is_whole
+                && after.checkpoint == summary.checkpoint
+                && after.component == summary.component
+                && read_journal()?.len() == journal.len()
+            {
+                let address = Arc::clone(address);
+                return Ok(Some(Recorded {
+                    address,
+                    summary,
+                    component,
+                    component_bytes,
+                    checkpoint,
+                    journal,
+                    entries,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The room with what its recorded turns, taken again on its component, have made of it.
+    pub(super) async fn take_again(
+        self,
+        store: &dyn Store,
+        component: &Component,
+        written_at: Timestamp,
+    ) -> Result<RoomFile, ExportError> {
+        let Recorded {
+            address,
+            summary,
+            component: digest,
+            component_bytes,
+            checkpoint,
+            journal,
+            mut entries,
+        } = self;
+        let writes = salvage(&journal).map_err(TakeAgainError::from)?;
+        if writes.cleared {
+            entries.clear();
+        }
+        for (key, value) in writes.entries {
+            match value {
+                Some(value) => entries.insert(key, value),
+                None => entries.remove(&key),
+            };
+        }
+        check("keys", entries.len() as u64, ENTRIES_MAX)?;
+        let bytes = entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+        check("keys and values in bytes", bytes, ENTRIES_BYTES_MAX)?;
+        let config = Arc::new(RoomConfig {
+            storage: store.storage(&address),
+            address: Arc::clone(&address),
+            limits: Arc::default(),
+            handlers: component.handlers(),
+            vars: Arc::default(),
+            durable: Some(digest),
+        });
+        let image = memory(config, component, checkpoint, journal, summary.record.seq).await?;
+        let memory =
+            image.map(|checkpoint| RoomFileMemory { component: digest, component_bytes, checkpoint });
+        let (address, record) = (RoomAddress::clone(&address), summary.record);
+        let (seq, alarm, ids_reserved) = (record.seq, record.alarm, record.ids_reserved);
+        Ok(RoomFile { address, written_at, seq, alarm, ids_reserved, memory, entries })
+    }
+}
+
+/// The checkpoint with which the journal ends; none if the life that it tells of has ended.
+async fn memory(
+    config: Arc<RoomConfig>,
+    component: &Component,
+    checkpoint: Option<KeptCheckpoint>,
+    journal: Vec<JournalEntry>,
+    last: CommitSeq,
+) -> Result<Option<Bytes>, TakeAgainError> {
+    let checkpoint = match checkpoint {
+        Some(kept) => Some(Checkpoint::decode(&kept.bytes)?),
         None => None,
     };
-    let config = Arc::new(RoomConfig {
-        storage: store.storage(address),
-        address: Arc::clone(address),
-        limits: Arc::default(),
-        handlers: component.handlers(),
-        vars: Arc::default(),
-        durable: Some(digest),
-    });
-    let (mut past, mut instance) = replay(config, &component, checkpoint, journal).await?;
-    if past.seq() != summary.record.seq {
-        return Err(TakeAgainError::Cut { found: past.seq(), last: summary.record.seq }.into());
+    let (mut past, mut instance) = replay(config, component, checkpoint, journal).await?;
+    if past.seq() != last {
+        return Err(TakeAgainError::Cut { found: past.seq(), last });
     }
     if !past.goes_on() {
         return Ok(None);
     }
-    let image = instance.capture().map_err(TakeAgainError::from)?.encode();
-    let checkpoint = past.as_checkpoint(image.into()).encode();
-    Ok(Some(RoomFileMemory { component: digest, component_bytes, checkpoint }))
+    let image = instance.capture()?.encode();
+    Ok(Some(past.as_checkpoint(image.into()).encode()))
 }
 
 async fn replay(

@@ -170,7 +170,10 @@ fn not_exported(node: &Node, error: ExportError) -> Refused {
         ExportError::NoSuchRoom(address) => no_such_room(node, address),
         ExportError::TooLarge { .. } => refused(413, error),
         ExportError::Restless { .. } | ExportError::Moving | ExportError::Journal => refused(409, error),
-        ExportError::NoComponent | ExportError::TakeAgain(_) | ExportError::Storage(_) => refused(500, error),
+        ExportError::NoComponent
+        | ExportError::Version(_)
+        | ExportError::TakeAgain(_)
+        | ExportError::Storage(_) => refused(500, error),
         ExportError::Inspect(_) => refused(503, error),
     }
 }
