@@ -132,7 +132,13 @@ fn a_recovery_that_fails_as_well_does_not_mistake_what_became_of_the_batch() {
     for quick_repair_bytes_min in [u64::MAX, 0] {
         for kind in [FaultKind::Write, FaultKind::SyncWaiting, FaultKind::SyncDropped, FaultKind::Read] {
             for (first, then) in [(FaultKind::Write, kind), (FaultKind::SyncWaiting, kind)] {
-                for after in 0..if kind == FaultKind::Write { 30 } else { 8 } {
+                // The last reads come after the confirmation: what it has confirmed must not be forgotten with them.
+                let operations = match kind {
+                    FaultKind::Write => 30,
+                    FaultKind::Read => 50,
+                    _ => 8,
+                };
+                for after in 0..operations {
                     println!("{first:?}, then {kind:?} after {after}, from {quick_repair_bytes_min} bytes");
                     commit_through(
                         &[fault(first, 0), fault(then, after)],

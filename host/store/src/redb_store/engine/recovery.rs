@@ -57,11 +57,13 @@ impl Engine {
             transaction.commit()?;
             Ok::<_, Trouble>(())
         })?;
-        writer.state = found;
-        self.device.acknowledge(found.batch);
         let snapshot = Snapshot::take(&db, writer.opening)?;
         let mut index = self.index();
         index.reload(&snapshot)?;
+        // Only now: were the reading to fail, the next attempt must still see that the batch is newer than the last
+        // acknowledged one, or it would take what it finds for what was there before.
+        writer.state = found;
+        self.device.acknowledge(found.batch);
         writer.db = Some(db);
         self.publish(Some(Arc::new(snapshot)));
         Ok(if found.batch > acknowledged.batch { Outcome::Durable } else { Outcome::NotWritten })
