@@ -18,6 +18,7 @@ mod restless;
 mod sleeping;
 mod time;
 mod turns;
+mod unsaved;
 mod upgrading;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -43,6 +44,7 @@ pub use replaying::{Replay, ReplayError};
 pub use restless::Restless;
 use sleeping::Memory;
 pub use sleeping::{Captured, Purpose, Rebuild};
+use unsaved::Unsaved;
 pub use upgrading::{Readiness, Upgraded};
 
 /// What does not change in the life of a room.
@@ -129,6 +131,8 @@ enum Service {
     /// It can go neither on nor back. What was decided before is still written, and what waits at the gate leaves; then
     /// the room is made anew.
     Stuck,
+    /// What is kept of it could not be read just now; otherwise as before.
+    Unreadable,
     /// A commit failed: what was decided since is not to be.
     Failed,
     /// What is kept of it cannot be believed.
@@ -166,6 +170,8 @@ pub struct Room {
     actions: Vec<Action>,
     /// If it is durable: what its next commit is to record.
     recording: Option<Box<Recording>>,
+    /// What was before the last checkpoint, until that is durable.
+    unsaved: Option<Box<Unsaved>>,
 }
 
 impl RoomState {
@@ -226,6 +232,7 @@ impl Room {
             start_failure: None,
             actions: Vec::new(),
             recording,
+            unsaved: None,
         }
     }
 

@@ -27,6 +27,7 @@ mod signal;
 pub mod tallies;
 mod timers;
 pub mod transfer;
+mod unsaved;
 mod upgrade;
 pub mod versions;
 mod visits;
