@@ -50,9 +50,16 @@ struct Run {
     happened: Happened,
 }
 
-const WAITING: [FaultKind; 4] = [FaultKind::Read, FaultKind::Write, FaultKind::Space, FaultKind::SyncWaiting];
-const ALL: [FaultKind; 5] =
-    [FaultKind::Read, FaultKind::Write, FaultKind::Space, FaultKind::SyncWaiting, FaultKind::SyncDropped];
+const ALL: [FaultKind; 6] = [
+    FaultKind::Read,
+    FaultKind::Write,
+    FaultKind::Space,
+    FaultKind::Growth,
+    FaultKind::SyncWaiting,
+    FaultKind::SyncDropped,
+];
+/// Those after which a new process finds in the cache only what the disk has, or will have.
+const WAITING: &[FaultKind] = ALL.split_at(5).0;
 
 impl Run {
     fn new(seed: u64) -> Run {
@@ -66,7 +73,7 @@ impl Run {
         RedbStore::create_on(&disk, options).unwrap();
         // A process that is killed leaves in the cache what a sync has dropped, and the next one cannot know of it.
         let (kinds, ends): (&[_], &[_]) = if chance.one_in(2) {
-            (&WAITING, &[End::Closed, End::Killed, End::PowerCut])
+            (WAITING, &[End::Closed, End::Killed, End::PowerCut])
         } else {
             (&ALL, &[End::PowerCut])
         };

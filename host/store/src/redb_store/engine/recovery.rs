@@ -49,14 +49,17 @@ impl Engine {
             )));
         }
         // Whatever is there is durable once a transaction after it is. That one keeps the batch's number: were it
-        // to fail as well, the next opening must still see from the number whether the batch is there.
-        contain(|| {
-            let mut transaction = db.begin_write()?;
-            transaction.set_quick_repair(self.quick_repair());
-            write_state(&transaction, &found)?;
-            transaction.commit()?;
-            Ok::<_, Trouble>(())
-        })?;
+        // to fail as well, the next opening must still see from the number whether the batch is there. What was
+        // acknowledged needs none, and on a full disk there may be no place for one.
+        if found.batch > acknowledged.batch {
+            contain(|| {
+                let mut transaction = db.begin_write()?;
+                transaction.set_quick_repair(self.quick_repair());
+                write_state(&transaction, &found)?;
+                transaction.commit()?;
+                Ok::<_, Trouble>(())
+            })?;
+        }
         let snapshot = Snapshot::take(&db, writer.opening)?;
         let mut index = self.index();
         index.reload(&snapshot)?;
