@@ -125,6 +125,45 @@ fn alarms_and_sleeps_outlive_a_disk_that_fails_when_they_are_due() {
     }
 }
 
+/// A commit that would only have kept the memory is no reason to lose it.
+#[test]
+fn a_room_that_cannot_be_saved_stays_awake_with_its_memory_and_sleeps_when_it_can() {
+    for (seed, kind) in (21..).zip(KINDS) {
+        println!("{kind:?}");
+        on_a_disk(seed, Memory::Hibernate, async |world, disk| {
+            let mut alice = world.connect("main/lobby").await?;
+            for said in ["1", "2"] {
+                alice.send("said").await?;
+                alice.expect_text(said).await?;
+            }
+            disk.plan([for_good(kind)]);
+            for said in ["3", "4", "5"] {
+                world.advance(Duration::from_secs(100)).await;
+                ensure!(world.is_awake("main/lobby").await?);
+                alice.send("said").await?;
+                alice.expect_text(said).await?;
+            }
+            disk.heal();
+            let awake = world.inspect("main/lobby").await?.why_awake;
+            ensure!(awake.as_ref().is_some_and(|why| why.contains("could not be written")), "{awake:?}");
+            world.advance(Duration::from_secs(100)).await;
+            ensure!(!world.is_awake("main/lobby").await?);
+            alice.send("said").await?;
+            alice.expect_text("6").await?;
+            alice.send("put-bytes key 5").await?;
+            alice.expect_text("ok").await?;
+            let awake = world.inspect("main/lobby").await?.why_awake;
+            ensure!(awake.as_ref().is_none_or(|why| !why.contains("written")), "{awake:?}");
+            world.advance(Duration::from_secs(100)).await;
+            world.crash().await?;
+            let mut bob = world.connect("main/lobby").await?;
+            bob.send("said").await?;
+            // It counts every message.
+            bob.expect_text("8").await
+        });
+    }
+}
+
 /// What one room has acknowledged, and what it may have done without saying so.
 #[derive(Default)]
 struct Told {

@@ -6,6 +6,7 @@ mod connections;
 mod determinism;
 mod downtime;
 mod durable;
+mod failing_reads;
 mod full_disk;
 mod gate;
 mod isolation;

@@ -96,6 +96,12 @@ impl OutputGate {
         released
     }
 
+    /// The only commit under way failed, and nothing depends on it: its number is free again. Gives back what waited.
+    pub fn take_back(&mut self) -> Vec<Output> {
+        assert!(self.uncommitted() == 1, "a later commit would follow one that is not to be");
+        self.fail()
+    }
+
     /// A commit failed: nothing waits any more for commits that will not be. Gives back what is dropped.
     pub fn fail(&mut self) -> Vec<Output> {
         self.issued = self.durable;

@@ -19,6 +19,7 @@ mod sleeping;
 mod time;
 mod turning_away;
 mod turns;
+mod unsaved;
 mod upgrading;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,6 +45,7 @@ pub use replaying::{Replay, ReplayError};
 pub use restless::Restless;
 use sleeping::Memory;
 pub use sleeping::{Captured, Purpose, Rebuild};
+use unsaved::Unsaved;
 pub use upgrading::{Readiness, Upgraded};
 
 /// What does not change in the life of a room.
@@ -130,6 +132,8 @@ enum Service {
     /// It can go neither on nor back. What was decided before is still written, and what waits at the gate leaves; then
     /// the room is made anew.
     Stuck,
+    /// What is kept of it could not be read just now; otherwise as before.
+    Unreadable,
     /// A commit failed: what was decided since is not to be.
     Failed,
     /// What is kept of it cannot be believed.
@@ -167,6 +171,8 @@ pub struct Room {
     actions: Vec<Action>,
     /// If it is durable: what its next commit is to record.
     recording: Option<Box<Recording>>,
+    /// What was before the last checkpoint, until that is durable.
+    unsaved: Option<Box<Unsaved>>,
 }
 
 impl RoomState {
@@ -227,6 +233,7 @@ impl Room {
             start_failure: None,
             actions: Vec::new(),
             recording,
+            unsaved: None,
         }
     }
 

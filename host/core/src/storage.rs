@@ -87,6 +87,14 @@ impl Overlay {
         self.layers.push_back(Layer { seq, changes, bytes });
     }
 
+    /// Forgets the newest commit, which is not to be and has changed nothing.
+    pub fn take_back(&mut self, seq: CommitSeq) {
+        if let Some(last) = self.layers.pop_back_if(|last| last.seq == seq) {
+            assert!(last.changes.is_empty(), "changes are not taken back");
+            self.bytes -= last.bytes;
+        }
+    }
+
     /// An overlay that holds durable changes back from the tables until [`Overlay::catch_up`].
     pub fn holding_back(changes: KvChanges) -> Overlay {
         Overlay { held_back: Some(changes), stays_behind: true, ..Overlay::default() }

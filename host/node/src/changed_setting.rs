@@ -63,8 +63,17 @@ pub(crate) fn bring_up(
 }
 
 /// A room that was durable and is not any more.
-pub(crate) fn without_journal(worker: &Worker, config: Arc<RoomConfig>, record: RoomRecord) -> Room {
-    match journal_writes(worker, &config.address) {
+pub(crate) fn without_journal(
+    worker: &Worker,
+    config: Arc<RoomConfig>,
+    record: RoomRecord,
+) -> Result<Room, StorageReadError> {
+    let journal = match worker.node().store().journal(&config.address) {
+        Err(error @ StorageReadError::Io(_)) => return Err(error),
+        read => read.map_err(|error| error.to_string()),
+    };
+    let writes = journal.and_then(|journal| salvage(&journal).map_err(|error| error.to_string()));
+    Ok(match writes {
         Ok(writes) => {
             tracing::info!(room = %config.address, "keeps what its journal wrote, not what it remembered: its memory setting is another now");
             Room::lost(config, record, Some(writes))
@@ -74,11 +83,5 @@ pub(crate) fn without_journal(worker: &Worker, config: Arc<RoomConfig>, record: 
             room.damaged(&reason);
             room
         }
-    }
-}
-
-/// What the journal of a room wrote that does not go on with its memory.
-fn journal_writes(worker: &Worker, address: &RoomAddress) -> Result<KvChanges, String> {
-    let journal = worker.node().store().journal(address).map_err(|error| error.to_string())?;
-    salvage(&journal).map_err(|error| error.to_string())
+    })
 }

@@ -3,7 +3,7 @@
 //! It takes whatever waits, up to a bound, and waits for nothing else: under load the groups grow by themselves.
 //! A reply goes out only after the store has answered. Once a room's commit has failed, its later ones are not
 //! written either: they were decided on a state that is not to be. The worker makes that room anew, under a new
-//! number.
+//! number; or the room goes on, if nothing but its checkpoint has failed, and counts its attempts.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -27,6 +27,8 @@ pub const GROUP_COMMITS_MAX: usize = 256;
 pub(crate) struct CommitRequest {
     pub(crate) worker: WorkerIndex,
     pub(crate) room: RoomNumber,
+    /// How often the room has gone on after a commit that failed.
+    pub(crate) attempt: u32,
     pub(crate) commit: RoomCommit,
 }
 
@@ -94,9 +96,9 @@ pub(crate) struct Committer {
     epoch: Epoch,
     workers: Vec<mpsc::UnboundedSender<ToWorker>>,
     requests: mpsc::UnboundedReceiver<Vec<CommitRequest>>,
-    /// Rooms one of whose commits has failed. A number is never used twice, so none need ever be taken out; a
+    /// Rooms one of whose commits has failed, and in which attempt. A number is never used twice, so none need ever be taken out; a
     /// failure is rare enough that the set stays small.
-    failed: BTreeSet<(usize, RoomNumber)>,
+    failed: BTreeSet<(usize, RoomNumber, u32)>,
 }
 
 impl Committer {
@@ -155,19 +157,19 @@ impl Committer {
         let mut replies: Vec<Vec<CommitReply>> = vec![Vec::new(); self.workers.len()];
         let mut origins = Vec::with_capacity(group.len());
         let mut batch = Vec::with_capacity(group.len());
-        for CommitRequest { worker, room, commit } in group {
+        for CommitRequest { worker, room, attempt, commit } in group {
             let seq = commit.record.seq;
-            if self.failed.contains(&(worker.0, room)) {
+            if self.failed.contains(&(worker.0, room, attempt)) {
                 replies[worker.0].push(CommitReply { room, seq, written: false });
             } else {
-                origins.push((worker, room, seq));
+                origins.push((worker, room, attempt, seq));
                 batch.push(commit);
             }
         }
         let written = batch.is_empty() || self.write(&batch);
-        for (worker, room, seq) in origins {
+        for (worker, room, attempt, seq) in origins {
             if !written {
-                self.failed.insert((worker.0, room));
+                self.failed.insert((worker.0, room, attempt));
             }
             replies[worker.0].push(CommitReply { room, seq, written });
         }

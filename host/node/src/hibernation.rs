@@ -22,9 +22,10 @@ use thiserror::Error;
 
 use crate::changed_setting::{bring_up, without_journal};
 use crate::party::{Memory, Party};
-use crate::recovery::recover;
+use crate::recovery::{recover, unreadable};
 use crate::registry::RoomEntry;
 use crate::room_task::carry;
+use crate::unsaved;
 use crate::upgrade::load_version;
 use crate::worker::Worker;
 
@@ -79,7 +80,7 @@ pub(crate) fn known_room(
     }
     let fresh = config(served);
     if has_journal {
-        return Ok((without_journal(worker, fresh, record), None));
+        return Ok((without_journal(worker, fresh, record)?, None));
     }
     let lost = |config| Ok((Room::lost(config, record, None), None));
     if party.memory == Memory::Volatile {
@@ -118,6 +119,7 @@ pub(crate) fn known_room(
                 None => lost(fresh),
             }
         }
+        Err(WakeError::Store(error @ StorageReadError::Io(_))) => Err(error),
         Err(error) if is_durable => {
             let mut room = Room::new(fresh, Some(record));
             room.damaged(&error.to_string());
@@ -166,6 +168,9 @@ pub(crate) async fn save(
     entry.not_captured.replace(None);
     entry.has_changed.set(false);
     let gives_way = entry.gives_way.replace(false);
+    if !unsaved::settle(worker, entry) {
+        return unsaved::put_off(worker, entry);
+    }
     if instance.is_none() {
         // All that has happened in this life needed no guest.
         match entry.party().component.instantiate().await {
@@ -341,6 +346,10 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
         // No reason to lose a memory.
         Err(WakeError::Restore(RestoreError::Start(DropCause::Instantiation(reason)))) => {
             worker.system_is_full(entry, &reason);
+            None
+        }
+        Err(WakeError::Store(StorageReadError::Io(error))) => {
+            unreadable(entry, &error);
             None
         }
         Err(error) if entry.core.borrow().config().durable.is_some() => {

@@ -28,6 +28,7 @@ pub mod tallies;
 mod timers;
 mod together;
 pub mod transfer;
+mod unsaved;
 mod upgrade;
 pub mod versions;
 mod visits;

@@ -73,12 +73,23 @@ pub(crate) async fn recover(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Re
             worker.system_is_full(entry, &reason);
             None
         }
+        Err(RecoveryError::Wake(WakeError::Store(StorageReadError::Io(error)))) => {
+            unreadable(entry, &error);
+            None
+        }
         Err(error) => {
             entry.core.borrow_mut().damaged(&error.to_string());
             carry(worker, entry);
             None
         }
     }
+}
+
+/// The device or the engine has failed, which is no damage: nothing of the room is given up. It ends, and its next event
+/// finds it made anew of the store, if that can be read then.
+pub(crate) fn unreadable(entry: &RoomEntry, error: &str) {
+    tracing::error!(room = %entry.address(), "cannot be made again now: the store cannot be read: {error}");
+    entry.core.borrow_mut().unreadable();
 }
 
 async fn replay(worker: &Rc<Worker>, entry: &RoomEntry) -> Result<(Instance, Replay), RecoveryError> {
@@ -99,6 +110,9 @@ async fn replay(worker: &Rc<Worker>, entry: &RoomEntry) -> Result<(Instance, Rep
             let (mut turn, end) = instance.run_again(turn).await;
             // They were said then.
             turn.take_logs();
+            if let Some(error @ StorageReadError::Io(_)) = turn.fault() {
+                return Err(error.clone().into());
+            }
             past.end(turn, end)?;
         }
     }

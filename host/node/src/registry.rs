@@ -64,6 +64,12 @@ pub(crate) struct RoomEntry {
     pub(crate) drop_instance: Cell<bool>,
     /// A commit has failed: the room is to be made anew.
     pub(crate) commit_failed: Cell<bool>,
+    /// How often it has gone on after a commit that failed, because that was only to save it.
+    pub(crate) attempt: Cell<u32>,
+    /// Such a commit may be in the store all the same: that is found out before the next. When that was last tried.
+    pub(crate) unsure: Cell<Option<Timestamp>>,
+    /// Its memory could not be written: when that is tried again by itself.
+    pub(crate) save_again_at: Cell<Option<Timestamp>>,
     /// Every client is to be told this, and the room is to end.
     pub(crate) farewell: RefCell<Option<CloseFrame>>,
     /// When something last happened.
@@ -125,6 +131,9 @@ impl RoomEntry {
             ended: Cell::new(false),
             drop_instance: Cell::new(false),
             commit_failed: Cell::new(false),
+            attempt: Cell::new(0),
+            unsure: Cell::new(None),
+            save_again_at: Cell::new(None),
             farewell: RefCell::new(None),
             active_at: Cell::new(now),
             is_awake: Cell::new(false),

@@ -14,6 +14,7 @@ use crate::party::Memory;
 use crate::registry::RoomEntry;
 use crate::room_log::{log_report, log_turn};
 use crate::row::Row;
+use crate::unsaved;
 use crate::upgrade::{self, Step};
 use crate::worker::Worker;
 
@@ -115,11 +116,15 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
         return false;
     }
     let must_be_made_anew = entry.core.borrow().must_be_made_anew();
+    if entry.commit_failed.get() && !must_be_made_anew && unsaved::goes_on(worker, entry) {
+        return true;
+    }
     if entry.commit_failed.get() || must_be_made_anew {
+        let was_read = !entry.core.borrow().is_unreadable();
         entry.core.borrow_mut().commit_failed();
         carry_all(worker, entry);
         hibernation::unstage_all(worker, entry);
-        worker.end_failed_room(entry);
+        worker.end_failed_room(entry, was_read);
         return false;
     }
     let farewell = entry.farewell.borrow().clone();
@@ -177,6 +182,9 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row) -> Next {
     if entry.drop_instance.get() || entry.has_undone() {
         // Time has ended a life: the next one must not begin in the instance of this one.
         return Next::StepAside;
+    }
+    if entry.core.borrow().wants_a_turn(now) {
+        unsaved::settle(worker, entry);
     }
     let mut core = entry.core.borrow_mut();
     if entry.upgrade.is_due() && upgrade::step(entry, &mut core, now) == Step::Switch {
@@ -256,7 +264,9 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         let save_at = entry.saved_at.get().after_ms(limits.checkpoint_interval_ms);
         let is_told = entry.sleep_soon.get() || entry.gives_way.get();
         let has_changed = entry.has_changed.get();
-        if has_changed || entry.was_kept.get() || is_told {
+        if let Some(at) = entry.save_again_at.get().filter(|at| now < *at && !is_told) {
+            sooner(at);
+        } else if has_changed || entry.was_kept.get() || is_told {
             if (idle_until <= now || is_told) && core.may_sleep() {
                 entry.sleep_soon.set(false);
                 return Next::Save(Purpose::Sleep);
@@ -350,7 +360,12 @@ fn carry_all(worker: &Worker, entry: &RoomEntry) {
 
 fn carry_one(worker: &Worker, entry: &RoomEntry, action: Action) {
     match action {
-        Action::Commit(commit) => worker.commit(entry.number, commit),
+        Action::Commit(commit) if unsaved::settle(worker, entry) => worker.commit(entry, commit),
+        // The store cannot be written either, or has a commit of this number.
+        Action::Commit(_) => {
+            entry.commit_failed.set(true);
+            entry.wake.set();
+        }
         Action::Output(output) => entry.perform(output),
         Action::DropInstance => entry.drop_instance.set(true),
         Action::Report(report) => {

@@ -17,6 +17,7 @@ use party_core::commit::{CheckpointBytes, ComponentDigest};
 use party_core::event::DropCause;
 use party_core::ids::Timestamp;
 use party_core::room::{Readiness, Rebuild, Room, RoomConfig, Upgraded};
+use party_core::storage::StorageReadError;
 use party_core::turn::Turn;
 use party_runtime::capture::NotCapturable;
 use party_runtime::instance::Instance;
@@ -28,9 +29,11 @@ use thiserror::Error;
 
 use crate::hibernation::{digest_of, run_apart, sleeps, stage};
 use crate::party::Party;
+use crate::recovery::unreadable;
 use crate::registry::RoomEntry;
 use crate::room_log::log_turn;
 use crate::room_task::carry;
+use crate::versions::VersionError;
 use crate::worker::Worker;
 
 /// How a room stands to the version of its party that is served.
@@ -160,6 +163,10 @@ pub(crate) async fn load_version(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, wha
                 let served = worker.node().party(entry.address().party());
                 let is_served = served.is_some_and(|served| digest_of(&served.component) == digest);
                 entry.upgrade.is_due.set(!is_served);
+            }
+            Err(VersionError::Store(StorageReadError::Io(error))) => {
+                unreadable(entry, &error);
+                return false;
             }
             Err(error) => {
                 let is_durable = entry.core.borrow().config().durable.is_some();

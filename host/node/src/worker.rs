@@ -178,6 +178,7 @@ impl Worker {
             let Some(entry) = self.rooms.by_number(room) else { continue };
             if written {
                 self.tallies.commit();
+                entry.save_again_at.set(None);
                 entry.put_in(|core| core.committed(seq));
                 room_task::carry(self, &entry);
             } else {
@@ -238,8 +239,9 @@ impl Worker {
         self.timers.earlier.set();
     }
 
-    pub(crate) fn commit(&self, room: RoomNumber, commit: party_core::commit::RoomCommit) {
-        self.taken.borrow_mut().push(CommitRequest { worker: self.index, room, commit });
+    pub(crate) fn commit(&self, entry: &RoomEntry, commit: party_core::commit::RoomCommit) {
+        let (room, attempt) = (entry.number, entry.attempt.get());
+        self.taken.borrow_mut().push(CommitRequest { worker: self.index, room, attempt, commit });
         self.has_taken.set();
     }
 
@@ -323,13 +325,17 @@ impl Worker {
             (matches!(core.phase(), Phase::Suspended { .. }), core.next_deadline())
         };
         // The state of a durable room that was suspended is in the store, and there only.
-        if is_suspended { self.end_failed_room(entry) } else { self.take_out(entry, due) }
+        if is_suspended { self.end_failed_room(entry, true) } else { self.take_out(entry, due) }
     }
 
     /// Takes a room out whose commit has failed: what is durable holds, its alarm too.
-    pub(crate) fn end_failed_room(&self, entry: &RoomEntry) {
+    pub(crate) fn end_failed_room(&self, entry: &RoomEntry, was_read: bool) {
         let alarm = match self.node.store().record(entry.address()) {
-            Ok(record) => record.and_then(|record| record.wakes_at()),
+            // One that could not be read is not tried again at once for ever.
+            Ok(record) => record.and_then(|record| record.wakes_at()).map(|at| match was_read {
+                true => at,
+                false => at.max(self.now().after_ms(ALARM_PUT_OFF_MS)),
+            }),
             Err(error) => {
                 tracing::error!(room = %entry.address(), "{error}");
                 Some(self.now().after_ms(ALARM_PUT_OFF_MS))

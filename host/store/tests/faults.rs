@@ -106,6 +106,38 @@ fn a_full_disk_refuses_commits_until_there_is_space() {
     assert!(answers.unavailable > 0 && answers.ok > 0, "{answers:?}");
 }
 
+/// On a disk that is full what is there can be written over, but nothing can be added: reading needs no space.
+#[test]
+fn rooms_are_read_while_the_disk_is_full() {
+    for quick_repair_bytes_min in [u64::MAX, 0] {
+        let (disk, store) = opened(4, quick_repair_bytes_min, 16 << 10);
+        let mut chance = Chance::new(4);
+        let workload = Workload::plain(30, 10, 2_000);
+        let mut model = Model::default();
+        let epoch = store.acquire().unwrap();
+        put_components(&store, epoch).unwrap();
+        disk.plan([DiskFault { kind: FaultKind::Growth, after: 0, times: u64::MAX }]);
+        let (mut written, mut refused) = (0, 0);
+        while refused < 20 {
+            let mut after = model.clone();
+            let batch = workload.batch(&mut chance, &mut after, 20);
+            match store.commit(epoch, &batch) {
+                Ok(()) => {
+                    model = after;
+                    written += 1;
+                }
+                Err(CommitError::NotWritten { .. }) => refused += 1,
+                Err(error) => panic!("after {written} commits and {refused} refused: {error}"),
+            }
+            model.compare(&store).unwrap();
+        }
+        println!("{written} commits, {refused} refused");
+        disk.heal();
+        commit_staging(&store, epoch, &workload.batch(&mut chance, &mut model, 20)).unwrap();
+        model.compare(&store).unwrap();
+    }
+}
+
 #[test]
 fn a_commit_goes_through_one_failed_sync() {
     for kind in [FaultKind::SyncWaiting, FaultKind::SyncDropped] {
@@ -132,7 +164,13 @@ fn a_recovery_that_fails_as_well_does_not_mistake_what_became_of_the_batch() {
     for quick_repair_bytes_min in [u64::MAX, 0] {
         for kind in [FaultKind::Write, FaultKind::SyncWaiting, FaultKind::SyncDropped, FaultKind::Read] {
             for (first, then) in [(FaultKind::Write, kind), (FaultKind::SyncWaiting, kind)] {
-                for after in 0..if kind == FaultKind::Write { 30 } else { 8 } {
+                // The last reads come after the confirmation: what it has confirmed must not be forgotten with them.
+                let operations = match kind {
+                    FaultKind::Write => 30,
+                    FaultKind::Read => 50,
+                    _ => 8,
+                };
+                for after in 0..operations {
                     println!("{first:?}, then {kind:?} after {after}, from {quick_repair_bytes_min} bytes");
                     commit_through(
                         &[fault(first, 0), fault(then, after)],

@@ -33,6 +33,7 @@ impl Room {
             state.overlay.settle(seq);
         }
         self.actions.extend(released.into_iter().map(Action::Output));
+        self.unsaved = self.unsaved.take().filter(|unsaved| unsaved.seq > seq);
         self.fall_asleep(seq);
     }
 
@@ -211,18 +212,36 @@ impl Room {
     /// is out. Further failures of commits of the same room change nothing.
     pub fn commit_failed(&mut self) {
         assert!(self.state.is_some(), "the driver waits for the turn to end");
-        if std::mem::replace(&mut self.service, Service::Failed) == Service::Failed {
-            return;
-        }
-        self.report(Report::CommitFailed);
+        let before = std::mem::replace(&mut self.service, Service::Failed);
+        let text = match before {
+            Service::Failed => return,
+            Service::Unreadable => "the room could not be read",
+            Service::Open | Service::ShutDown | Service::Stuck | Service::Damaged => {
+                self.report(Report::CommitFailed);
+                "the room could not be written"
+            }
+        };
         self.actions.retain(|action| !matches!(action, Action::Commit(_)));
         self.actions.push(Action::DropInstance);
         let dropped = self.gate.fail();
-        let frame = CloseFrame::new(profile::CLOSE_ERROR, "the room could not be written");
+        let frame = CloseFrame::new(profile::CLOSE_ERROR, text);
         if !planted::is(PlantedBug::HeldAnswerForgotten) {
             self.take_back(dropped, &frame);
         }
         self.turn_everyone_away(&frame);
+    }
+
+    /// What is kept of the room could not be read just now, which says nothing of what it is. It takes no turn any more; as
+    /// soon as [`Room::must_be_made_anew`] says so the driver ends it, and the next event finds it made anew of the store.
+    pub fn unreadable(&mut self) {
+        if self.service == Service::Open {
+            self.service = Service::Unreadable;
+        }
+    }
+
+    /// Whether that is so.
+    pub fn is_unreadable(&self) -> bool {
+        self.service == Service::Unreadable
     }
 
     /// Outputs that the gate dropped: whoever was to be answered or closed with them is so with `frame`.

@@ -145,6 +145,7 @@ impl Room {
             return false;
         }
         let sleeps = purpose == Purpose::Sleep && self.may_sleep();
+        self.unsaved = self.before_saving().map(Box::new);
         self.home().memory_due = checkpoint.next_due();
         let component = checkpoint.component;
         let change = MemoryChange::Checkpoint(NewCheckpoint { component, bytes });

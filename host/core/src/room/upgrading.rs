@@ -181,7 +181,7 @@ impl Room {
     /// Whether the driver is to end the room as after a commit that failed ([`Room::commit_failed`]), although none has: not
     /// before the last of its commits has been answered. Whoever makes it anew would read the store before they are in it.
     pub fn must_be_made_anew(&self) -> bool {
-        self.service == Service::Stuck && self.gate.uncommitted() == 0
+        matches!(self.service, Service::Stuck | Service::Unreadable) && self.gate.uncommitted() == 0
     }
 
     /// The instance has gone between two turns, and cannot be had again as it was. What is recorded of a durable room makes

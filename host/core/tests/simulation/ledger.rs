@@ -99,6 +99,17 @@ impl Ledger {
         self.commits.retain(|(under_way, _)| *under_way > seq);
     }
 
+    /// The only commit under way is not to be, and nothing depends on it: what waits for it may be seen.
+    pub(crate) fn take_back(&mut self) {
+        self.issued = self.durable;
+        self.batches.clear();
+        self.commits.clear();
+        let durable = self.durable;
+        self.connections.values_mut().flatten().for_each(|(waits_for, _)| *waits_for = durable);
+        self.requests.values_mut().flatten().for_each(|(waits_for, _)| *waits_for = durable);
+        self.auto_responses.iter_mut().for_each(|(waits_for, _)| *waits_for = durable);
+    }
+
     pub(crate) fn durable(&self) -> CommitSeq {
         self.durable
     }

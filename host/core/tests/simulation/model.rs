@@ -112,6 +112,8 @@ pub(crate) struct Model {
     pub(crate) sleeping: Sleeping,
     moved: CommitSeq,
     memory_due: Option<Timestamp>,
+    /// As it was before the last checkpoint.
+    due_before_saving: Option<Timestamp>,
     /// The life has ids of its own.
     pub(crate) has_ids: bool,
     waiting: VecDeque<Event>,
@@ -139,6 +141,7 @@ impl Model {
             sleeping: Sleeping::Awake,
             moved: durable.moved,
             memory_due: None,
+            due_before_saving: None,
             has_ids: false,
             waiting: VecDeque::new(),
             alarm_waits: false,

@@ -16,7 +16,7 @@ pub(crate) struct Tally {
 }
 
 /// What a full run must meet.
-const REQUIRED: [Situation; 54] = [
+const REQUIRED: [Situation; 56] = [
     ("accept", "at the deadline"),
     ("auto-response", "set"),
     ("auto-response", "ended"),
@@ -27,6 +27,8 @@ const REQUIRED: [Situation; 54] = [
     ("close", "by the guest"),
     ("commit", "failed"),
     ("commit", "failed but durable"),
+    ("commit", "failed, and was only to save"),
+    ("commit", "saved all the same"),
     ("commit", "failed with answers held back"),
     ("commit", "of an alarm alone"),
     ("crash", "before any commit"),

@@ -18,6 +18,7 @@ use crate::inspection::{InspectError, LiveRoom, RoomState, RoomView, live, state
 use crate::node::Node;
 use crate::party::Memory;
 use crate::registry::RoomEntry;
+use crate::unsaved;
 use crate::worker::Worker;
 
 /// All that is known of a room.
@@ -181,7 +182,7 @@ impl Node {
     }
 }
 
-/// Why a room never sleeps: its party keeps no memory, or its memory cannot be captured.
+/// Why a room does not sleep: its party keeps no memory, or its memory cannot be captured, or could not be written.
 pub(crate) fn never_sleeps(entry: &RoomEntry) -> Option<String> {
     let party = entry.party();
     if party.memory == Memory::Volatile {
@@ -189,6 +190,9 @@ pub(crate) fn never_sleeps(entry: &RoomEntry) -> Option<String> {
     }
     if let Err(reason) = party.component.capturable() {
         return Some(reason.to_string());
+    }
+    if entry.save_again_at.get().is_some() {
+        return Some(unsaved::WHY.into());
     }
     let last = entry.stays_awake.get().then(|| entry.not_captured.borrow().clone()).flatten();
     last.map(|reason| reason.to_string())

@@ -9,13 +9,15 @@
 //! kept in memory as they change and written before each sync. That is safe without a log, because redb never
 //! overwrites a page of the last state that was synced: what a crash tears apart from its checksum is always part of
 //! a transaction that had not finished. If redb then finds, by its own checksums, that such a transaction is whole
-//! after all, [`Blocks::settle`] brings the checksums of its blocks up to date.
+//! after all, the checksums of its blocks are brought up to date with the first sync of that repair. Not later: the
+//! repair ends with a commit after which an opening reads what it names without verifying it first, and that commit
+//! may be on the device although the opening which made it failed before its end.
 //!
 //! What a damaged block means depends on what it is. A leaf with one damaged row of ours (see `leaf`) is let through,
 //! and everybody is in doubt from then on, which makes readers prove that what they read is complete. Anything else
 //! is shared by all rooms, and reading it fails.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -89,8 +91,9 @@ struct CheckedFile {
     inner: Box<dyn StorageBackend>,
     groups: Mutex<Groups>,
     findings: Arc<Findings>,
-    /// While redb repairs the file: the blocks that did not match, until they are settled.
-    unsettled: Mutex<Option<BTreeSet<u64>>>,
+    /// While redb repairs the file: the blocks that did not match, and the checksums of what was read of them, until
+    /// they are settled.
+    unsettled: Mutex<Option<BTreeMap<u64, u32>>>,
     refuses_writes: AtomicBool,
 }
 
@@ -114,16 +117,16 @@ impl Blocks {
     }
 
     /// redb begins to repair the file, which a crash has left unfinished: it verifies all that it reads by its own
-    /// checksums, so ours do not count until [`Blocks::settle`].
+    /// checksums before it syncs anything, so ours do not count until [`Blocks::settle`].
     pub(crate) fn begin_repair(&self) {
         self.file.unsettled().get_or_insert_default();
     }
 
-    /// The file is open. If redb has repaired it, what counts of it is verified, so blocks that did not match were
-    /// cut off from their checksums by the crash. An error leaves a file that takes no more writes, so that it will
-    /// be repaired again.
+    /// The file is open, and what counts of it is verified: from now on every block must match. An error leaves a file
+    /// that takes no more writes.
     pub(crate) fn settle(&self) -> io::Result<()> {
-        let settled = self.file.settle();
+        let settled = self.file.settle_blocks().and_then(|any| if any { self.file.sync() } else { Ok(()) });
+        self.file.unsettled().take();
         if settled.is_err() {
             self.file.refuses_writes.store(true, Ordering::Release);
         }
@@ -136,21 +139,18 @@ impl CheckedFile {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unsettled(&self) -> MutexGuard<'_, Option<BTreeSet<u64>>> {
+    fn unsettled(&self) -> MutexGuard<'_, Option<BTreeMap<u64, u32>>> {
         self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settle(&self) -> io::Result<()> {
-        let unsettled = self.unsettled().take().unwrap_or_default();
-        if unsettled.is_empty() {
-            return Ok(());
+    /// The blocks that redb has read in its repair and that did not match were cut off from their checksums by the
+    /// crash: they get those of what redb has verified. Says whether there were any.
+    fn settle_blocks(&self) -> io::Result<bool> {
+        let unsettled = self.unsettled().as_mut().map(std::mem::take).unwrap_or_default();
+        for (&block, &checksum) in &unsettled {
+            self.groups().set(&*self.inner, block, checksum)?;
         }
-        for block in unsettled {
-            let mut bytes = [0; BLOCK_BYTES];
-            self.inner.read(position(block), &mut bytes)?;
-            self.groups().set(&*self.inner, block, checksum(block, &bytes))?;
-        }
-        self.sync()
+        Ok(!unsettled.is_empty())
     }
 
     fn shared_damage(&self, block: u64) -> io::Error {
@@ -169,7 +169,7 @@ impl CheckedFile {
                 if !matches(groups.get(&*self.inner, block)?, block, bytes) {
                     mismatch = mismatch.or(Some(block));
                     if let Some(unsettled) = &mut *self.unsettled() {
-                        unsettled.insert(block);
+                        unsettled.insert(block, checksum(block, bytes));
                     }
                 }
             }
@@ -193,6 +193,9 @@ impl CheckedFile {
             let mut groups = self.groups();
             for (block, bytes) in (block..).zip(run.chunks_exact(BLOCK_BYTES)) {
                 groups.set(&*self.inner, block, checksum(block, bytes))?;
+                if let Some(unsettled) = &mut *self.unsettled() {
+                    unsettled.remove(&block);
+                }
             }
         }
         step_aside_after(data.len());
@@ -207,6 +210,7 @@ impl CheckedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.settle_blocks()?;
         self.groups().write_dirty(&*self.inner)?;
         self.inner.sync_data()
     }

@@ -4,7 +4,7 @@
 //! that is held waits until the test releases it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -58,7 +58,8 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     state: Mutex<FaultState>,
     changed: Condvar,
-    reads_fail: Arc<AtomicBool>,
+    /// How many reads still work; `u64::MAX` for all.
+    reads_left: Arc<AtomicU64>,
     keeps_fail: AtomicBool,
     staging_fails: AtomicBool,
 }
@@ -89,7 +90,7 @@ impl FaultyStore {
             inner,
             state,
             changed: Condvar::new(),
-            reads_fail: Arc::default(),
+            reads_left: Arc::new(AtomicU64::new(u64::MAX)),
             keeps_fail: AtomicBool::new(false),
             staging_fails: AtomicBool::new(false),
         }
@@ -142,7 +143,12 @@ impl FaultyStore {
 
     /// Whether reads fail from now on.
     pub fn set_reads_fail(&self, fail: bool) {
-        self.reads_fail.store(fail, Ordering::SeqCst);
+        self.reads_left.store(if fail { 0 } else { u64::MAX }, Ordering::SeqCst);
+    }
+
+    /// Reads fail after so many that still work, until [`FaultyStore::set_reads_fail`] says otherwise.
+    pub fn fail_reads_after(&self, reads: u64) {
+        self.reads_left.store(reads, Ordering::SeqCst);
     }
 
     fn state(&self) -> MutexGuard<'_, FaultState> {
@@ -204,21 +210,21 @@ impl Store for FaultyStore {
     }
 
     fn summary(&self, address: &RoomAddress) -> Result<Option<RoomSummary>, StorageReadError> {
-        check_reads(&self.reads_fail)?;
+        check_reads(&self.reads_left)?;
         self.inner.summary(address)
     }
 
     fn storage(&self, address: &Arc<RoomAddress>) -> Arc<dyn RoomStorage> {
-        Arc::new(FaultyRoom { inner: self.inner.storage(address), reads_fail: self.reads_fail.clone() })
+        Arc::new(FaultyRoom { inner: self.inner.storage(address), reads_left: self.reads_left.clone() })
     }
 
     fn wakes(&self, visit: &mut dyn FnMut(&RoomAddress, Timestamp) -> Visit) -> Result<(), StorageReadError> {
-        check_reads(&self.reads_fail)?;
+        check_reads(&self.reads_left)?;
         self.inner.wakes(visit)
     }
 
     fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<(RoomAddress, RoomSummary)>, StorageReadError> {
-        check_reads(&self.reads_fail)?;
+        check_reads(&self.reads_left)?;
         self.inner.rooms(query)
     }
 
@@ -240,12 +246,12 @@ impl Store for FaultyStore {
     }
 
     fn checkpoint(&self, address: &RoomAddress) -> Result<Option<KeptCheckpoint>, StorageReadError> {
-        check_reads(&self.reads_fail)?;
+        check_reads(&self.reads_left)?;
         self.inner.checkpoint(address)
     }
 
     fn journal(&self, address: &RoomAddress) -> Result<Vec<JournalEntry>, StorageReadError> {
-        check_reads(&self.reads_fail)?;
+        check_reads(&self.reads_left)?;
         self.inner.journal(address)
     }
 
@@ -255,7 +261,7 @@ impl Store for FaultyStore {
     }
 
     fn component(&self, digest: ComponentDigest) -> Result<Option<Bytes>, StorageReadError> {
-        check_reads(&self.reads_fail)?;
+        check_reads(&self.reads_left)?;
         self.inner.component(digest)
     }
 
@@ -265,7 +271,7 @@ impl Store for FaultyStore {
     }
 
     fn versions(&self) -> Result<Vec<PartyVersions>, StorageReadError> {
-        check_reads(&self.reads_fail)?;
+        check_reads(&self.reads_left)?;
         self.inner.versions()
     }
 
@@ -275,21 +281,22 @@ impl Store for FaultyStore {
     }
 }
 
-fn check_reads(fail: &AtomicBool) -> Result<(), StorageReadError> {
-    if fail.load(Ordering::SeqCst) {
-        return Err(StorageReadError::Io("a fault was injected".to_owned()));
+fn check_reads(left: &AtomicU64) -> Result<(), StorageReadError> {
+    let used = |left: u64| (left > 0).then(|| if left == u64::MAX { left } else { left - 1 });
+    match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, used) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(StorageReadError::Io("a fault was injected".to_owned())),
     }
-    Ok(())
 }
 
 struct FaultyRoom {
     inner: Arc<dyn RoomStorage>,
-    reads_fail: Arc<AtomicBool>,
+    reads_left: Arc<AtomicU64>,
 }
 
 impl RoomStorage for FaultyRoom {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageReadError> {
-        check_reads(&self.reads_fail)?;
+        check_reads(&self.reads_left)?;
         self.inner.get(key)
     }
 
@@ -299,7 +306,7 @@ impl RoomStorage for FaultyRoom {
         reverse: bool,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
     ) -> Result<(), StorageReadError> {
-        check_reads(&self.reads_fail)?;
+        check_reads(&self.reads_left)?;
         self.inner.scan(range, reverse, visit)
     }
 }

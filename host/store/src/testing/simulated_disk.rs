@@ -31,6 +31,8 @@ pub enum FaultKind {
     Write,
     /// A write or an extension fails with ENOSPC.
     Space,
+    /// An extension fails with ENOSPC, and nothing else: what is there can be written over.
+    Growth,
     /// A sync fails with EIO; what was to be synced is still waiting.
     SyncWaiting,
     /// A sync fails with EIO; what was to be synced is dropped, though reads still show it.
@@ -76,6 +78,7 @@ struct Disk {
 enum Operation {
     Read,
     Write,
+    Grow,
     Sync,
 }
 
@@ -179,7 +182,7 @@ impl Disk {
             self.faults.pop_front();
         }
         match kind {
-            FaultKind::Space => Err(Errno::NOSPC.into()),
+            FaultKind::Space | FaultKind::Growth => Err(Errno::NOSPC.into()),
             FaultKind::Read | FaultKind::Write | FaultKind::SyncWaiting => Err(Errno::IO.into()),
             FaultKind::SyncDropped => {
                 self.images.drop_pending();
@@ -221,7 +224,8 @@ impl FaultKind {
     fn strikes(self, operation: Operation) -> bool {
         match self {
             FaultKind::Read => operation == Operation::Read,
-            FaultKind::Write | FaultKind::Space => operation == Operation::Write,
+            FaultKind::Write | FaultKind::Space => matches!(operation, Operation::Write | Operation::Grow),
+            FaultKind::Growth => operation == Operation::Grow,
             FaultKind::SyncWaiting | FaultKind::SyncDropped | FaultKind::SyncLie => {
                 operation == Operation::Sync
             }
@@ -295,8 +299,10 @@ impl StorageBackend for OpenDisk {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut disk = self.disk.disk();
-        disk.admit(self.opening, Operation::Write)?;
-        disk.images.change(Change::Length(usize::try_from(len).map_err(io::Error::other)?));
+        let len = usize::try_from(len).map_err(io::Error::other)?;
+        let operation = if len > disk.images.live.len() { Operation::Grow } else { Operation::Write };
+        disk.admit(self.opening, operation)?;
+        disk.images.change(Change::Length(len));
         Ok(())
     }
 

@@ -60,12 +60,29 @@ impl Model {
     /// The state is put aside with the next commit.
     pub(crate) fn save(&mut self, sleeps: bool) -> Kept {
         let (state, phase, memory, now) = (self.state.clone(), self.phase, self.memory, self.now);
+        self.due_before_saving = self.memory_due;
         self.memory_due = state.next_due();
         let seq = self.commit_unmoved();
         if sleeps {
             self.sleeping = Sleeping::Saving(seq);
         }
         Kept { seq, memory, now, state, phase }
+    }
+
+    /// The last commit was only to save, and has failed.
+    pub(crate) fn not_saved(&mut self) {
+        self.memory_due = self.due_before_saving;
+        self.ledger.take_back();
+        if matches!(self.sleeping, Sleeping::Saving(_)) {
+            self.sleeping = Sleeping::Awake;
+        }
+    }
+
+    /// It is in the store all the same.
+    pub(crate) fn saved_after_all(&mut self, memory_due: Option<Timestamp>) {
+        self.memory_due = memory_due;
+        let seq = self.ledger.issue(0);
+        self.ledger.committed(seq);
     }
 
     /// A commit is durable.

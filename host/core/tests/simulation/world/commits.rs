@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use party_core::commit::RoomCommit;
+use party_core::commit::{MemoryChange, RoomCommit};
 use party_core::ids::CommitSeq;
 use party_core::message::CloseFrame;
 use party_core::room::Action;
@@ -119,7 +119,9 @@ impl World {
             return;
         }
         self.log.say(|| "a commit fails".into());
-        if self.random.percent(30) {
+        let failed = self.flight.asked.front().map(|(commit, _)| commit.clone()).expect("there is one");
+        let is_there = self.random.percent(30);
+        if is_there {
             self.tally.meet("commit", "failed but durable");
             self.write();
             self.flight.written.pop_back();
@@ -133,6 +135,13 @@ impl World {
             self.report();
         }
         self.carry_out();
+        let only_saves = failed.changes.is_empty()
+            && matches!(failed.memory.as_deref(), Some(MemoryChange::Checkpoint(_)))
+            && self.room.uncommitted() == 1;
+        if self.room.goes_on_unsaved() {
+            assert!(only_saves, "more than a checkpoint was lost");
+            return self.go_on_unsaved(&failed, is_there);
+        }
         if !self.model.ledger.is_empty() {
             self.tally.meet("commit", "failed with answers held back");
         }
@@ -147,6 +156,22 @@ impl World {
         self.carry_out();
         self.check_everyone_was_told();
         self.begin_life();
+    }
+
+    /// The room goes on as if it had not been tried to save it; if it is saved all the same, it hears of that before its next
+    /// commit.
+    fn go_on_unsaved(&mut self, failed: &RoomCommit, is_there: bool) {
+        self.tally.meet("commit", "failed, and was only to save");
+        self.flight.has_failed = false;
+        self.model.not_saved();
+        self.carry_out();
+        if is_there {
+            self.tally.meet("commit", "saved all the same");
+            assert!(self.room.was_saved(&failed.record), "its number is free");
+            self.model.saved_after_all(failed.record.memory_due);
+        } else {
+            self.kept.remove(&failed.record.seq);
+        }
     }
 
     /// The process ends. Some of what was on its way may have reached the disk.

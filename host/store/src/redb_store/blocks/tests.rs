@@ -1,7 +1,7 @@
 //! The layer of checksums over a file in memory.
 
 use crate::redb_store::blocks::{Blocks, Findings, SharedDamage};
-use crate::redb_store::checksums::{BLOCK, BLOCK_BYTES, GROUP_BLOCKS, position};
+use crate::redb_store::checksums::{BLOCK, BLOCK_BYTES, GROUP_BLOCKS, Groups, position};
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use std::sync::Arc;
@@ -108,4 +108,28 @@ fn what_does_not_match_during_a_repair_is_settled_after_it() {
     blocks.read(4 * BLOCK, &mut page).unwrap();
     blocks.file.inner.write(position(4), &[2; BLOCK_BYTES]).unwrap();
     assert!(blocks.read(4 * BLOCK, &mut page).is_err(), "the checksum is that of what was settled");
+}
+
+/// redb ends a repair with a commit, and an opening after that reads what the commit names before it verifies anything.
+#[test]
+fn what_a_repair_has_verified_is_settled_with_its_first_sync() {
+    let blocks = blocks();
+    blocks.set_len(10 * BLOCK).unwrap();
+    blocks.write(4 * BLOCK, &[2; BLOCK_BYTES]).unwrap();
+    blocks.write(5 * BLOCK, &[2; BLOCK_BYTES]).unwrap();
+    for block in [4, 5] {
+        blocks.file.inner.write(position(block), &[3; BLOCK_BYTES]).unwrap();
+    }
+    blocks.begin_repair();
+    blocks.read(4 * BLOCK, &mut [0; BLOCK_BYTES]).unwrap();
+    // What is written after it was read has a newer checksum.
+    blocks.read(5 * BLOCK, &mut [0; BLOCK_BYTES]).unwrap();
+    blocks.write(5 * BLOCK, &[4; BLOCK_BYTES]).unwrap();
+    blocks.sync_data().unwrap();
+    // The opening fails here, and the next one knows only what is in the file.
+    *blocks.file.groups() = Groups::default();
+    *blocks.file.unsettled() = None;
+    for block in [4, 5] {
+        blocks.read(block * BLOCK, &mut [0; BLOCK_BYTES]).unwrap();
+    }
 }

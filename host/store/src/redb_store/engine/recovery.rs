@@ -49,19 +49,24 @@ impl Engine {
             )));
         }
         // Whatever is there is durable once a transaction after it is. That one keeps the batch's number: were it
-        // to fail as well, the next opening must still see from the number whether the batch is there.
-        contain(|| {
-            let mut transaction = db.begin_write()?;
-            transaction.set_quick_repair(self.quick_repair());
-            write_state(&transaction, &found)?;
-            transaction.commit()?;
-            Ok::<_, Trouble>(())
-        })?;
-        writer.state = found;
-        self.device.acknowledge(found.batch);
+        // to fail as well, the next opening must still see from the number whether the batch is there. What was
+        // acknowledged needs none, and on a full disk there may be no place for one.
+        if found.batch > acknowledged.batch {
+            contain(|| {
+                let mut transaction = db.begin_write()?;
+                transaction.set_quick_repair(self.quick_repair());
+                write_state(&transaction, &found)?;
+                transaction.commit()?;
+                Ok::<_, Trouble>(())
+            })?;
+        }
         let snapshot = Snapshot::take(&db, writer.opening)?;
         let mut index = self.index();
         index.reload(&snapshot)?;
+        // Only now: were the reading to fail, the next attempt must still see that the batch is newer than the last
+        // acknowledged one, or it would take what it finds for what was there before.
+        writer.state = found;
+        self.device.acknowledge(found.batch);
         writer.db = Some(db);
         self.publish(Some(Arc::new(snapshot)));
         Ok(if found.batch > acknowledged.batch { Outcome::Durable } else { Outcome::NotWritten })

@@ -1,0 +1,72 @@
+//! Rooms whose memory could not be written, as on a full disk: they stay awake with it, and are saved later.
+//!
+//! A commit that carries nothing but a checkpoint has told nobody anything: if it fails, nothing depends on it, and to make
+//! the room anew would only lose what it was to keep. The number of that commit is used again. Whether it is in the store
+//! all the same is asked before: two of one number would be refused, with all other commits of their transaction.
+
+use std::rc::Rc;
+
+use party_core::ids::Timestamp;
+
+use crate::hibernation::unstage_all;
+use crate::registry::RoomEntry;
+use crate::room_task::carry;
+use crate::worker::Worker;
+
+/// How long a room whose memory could not be written goes on before that is tried again by itself, in milliseconds: each
+/// attempt on a disk that fails costs an opening of the store.
+const SAVE_AGAIN_MS: u64 = 30_000;
+
+/// How long a room whose store cannot be read waits before it asks again, in milliseconds.
+const ASK_AGAIN_MS: u64 = 1_000;
+
+/// Why such a room is awake, for people.
+pub(crate) const WHY: &str = "its memory could not be written when that was last tried, and is tried again";
+
+/// A commit of a room has failed. If that was only to save it, it goes on. Whether it does.
+pub(crate) fn goes_on(worker: &Rc<Worker>, entry: &RoomEntry) -> bool {
+    if !entry.core.borrow_mut().goes_on_unsaved() {
+        return false;
+    }
+    unstage_all(worker, entry);
+    entry.commit_failed.set(false);
+    entry.attempt.set(entry.attempt.get() + 1);
+    entry.unsure.set(Some(Timestamp(0)));
+    entry.checkpoint_at.set(None);
+    if entry.save_again_at.get().is_none() {
+        let (party, room) = (entry.address().party(), entry.address().room());
+        tracing::warn!(party, room, "stays awake: its memory could not be written; that is tried again");
+    }
+    put_off(worker, entry);
+    carry(worker, entry);
+    true
+}
+
+/// The room is saved later.
+pub(crate) fn put_off(worker: &Worker, entry: &RoomEntry) {
+    entry.has_changed.set(true);
+    entry.save_again_at.set(Some(worker.now().after_ms(SAVE_AGAIN_MS)));
+}
+
+/// Finds out, if it is not known and can be read, whether the commit that failed is in the store. Whether it is known now.
+pub(crate) fn settle(worker: &Worker, entry: &RoomEntry) -> bool {
+    let Some(asked_at) = entry.unsure.get() else { return true };
+    let now = worker.now();
+    if asked_at <= now && now < asked_at.after_ms(ASK_AGAIN_MS) {
+        return false;
+    }
+    entry.unsure.set(Some(now));
+    let record = match worker.node().store().record(entry.address()) {
+        Ok(record) => record.unwrap_or_default(),
+        Err(error) => {
+            tracing::warn!(room = %entry.address(), "whether it was saved cannot be read: {error}");
+            return false;
+        }
+    };
+    let mut core = entry.core.borrow_mut();
+    if record.seq != core.durable() && !core.was_saved(&record) {
+        return false;
+    }
+    entry.unsure.set(None);
+    true
+}
