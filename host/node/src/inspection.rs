@@ -7,6 +7,7 @@
 mod damage;
 mod details;
 mod page;
+mod stored;
 
 use std::rc::Rc;
 
@@ -21,6 +22,7 @@ use tokio::sync::oneshot;
 pub use damage::LookedAt;
 pub use details::{CheckpointFacts, RoomDetails, kept_details};
 pub use page::{PAGE_ROOMS_MAX, RoomsPage, RoomsQuestion, kept_page};
+pub use stored::{StoredError, stored};
 
 use crate::node::Node;
 use crate::registry::RoomEntry;

@@ -36,6 +36,7 @@ mod limits;
 pub mod problem;
 mod section;
 
+pub use limits::{LimitError, set_limit};
 use problem::{ConfigError, Problem};
 pub use section::nearest;
 use section::{Found, Section, Source};

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use party_core::ids::Timestamp;
 use party_node::clock::{Clock, Sleep};
 
-/// 2026-01-01T00:00:00Z: when every world begins.
+/// 2026-01-01T00:00:00Z: when a world begins of which nothing else is said.
 pub const BEGINNING: Timestamp = Timestamp(1_767_225_600_000);
 
 #[derive(Debug)]
@@ -26,12 +26,17 @@ pub struct VirtualClock {
 
 impl Default for VirtualClock {
     fn default() -> VirtualClock {
-        let state = State { now: BEGINNING, next_sleep: 0, waiting: BTreeMap::new() };
-        VirtualClock { state: Arc::new(Mutex::new(state)) }
+        VirtualClock::new(BEGINNING)
     }
 }
 
 impl VirtualClock {
+    /// A clock that says this.
+    pub(crate) fn new(now: Timestamp) -> VirtualClock {
+        let state = State { now, next_sleep: 0, waiting: BTreeMap::new() };
+        VirtualClock { state: Arc::new(Mutex::new(state)) }
+    }
+
     fn with<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
         with(&mut self.state.lock().expect("nothing panics while it holds the clock"))
     }

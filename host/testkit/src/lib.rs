@@ -6,4 +6,5 @@
 pub mod client;
 pub mod clock;
 mod host;
+pub mod transcript;
 pub mod world;

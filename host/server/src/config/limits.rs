@@ -2,8 +2,10 @@
 
 use party_core::limits::{AUTO_RESPONSE_CHARS_CEILING, Limits, MESSAGE_IN_BYTES_CEILING};
 
+use thiserror::Error;
+
 use super::problem::ConfigError;
-use super::section::Section;
+use super::section::{Section, nearest};
 
 /// One limit that can be set under `[limits]`.
 struct Setting {
@@ -102,6 +104,45 @@ pub(super) fn read(section: Option<Section<'_>>) -> Result<Limits, ConfigError> 
     let known: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
     section.finish(&known)?;
     Ok(limits)
+}
+
+/// Why a limit is not set.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum LimitError {
+    /// There is none of this name.
+    #[error("there is no limit {name:?}{}", nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What it looks like.
+        nearest: Option<&'static str>,
+    },
+    /// It cannot be this.
+    #[error("{name} is {value}; it can be from {min} to {max}")]
+    OutOfBounds {
+        /// Which.
+        name: &'static str,
+        /// What it was to be.
+        value: u64,
+        /// The least that it can be.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
+}
+
+/// Sets a limit by its name, as `[limits]` does.
+pub fn set_limit(limits: &mut Limits, name: &str, value: u64) -> Result<(), LimitError> {
+    let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
+        let known: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+        return Err(LimitError::Unknown { name: name.to_owned(), nearest: nearest(name, &known) });
+    };
+    let Setting { name, min, max, set } = *setting;
+    if !(min..=max).contains(&value) {
+        return Err(LimitError::OutOfBounds { name, value, min, max });
+    }
+    set(limits, value);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,13 +1,23 @@
-//! What the host writes to, as a test tells it: slow, waiting, or failing.
+//! What the host writes to, as a test tells it: slow, waiting, or failing; and what is written there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Result;
+use bytes::Bytes;
+use party_node::inspection::stored;
 use party_store::testing::faulty_store::Fault;
 
 use crate::world::World;
+use crate::world::lives::address;
 
 impl World {
+    /// All keys and values of a room that are durable: `main/lobby`.
+    pub fn storage(&self, room: &str) -> Result<BTreeMap<Bytes, Bytes>> {
+        Ok(stored(self.store.as_ref(), &Arc::new(address(room)?))?)
+    }
+
     /// Commits wait from now on, as on a slow disk, until [`World::let_commits_go`], or for ever if the host dies before.
     pub fn hold_commits(&self) {
         self.commit_pause.begin();

@@ -45,6 +45,11 @@ impl World {
         Ok(())
     }
 
+    /// Why a room is awake, if it is.
+    pub(crate) async fn why_awake(&self, room: &str) -> Option<String> {
+        self.inspect(room).await.ok()?.why_awake
+    }
+
     /// All that the host knows of a room.
     pub async fn inspect(&self, room: &str) -> Result<RoomDetails> {
         let (node, address) = (self.node(), address(room)?);
@@ -95,7 +100,7 @@ impl World {
 }
 
 /// The address of a room, from what follows `/parties/` in its path.
-fn address(room: &str) -> Result<RoomAddress> {
+pub(super) fn address(room: &str) -> Result<RoomAddress> {
     let (party, room) = room.split_once('/').context("a room is named as PARTY/ROOM")?;
     Ok(RoomAddress::new(PROJECT, party, room)?)
 }

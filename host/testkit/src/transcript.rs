@@ -1,0 +1,14 @@
+//! Transcripts: tests of a party as text, played in a [`World`](crate::world::World). docs/transcripts.md tells the grammar.
+
+mod parse;
+mod payload;
+mod play;
+mod run;
+mod step;
+mod template;
+mod update;
+
+pub use parse::{LINE_BYTES_MAX, LINES_MAX, ParseError, TRANSCRIPT_BYTES_MAX};
+pub use play::Failure;
+pub use run::{Outcome, Stage, run};
+pub use step::{Settings, Transcript};

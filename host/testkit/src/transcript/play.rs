@@ -1,0 +1,226 @@
+//! Playing a transcript in a world, step by step.
+//!
+//! A transcript ends at the first thing that is not as it says: what comes after is a consequence. If it is to be brought
+//! up to date it goes on, and notes what would have to be written ([`Edits`]).
+
+mod expect;
+mod seats;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use anyhow::Result;
+
+use crate::transcript::payload::Content;
+use crate::transcript::play::seats::Seat;
+use crate::transcript::step::{Action, Answer, Commits, Deed, Request, Step, Transcript};
+use crate::transcript::template::{Names, Template};
+use crate::transcript::update::Edits;
+use crate::world::{Response, World};
+
+/// Something that was not as the transcript says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// The number of the line, from 1; one more than there are if it is about the end.
+    pub line: usize,
+    /// What it is, in a line.
+    pub what: String,
+    /// What was expected and what was found, and more that helps, line by line.
+    pub details: Vec<String>,
+}
+
+impl Failure {
+    fn new(line: usize, what: impl Into<String>) -> Failure {
+        Failure { line, what: what.into(), details: Vec::new() }
+    }
+}
+
+/// Complaints of the host that are told with a failure.
+const COMPLAINTS_TOLD_MAX: usize = 3;
+
+/// A response that will be.
+type Coming = Pin<Box<dyn Future<Output = Result<Response>>>>;
+
+/// A transcript being played.
+pub(crate) struct Player<'w> {
+    world: &'w World,
+    transcript: &'w Transcript,
+    /// What paths are relative to.
+    directory: PathBuf,
+    /// What has been taken so far.
+    names: Names,
+    seats: BTreeMap<String, Seat>,
+    requests: BTreeMap<String, Coming>,
+    /// Responses that have come and that no line was about.
+    responses: BTreeMap<String, Response>,
+    /// Lines that guests have logged since the last look.
+    logged: VecDeque<String>,
+    /// What would have to be written, if the transcript is to be brought up to date.
+    pub(crate) edits: Option<Edits>,
+}
+
+impl<'w> Player<'w> {
+    pub(crate) fn new(
+        world: &'w World,
+        transcript: &'w Transcript,
+        directory: &Path,
+        is_update: bool,
+    ) -> Player<'w> {
+        Player {
+            world,
+            transcript,
+            directory: directory.to_owned(),
+            names: Names::new(),
+            seats: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            responses: BTreeMap::new(),
+            logged: VecDeque::new(),
+            edits: is_update.then(Edits::default),
+        }
+    }
+
+    pub(crate) async fn play(&mut self) -> Result<(), Failure> {
+        self.play_all().await.map_err(|mut failure| {
+            // Of what went before, it is the last that explains it.
+            let complaints = self.world.take_complaints();
+            let last = complaints.iter().rev().take(COMPLAINTS_TOLD_MAX).rev();
+            failure.details.extend(last.map(|complaint| format!("the host says: {complaint}")));
+            failure
+        })
+    }
+
+    async fn play_all(&mut self) -> Result<(), Failure> {
+        let transcript = self.transcript;
+        let mut steps = transcript.steps.iter().peekable();
+        while let Some(step) = steps.next() {
+            match &step.action {
+                Action::Expect(_) | Action::Unordered(_) => {
+                    // Lines that expect something belong together: they are brought up to date together.
+                    let mut block = vec![step];
+                    while let Some(next) = steps.next_if(|next| next.expects()) {
+                        block.push(next);
+                    }
+                    self.expect_all(&block).await?;
+                }
+                Action::Crash(_) | Action::Restart(_) => {
+                    self.nothing_is_left(step.line).await?;
+                    self.act(step).await?;
+                }
+                _ => self.act(step).await?,
+            }
+        }
+        self.nothing_is_left(transcript.lines.len() + 1).await
+    }
+
+    async fn act(&mut self, step: &Step) -> Result<(), Failure> {
+        let failed = |error: anyhow::Error| Failure::new(step.line, format!("{error:#}"));
+        let world = self.world;
+        match &step.action {
+            Action::Client(client, deed) => self.deed(step.line, client, deed).await,
+            Action::Request(request) => self.request(step, request).await,
+            Action::Advance(time) => {
+                world.advance(*time).await;
+                Ok(())
+            }
+            Action::Hibernate(room) => world.hibernate(room).await.map_err(failed),
+            Action::Crash(down) => world.crash_for(*down).await.map_err(failed),
+            Action::Restart(down) => world.restart_host_after(*down).await.map_err(failed),
+            Action::Upgrade(party, file) => {
+                let component = self.read(step.line, file)?;
+                let deployed = world.upgrade(party, &component).await;
+                deployed.map(drop).map_err(|error| failed(error.into()))
+            }
+            Action::RollBack(party) => {
+                world.roll_back(party).await.map(drop).map_err(|error| failed(error.into()))
+            }
+            Action::Fork(from, to) => world.fork(from, to).await.map(drop).map_err(failed),
+            Action::Import(file, to) => {
+                let bytes = self.read(step.line, file)?;
+                world.import(&bytes, to).await.map(drop).map_err(failed)
+            }
+            Action::Commits(what) => {
+                match what {
+                    Commits::Fail => world.fail_next_commit(),
+                    Commits::Wait => world.hold_commits(),
+                    Commits::Go => world.let_commits_go().await,
+                }
+                Ok(())
+            }
+            Action::Ignore(client) => {
+                self.seat(step.line, client)?.ignore();
+                Ok(())
+            }
+            Action::Expect(_) | Action::Unordered(_) => self.expect_all(&[step]).await,
+        }
+    }
+
+    fn read(&self, line: usize, file: &Path) -> Result<Vec<u8>, Failure> {
+        let path = self.directory.join(file);
+        let unreadable = |error| Failure::new(line, format!("{} cannot be read: {error}", path.display()));
+        std::fs::read(&path).map_err(unreadable)
+    }
+
+    fn seat(&mut self, line: usize, client: &str) -> Result<&mut Seat, Failure> {
+        self.seats.get_mut(client).ok_or_else(|| Failure::new(line, format!("there is no client {client}")))
+    }
+
+    fn fill(&self, line: usize, template: &Template) -> Result<String, Failure> {
+        template.fill(&self.names).map_err(|what| Failure::new(line, what))
+    }
+
+    fn fill_headers(
+        &self,
+        line: usize,
+        headers: &[(String, Template)],
+    ) -> Result<Vec<(String, String)>, Failure> {
+        headers.iter().map(|(name, value)| Ok((name.clone(), self.fill(line, value)?))).collect()
+    }
+
+    async fn deed(&mut self, line: usize, client: &str, deed: &Deed) -> Result<(), Failure> {
+        if let Deed::Connect { room, query, headers } = deed {
+            let query = query.as_ref().map(|query| self.fill(line, query)).transpose()?;
+            let headers = self.fill_headers(line, headers)?;
+            let path = query.map_or_else(|| room.clone(), |query| format!("{room}?{query}"));
+            if let Some(mut before) = self.seats.remove(client) {
+                before.nothing_is_left(client).await.map_err(|what| Failure { line, ..what })?;
+            }
+            let seat = Seat::take(self.world, &path, &headers).await;
+            let seat = seat.map_err(|error| Failure::new(line, format!("{client} cannot ask: {error:#}")))?;
+            self.seats.insert(client.to_owned(), seat);
+            return Ok(());
+        }
+        let content = match deed {
+            Deed::Send(payload) => Some(payload.fill(&self.names).map_err(|what| Failure::new(line, what))?),
+            Deed::Close(_, reason) => Some(Content::Text(self.fill(line, reason)?)),
+            Deed::Connect { .. } | Deed::Cut | Deed::Stall => None,
+        };
+        let done = self.seat(line, client)?.act(client, deed, content).await;
+        done.map_err(|error| Failure::new(line, format!("{error:#}")))
+    }
+
+    async fn request(&mut self, step: &Step, request: &Request) -> Result<(), Failure> {
+        let line = step.line;
+        let failed = |error: anyhow::Error| Failure::new(line, format!("{error:#}"));
+        let path = self.fill(line, &request.path)?;
+        let headers = self.fill_headers(line, &request.headers)?;
+        let body = request.body.as_ref().map(|body| body.fill(&self.names)).transpose();
+        let body = match body.map_err(|what| Failure::new(line, what))? {
+            None => Vec::new(),
+            Some(Content::Text(text)) => text.into_bytes(),
+            Some(Content::Binary(bytes)) => bytes,
+        };
+        let coming = self.world.ask_with(&request.method, &path, &headers, &body).await.map_err(failed)?;
+        match &request.answer {
+            Answer::Later(name) => {
+                self.requests.insert(name.clone(), Box::pin(coming));
+                Ok(())
+            }
+            Answer::Now(reply) => {
+                let response = coming.await.map_err(failed)?;
+                self.answered(step, request, reply, &response)
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! One transcript from its text to what came of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use party_core::limits::Limits;
+use party_server::config::set_limit;
+
+use crate::transcript::play::{Failure, Player};
+use crate::transcript::step::Transcript;
+use crate::world::{Builder, Memory, World};
+
+/// What a transcript says nothing about: the project that it belongs to.
+#[derive(Clone, Debug, Default)]
+pub struct Stage {
+    /// Components by the name of their party.
+    pub parties: BTreeMap<String, Arc<[u8]>>,
+    /// What becomes of rooms' memory.
+    pub memory: Memory,
+    /// Limits.
+    pub limits: Limits,
+    /// Vars.
+    pub vars: BTreeMap<String, String>,
+    /// Where compiled components are kept.
+    pub compile_cache: Option<PathBuf>,
+}
+
+/// What came of a transcript.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// The seed of its chance.
+    pub seed: u64,
+    /// What was not as it says; none: it passed.
+    pub failure: Option<Failure>,
+    /// The transcript as it should be, if it was to be brought up to date and is not.
+    pub updated: Option<String>,
+}
+
+/// The seed of transcripts that name none.
+const SEED: u64 = 1;
+
+/// Plays a transcript; the files that it names are relative to `directory`. Is it to be brought up to date, only what
+/// cannot be written down is a failure.
+///
+/// Blocks until it has ended. Needs a thread without a tokio runtime.
+pub fn run(transcript: &Transcript, stage: &Stage, directory: &Path, is_update: bool) -> Outcome {
+    let seed = transcript.settings.seed.unwrap_or(SEED);
+    let begun = set(transcript, stage, directory, seed).and_then(|builder| {
+        builder.block_on(async |world: &World| {
+            let mut player = Player::new(world, transcript, directory, is_update);
+            let played = player.play().await;
+            let edits = player.edits.take().filter(|edits| !edits.is_empty());
+            Ok((played.err(), edits.map(|edits| edits.apply(&transcript.lines))))
+        })
+    });
+    match begun {
+        Ok((failure, updated)) => Outcome { seed, updated: updated.filter(|_| failure.is_none()), failure },
+        Err(error) => {
+            let failure =
+                Failure { line: 1, what: format!("the world cannot begin: {error:#}"), details: Vec::new() };
+            Outcome { seed, failure: Some(failure), updated: None }
+        }
+    }
+}
+
+/// The world that a transcript wants.
+fn set(transcript: &Transcript, stage: &Stage, directory: &Path, seed: u64) -> Result<Builder> {
+    let settings = &transcript.settings;
+    let mut limits = stage.limits.clone();
+    for (name, value) in &settings.limits {
+        set_limit(&mut limits, name, *value)?;
+    }
+    let mut world =
+        World::builder(seed).memory(settings.memory.unwrap_or(stage.memory)).limits(|all| *all = limits);
+    if let Some(cache) = &stage.compile_cache {
+        world = world.compile_cache(cache);
+    }
+    if let Some(time) = settings.time {
+        world = world.begins_at(time);
+    }
+    for (name, value) in stage.vars.iter().chain(settings.vars.iter().map(|(name, value)| (name, value))) {
+        world = world.var(name, value);
+    }
+    for (name, component) in &stage.parties {
+        world = world.party(name, component);
+    }
+    for (name, file) in &settings.parties {
+        let path = directory.join(file);
+        let component = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        world = world.party(name, &component);
+    }
+    Ok(world)
+}

@@ -1,0 +1,172 @@
+//! What a world is to be, before it begins.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use party_core::ids::Timestamp;
+use party_core::limits::Limits;
+use party_node::chance::Chance;
+use party_node::committer::CommitPause;
+use party_store::memory::MemoryStore;
+use party_store::store::Store;
+use party_store::testing::faulty_store::FaultyStore;
+
+use crate::clock::{BEGINNING, VirtualClock};
+use crate::host::Host;
+use crate::world::engine::engine;
+use crate::world::logs::Logs;
+use crate::world::{Memory, World};
+
+/// Rooms awake at once in a world, if nothing is said.
+const ROOMS_AWAKE_MAX: usize = 200;
+
+/// What a world is to be.
+pub struct Builder {
+    seed: u64,
+    compile_cache: Option<PathBuf>,
+    parties: BTreeMap<String, Vec<u8>>,
+    vars: BTreeMap<String, String>,
+    limits: Limits,
+    memory: Memory,
+    memory_budget_bytes: u64,
+    rooms_awake_max: usize,
+    workers: usize,
+    store: Option<Arc<dyn Store>>,
+    begins_at: Timestamp,
+}
+
+impl World {
+    /// A world whose chance comes from a seed.
+    pub fn builder(seed: u64) -> Builder {
+        Builder {
+            seed,
+            compile_cache: None,
+            parties: BTreeMap::new(),
+            vars: BTreeMap::new(),
+            limits: Limits::default(),
+            memory: Memory::default(),
+            memory_budget_bytes: u64::MAX,
+            rooms_awake_max: ROOMS_AWAKE_MAX,
+            workers: 1,
+            store: None,
+            begins_at: BEGINNING,
+        }
+    }
+}
+
+impl Builder {
+    /// Adds a party of this name, from the bytes of its component.
+    pub fn party(mut self, name: &str, component: &[u8]) -> Builder {
+        self.parties.insert(name.into(), component.into());
+        self
+    }
+
+    /// Sets a var.
+    pub fn var(mut self, name: &str, value: &str) -> Builder {
+        self.vars.insert(name.into(), value.into());
+        self
+    }
+
+    /// Changes limits.
+    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Builder {
+        change(&mut self.limits);
+        self
+    }
+
+    /// What becomes of rooms' memory; as `party-host serve` has it, they sleep.
+    pub fn memory(mut self, memory: Memory) -> Builder {
+        self.memory = memory;
+        self
+    }
+
+    /// Linear memory that all awake rooms may have together, in bytes; there is no bound if nothing is said.
+    pub fn memory_budget(mut self, bytes_max: u64) -> Builder {
+        self.memory_budget_bytes = bytes_max;
+        self
+    }
+
+    /// Rooms that may be awake at once.
+    pub fn rooms_awake(mut self, max: usize) -> Builder {
+        self.rooms_awake_max = max;
+        self
+    }
+
+    /// Workers among which the rooms are divided; all on the test's thread, one if nothing is said.
+    pub fn workers(mut self, count: usize) -> Builder {
+        self.workers = count;
+        self
+    }
+
+    /// Keeps rooms here instead of in a memory store of the world's own.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Builder {
+        self.store = Some(store);
+        self
+    }
+
+    /// Keeps compiled components here. All worlds of a process use the directory that came first.
+    pub fn compile_cache(mut self, dir: impl Into<PathBuf>) -> Builder {
+        self.compile_cache = Some(dir.into());
+        self
+    }
+
+    /// What the clock says at the beginning, in milliseconds since 1970; else it is [`clock::BEGINNING`](crate::clock::BEGINNING).
+    pub fn begins_at(mut self, ms: u64) -> Builder {
+        self.begins_at = Timestamp(ms);
+        self
+    }
+
+    /// Starts the world, runs a test in it, and says which seed it was if the test fails.
+    pub fn run(self, test: impl AsyncFnOnce(&World) -> Result<()>) {
+        let seed = self.seed;
+        if let Err(error) = self.block_on(test) {
+            panic!("with seed {seed}: {error:?}");
+        }
+    }
+
+    /// Starts the world and does something in it. Not within another runtime.
+    pub fn block_on<T>(self, what: impl AsyncFnOnce(&World) -> Result<T>) -> Result<T> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+        runtime.block_on(async {
+            let world = self.start().await?;
+            what(&world).await
+        })
+    }
+
+    async fn start(self) -> Result<World> {
+        let engine = engine(self.compile_cache)?;
+        let (limits, vars) = (Arc::new(self.limits), Arc::new(self.vars));
+        let mut components = BTreeMap::new();
+        for (name, bytes) in self.parties {
+            let component = engine
+                .load(&bytes, &vars, &limits)
+                .with_context(|| format!("party {name} cannot be loaded"))?;
+            components.insert(name, (component, Arc::from(bytes)));
+        }
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::default()));
+        let (logs, listening) = Logs::listen();
+        let world = World {
+            logs,
+            _listening: listening,
+            host: Rc::new(Host::default()),
+            clock: VirtualClock::new(self.begins_at),
+            chance: RefCell::new(Chance::from_number(self.seed)),
+            components: RefCell::new(components),
+            memory: self.memory,
+            memory_budget_bytes: self.memory_budget_bytes,
+            rooms_awake_max: self.rooms_awake_max,
+            workers: self.workers,
+            limits,
+            vars,
+            store: Arc::new(FaultyStore::scripted(store, [])),
+            running: RefCell::new(None),
+            commit_pause: CommitPause::default(),
+        };
+        world.start_host().await?;
+        Ok(world)
+    }
+}
