@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod deploy;
 pub(crate) mod replay;
+pub(crate) mod test;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::args::admin::AdminCommand;
 use crate::args::deploy::{AFTER_DEPLOY, Deploy};
+use crate::args::test::{AFTER_TEST, Test};
 use crate::listening::HostName;
 
 /// The port that PartyKit's tools and PartySocket's examples use.
@@ -80,6 +82,9 @@ pub(crate) enum Command {
     /// Build, serve on this machine only, watch and reload
     #[command(after_help = AFTER_DEV)]
     Dev(Dev),
+    /// Play transcripts: tests of a party, as text
+    #[command(after_help = AFTER_TEST)]
+    Test(Test),
     /// Put new versions of parties in the place of those that a running host serves
     #[command(after_help = AFTER_DEPLOY)]
     Deploy(Deploy),

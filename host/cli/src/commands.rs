@@ -13,3 +13,4 @@ pub(crate) mod replay;
 pub(crate) mod room;
 pub(crate) mod rooms;
 pub(crate) mod serve;
+pub(crate) mod test;

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Build(build) => commands::build::run(&build),
         Command::Serve(serve) => commands::serve::run(&serve),
         Command::Dev(dev) => commands::dev::run(&dev),
+        Command::Test(test) => commands::test::run(&test),
         Command::Deploy(deploy) => commands::deploy::run(&deploy),
         Command::Admin(AdminCommand::Rooms(rooms)) => commands::rooms::run(&rooms),
         Command::Admin(AdminCommand::Inspect(inspect)) => commands::inspect::run(&inspect),

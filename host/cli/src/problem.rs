@@ -39,6 +39,14 @@ pub(crate) struct Interrupted {
     pub(crate) what: &'static str,
 }
 
+/// Transcripts failed, which has been told.
+#[derive(Debug, thiserror::Error)]
+#[error("transcripts failed")]
+pub(crate) struct TestsFailed {
+    /// One of them cannot be understood.
+    pub(crate) is_usage: bool,
+}
+
 /// What was given cannot be used; what to do next.
 pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Problem { message: message.into(), hint: hint.into(), is_usage: true }.into()
@@ -60,6 +68,9 @@ pub(crate) fn print(error: &anyhow::Error) -> ExitCode {
         let clear = if stderr().is_terminal() { CLEAR_LINE } else { "" };
         eprintln!("{clear}{interrupted}");
         return ExitCode::from(interrupted.signal.exit_code());
+    }
+    if let Some(failed) = error.downcast_ref::<TestsFailed>() {
+        return ExitCode::from(if failed.is_usage { 2 } else { 1 });
     }
     eprint!("{}", text(error));
     ExitCode::from(if is_usage(error) { 2 } else { 1 })
