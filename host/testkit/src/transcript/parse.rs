@@ -178,6 +178,9 @@ impl<'a> Parser<'a> {
             self.name(client, Named::Client)?;
             return Ok(Action::Client(client.to_owned(), deed));
         }
+        if !DEEDS.contains(&verb) {
+            return Err(format!("{} is not known: {}", shown(verb), DEEDS.join(", ")));
+        }
         let client = self.known(client, Named::Client)?;
         let deed = match verb {
             "send" => Deed::Send(Payload::parse(rest)?),
@@ -186,12 +189,9 @@ impl<'a> Parser<'a> {
                 let code = if code.is_empty() { 1000 } else { number(code, "a close code", 1000, 4999)? };
                 Deed::Close(code, Template::parse(reason)?)
             }
-            "cut" | "stall" => {
+            _ => {
                 nothing(rest)?;
                 if verb == "cut" { Deed::Cut } else { Deed::Stall }
-            }
-            other => {
-                return Err(format!("{} is not known: connect, send, close, cut or stall", shown(other)));
             }
         };
         Ok(Action::Client(client, deed))
@@ -249,6 +249,8 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// What a client can do.
+const DEEDS: [&str; 5] = ["connect", "send", "close", "cut", "stall"];
 /// What a line can begin with, for whoever wrote something else.
 const WORDS: [&str; 15] = [
     "advance",
@@ -342,3 +344,6 @@ fn shown(text: &str) -> String {
         None => format!("{text:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -247,7 +247,6 @@ fn is_plain(text: &str) -> bool {
         && !text.starts_with('"')
         && !text.contains(" -> ")
         && !WORDS.contains(&first)
-        && !first.bytes().all(|byte| byte.is_ascii_digit())
         && !text.chars().any(char::is_control)
 }
 

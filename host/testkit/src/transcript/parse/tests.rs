@@ -1,0 +1,157 @@
+//! What is a transcript and what is not.
+
+use std::time::Duration;
+
+use crate::transcript::parse::{LINE_BYTES_MAX, LINES_MAX, TRANSCRIPT_BYTES_MAX};
+use crate::transcript::step::{Action, Answer, Deed, Expectation, Seen, Transcript};
+use crate::world::Memory;
+
+fn action(line: &str) -> Action {
+    let text = format!("> alice connect\nGET /slow -> later\n{line}");
+    let transcript = Transcript::parse(&text).unwrap_or_else(|error| panic!("{line}: {error}"));
+    transcript.steps.into_iter().nth(2).expect("it is a step").action
+}
+
+#[track_caller]
+fn refused(text: &str, line: usize, what: &str) {
+    let error = Transcript::parse(text).expect_err(text);
+    assert_eq!(error.line, line, "{text}: {error}");
+    assert!(error.what.contains(what), "{text}: {error}");
+}
+
+#[test]
+fn settings_stand_before_the_first_step() {
+    let text = "# A test.\nparty main a.wasm\nmemory durable\nlimit idle_ms 500\nvar NAME a b\nroom other\nseed 7\n\n\
+                awake";
+    let transcript = Transcript::parse(text).unwrap();
+    assert_eq!(transcript.settings.memory, Some(Memory::Durable));
+    assert_eq!(transcript.settings.vars, [("NAME".to_owned(), "a b".to_owned())]);
+    assert_eq!((transcript.settings.seed, transcript.steps[0].line), (Some(7), 9));
+    assert_eq!(transcript.steps[0].action, Action::Expect(Expectation::Awake("main/other".into(), true)));
+    refused("crash\nmemory durable", 2, "before the first step");
+    refused("memory eternal", 1, "volatile, hibernate or durable");
+    refused("limit idle_ms many", 1, "a number from 0");
+}
+
+#[test]
+fn rooms_are_named_with_or_without_their_party() {
+    let room = |line: &str| match action(line) {
+        Action::Client(_, Deed::Connect { room, query, .. }) => (room, query.map(|query| query.to_string())),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(room("> bob connect"), ("main/lobby".into(), None));
+    assert_eq!(room("> bob connect x ?a=b"), ("main/x".into(), Some("a=b".into())));
+    assert_eq!(room("> bob connect other/x"), ("other/x".into(), None));
+    assert_eq!(room("> bob connect ?a=${v}"), ("main/lobby".into(), Some("a=${v}".into())));
+    let path = |line: &str| match action(line) {
+        Action::Request(request) => request.path.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(path("GET / -> 200"), "/parties/main/lobby");
+    assert_eq!(path("GET /x?y -> 200"), "/parties/main/lobby/x?y");
+    assert_eq!(path("GET /parties/a/b -> 200"), "/parties/a/b");
+    assert_eq!(path("GET host:/index.html -> 200"), "/index.html");
+}
+
+#[test]
+fn a_request_has_a_body_an_answer_and_headers_below() {
+    let Action::Request(request) =
+        action("PUT /x \"a -> b\" -> 201 \"c -> d\"\n  > content-type: text/plain\n  < Location: /${id}")
+    else {
+        panic!("it is a request")
+    };
+    assert_eq!(request.body.as_ref().map(ToString::to_string).as_deref(), Some("\"a -> b\""));
+    assert_eq!(request.head, "PUT /x \"a -> b\"");
+    assert_eq!(request.headers[0].0, "content-type");
+    let Answer::Now(reply) = &request.answer else { panic!("it is answered") };
+    assert_eq!((reply.to_string().as_str(), reply.headers[0].0.as_str()), ("201 \"c -> d\"", "location"));
+    assert!(
+        matches!(action("GET / -> soon"), Action::Request(request) if request.answer == Answer::Later("soon".into()))
+    );
+    refused("GET /", 1, "METHOD PATH [PAYLOAD] -> STATUS");
+    refused("GET / -> 99", 1, "a number from 100 to 599");
+    refused("GET x -> 200", 1, "begins with \"/\"");
+    refused("GET / -> a\n  < b: c", 2, "not known here yet");
+}
+
+#[test]
+fn times_have_units() {
+    for (text, ms) in [("500ms", 500), ("30s", 30_000), ("2h", 7_200_000), ("3d", 259_200_000)] {
+        assert_eq!(action(&format!("advance {text}")), Action::Advance(Duration::from_millis(ms)));
+    }
+    assert_eq!(action("crash"), Action::Crash(Duration::ZERO));
+    for text in ["30", "s", "-1s", "4000d", "99999999999999999999s", "1 s"] {
+        refused(&format!("advance {text}"), 1, "is no time");
+    }
+}
+
+#[test]
+fn what_a_client_sees_is_a_message_unless_it_is_one_of_some_words() {
+    let seen = |line: &str| match action(line) {
+        Action::Expect(Expectation::Received(_, seen)) => seen,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(seen("< alice lost"), Seen::Lost);
+    assert_eq!(seen("< alice close 4000 a reason").to_string(), "close 4000 a reason");
+    assert!(matches!(seen("< alice lost in space"), Seen::Message(_)));
+    assert!(matches!(seen("< alice \"nothing\""), Seen::Message(_)));
+    assert!(matches!(seen("< alice refused 401 \"no\""), Seen::Refused(_)));
+    assert!(matches!(action("< later 200 done"), Action::Expect(Expectation::Answered(..))));
+}
+
+#[test]
+fn storage_is_told_by_key_or_by_how_many_there_are() {
+    let stored = |line: &str| match action(line) {
+        Action::Expect(Expectation::Stored(room, key, value)) => {
+            (room, key.to_string(), value.map(|value| value.to_string()))
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(stored("storage a -> 1"), ("main/lobby".into(), "a".into(), Some("1".into())));
+    assert_eq!(stored("storage x a -> none"), ("main/x".into(), "a".into(), None));
+    assert_eq!(stored("storage \"a b\" -> 1"), ("main/lobby".into(), "a b".into(), Some("1".into())));
+    assert_eq!(action("storage -> 3 keys"), Action::Expect(Expectation::Keys("main/lobby".into(), 3)));
+    refused("storage", 1, "storage [ROOM] KEY");
+}
+
+#[test]
+fn a_group_ends_and_names_are_known() {
+    let transcript = Transcript::parse("> a connect\nunordered\n  < a x\n  < a y\nend").unwrap();
+    assert!(matches!(&transcript.steps[1].action, Action::Unordered(all) if all.len() == 2));
+    assert_eq!((transcript.steps[1].line, transcript.steps[1].lines), (2, 4));
+    refused("> a connect\nunordered\n  < a x", 2, "has no \"end\"");
+    refused("end", 1, "ends nothing");
+    refused("< bob hello", 1, "there is no client \"bob\" yet");
+    refused("> Bob connect", 1, "is no name");
+    refused("> a connect\nGET / -> a", 2, "a client and of a request");
+    refused("> a conect", 1, "\"conect\" is not known: connect");
+    refused("hello", 1, "a line begins with");
+}
+
+#[test]
+fn a_transcript_is_bounded() {
+    refused(&"#\n".repeat(LINES_MAX + 1), 1, "20001 lines; the limit is 20000");
+    refused(&format!("#\n#{}", "x".repeat(LINE_BYTES_MAX)), 2, "the limit is 65536");
+    refused(&"x".repeat(TRANSCRIPT_BYTES_MAX + 1), 1, "the limit is 1048576");
+    refused(&format!("> a connect\n< a json {}", "[".repeat(10_000)), 2, "is no JSON");
+}
+
+#[test]
+fn whatever_is_read_nothing_panics() {
+    // Pieces of lines in all orders: what is hostile is seldom far from what is right.
+    let pieces = [
+        "> ", "< ", "a ", "connect", "?", "json {", "hex ", "\"", " -> ", "200", "${", "}", "GET /", "\n",
+        "  ", "end",
+    ];
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..20_000 {
+        let mut text = String::from("> a connect\n");
+        for _ in 0..8 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            text += pieces[(seed % pieces.len() as u64) as usize];
+        }
+        let _ = Transcript::parse(&text);
+    }
+}
