@@ -7,7 +7,7 @@ fn main() {
     }
     for example in ["counter", "chat", "workflow"] {
         // Not all of its directory: a host that serves it writes there.
-        for embedded in ["src", "public"] {
+        for embedded in ["src", "public", "tests"] {
             println!("cargo::rerun-if-changed=../../examples/{example}/{embedded}");
         }
     }

@@ -33,6 +33,8 @@ fn build(project: &Path) -> Result<()> {
     let ended = Program::run(party_host_in(project).arg("build"), BUILD_BOUND)?;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.out.starts_with("main: ") && ended.out.contains("hello.wasm"), "{}", ended.out);
+    let ended = Program::run(party_host_in(project).arg("test"), BUILD_BOUND)?;
+    assert_eq!(ended.out, "ok       tests/cheers.party\n1 passed, 0 failed\n", "{}", ended.err);
     Ok(())
 }
 

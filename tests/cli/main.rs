@@ -19,6 +19,7 @@ mod sleeping;
 mod slow_turns;
 mod stopped_builds;
 mod stopping;
+mod testing;
 
 use anyhow::Result;
 use party_tests::host::party_host;

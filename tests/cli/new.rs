@@ -150,7 +150,7 @@ fn a_new_project_holds_what_it_says_and_can_lie_deep() -> Result<()> {
     assert_eq!(names_in(&dir.path().join("deep/er")), ["hello-2"], "no draft is left");
     assert_eq!(
         names_in(&project),
-        [".gitignore", "Cargo.toml", "README.md", "party-sdk", "party.toml", "public", "src"]
+        [".gitignore", "Cargo.toml", "README.md", "party-sdk", "party.toml", "public", "src", "tests"]
     );
     for file in ["Cargo.toml", "README.md", "party.toml", "public/index.html", "src/lib.rs"] {
         let text = fs::read_to_string(project.join(file))?;
@@ -179,7 +179,7 @@ fn a_new_project_can_begin_with_an_example_and_builds_where_it_is() -> Result<()
         let read = |file: &str| fs::read_to_string(project.join(file));
         assert_eq!(
             names_in(&project),
-            [".gitignore", "Cargo.toml", "README.md", "party-sdk", "party.toml", "public", "src"]
+            [".gitignore", "Cargo.toml", "README.md", "party-sdk", "party.toml", "public", "src", "tests"]
         );
         let repository = root().join("examples").join(example);
         assert_eq!(names_in(&project.join("src")), names_in(&repository.join("src")));

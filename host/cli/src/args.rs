@@ -26,6 +26,7 @@ A first minute:
   party-host new hello && cd hello     write a party
   party-host dev                       build it, serve it, reload it on every change
   open http://127.0.0.1:1999/          its page; rooms are at /parties/main/ROOM
+  party-host test                      play tests/*.party: what clients do, and what they must receive
 
 Logs: PARTY_LOG=debug (or off, error, warn, info, trace) says how much is told; PARTY_LOG=guest=debug,party_node=off
 does so for what parties log and for parts of the host, and leaves the rest at info.
@@ -35,7 +36,8 @@ given cannot be used (a flag, a path, party.toml, a component); 130 and 143 stop
 served, or at once by the second.";
 
 const AFTER_NEW: &str = "\
-Writes src/lib.rs (what happens in a room), public/ (its page), party.toml (how it is served) and the SDK:
+Writes src/lib.rs (what happens in a room), public/ (its page), tests/ (transcripts that `party-host test` plays),
+party.toml (how it is served) and the SDK:
   party-host new hello
   party-host new parties/tic-tac-toe
   party-host new my-chat --example chat";

@@ -59,6 +59,7 @@ pub(crate) fn run(new: &New) -> Result<()> {
     println!("{name} is in {}. Now:", new.path.display());
     println!("  cd {}", new.path.display());
     println!("  party-host dev        then open http://127.0.0.1:1999/ and change src/lib.rs");
+    println!("  party-host test       plays tests/*.party");
     Ok(())
 }
 
@@ -149,20 +150,20 @@ fn write_project(draft: &Path, name: &str, sdk: Option<&Path>, example: Option<E
     match example {
         Some(example) => example::write(example, draft, name, &sdk_path)?,
         None => {
-            write_tree(&TEMPLATE, draft, &|text| {
+            write_tree(&TEMPLATE, draft, &[], &|text| {
                 text.replace("{{name}}", name).replace("{{sdk}}", &sdk_path)
             })?;
         }
     }
     if sdk.is_none() {
         let root = draft.join(SDK_FOLDER);
-        write_tree(&SDK, &root.join("guest-sdk/rust"), &|text| text)?;
+        write_tree(&SDK, &root.join("guest-sdk/rust"), &SDK_LEFT_OUT, &|text| text)?;
         fs::write(root.join("Cargo.toml"), sdk_workspace()?)?;
     }
     Ok(())
 }
 
-fn write_tree(tree: &Dir<'_>, to: &Path, edit: &dyn Fn(String) -> String) -> Result<()> {
+fn write_tree(tree: &Dir<'_>, to: &Path, left_out: &[&str], edit: &dyn Fn(String) -> String) -> Result<()> {
     fs::create_dir_all(to)?;
     for file in tree.files() {
         let name = file.path().file_name().context("a file has a name")?.to_string_lossy();
@@ -174,10 +175,10 @@ fn write_tree(tree: &Dir<'_>, to: &Path, edit: &dyn Fn(String) -> String) -> Res
     }
     for dir in tree.dirs() {
         let name = dir.path().file_name().context("a directory has a name")?;
-        if SDK_LEFT_OUT.iter().any(|left_out| name == *left_out) {
+        if left_out.iter().any(|left_out| name == *left_out) {
             continue;
         }
-        write_tree(dir, &to.join(name), edit)?;
+        write_tree(dir, &to.join(name), left_out, edit)?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use party_server::config::FILE_NAME;
 
 use crate::args::test::{Format, Test};
 use crate::commands::test::find::{Found, find};
@@ -65,14 +66,9 @@ fn play_at_every_change(test: &Test) -> Result<()> {
             problem::print(&error);
         }
         eprintln!("watching for changes");
-        loop {
-            match changes.blocking_recv().context("nothing is watched any more")? {
-                Change::Sources(changed) => {
-                    eprintln!("{changed}: playing again");
-                    break;
-                }
-                Change::Settings => break,
-            }
+        match changes.blocking_recv().context("nothing is watched any more")? {
+            Change::Sources(changed) => eprintln!("{changed}: playing again"),
+            Change::Settings => eprintln!("{FILE_NAME} has changed: playing again"),
         }
     }
 }

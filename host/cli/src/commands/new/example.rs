@@ -18,6 +18,7 @@ struct Source {
     name: &'static str,
     src: Dir<'static>,
     public: Dir<'static>,
+    tests: Dir<'static>,
     manifest: &'static str,
     settings: &'static str,
     readme: &'static str,
@@ -27,6 +28,7 @@ static COUNTER: Source = Source {
     name: "counter",
     src: include_dir!("$CARGO_MANIFEST_DIR/../../examples/counter/src"),
     public: include_dir!("$CARGO_MANIFEST_DIR/../../examples/counter/public"),
+    tests: include_dir!("$CARGO_MANIFEST_DIR/../../examples/counter/tests"),
     manifest: include_str!("../../../../../examples/counter/Cargo.toml"),
     settings: include_str!("../../../../../examples/counter/party.toml"),
     readme: include_str!("../../../../../examples/counter/README.md"),
@@ -36,6 +38,7 @@ static CHAT: Source = Source {
     name: "chat",
     src: include_dir!("$CARGO_MANIFEST_DIR/../../examples/chat/src"),
     public: include_dir!("$CARGO_MANIFEST_DIR/../../examples/chat/public"),
+    tests: include_dir!("$CARGO_MANIFEST_DIR/../../examples/chat/tests"),
     manifest: include_str!("../../../../../examples/chat/Cargo.toml"),
     settings: include_str!("../../../../../examples/chat/party.toml"),
     readme: include_str!("../../../../../examples/chat/README.md"),
@@ -45,6 +48,7 @@ static WORKFLOW: Source = Source {
     name: "workflow",
     src: include_dir!("$CARGO_MANIFEST_DIR/../../examples/workflow/src"),
     public: include_dir!("$CARGO_MANIFEST_DIR/../../examples/workflow/public"),
+    tests: include_dir!("$CARGO_MANIFEST_DIR/../../examples/workflow/tests"),
     manifest: include_str!("../../../../../examples/workflow/Cargo.toml"),
     settings: include_str!("../../../../../examples/workflow/party.toml"),
     readme: include_str!("../../../../../examples/workflow/README.md"),
@@ -57,8 +61,9 @@ pub(super) fn write(example: Example, draft: &Path, name: &str, sdk: &str) -> Re
         Example::Chat => &CHAT,
         Example::Workflow => &WORKFLOW,
     };
-    write_tree(&source.src, &draft.join("src"), &|text| text)?;
-    write_tree(&source.public, &draft.join("public"), &|text| text)?;
+    write_tree(&source.src, &draft.join("src"), &[], &|text| text)?;
+    write_tree(&source.public, &draft.join("public"), &[], &|text| text)?;
+    write_tree(&source.tests, &draft.join("tests"), &[], &|text| text)?;
     let called = |name: &str| format!("name = \"{name}\"");
     fs::write(draft.join("party.toml"), source.settings.replacen(&called(source.name), &called(name), 1))?;
     let title = |name: &str| format!("# {name}\n");

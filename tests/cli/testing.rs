@@ -1,0 +1,158 @@
+//! `party-host test`: the examples' transcripts, what a failure looks like, and what is made of files that are no transcripts.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use party_tests::guests::guest_path;
+use party_tests::host::{party_host, temporary};
+use party_tests::program::{BOUND, BUILD_BOUND, Ended, Program};
+use party_tests::root;
+
+fn test(place: &Path, more: &[&str]) -> Result<Ended> {
+    Program::run(party_host().current_dir(place).arg("test").args(more), BOUND)
+}
+
+/// A directory with transcripts of the guest that does what it is told.
+fn transcripts(all: &[(&str, &str)]) -> Result<tempfile::TempDir> {
+    let dir = temporary()?;
+    let component = guest_path("test_guests");
+    fs::write(dir.path().join("party.toml"), format!("name = \"tested\"\nmain = {component:?}\n"))?;
+    for (name, text) in all {
+        fs::write(dir.path().join(name), text)?;
+    }
+    Ok(dir)
+}
+
+#[test]
+fn the_examples_are_as_their_transcripts_say() -> Result<()> {
+    let examples = root().join("examples");
+    let run = || Program::run(party_host().current_dir(&examples).arg("test"), BUILD_BOUND);
+    let first = run()?;
+    assert_eq!(first.code, Some(0), "{}{}", first.out, first.err);
+    for name in ["counter", "chat", "workflow"] {
+        assert!(first.out.contains(&format!("ok       {name}/tests/")), "{}", first.out);
+    }
+    assert_eq!(first.out, run()?.out, "what is told depends on the files only");
+    Ok(())
+}
+
+const WRONG: &str = "\
+> alice connect
+> alice send all hello
+< alice hello!
+";
+
+#[test]
+fn a_failure_says_what_was_expected_and_what_came() -> Result<()> {
+    let dir = transcripts(&[
+        ("a.party", "> alice connect\n> alice send echo one\n< alice one\n"),
+        ("b.party", WRONG),
+        ("c.party", "> alice connect\n> alice send trap\nGET /said -> 200 7\n"),
+    ])?;
+    let ended = test(dir.path(), &[])?;
+    assert_eq!(ended.code, Some(1));
+    let told = "\
+ok       a.party
+FAIL     b.party:3: alice received something else
+           expected  hello!
+           received  hello
+                          ^
+           seed 1
+FAIL     c.party:3: the request was answered otherwise
+           expected  200 7
+           received  200 1
+                         ^
+";
+    let rest = ended.out.strip_prefix(told).unwrap_or_else(|| panic!("{}{}", ended.out, ended.err));
+    assert!(rest.contains("the host says: the turn was dropped: the guest trapped"), "{rest}");
+    assert!(rest.ends_with("1 passed, 2 failed\n"), "{rest}");
+    Ok(())
+}
+
+#[test]
+fn results_are_told_to_machines() -> Result<()> {
+    let dir = transcripts(&[("a.party", "awake\n"), ("b.party", "asleep\n"), ("c.party", "what\n")])?;
+    let ended = test(dir.path(), &["--format", "tap", "--junit", "report.xml"])?;
+    assert_eq!(ended.code, Some(2), "{}", ended.err);
+    let lines: Vec<&str> = ended.out.lines().collect();
+    assert_eq!(lines[..3], ["TAP version 14", "1..3", "not ok 1 - a.party"], "{}", ended.out);
+    assert!(lines.contains(&"ok 2 - b.party") && lines.contains(&"not ok 3 - c.party"), "{}", ended.out);
+    assert!(lines.contains(&"  message: \"main/lobby is asleep, not awake\""), "{}", ended.out);
+    let report = fs::read_to_string(dir.path().join("report.xml"))?;
+    assert!(report.contains("tests=\"3\" skipped=\"0\" errors=\"1\" failures=\"1\""), "{report}");
+    assert!(report.contains("main/lobby is asleep, not awake"), "{report}");
+    Ok(())
+}
+
+#[test]
+fn a_transcript_is_brought_up_to_date() -> Result<()> {
+    let stale = "\
+# Kept as it is.
+> alice connect
+> bob connect
+> alice send all one
+  < alice nothing
+  # In the midst of what is written anew.
+  < bob two
+GET /count -> 200 7
+> bob send echo a -> b
+asleep
+crash
+";
+    let fresh = "\
+# Kept as it is.
+> alice connect
+> bob connect
+> alice send all one
+  < alice one
+  < bob one
+GET /count -> 200 1
+> bob send echo a -> b
+awake main/lobby
+< bob \"a -> b\"
+crash
+< alice lost
+< bob lost
+";
+    let dir = transcripts(&[("a.party", stale)])?;
+    let ended = test(dir.path(), &["--update"])?;
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (Some(0), "updated  a.party\n1 passed, 0 failed\n"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(fs::read_to_string(dir.path().join("a.party"))?, fresh);
+    assert_eq!(test(dir.path(), &[])?.out, "ok       a.party\n1 passed, 0 failed\n");
+    let ended = test(dir.path(), &["--update"])?;
+    assert_eq!(ended.out, "ok       a.party\n1 passed, 0 failed\n", "what is up to date is not written");
+    Ok(())
+}
+
+#[test]
+fn what_is_no_transcript_is_refused_with_its_line() -> Result<()> {
+    let cases: [(&str, &[u8], &str); 6] = [
+        ("a.party", b"> alice connect\n> alice snd hello\n", "a.party:2: \"snd\" is not known"),
+        ("a.party", b"\xff\xfe", "a.party:1: it cannot be read"),
+        ("a.party", b"unordered\n", "a.party:1: \"unordered\" has no \"end\""),
+        ("a.party", b"limit no_such_limit 1\n", "there is no limit \"no_such_limit\""),
+        ("a.party", b"party main none.wasm\n", "none.wasm cannot be read"),
+        ("a.party", b"> alice connect ?x\n< alice ${a}${b}\n", "follows another name"),
+    ];
+    for (name, bytes, told) in cases {
+        let dir = transcripts(&[])?;
+        fs::write(dir.path().join(name), bytes)?;
+        let ended = test(dir.path(), &[])?;
+        assert!(matches!(ended.code, Some(1 | 2)), "{told}: {:?}", ended.code);
+        assert!(ended.out.contains(told), "{told}:\n{}{}", ended.out, ended.err);
+        assert!(!ended.err.contains("panicked"), "{}", ended.err);
+    }
+    let dir = transcripts(&[])?;
+    let ended = test(dir.path(), &[])?;
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.err.contains("there is no transcript in ."), "{}", ended.err);
+    let ended = test(dir.path(), &["nowhere"])?;
+    assert!(ended.code == Some(2) && ended.err.contains("nowhere is not there"), "{}", ended.err);
+    Ok(())
+}
