@@ -38,6 +38,13 @@ pub fn guest_path(name: &str) -> PathBuf {
     target().join("wasm32-wasip2/release").join(format!("{name}.wasm"))
 }
 
+/// The path of the component of a party with a planted bug, by its name in `tests/planted/parties`.
+pub fn planted_path(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| cargo_build(&["-p", "test-planted", "--examples"]));
+    target().join("wasm32-wasip2/release/examples").join(format!("{name}.wasm"))
+}
+
 /// How a version of the guest `test_versions` is called and how it fails; each is one character that the guest explains.
 #[derive(Clone, Copy, Debug)]
 pub struct Version {
@@ -103,9 +110,13 @@ pub fn guest(name: &str) -> Vec<u8> {
 
 /// Cargo does nothing if they are built; its own lock lets test programs that run at once build once.
 fn build() {
+    cargo_build(&PACKAGES.map(|package| ["-p", package]).concat());
+}
+
+fn cargo_build(what: &[&str]) {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--release", "--target", "wasm32-wasip2"])
-        .args(PACKAGES.iter().flat_map(|package| ["-p", package]))
+        .args(what)
         .envs(PROFILE)
         .current_dir(root())
         .output()

@@ -1,5 +1,8 @@
 //! Rooms that are copied, or come from a file, as `party-host fork` and `checkpoint import` do it.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use party_node::transfer::Brought;
 use party_node::transfer::room_file::RoomFile;
@@ -7,11 +10,15 @@ use party_node::transfer::room_file::RoomFile;
 use crate::world::World;
 use crate::world::lives::address;
 
+/// How much time passes at once while something is waited for.
+const LOOK: Duration = Duration::from_millis(5);
+
 impl World {
-    /// Makes a copy of a room, with all that it remembers: `main/lobby`, `main/copy`.
+    /// Makes a copy of a room, with all that it remembers: `main/lobby`, `main/copy`. It is saved first, which may take some
+    /// milliseconds of the world's time.
     pub async fn fork(&self, from: &str, to: &str) -> Result<Brought> {
         let (node, from, to) = (self.node(), address(from)?, address(to)?);
-        let brought = self.host.during(node.fork_room(&from, &to)).await?;
+        let brought = self.as_time_passes(node.fork_room(&from, &to)).await?;
         self.settle().await;
         Ok(brought)
     }
@@ -23,5 +30,23 @@ impl World {
         let brought = self.host.during(node.import_room(file, &to)).await?;
         self.settle().await;
         Ok(brought)
+    }
+
+    /// Waits for something that itself waits for the clock: until it is there, time passes.
+    async fn as_time_passes<T>(&self, what: impl Future<Output = T>) -> T {
+        let mut what = pin!(what);
+        loop {
+            let waited = async {
+                tokio::select! {
+                    biased;
+                    done = &mut what => Some(done),
+                    () = tokio::time::sleep(LOOK) => None,
+                }
+            };
+            match self.host.during(waited).await {
+                Some(done) => return done,
+                None => self.advance(LOOK).await,
+            }
+        }
     }
 }
