@@ -37,7 +37,8 @@ use tokio_tungstenite::tungstenite::{self, http};
 use crate::client::Client;
 use crate::clock::VirtualClock;
 use crate::host::Host;
-use crate::world::engine::engine;
+pub use crate::world::engine::Taken;
+use crate::world::engine::{engine, own_engine};
 pub use crate::world::knocking::{Answer, Knocking};
 
 /// The project of all worlds.
@@ -55,6 +56,7 @@ const IDLE_MS: u64 = 70_000;
 pub struct Builder {
     seed: u64,
     compile_cache: Option<PathBuf>,
+    has_own_engine: bool,
     parties: BTreeMap<String, Vec<u8>>,
     vars: BTreeMap<String, String>,
     limits: Limits,
@@ -120,6 +122,12 @@ impl Builder {
         self
     }
 
+    /// Gives the world a small engine of its own, whose places a test can take ([`World::take_all_places`]).
+    pub fn own_engine(mut self) -> Builder {
+        self.has_own_engine = true;
+        self
+    }
+
     /// Starts the world, runs a test in it, and says which seed it was if the test fails.
     pub fn run(self, test: impl AsyncFnOnce(&World) -> Result<()>) {
         let seed = self.seed;
@@ -138,7 +146,10 @@ impl Builder {
     }
 
     async fn start(self) -> Result<World> {
-        let engine = engine(self.compile_cache)?;
+        let engine = match self.has_own_engine {
+            true => own_engine(self.compile_cache)?,
+            false => engine(self.compile_cache)?,
+        };
         let (limits, vars) = (Arc::new(self.limits), Arc::new(self.vars));
         let mut components = BTreeMap::new();
         for (name, bytes) in self.parties {
@@ -205,6 +216,7 @@ impl World {
         Builder {
             seed,
             compile_cache: None,
+            has_own_engine: false,
             parties: BTreeMap::new(),
             vars: BTreeMap::new(),
             limits: Limits::default(),
