@@ -13,6 +13,7 @@ mod isolation;
 mod messages;
 mod pressure;
 mod pressure_of_workers;
+mod refused_instances;
 mod requests;
 mod restarts;
 mod rollbacks;
@@ -23,6 +24,7 @@ mod storage;
 mod time;
 mod uncaptured;
 mod upgrades;
+mod versions_under_pressure;
 mod workflow;
 
 use anyhow::Result;

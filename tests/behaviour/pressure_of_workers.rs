@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use party_node::inspection::RoomState;
 use party_testkit::client::Client;
 use party_testkit::world::{Answer, Builder, Memory, World};
 
@@ -162,6 +163,20 @@ fn clients_do_not_wait_for_ever_for_a_room_that_is_busy() {
             let Answer::Nothing(knocking) = world.knock("main/room-2", &[]).await? else {
                 anyhow::bail!("it was answered at once")
             };
+            for room in ["main/room-0", "main/room-1", "main/room-2"] {
+                let told = world.inspect(room).await?;
+                ensure!(told.view.state == RoomState::Waiting, "{room}: {told:?}");
+                ensure!(told.view.live.and_then(|live| live.waits_since).is_some_and(|at| at <= world.now()));
+                let why = told.why_awake.unwrap_or_default();
+                ensure!(
+                    why.starts_with("it waits for a place") && why.contains("the limit is 1048576"),
+                    "{why}"
+                );
+            }
+            let busy_is = world.inspect("main/busy").await?.view;
+            ensure!(
+                (busy_is.state, busy_is.live.and_then(|live| live.waits_since)) == (RoomState::Awake, None)
+            );
             sleeper.send("said").await?;
             world.advance(PATIENCE).await;
             for answer in [asked.await?, new.await?] {

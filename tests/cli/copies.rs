@@ -279,3 +279,30 @@ fn a_durable_room_is_copied_while_it_never_stands_still() -> Result<()> {
     ensure!(said(&host, "lobby")? == told.load(Ordering::SeqCst) + 1, "the room itself has lost nothing");
     host.kill()
 }
+
+/// A refusal of the moment is no matter of usage: whoever tries again may succeed.
+#[test]
+fn a_room_that_does_not_come_to_rest_is_not_copied_now_and_the_exit_code_says_so() -> Result<()> {
+    let (dir, data) = (temporary()?, temporary()?);
+    let component = guest_path("test_guests");
+    // More fuel than any machine burns in that time.
+    let limits = "turn_fuel_max = 1_000_000_000_000\nturn_deadline_ms = 7_000\nidle_ms = 600_000";
+    let settings = format!("name = \"busy\"\nmain = {component:?}\n[limits]\n{limits}\n");
+    fs::write(dir.path().join("party.toml"), settings)?;
+    let mut host = Host::serve(dir.path(), data.path())?;
+    assert_eq!(get(&host, "lobby", "count")?, "1");
+    let mut socket = Socket::connect(host.port, "lobby")?;
+    socket.send("loop")?;
+    let fork = ["fork", "main/lobby", "main/copy", "--data"];
+    let told = Program::run(party_host().args(fork).arg(data.path()), BOUND)?;
+    ensure!(told.code == Some(1), "{told:?}");
+    ensure!(told.err.contains("the room cannot be saved now: a turn is under way"), "{told:?}");
+    ensure!(told.err.contains("hint: try again in a moment"), "{told:?}");
+    let inspect = ["inspect", "main/copy", "--data"];
+    let told = Program::run(party_host().args(inspect).arg(data.path()), BOUND)?;
+    ensure!(told.code == Some(2), "nothing is left half copied: {told:?}");
+    // The turn is dropped at its deadline, and nothing else has happened to the room.
+    ensure!(get(&host, "lobby", "count")? == "2");
+    host.stop(Signal::TERM)?;
+    Ok(())
+}

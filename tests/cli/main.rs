@@ -14,6 +14,7 @@ mod memory_settings;
 mod new;
 mod pressure;
 mod refusals;
+mod refused_memory;
 mod replaying;
 mod sleeping;
 mod slow_turns;

@@ -165,6 +165,8 @@ pub enum DropCause {
     Storage(String),
     /// The instance could not be made.
     Instantiation(String),
+    /// The system did not give memory that the room may have: chance, that says nothing of the guest.
+    NoMemory(String),
     /// More events than the bound have not settled.
     PendingEvents {
         /// The bound.
@@ -185,7 +187,7 @@ impl std::fmt::Display for DropCause {
             DropCause::Deadline { deadline_ms } => {
                 write!(f, "the turn ran for its {deadline_ms} ms of CPU (limits.turn_deadline_ms)")
             }
-            DropCause::Storage(text) => write!(f, "{text}"),
+            DropCause::Storage(text) | DropCause::NoMemory(text) => write!(f, "{text}"),
             DropCause::Instantiation(text) => write!(f, "no instance could be made: {text}"),
             DropCause::PendingEvents { pending_max } => {
                 write!(f, "more than {pending_max} events have not settled")

@@ -97,6 +97,12 @@ impl Mailbox {
         first.map(|(_, event)| event)
     }
 
+    /// Whether one of the events of a lane is such.
+    pub fn any(&self, lane: Lane, is_such: impl FnMut(&Event) -> bool) -> bool {
+        let ordinary = self.events.iter().filter(|_| lane == Lane::All);
+        self.completions.iter().chain(ordinary).map(|(_, event)| event).any(is_such)
+    }
+
     /// Takes the next event of a lane, by arrival.
     pub fn pop(&mut self, lane: Lane) -> Option<Event> {
         if matches!(self.peek(lane)?, Event::Completed(..) | Event::Resume(_)) {

@@ -45,17 +45,20 @@ pub enum RoomState {
     /// What is kept of its memory cannot be used, and it refuses everyone (`room-damaged`). Known only of rooms that have
     /// been looked at.
     Damaged,
+    /// It has something to do and no instance, and waits for a place to run in.
+    Waiting,
 }
 
 impl RoomState {
     /// All, in the order in which they are counted.
-    pub const ALL: [RoomState; 6] = [
+    pub const ALL: [RoomState; 7] = [
         RoomState::Awake,
         RoomState::Starting,
         RoomState::Asleep,
         RoomState::Suspended,
         RoomState::Stored,
         RoomState::Damaged,
+        RoomState::Waiting,
     ];
 
     /// As it is written everywhere.
@@ -67,6 +70,7 @@ impl RoomState {
             RoomState::Suspended => "suspended",
             RoomState::Stored => "stored",
             RoomState::Damaged => "damaged",
+            RoomState::Waiting => "waiting",
         }
     }
 
@@ -118,6 +122,8 @@ pub struct LiveRoom {
     pub stays_awake: Option<String>,
     /// Why it refuses everyone, if it is damaged.
     pub damage: Option<String>,
+    /// Since when it waits for a place to run in, if it does.
+    pub waits_since: Option<Timestamp>,
 }
 
 /// How many rooms a node has in its memory, and what it has counted.
@@ -196,6 +202,9 @@ pub(crate) fn state_of(entry: &RoomEntry, now: Timestamp) -> RoomState {
     if entry.damage.borrow().is_some() {
         return RoomState::Damaged;
     }
+    if entry.waits.since(entry.is_awake.get()).is_some() {
+        return RoomState::Waiting;
+    }
     let core = entry.core.borrow();
     match core.phase() {
         Phase::Suspended { until } if until > now => RoomState::Suspended,
@@ -225,5 +234,6 @@ pub(crate) fn live(entry: &RoomEntry) -> LiveRoom {
         checkpoint_at: entry.checkpoint_at.get(),
         stays_awake: details::never_sleeps(entry),
         damage: damage(entry),
+        waits_since: entry.waits.since(entry.is_awake.get()),
     }
 }

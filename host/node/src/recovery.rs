@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use party_core::checkpoint::Checkpoint;
 use party_core::commit::KvChanges;
-use party_core::event::DropCause;
+use party_core::event::{DropCause, TurnEnd};
 use party_core::ids::CommitSeq;
 use party_core::journal::Record;
 use party_core::room::{Rebuild, Replay, ReplayError};
@@ -112,6 +112,11 @@ async fn replay(worker: &Rc<Worker>, entry: &RoomEntry) -> Result<(Instance, Rep
             turn.take_logs();
             if let Some(error @ StorageReadError::Io(_)) = turn.fault() {
                 return Err(error.clone().into());
+            }
+            if let TurnEnd::Dropped(DropCause::NoMemory(reason)) = end {
+                // It grew then: that it cannot now says nothing of what is recorded.
+                let refused = RestoreError::Start(DropCause::Instantiation(reason));
+                return Err(WakeError::from(refused).into());
             }
             past.end(turn, end)?;
         }

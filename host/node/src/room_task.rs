@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use party_core::event::TurnEnd;
+use party_core::event::{DropCause, TurnEnd};
 use party_core::ids::Timestamp;
 use party_core::room::{Action, Phase, Purpose, Report, Room};
 use party_core::turn::Turn;
 use party_runtime::aside::step_aside;
 use party_runtime::instance::Instance;
 
+use crate::awake_instance::{dispose, make, run_guest};
 use crate::hibernation;
 use crate::party::Memory;
 use crate::registry::RoomEntry;
@@ -23,10 +24,6 @@ use crate::worker::Worker;
 const ACTIONS_IN_A_ROW_MAX: u64 = 512;
 /// So many bytes of a message, whose memory is to be given back, count as one decision more.
 const BYTES_PER_ACTION: u64 = 2 << 10;
-/// Memory of an instance, in bytes, from which on it is given back on another thread: the kernel takes milliseconds for
-/// a hundred MiB.
-const LARGE_INSTANCE_BYTES: u64 = 4 << 20;
-
 /// How long after an attempt to save a room whose journal is long the next may follow, in milliseconds.
 const SAVE_AGAIN_MS: u64 = 20;
 
@@ -39,6 +36,8 @@ enum Next {
     Turn(Box<Turn>),
     /// It must be woken first.
     Wake,
+    /// It has no instance, and begins a life.
+    Make,
     /// Its memory is saved.
     Save(Purpose),
     /// It goes on with another version of its party.
@@ -69,6 +68,8 @@ enum Ended {
 /// Runs a room until it sleeps or ends.
 async fn run_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Ended {
     let mut instance: Option<Instance> = None;
+    // Why it has none: what its guest did in its prologue. The next turn is dropped for it.
+    let mut failed: Option<DropCause> = None;
     let mut row = Row::default();
     loop {
         if !still_awake(worker, entry, &mut instance).await {
@@ -79,9 +80,9 @@ async fn run_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Ended {
             Box::pin(dispose(instance.take())).await;
             continue;
         }
-        match next(worker, entry, &mut row) {
+        match next(worker, entry, &mut row, instance.is_some() || failed.is_some()) {
             Next::Turn(turn) => {
-                let (turn, end) = run_guest(&mut instance, entry, turn).await;
+                let (turn, end) = run_guest(&mut instance, failed.take(), entry, turn).await;
                 worker.count_awake(entry, instance.as_ref().map(Instance::memory_bytes));
                 if matches!(end, TurnEnd::Dropped(_)) {
                     row.dropped();
@@ -90,6 +91,10 @@ async fn run_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Ended {
             }
             // What is rare is on the heap while it lasts.
             Next::Wake => instance = Box::pin(hibernation::wake(worker, entry)).await,
+            Next::Make => match Box::pin(make(worker, entry)).await {
+                Ok(made) => instance = made,
+                Err(cause) => failed = Some(cause),
+            },
             Next::Save(purpose) => {
                 Box::pin(hibernation::save(worker, entry, &mut instance, purpose)).await;
             }
@@ -99,6 +104,7 @@ async fn run_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Ended {
                 row.clear();
             }
             Next::Rest => {
+                failed = None;
                 worker.count_awake(entry, instance.as_ref().map(Instance::memory_bytes));
                 worker.mind_quiet(entry);
                 if instance.is_none() && entry.core.borrow().is_asleep() {
@@ -155,16 +161,7 @@ fn is_to_be_saved(entry: &RoomEntry, instance: &Option<Instance>) -> bool {
     instance.is_some() && hibernation::sleeps(&entry.party())
 }
 
-/// Throws an instance away. While a large one goes, the room waits, so that it never has two, and the others of its
-/// thread go on.
-async fn dispose(instance: Option<Instance>) {
-    let Some(instance) = instance else { return };
-    if instance.memory_bytes() >= LARGE_INSTANCE_BYTES {
-        hibernation::run_apart(move || drop(instance)).await;
-    }
-}
-
-fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row) -> Next {
+fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) -> Next {
     if entry.has_undone() {
         carry(worker, entry);
         return Next::StepAside;
@@ -172,7 +169,7 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row) -> Next {
     let now = worker.now();
     if !entry.is_awake.get()
         && entry.waits.is_over(now, entry.limits())
-        && !worker.finds_a_place(entry, now)
+        && (entry.waits.was_refused() || !worker.finds_a_place(entry, now))
         && worker.turn_away(entry, now)
     {
         return Next::StepAside;
@@ -211,6 +208,9 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row) -> Next {
         drop(core);
         carry(worker, entry);
         return Next::Save(Purpose::Keep);
+    }
+    if wants_a_turn && !is_made && core.may_need_its_guest(now) {
+        return Next::Make;
     }
     let steps_aside = wants_a_turn && row.is_over(now);
     let turn = if wants_a_turn && !steps_aside {
@@ -291,6 +291,9 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
     if core.wants_to_be_saved() || entry.save_soon.get() {
         sooner(entry.save_tried_at.get().max(now).after_ms(SAVE_AGAIN_MS));
     }
+    if let Some(at) = entry.upgrade.again_at() {
+        sooner(at.max(now.after_ms(1)));
+    }
     if let Some(at) = entry.waits.deadline(entry.limits()) {
         sooner(at.max(now.after_ms(1)));
     }
@@ -300,22 +303,6 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
     drop(core);
     worker.set_deadline(entry, deadline);
     Next::Rest
-}
-
-async fn run_guest(
-    instance: &mut Option<Instance>,
-    entry: &RoomEntry,
-    turn: Box<Turn>,
-) -> (Box<Turn>, TurnEnd) {
-    if instance.is_none() {
-        let party = entry.party();
-        match party.component.instantiate().await {
-            Ok(fresh) => *instance = Some(fresh),
-            Err(cause) => return (turn, TurnEnd::Dropped(cause)),
-        }
-    }
-    let awake = instance.as_mut().expect("made above if there was none");
-    awake.run(turn).await
 }
 
 async fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: TurnEnd) {

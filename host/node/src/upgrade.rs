@@ -8,33 +8,32 @@
 //!
 //! A room that sleeps is woken with the version that its memory is of, which the store keeps, and is then such a room.
 
+mod handing_over;
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use party_core::commit::{CheckpointBytes, ComponentDigest};
-use party_core::event::DropCause;
 use party_core::ids::Timestamp;
 use party_core::room::{Readiness, Rebuild, Room, RoomConfig, Upgraded};
 use party_core::storage::StorageReadError;
-use party_core::turn::Turn;
-use party_runtime::capture::NotCapturable;
 use party_runtime::instance::Instance;
-use party_runtime::restore::RestoreError;
-use party_runtime::snapshot::Snapshot;
-use party_runtime::upgrade::UpgradeError;
 use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
-use thiserror::Error;
 
-use crate::hibernation::{digest_of, run_apart, sleeps, stage};
+use crate::hibernation::{digest_of, sleeps, stage};
 use crate::party::Party;
 use crate::recovery::unreadable;
 use crate::registry::RoomEntry;
 use crate::room_log::log_turn;
 use crate::room_task::carry;
+use crate::upgrade::handing_over::{Stays, as_it_was, encode, hand_over};
 use crate::versions::VersionError;
 use crate::worker::Worker;
+
+/// How long after the system had no memory for a second instance a room tries again, in milliseconds: its clients are served
+/// meanwhile.
+const AGAIN_MS: u64 = 1_000;
 
 /// How a room stands to the version of its party that is served.
 #[derive(Default)]
@@ -49,23 +48,10 @@ pub(crate) struct Upgrade {
     has_stayed: Cell<bool>,
     /// It has gone on with the version that is served.
     has_switched: Cell<bool>,
+    /// The system had no memory for a second instance: not to be tried before.
+    not_before: Cell<Timestamp>,
     /// Its memory is of this version, which has not been loaded yet.
     memory_of: Cell<Option<ComponentDigest>>,
-}
-
-/// Why a room stays with the version that it has.
-#[derive(Debug, Error)]
-enum Stays {
-    #[error("the version that it has cannot save it: {0}")]
-    Save(UpgradeError),
-    #[error("the new version cannot restore it: {0}")]
-    Restore(UpgradeError),
-    #[error("the new version does not start: {0}")]
-    Start(DropCause),
-    #[error("the memory of the new version cannot be captured: {0}")]
-    NotCapturable(#[from] NotCapturable),
-    #[error("the store could not be read: {0}")]
-    Fault(String),
 }
 
 /// What a room is to do about another version before its next turn.
@@ -97,9 +83,15 @@ impl Upgrade {
         self.has_switched.get()
     }
 
-    /// When it has waited long enough.
+    /// When it is to be tried again, if the system had no memory for it.
+    pub(crate) fn again_at(&self) -> Option<Timestamp> {
+        Some(self.not_before.get()).filter(|at| self.is_due.get() && *at > Timestamp(0))
+    }
+
+    /// When it has waited long enough. Not while it waits for the system: then it is a room like others, and may sleep.
     pub(crate) fn deadline(&self, wait_ms: u64) -> Option<Timestamp> {
-        let since = self.since.get().filter(|_| self.is_due.get() && !self.was_interrupted.get());
+        let is_waited_for = self.is_due.get() && !self.was_interrupted.get() && self.again_at().is_none();
+        let since = self.since.get().filter(|_| is_waited_for);
         since.map(|since| since.after_ms(wait_ms))
     }
 
@@ -109,6 +101,7 @@ impl Upgrade {
         self.was_interrupted.set(false);
         self.has_stayed.set(false);
         self.has_switched.set(false);
+        self.not_before.set(Timestamp(0));
     }
 }
 
@@ -131,6 +124,10 @@ impl Worker {
 /// it has been given its time.
 pub(crate) fn step(entry: &RoomEntry, core: &mut Room, now: Timestamp) -> Step {
     let upgrade = &entry.upgrade;
+    if upgrade.not_before.get() > now {
+        return Step::None;
+    }
+    upgrade.not_before.set(Timestamp(0));
     let is_over = |since: Timestamp| since.after_ms(entry.party().limits.upgrade_wait_ms) <= now;
     match core.readiness() {
         Readiness::NotNow => Step::None,
@@ -251,12 +248,10 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
     };
     let mut fresh = match new.component.instantiate().await {
         Ok(fresh) => fresh,
-        Err(DropCause::Instantiation(reason)) => return worker.wait_for_the_system(entry, &reason).await,
-        Err(cause) => return stays(entry, &Stays::Start(cause)),
+        Err(cause) => return stays(worker, entry, &Stays::Start(cause)),
     };
     // The room is to be as it was if it stays, whatever `save` does to it.
     let backup = awake.capture();
-    worker.waits_no_more(entry, worker.now());
     let turn = entry.core.borrow_mut().begin_upgrade(worker.moment(worker.now()));
     let (mut turn, handed) = hand_over(awake, &mut fresh, turn, sleeps(&new)).await;
     log_turn(entry, &mut turn).await;
@@ -264,7 +259,7 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
         Ok(image) => image,
         Err(why) => {
             entry.core.borrow_mut().stays(turn);
-            stays(entry, &why);
+            stays(worker, entry, &why);
             drop(fresh);
             *instance = as_it_was(worker, entry, &old, instance.take(), backup.ok(), &why).await;
             carry(worker, entry);
@@ -279,41 +274,11 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
     let upgraded = entry.core.borrow_mut().upgraded(turn, config, image);
     *instance = Some(fresh);
     commit(worker, entry, upgraded).await;
+    worker.waits_no_more(entry, worker.now());
     switched(entry, &new);
     entry.active_at.set(worker.now());
     carry(worker, entry);
     tracing::debug!(room = %entry.address(), "goes on with the new version");
-}
-
-/// Both versions have the turn, one after the other. Gives the memory of the new one, if that is to be kept.
-async fn hand_over(
-    old: &mut Instance,
-    new: &mut Instance,
-    turn: Box<Turn>,
-    is_kept: bool,
-) -> (Box<Turn>, Result<Option<Snapshot>, Stays>) {
-    let fault = |turn: &Turn| turn.fault().map(|fault| Stays::Fault(fault.to_string()));
-    let (turn, saved) = old.save(turn).await;
-    let saved = match (fault(&turn), saved) {
-        (None, Ok(saved)) => saved,
-        (Some(fault), _) => return (turn, Err(fault)),
-        (None, Err(error)) => return (turn, Err(Stays::Save(error))),
-    };
-    let (turn, restored) = new.restore_saved(turn, &saved).await;
-    match (fault(&turn), restored) {
-        (None, Ok(())) => {}
-        (Some(fault), _) => return (turn, Err(fault)),
-        (None, Err(error)) => return (turn, Err(Stays::Restore(error))),
-    }
-    let image = if is_kept { new.capture().map(Some).map_err(Stays::from) } else { Ok(None) };
-    (turn, image)
-}
-
-async fn encode(image: Snapshot) -> Bytes {
-    match image.delta_bytes() > crate::hibernation::LARGE_BYTES {
-        true => run_apart(move || image.encode()).await.into(),
-        false => image.encode().into(),
-    }
 }
 
 /// The switch, as one commit.
@@ -341,50 +306,16 @@ async fn commit(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, upgraded: Upgraded) 
     entry.core.borrow_mut().goes_on(upgraded, bytes);
 }
 
-fn stays(entry: &RoomEntry, why: &Stays) {
+fn stays(worker: &Worker, entry: &RoomEntry, why: &Stays) {
+    if let Some(reason) = why.for_now() {
+        // It goes on with what it has until then, and its clients with it.
+        entry.upgrade.not_before.set(worker.now().after_ms(AGAIN_MS));
+        return worker.misses_a_second_place(entry, reason);
+    }
     entry.upgrade.forget(false);
     entry.upgrade.has_stayed.set(true);
     tracing::warn!(
         room = %entry.address(),
         "stays with the version that it has: {why}\nhint: `party-host deploy --rollback` goes back to it for all rooms"
     );
-}
-
-/// The instance of a room that stays, as it was before it was asked to save.
-async fn as_it_was(
-    worker: &Worker,
-    entry: &RoomEntry,
-    party: &Party,
-    instance: Option<Instance>,
-    backup: Option<Snapshot>,
-    why: &Stays,
-) -> Option<Instance> {
-    let restored = match backup {
-        Some(backup) => {
-            drop(instance);
-            restore(worker, entry, party, &backup).await
-        }
-        // It could not be captured. If it has returned, it can go on.
-        None => instance.filter(|_| !matches!(why, Stays::Save(UpgradeError::Dropped(_)))),
-    };
-    if restored.is_none() && !entry.core.borrow_mut().instance_lost(worker.now()) {
-        tracing::error!(room = %entry.address(), "its memory is lost with that, and it starts afresh");
-    }
-    restored
-}
-
-/// An instance of what was captured a moment ago. Waits for a place: to have none is no reason to lose a memory.
-async fn restore(worker: &Worker, entry: &RoomEntry, party: &Party, backup: &Snapshot) -> Option<Instance> {
-    loop {
-        match party.component.restore(backup).await {
-            Ok(instance) => return Some(instance),
-            Err(RestoreError::Start(DropCause::Instantiation(reason))) => {
-                worker.wait_for_the_system(entry, &reason).await;
-            }
-            Err(error) => {
-                tracing::error!(room = %entry.address(), "it cannot be made again as it was: {error}");
-                return None;
-            }
-        }
-    }
 }

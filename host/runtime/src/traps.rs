@@ -63,6 +63,9 @@ pub(crate) enum GuestFault {
 /// What an error means for the start of an instance that it ended: if no guest had a part in it, no instance could
 /// be made.
 pub(crate) fn start_cause(error: &Error, limits: &Limits) -> DropCause {
+    if let Some(fault @ GuestFault::NoMemory(_)) = error.downcast_ref::<GuestFault>() {
+        return DropCause::Instantiation(fault.to_string());
+    }
     let of_guest = error.is::<GuestFault>() || error.is::<Trap>() || error.is::<WasmBacktrace>();
     if of_guest {
         return drop_cause(error, limits);
@@ -83,11 +86,11 @@ pub(crate) fn drop_cause(error: &Error, limits: &Limits) -> DropCause {
             return DropCause::Deadline { deadline_ms: limits.turn_deadline_ms };
         }
         Some(GuestFault::Storage(fault)) => return DropCause::Storage(fault.to_string()),
+        Some(fault @ GuestFault::NoMemory(_)) => return DropCause::NoMemory(fault.to_string()),
         Some(
             GuestFault::OutsideOfATurn { .. }
             | GuestFault::Exit { .. }
             | GuestFault::Blocked
-            | GuestFault::NoMemory(_)
             | GuestFault::TooMuchChance { .. },
         )
         | None => {}

@@ -36,6 +36,7 @@ use crate::client::Client;
 use crate::clock::VirtualClock;
 use crate::host::Host;
 pub use crate::world::builder::Builder;
+pub use crate::world::engine::Taken;
 pub use crate::world::knocking::{Answer, Knocking};
 use crate::world::logs::{Listening, Logs};
 pub use crate::world::requests::Response;

@@ -26,6 +26,7 @@ struct Probe {
     slept: u64,
     hold: Option<party::Hold>,
     sleeping: Option<party::Task>,
+    hoard: Vec<u8>,
     ledger: ledger::Ledger,
     dice: dice::Dice,
 }

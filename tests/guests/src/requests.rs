@@ -38,6 +38,15 @@ impl Probe {
             }
             "/body" => Response::bytes("application/octet-stream", request.body.clone()).into(),
             "/large" => Response::bytes("application/octet-stream", vec![b'x'; query.parse()?]).into(),
+            // So many MiB more that the room keeps, all zero: large in memory, and small wherever it is packed.
+            "/hoard" => {
+                self.hoard.resize(self.hoard.len() + (query.parse::<usize>()? << 20), 0);
+                Response::text("kept").into()
+            }
+            "/hoarded" => {
+                let (mib, has_others) = (self.hoard.len() >> 20, self.hoard.iter().any(|byte| *byte != 0));
+                Response::text(format!("{} {mib} {has_others}", self.said)).into()
+            }
             "/later" => {
                 let ms = query.parse()?;
                 Reply::later(async move |room| {

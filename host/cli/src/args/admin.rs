@@ -115,6 +115,7 @@ pub(crate) enum State {
     Suspended,
     Stored,
     Damaged,
+    Waiting,
 }
 
 impl From<State> for RoomState {
@@ -126,6 +127,7 @@ impl From<State> for RoomState {
             State::Suspended => RoomState::Suspended,
             State::Stored => RoomState::Stored,
             State::Damaged => RoomState::Damaged,
+            State::Waiting => RoomState::Waiting,
         }
     }
 }

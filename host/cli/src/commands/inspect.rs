@@ -44,6 +44,7 @@ fn lines(details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
     let mut lines = vec![("room", room.name()), ("project", room.project.clone())];
     lines.push(("state", room.state.clone()));
     lines.extend(details.why_awake.clone().map(|why| ("because", why)));
+    lines.extend(room.waits_since_ms.map(|at| ("waits since", since(at, now))));
     lines.extend(room.memory_bytes.map(|size| ("memory", bytes(size))));
     lines.push(("sockets", room.sockets.to_string()));
     lines.push(("requests", room.requests.to_string()));

@@ -199,9 +199,10 @@ impl Replay {
         }
         if let TurnEnd::Dropped(cause) = &end {
             return diverged(match cause {
-                DropCause::Instantiation(text) | DropCause::Trap(text) | DropCause::Storage(text) => {
-                    text.clone()
-                }
+                DropCause::Instantiation(text)
+                | DropCause::NoMemory(text)
+                | DropCause::Trap(text)
+                | DropCause::Storage(text) => text.clone(),
                 DropCause::Fuel { .. } | DropCause::Deadline { .. } | DropCause::PendingEvents { .. } => {
                     cause.to_string()
                 }

@@ -23,6 +23,18 @@ impl Room {
         self.mailbox.has(lane)
     }
 
+    /// Whether one of the events that wait may need the guest: whoever has no instance makes one before
+    /// [`Room::begin_turn`], because a turn that was begun cannot wait for it. Nothing happens to the room.
+    pub fn may_need_its_guest(&self, now: Timestamp) -> bool {
+        let Some(lane) = self.lane(now) else { return false };
+        let handlers = self.config.handlers;
+        let begins = matches!(self.phase, Phase::Fresh(_) | Phase::Suspended { .. });
+        let starts = begins && handlers.has(Handlers::ON_START);
+        self.mailbox.any(lane, |event| {
+            (starts || handlers.has(handler_of(event))) && (!begins || self.is_about_something(event, now))
+        })
+    }
+
     fn lane(&self, now: Timestamp) -> Option<Lane> {
         let state = self.state.as_ref()?;
         if self.waits_to_be_rebuilt() || self.waits_to_be_saved() {
@@ -97,21 +109,7 @@ impl Room {
     /// Events about nothing that there still is, and closes that no life was to hear of: they start no new one.
     fn discard_ghosts(&mut self, now: Timestamp) {
         while let Some(event) = self.mailbox.peek(Lane::All) {
-            let state = self.state.as_ref().expect("the lane was open, so the state is home");
-            let is_about_something = match event {
-                Event::Start(_) | Event::Request(..) => true,
-                Event::Connect(connection) => self.arriving.contains_key(connection),
-                Event::Message(connection, _) | Event::Error(connection, _) => {
-                    state.sessions.get(connection).is_some_and(|it| it.ready_state == ReadyState::Open)
-                }
-                Event::Close(connection, ..) => state.sessions.get(connection).is_some_and(|it| it.accepted),
-                Event::ResponseClosed(request) => state.requests.contains(request),
-                Event::Alarm => state.alarm.due().is_some_and(|at| at <= now),
-                Event::Completed(operation, _) => state.operations.contains(*operation),
-                // The memory that it was about is lost.
-                Event::Resume(_) => false,
-            };
-            if is_about_something {
+            if self.is_about_something(event, now) {
                 return;
             }
             match self.mailbox.pop(Lane::All) {
@@ -131,6 +129,24 @@ impl Room {
                 )
                 | None => {}
             }
+        }
+    }
+
+    /// Whether what a new life would hear of is still there.
+    fn is_about_something(&self, event: &Event, now: Timestamp) -> bool {
+        let state = self.state.as_ref().expect("the lane was open, so the state is home");
+        match event {
+            Event::Start(_) | Event::Request(..) => true,
+            Event::Connect(connection) => self.arriving.contains_key(connection),
+            Event::Message(connection, _) | Event::Error(connection, _) => {
+                state.sessions.get(connection).is_some_and(|it| it.ready_state == ReadyState::Open)
+            }
+            Event::Close(connection, ..) => state.sessions.get(connection).is_some_and(|it| it.accepted),
+            Event::ResponseClosed(request) => state.requests.contains(request),
+            Event::Alarm => state.alarm.due().is_some_and(|at| at <= now),
+            Event::Completed(operation, _) => state.operations.contains(*operation),
+            // The memory that it was about is lost.
+            Event::Resume(_) => false,
         }
     }
 
@@ -233,5 +249,21 @@ impl Room {
     pub(crate) fn drop_accept_deadline(&mut self, opened_at: Timestamp, connection: ConnectionId) {
         let due = opened_at.after_ms(self.config.limits.accept_deadline_ms);
         self.accept_due.remove(&(due, connection));
+    }
+}
+
+/// The handler that hears of an event.
+fn handler_of(event: &Event) -> Handlers {
+    match event {
+        Event::Start(_) => Handlers::ON_START,
+        Event::Resume(_) => Handlers::ON_RESUME,
+        Event::Connect(_) => Handlers::ON_CONNECT,
+        Event::Message(..) => Handlers::ON_MESSAGE,
+        Event::Close(..) => Handlers::ON_CLOSE,
+        Event::Error(..) => Handlers::ON_ERROR,
+        Event::Request(..) => Handlers::ON_REQUEST,
+        Event::ResponseClosed(_) => Handlers::ON_RESPONSE_CLOSED,
+        Event::Alarm => Handlers::ON_ALARM,
+        Event::Completed(..) => Handlers::ON_COMPLETED,
     }
 }

@@ -202,6 +202,10 @@ fn why_awake(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Option<Strin
     if entry.damage.borrow().is_some() {
         return None;
     }
+    if entry.waits.since(entry.is_awake.get()).is_some() {
+        let why = worker.why_it_waits(entry);
+        return Some(format!("it waits for a place to run in: {}", why.lines().next().unwrap_or_default()));
+    }
     let core = entry.core.borrow();
     match core.phase() {
         Phase::Suspended { until } if until > now => {

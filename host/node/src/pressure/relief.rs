@@ -46,6 +46,8 @@ struct Look {
     /// Those that stay.
     stay: usize,
     waiting: usize,
+    /// Those among them to which the system gives nothing, although the bounds of the node allow it.
+    refused: usize,
 }
 
 /// What a look at all workers has come to.
@@ -94,18 +96,19 @@ impl Worker {
         let node = self.node();
         // Before the look, so that nobody becomes quiet unseen.
         node.places().search(self.queue().len() > 0);
-        let (mut quiet, mut leaving, mut stay, mut waiting) = (Vec::new(), 0, 0, 0);
+        let (mut quiet, mut leaving, mut stay, mut waiting, mut refused) = (Vec::new(), 0, 0, 0, 0);
         for index in (0..node.workers()).map(WorkerIndex) {
             // A worker that has ended has no rooms.
             let Ok(look) = node.look_on(index, |worker| worker.look_for_quiet()).await else { continue };
             quiet.extend(look.quiet.into_iter().map(|(since, room)| (since, index, room)));
-            (leaving, stay, waiting) = (leaving + look.leaving, stay + look.stay, waiting + look.waiting);
+            (leaving, stay) = (leaving + look.leaving, stay + look.stay);
+            (waiting, refused) = (waiting + look.waiting, refused + look.refused);
         }
         let share = node.places().rooms() / 16;
         let wanted = match node.places().lack() {
             Some(_) => share.max(waiting).clamp(1, LEAVE_AT_ONCE_MAX),
             None if node.places().are_tight() => share.clamp(1, LEAVE_AT_ONCE_MAX),
-            None => 0,
+            None => refused.min(LEAVE_AT_ONCE_MAX),
         };
         let count = wanted.saturating_sub(leaving).min(quiet.len());
         if count == 0 {
@@ -148,7 +151,8 @@ impl Worker {
     }
 
     fn look_for_quiet(&self) -> Look {
-        let mut look = Look { waiting: self.queue().len(), ..Look::default() };
+        let (waiting, refused) = (self.queue().len(), self.queue().refused());
+        let mut look = Look { waiting, refused, ..Look::default() };
         for entry in self.awake.borrow().values() {
             match standing(entry) {
                 Standing::Quiet => look.quiet.push((entry.active_at.get(), entry.number)),

@@ -21,7 +21,7 @@ use crate::worker::Worker;
 /// to be saved.
 const SAY_AFTER_MS: u64 = 100;
 /// How long a room waits when the system gives less than the node's bounds promise, in milliseconds.
-const SYSTEM_MS: u64 = 50;
+pub(crate) const SYSTEM_MS: u64 = 50;
 /// What a room has that has just been made, in bytes, at least.
 const NEW_ROOM_BYTES_MIN: u64 = 64 << 10;
 
@@ -29,6 +29,8 @@ const NEW_ROOM_BYTES_MIN: u64 = 64 << 10;
 #[derive(Default)]
 pub(crate) struct Waits {
     ticket: Cell<Option<Ticket>>,
+    /// Since when it has something to do and no place.
+    began: Cell<Option<Timestamp>>,
     /// Since when clients wait with it.
     since: Cell<Option<Timestamp>>,
     /// That was said.
@@ -43,9 +45,19 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
+    /// Since when it waits, if it does. Between two tries a room that the system refuses has a place for a moment.
+    pub(crate) fn since(&self, is_awake: bool) -> Option<Timestamp> {
+        self.began.get().filter(|_| !is_awake && self.is_in_line())
+    }
+
     /// Whether it stands in line.
     pub(crate) fn is_in_line(&self) -> bool {
         self.ticket.get().is_some()
+    }
+
+    /// Whether the system has refused it an instance when it last asked for one.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.system_said.borrow().is_some()
     }
 
     /// When it is to be looked at again although nobody calls it.
@@ -65,6 +77,7 @@ impl Waits {
     }
 
     fn end(&self) {
+        self.began.set(None);
         self.since.set(None);
         self.was_said.set(false);
         self.is_called.set(false);
@@ -87,6 +100,12 @@ impl Queue {
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
         self.waiting.borrow().len()
+    }
+
+    /// How many of them the system has refused something that the bounds of the node allow.
+    pub(super) fn refused(&self) -> usize {
+        let waiting = self.waiting.borrow();
+        waiting.values().filter(|entry| entry.waits.was_refused()).count()
     }
 }
 
@@ -111,6 +130,7 @@ impl Worker {
         } else if waits.is_called.replace(false) {
             self.queue().wants_relief.set();
         }
+        waits.began.set(waits.began.get().or(Some(now)));
         self.say_that_it_waits(entry, now);
         false
     }
@@ -178,7 +198,7 @@ impl Worker {
     }
 
     fn has_a_place(&self, entry: &RoomEntry, now: Timestamp) {
-        if entry.waits.system_said.borrow().is_none() {
+        if !entry.waits.was_refused() {
             self.waits_no_more(entry, now);
         }
         self.step_out(entry);
@@ -207,7 +227,8 @@ impl Worker {
         }
     }
 
-    fn why_it_waits(&self, entry: &RoomEntry) -> String {
+    /// Why a room that waits has no place, in words.
+    pub(crate) fn why_it_waits(&self, entry: &RoomEntry) -> String {
         let system_said = entry.waits.system_said.borrow().as_deref().map(str::to_owned);
         let others = || self.node().places().lack().unwrap_or(Lack::Others).to_string();
         system_said.unwrap_or_else(others)
@@ -258,12 +279,12 @@ impl Worker {
         self.queue().wants_relief.set();
     }
 
-    /// As [`Worker::system_is_full`], for a room that has a place and needs a second instance for a moment.
-    pub(crate) async fn wait_for_the_system(&self, entry: &RoomEntry, reason: &str) {
+    /// As [`Worker::system_is_full`], for a room that has a place and needs a second instance for a moment: it is to try again
+    /// after [`SYSTEM_MS`].
+    pub(crate) fn misses_a_second_place(&self, entry: &RoomEntry, reason: &str) {
         if entry.waits.system_said.replace(Some(reason.into())).is_none() {
             tracing::warn!(room = %entry.address(), "waits for a place beside its own: {reason}");
         }
         self.queue().wants_relief.set();
-        self.node().clock().sleep_until(self.now().after_ms(SYSTEM_MS)).await;
     }
 }

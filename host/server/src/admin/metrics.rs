@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn every_figure_has_its_help_its_type_and_its_value() {
-        let mut figures = NodeFigures { rooms: [1, 2, 3, 4, 5, 6], sockets: 7, ..NodeFigures::default() };
+        let mut figures = NodeFigures { rooms: [1, 2, 3, 4, 5, 6, 7], sockets: 7, ..NodeFigures::default() };
         figures.counted.commits = 8;
         figures.counted.not_captured.insert("handles", 9);
         let text = text(&figures);

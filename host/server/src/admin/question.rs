@@ -146,7 +146,7 @@ fn rooms(fields: &mut Fields, project: &str) -> Result<RoomsQuestion, QuestionEr
         check_name("party", party)?;
     }
     let state = fields.take("state").map(|name| {
-        let wanted = "awake, starting, asleep, suspended or stored";
+        let wanted = "awake, starting, asleep, suspended, stored, damaged or waiting";
         let error = || QuestionError::Value { field: "state", value: shown(&name), wanted };
         RoomState::named(&name).ok_or_else(error)
     });

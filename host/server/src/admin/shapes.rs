@@ -38,7 +38,7 @@ pub struct Room {
     pub party: String,
     /// Its id.
     pub room: String,
-    /// `awake`, `starting`, `asleep`, `suspended`, `stored` or `damaged`.
+    /// `awake`, `starting`, `asleep`, `suspended`, `stored`, `damaged` or `waiting`.
     pub state: String,
     /// Linear memory of its instance.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +72,9 @@ pub struct Room {
     /// Why it refuses everyone, as the host found that has it in its memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+    /// Since when it waits for a place to run in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_since_ms: Option<u64>,
 }
 
 /// A room in full.
@@ -229,6 +232,7 @@ impl Room {
             checkpoint_at_ms: live(|live| live.checkpoint_at.map(|at| at.0)),
             stays_awake: view.live.as_ref().and_then(|live| live.stays_awake.clone()),
             damage: view.live.as_ref().and_then(|live| live.damage.clone()),
+            waits_since_ms: live(|live| live.waits_since.map(|at| at.0)),
         }
     }
 

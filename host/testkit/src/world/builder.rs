@@ -17,7 +17,7 @@ use party_store::testing::faulty_store::FaultyStore;
 
 use crate::clock::{BEGINNING, VirtualClock};
 use crate::host::Host;
-use crate::world::engine::engine;
+use crate::world::engine::{engine, own_engine};
 use crate::world::logs::Logs;
 use crate::world::{Memory, World};
 
@@ -28,6 +28,7 @@ const ROOMS_AWAKE_MAX: usize = 200;
 pub struct Builder {
     seed: u64,
     compile_cache: Option<PathBuf>,
+    has_own_engine: bool,
     parties: BTreeMap<String, Vec<u8>>,
     vars: BTreeMap<String, String>,
     limits: Limits,
@@ -45,6 +46,7 @@ impl World {
         Builder {
             seed,
             compile_cache: None,
+            has_own_engine: false,
             parties: BTreeMap::new(),
             vars: BTreeMap::new(),
             limits: Limits::default(),
@@ -113,6 +115,12 @@ impl Builder {
         self
     }
 
+    /// Gives the world a small engine of its own, whose places a test can take ([`World::take_all_places`]).
+    pub fn own_engine(mut self) -> Builder {
+        self.has_own_engine = true;
+        self
+    }
+
     /// What the clock says at the beginning, in milliseconds since 1970; else it is [`clock::BEGINNING`](crate::clock::BEGINNING).
     pub fn begins_at(mut self, ms: u64) -> Builder {
         self.begins_at = Timestamp(ms);
@@ -138,7 +146,10 @@ impl Builder {
     }
 
     async fn start(self) -> Result<World> {
-        let engine = engine(self.compile_cache)?;
+        let engine = match self.has_own_engine {
+            true => own_engine(self.compile_cache)?,
+            false => engine(self.compile_cache)?,
+        };
         let (limits, vars) = (Arc::new(self.limits), Arc::new(self.vars));
         let mut components = BTreeMap::new();
         for (name, bytes) in self.parties {

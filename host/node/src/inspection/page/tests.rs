@@ -21,6 +21,7 @@ fn running() -> LiveRoom {
         checkpoint_at: None,
         stays_awake: None,
         damage: None,
+        waits_since: None,
     }
 }
 
