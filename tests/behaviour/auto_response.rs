@@ -13,8 +13,8 @@ const IDLE: Duration = Duration::from_secs(11);
 #[test]
 fn a_room_that_sleeps_answers_and_stays_asleep() {
     sleeping(1).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         alice.send("auto-response ping=pong").await?;
         alice.expect_text("ok").await?;
         world.advance(IDLE).await;
@@ -34,7 +34,7 @@ fn a_room_that_sleeps_answers_and_stays_asleep() {
 #[test]
 fn heartbeats_keep_nobody_awake() {
     sleeping(2).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("auto-response ping=pong").await?;
         alice.expect_text("ok").await?;
         for _ in 0..11 {
@@ -50,7 +50,7 @@ fn heartbeats_keep_nobody_awake() {
 #[test]
 fn it_is_replaced_and_ended() {
     probe(3).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for (pair, request, answer) in
             [("echo 1=one", "echo 1", "one"), ("echo 1=", "echo 1", ""), ("said=many", "said", "many")]
         {
@@ -71,7 +71,7 @@ fn it_is_replaced_and_ended() {
 #[test]
 fn it_is_bounded_with_an_error_that_says_what_to_do() {
     probe(4).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         let chars_max = Limits::default().auto_response_chars_max as usize;
         let longest = "ß".repeat(chars_max);
         alice.send(&format!("auto-response {longest}={longest}")).await?;
@@ -94,7 +94,7 @@ fn it_is_bounded_with_an_error_that_says_what_to_do() {
 fn a_dropped_turn_sets_none_and_ends_that_of_its_life() {
     for builder in [probe(5), sleeping(5)] {
         builder.run(async |world| {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             alice.send("auto-response ping=pong").await?;
             alice.expect_text("ok").await?;
             alice.send("trap").await?;
@@ -113,7 +113,7 @@ fn a_dropped_turn_sets_none_and_ends_that_of_its_life() {
 #[test]
 fn a_failed_handler_keeps_what_it_set() {
     probe(6).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("auto-response-fails ping=pong").await?;
         alice.send("ping").await?;
         alice.expect_text("pong").await
@@ -123,16 +123,16 @@ fn a_failed_handler_keeps_what_it_set() {
 #[test]
 fn it_outlives_the_host_with_the_memory() {
     sleeping(7).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("auto-response ping=pong").await?;
         alice.expect_text("ok").await?;
         world.restart_host().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("ping").await?;
         bob.expect_text("pong").await?;
         world.hibernate("main/lobby").await?;
         world.crash().await?;
-        let mut carol = world.connect("main/lobby").await?;
+        let mut carol = world.connect("main", "lobby").await?;
         carol.send("ping").await?;
         carol.expect_text("pong").await?;
         carol.send("started").await?;
@@ -145,12 +145,12 @@ fn it_outlives_the_host_with_the_memory() {
 #[test]
 fn it_ends_with_a_life_that_a_crash_ends() {
     sleeping(8).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("auto-response ping=pong").await?;
         world.hibernate("main/lobby").await?;
         alice.send("put key value").await?;
         world.crash().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("ping").await?;
         bob.expect_nothing().await?;
         bob.send("started").await?;
@@ -161,7 +161,7 @@ fn it_ends_with_a_life_that_a_crash_ends() {
 #[test]
 fn in_a_durable_room_it_outlives_crashes_and_dropped_turns() {
     sleeping(10).memory(Memory::Durable).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("auto-response ping=pong").await?;
         alice.expect_text("ok").await?;
         alice.send("trap").await?;
@@ -170,7 +170,7 @@ fn in_a_durable_room_it_outlives_crashes_and_dropped_turns() {
         alice.send("never").await?;
         alice.expect_nothing().await?;
         world.crash().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("ping").await?;
         bob.expect_text("pong").await?;
         bob.send("started").await?;
@@ -183,13 +183,13 @@ fn in_a_durable_room_it_outlives_crashes_and_dropped_turns() {
 #[test]
 fn who_connects_later_is_answered_too_and_the_others_see_nothing() {
     sleeping(9).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("auto-response ping=pong").await?;
         alice.expect_text("ok").await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("ping").await?;
         bob.expect_text("pong").await?;
-        let mut elsewhere = world.connect("main/other").await?;
+        let mut elsewhere = world.connect("main", "other").await?;
         elsewhere.send("ping").await?;
         elsewhere.expect_nothing().await?;
         bob.send_binary(b"ping").await?;

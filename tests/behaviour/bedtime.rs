@@ -20,7 +20,7 @@ async fn expect_awake(world: &World, room: &str, reason: &str) -> Result<()> {
 #[test]
 fn a_room_sleeps_when_it_is_told_and_wakes_where_it_was() {
     sleeping(1).run(async |world| {
-        let mut alice = world.connect(LOBBY).await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for said in 1..=3 {
             alice.send("said").await?;
             alice.expect_text(&said.to_string()).await?;
@@ -66,7 +66,7 @@ fn what_keeps_a_room_awake_is_said() {
         expect_awake(world, LOBBY, "there is no such room").await?;
         expect_awake(world, "other/lobby", "there is no such party").await?;
         assert!(world.hibernate("lobby").await.is_err(), "no address");
-        let mut alice = world.connect(LOBBY).await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("trap").await?;
         expect_awake(world, LOBBY, "it has not started").await?;
         alice.send("said").await?;
@@ -77,7 +77,7 @@ fn what_keeps_a_room_awake_is_said() {
     });
     probe(5).memory(Memory::Volatile).run(async |world| {
         expect_awake(world, LOBBY, "its party says memory = \"volatile\"").await?;
-        let _alice = world.connect(LOBBY).await?;
+        let _alice = world.connect("main", "lobby").await?;
         expect_awake(world, LOBBY, "its party says memory = \"volatile\"").await
     });
 }
@@ -85,7 +85,7 @@ fn what_keeps_a_room_awake_is_said() {
 #[test]
 fn what_waits_for_a_hold_keeps_a_room_awake() {
     sleeping(7).run(async |world| {
-        let mut alice = world.connect(LOBBY).await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("hold").await?;
         alice.send("said").await?;
         expect_awake(world, LOBBY, "events wait for their turn").await?;
@@ -100,7 +100,7 @@ fn what_waits_for_a_hold_keeps_a_room_awake() {
 #[test]
 fn a_suspended_room_is_not_put_to_sleep() {
     sleeping(8).limits(|limits| limits.drops_per_minute_max = 1).run(async |world| {
-        let mut alice = world.connect(LOBBY).await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for _ in 0..2 {
             alice.send("trap").await?;
         }
@@ -113,7 +113,7 @@ fn a_suspended_room_is_not_put_to_sleep() {
 #[test]
 fn a_new_host_has_the_same_store_and_clock_and_no_sockets() {
     sleeping(6).run(async |world| {
-        let mut alice = world.connect(LOBBY).await?;
+        let mut alice = world.connect("main", "lobby").await?;
         world.advance(Duration::from_secs(3)).await;
         let now = world.now();
         world.restart_host().await?;

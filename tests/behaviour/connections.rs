@@ -27,9 +27,9 @@ async fn answered(answer: Answer) -> Result<Client> {
 #[test]
 fn the_client_s_key_is_its_pk_and_may_recur() {
     with_probe(1, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby?_pk=alice").await?;
-        let mut again = world.connect("main/lobby?_pk=alice").await?;
-        let mut nobody = world.connect("main/lobby?_pk=").await?;
+        let mut alice = world.connect("main", "lobby").query("_pk=alice").await?;
+        let mut again = world.connect("main", "lobby").query("_pk=alice").await?;
+        let mut nobody = world.connect("main", "lobby").query("_pk=").await?;
         for client in [&mut alice, &mut again] {
             client.send("key").await?;
             client.expect_text("alice").await?;
@@ -78,7 +78,7 @@ fn at_the_accept_deadline_the_101_is_sent_and_messages_wait() {
 fn a_client_can_be_answered_with_a_response_instead() {
     with_probe(4, async |world| -> Result<()> {
         assert_eq!(refused(world, "main/lobby?reject=403").await?, (403, "not you".into()));
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("who").await?;
         alice.expect_text("2").await
     });
@@ -87,9 +87,9 @@ fn a_client_can_be_answered_with_a_response_instead() {
 #[test]
 fn a_failing_on_connect_is_a_101_and_a_close_with_its_message() {
     with_probe(5, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby?fail=no-way").await?;
+        let mut alice = world.connect("main", "lobby").query("fail=no-way").await?;
         assert_eq!(alice.expect_close(1011).await?, "no-way");
-        let mut bob = world.connect("main/lobby?trap=1").await?;
+        let mut bob = world.connect("main", "lobby").query("trap=1").await?;
         assert_eq!(bob.expect_close(1011).await?, "Uncaught exception when connecting");
         Ok(())
     });
@@ -106,14 +106,14 @@ fn a_party_that_is_not_there_is_a_404() {
 #[test]
 fn a_room_closes_with_the_code_and_reason_it_wants() {
     with_probe(7, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         alice.send("close 4000 custom").await?;
         assert_eq!(alice.expect_close(4000).await?, "custom");
         bob.expect_text("1 closed 4000 custom clean").await?;
         bob.send("who").await?;
         bob.expect_text("2").await?;
-        let mut carol = world.connect("main/lobby?close=3001").await?;
+        let mut carol = world.connect("main", "lobby").query("close=3001").await?;
         assert_eq!(carol.expect_close(3001).await?, "at once");
         Ok(())
     });
@@ -122,12 +122,12 @@ fn a_room_closes_with_the_code_and_reason_it_wants() {
 #[test]
 fn a_client_s_close_is_answered_and_told() {
     with_probe(8, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         alice.close(4001, "bye").await?;
         assert_eq!(alice.expect_close(4001).await?, "bye");
         bob.expect_text("1 closed 4001 bye clean").await?;
-        let carol = world.connect("main/lobby").await?;
+        let carol = world.connect("main", "lobby").await?;
         drop(carol);
         bob.expect_text("3 closed 1006  lost").await
     });
@@ -136,8 +136,8 @@ fn a_client_s_close_is_answered_and_told() {
 #[test]
 fn what_is_kept_with_a_connection_stays_with_it() {
     with_probe(9, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         alice.send("remember cheese").await?;
         bob.send("recall").await?;
         bob.expect_text("").await?;
@@ -149,12 +149,12 @@ fn what_is_kept_with_a_connection_stays_with_it() {
 #[test]
 fn more_connections_than_the_limit_get_a_503() {
     probe(10).limits(|limits| limits.connections_max = 2).run(async |world| -> Result<()> {
-        let _alice = world.connect("main/lobby").await?;
-        let bob = world.connect("main/lobby").await?;
+        let _alice = world.connect("main", "lobby").await?;
+        let bob = world.connect("main", "lobby").await?;
         assert_eq!(refused(world, "main/lobby").await?.0, 503);
         drop(bob);
         world.settle().await;
-        world.connect("main/lobby").await?;
+        world.connect("main", "lobby").await?;
         Ok(())
     });
 }
@@ -162,8 +162,8 @@ fn more_connections_than_the_limit_get_a_503() {
 #[test]
 fn a_dead_peer_is_found_by_ping() {
     with_probe(11, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         alice.stop_reading().await?;
         for _ in 0..20 {
             world.advance(Duration::from_secs(5)).await;

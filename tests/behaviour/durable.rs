@@ -24,13 +24,13 @@ fn with_durables(seed: u64, test: impl AsyncFnOnce(&World) -> Result<()>) {
 #[test]
 fn variables_outlive_a_crash_to_the_last_acknowledged_turn() {
     with_durables(1, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for said in 1..=5 {
             alice.send("said").await?;
             alice.expect_text(&said.to_string()).await?;
         }
         world.crash().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("said").await?;
         bob.expect_text("6").await?;
         bob.send("started").await?;
@@ -46,7 +46,7 @@ fn variables_outlive_a_crash_to_the_last_acknowledged_turn() {
 fn a_room_outlives_crash_after_crash() {
     with_durables(2, async |world| {
         for said in 1..=30 {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             alice.send("said").await?;
             alice.expect_text(&said.to_string()).await?;
             world.crash().await?;
@@ -58,14 +58,14 @@ fn a_room_outlives_crash_after_crash() {
 #[test]
 fn a_task_goes_on_in_the_middle_of_its_await_after_a_crash() {
     with_durables(3, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("put greeting hello").await?;
         alice.send("sleep 3600000 good morning").await?;
         alice.send("said").await?;
         alice.expect_text("3").await?;
         world.crash().await?;
         world.advance(Duration::from_secs(3_700)).await;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("said").await?;
         bob.expect_text("4").await?;
         bob.send("get greeting").await?;
@@ -76,7 +76,7 @@ fn a_task_goes_on_in_the_middle_of_its_await_after_a_crash() {
 #[test]
 fn storage_and_memory_agree_after_a_crash_whatever_was_written() {
     with_durables(4, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for round in 0..10 {
             alice.send(&format!("put key {round}")).await?;
             alice.send("get key").await?;
@@ -86,7 +86,7 @@ fn storage_and_memory_agree_after_a_crash_whatever_was_written() {
         alice.send("delete key").await?;
         alice.expect_text("true").await?;
         world.crash().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("get key").await?;
         bob.expect_text("none").await?;
         bob.send("get other").await?;
@@ -99,7 +99,7 @@ fn storage_and_memory_agree_after_a_crash_whatever_was_written() {
 #[test]
 fn a_trap_takes_the_room_back_to_the_moment_before_it() {
     with_durables(5, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("said").await?;
         alice.expect_text("1").await?;
         alice.send("trap").await?;
@@ -108,7 +108,7 @@ fn a_trap_takes_the_room_back_to_the_moment_before_it() {
         alice.send("started").await?;
         alice.expect_text("Some(New)").await?;
         world.crash().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("said").await?;
         bob.expect_text("4").await
     });
@@ -117,7 +117,7 @@ fn a_trap_takes_the_room_back_to_the_moment_before_it() {
 #[test]
 fn a_room_that_traps_too_often_is_suspended_and_forgets_nothing() {
     with_durables(6, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("said").await?;
         alice.expect_text("1").await?;
         for _ in 0..11 {
@@ -125,7 +125,7 @@ fn a_room_that_traps_too_often_is_suspended_and_forgets_nothing() {
         }
         alice.expect_close(1013).await?;
         world.advance(Duration::from_secs(600)).await;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("said").await?;
         bob.expect_text("2").await
     });
@@ -134,7 +134,7 @@ fn a_room_that_traps_too_often_is_suspended_and_forgets_nothing() {
 #[test]
 fn a_durable_room_sleeps_wakes_and_is_recovered_from_its_checkpoint_and_what_came_after() {
     with_durables(7, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("said").await?;
         alice.expect_text("1").await?;
         world.advance(IDLE).await;
@@ -145,7 +145,7 @@ fn a_durable_room_sleeps_wakes_and_is_recovered_from_its_checkpoint_and_what_cam
         alice.send("said").await?;
         alice.expect_text("4").await?;
         world.crash().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("get a").await?;
         bob.expect_text("1").await?;
         bob.send("said").await?;
@@ -157,13 +157,13 @@ fn a_durable_room_sleeps_wakes_and_is_recovered_from_its_checkpoint_and_what_cam
 fn a_room_whose_journal_is_long_is_saved_while_it_is_busy() {
     let short = |limits: &mut Limits| limits.journal_records_max = 8;
     sleeping(8).memory(Memory::Durable).limits(short).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for said in 1..=200 {
             alice.send("said").await?;
             alice.expect_text(&said.to_string()).await?;
         }
         world.crash().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("said").await?;
         bob.expect_text("201").await
     });
@@ -172,12 +172,12 @@ fn a_room_whose_journal_is_long_is_saved_while_it_is_busy() {
 #[test]
 fn a_restart_in_good_order_keeps_everything() {
     with_durables(9, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("said").await?;
         alice.expect_text("1").await?;
         world.restart_host().await?;
         world.restart_host().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("said").await?;
         bob.expect_text("2").await
     });
@@ -186,14 +186,14 @@ fn a_restart_in_good_order_keeps_everything() {
 #[test]
 fn an_alarm_rings_after_a_crash_in_the_memory_that_set_it() {
     with_durables(10, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("said").await?;
         alice.expect_text("1").await?;
         alice.send("alarm 60000").await?;
         alice.send("said").await?;
         alice.expect_text("3").await?;
         world.crash().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("said").await?;
         bob.expect_text("4").await?;
         world.advance(Duration::from_secs(61)).await;
@@ -208,7 +208,7 @@ fn an_alarm_rings_after_a_crash_in_the_memory_that_set_it() {
 fn many_requests_at_once_do_not_stop_at_a_long_journal() {
     let short = |limits: &mut Limits| limits.journal_records_max = 8;
     sleeping(11).memory(Memory::Durable).limits(short).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for round in 0..20 {
             let mut answers = Vec::new();
             for _ in 0..32 {
@@ -273,7 +273,7 @@ fn a_room_goes_on_with_more_memory_than_it_could_have_now() {
 fn a_room_that_was_saved_so_that_it_goes_on_sleeps_all_the_same() {
     let short = |limits: &mut Limits| limits.journal_records_max = 1;
     sleeping(17).memory(Memory::Durable).limits(short).run(async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for said in 1..=5 {
             alice.send("said").await?;
             alice.expect_text(&said.to_string()).await?;

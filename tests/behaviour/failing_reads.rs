@@ -27,7 +27,7 @@ fn a_room_that_cannot_be_read_is_made_again_when_it_can_be() {
         for reads in 0..READS_MAX {
             println!("{memory:?}, {reads} reads");
             on_a_store(reads, memory, async |world, store| {
-                let mut alice = world.connect("main/lobby").await?;
+                let mut alice = world.connect("main", "lobby").await?;
                 for message in ["put-bytes key 5", "put-bytes other 7"] {
                     alice.send(message).await?;
                     alice.expect_text("ok").await?;
@@ -58,7 +58,7 @@ fn a_room_that_cannot_be_read_is_made_again_when_it_can_be() {
                     Answer::Nothing(_) => anyhow::bail!("no answer"),
                 }
                 store.set_reads_fail(false);
-                let mut bob = world.connect("main/lobby").await?;
+                let mut bob = world.connect("main", "lobby").await?;
                 bob.send("said").await?;
                 bob.expect_text(&(said + 1).to_string()).await
             });
@@ -73,7 +73,7 @@ fn a_room_that_cannot_be_read_is_made_again_when_it_can_be() {
 fn a_room_that_cannot_be_woken_closes_its_clients_and_keeps_its_memory() {
     for (seed, memory) in (1..).zip([Memory::Hibernate, Memory::Durable]) {
         on_a_store(seed, memory, async |world, store| {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             alice.send("said").await?;
             alice.expect_text("1").await?;
             world.advance(Duration::from_secs(100)).await;
@@ -81,7 +81,7 @@ fn a_room_that_cannot_be_woken_closes_its_clients_and_keeps_its_memory() {
             alice.send("said").await?;
             ensure!(alice.expect_close(1011).await? == "the room could not be read");
             store.set_reads_fail(false);
-            let mut bob = world.connect("main/lobby").await?;
+            let mut bob = world.connect("main", "lobby").await?;
             bob.send("said").await?;
             // The message before was not taken.
             bob.expect_text("2").await

@@ -43,7 +43,7 @@ fn a_room_that_cannot_be_written_is_closed_with_its_reason_and_the_same_host_goe
         for kind in KINDS {
             println!("{kind:?}, {memory:?}");
             on_a_disk(seed, memory, async |world, disk| {
-                let mut alice = world.connect("main/lobby").await?;
+                let mut alice = world.connect("main", "lobby").await?;
                 alice.send("put-bytes acknowledged 5").await?;
                 alice.expect_text("ok").await?;
                 disk.plan([for_good(kind)]);
@@ -63,7 +63,7 @@ fn a_room_that_cannot_be_written_is_closed_with_its_reason_and_the_same_host_goe
                 // What a sync has failed for may be on the disk all the same; nobody was told.
                 let may_be_there = matches!(kind, FaultKind::SyncWaiting | FaultKind::SyncDropped);
                 ensure!(never.body == "none" || may_be_there, "{never:?}");
-                let mut bob = world.connect("main/lobby").await?;
+                let mut bob = world.connect("main", "lobby").await?;
                 bob.send("put-bytes again 5").await?;
                 bob.expect_text("ok").await?;
                 if memory == Memory::Durable {
@@ -81,7 +81,7 @@ fn a_room_that_cannot_be_written_is_closed_with_its_reason_and_the_same_host_goe
 #[test]
 fn a_room_that_stores_nothing_goes_on_while_the_disk_is_full() {
     on_a_disk(10, Memory::Hibernate, async |world, disk| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("put-bytes key 5").await?;
         alice.expect_text("ok").await?;
         disk.plan([for_good(FaultKind::Space)]);
@@ -93,7 +93,7 @@ fn a_room_that_stores_nothing_goes_on_while_the_disk_is_full() {
             // It is never quiet for so long that it sleeps, and not so old that it is saved.
             world.advance(Duration::from_secs(2)).await;
         }
-        world.connect("main/new").await.map(drop)
+        world.connect("main", "new").await.map(drop)
     });
 }
 
@@ -104,7 +104,7 @@ fn alarms_and_sleeps_outlive_a_disk_that_fails_when_they_are_due() {
         for kind in KINDS {
             println!("{kind:?}, {memory:?}");
             on_a_disk(seed, memory, async |world, disk| {
-                let mut alice = world.connect("main/lobby").await?;
+                let mut alice = world.connect("main", "lobby").await?;
                 alice.send("alarm 60000").await?;
                 alice.send("when").await?;
                 ensure!(matches!(alice.next().await, Some(Received::Text(_))));
@@ -131,7 +131,7 @@ fn a_room_that_cannot_be_saved_stays_awake_with_its_memory_and_sleeps_when_it_ca
     for (seed, kind) in (21..).zip(KINDS) {
         println!("{kind:?}");
         on_a_disk(seed, Memory::Hibernate, async |world, disk| {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             for said in ["1", "2"] {
                 alice.send("said").await?;
                 alice.expect_text(said).await?;
@@ -156,7 +156,7 @@ fn a_room_that_cannot_be_saved_stays_awake_with_its_memory_and_sleeps_when_it_ca
             ensure!(awake.as_ref().is_none_or(|why| !why.contains("written")), "{awake:?}");
             world.advance(Duration::from_secs(100)).await;
             world.crash().await?;
-            let mut bob = world.connect("main/lobby").await?;
+            let mut bob = world.connect("main", "lobby").await?;
             bob.send("said").await?;
             // It counts every message.
             bob.expect_text("8").await

@@ -24,7 +24,7 @@ const STORAGE_ONLY: [(u64, Memory); 2] = [(1, Memory::Volatile), (2, Memory::Hib
 
 /// A client of a room that has been awake for a while, with nothing under way, before the disk grew slow.
 async fn settled(world: &World, room: &str) -> Result<Client> {
-    let mut client = world.connect(&format!("main/{room}")).await?;
+    let mut client = world.connect("main", room).await?;
     client.send("put-bytes before 1").await?;
     client.expect_text("ok").await?;
     Ok(client)
@@ -61,8 +61,8 @@ fn a_handshake_waits_behind_what_its_room_has_stored_and_for_nothing_else() {
         sleeping(seed).memory(memory).run(async |world| {
             let mut alice = settled(world, "lobby").await?;
             world.slow_commits(COMMIT);
-            world.connect("main/lobby").await?;
-            world.connect("main/never-seen").await?;
+            world.connect("main", "lobby").await?;
+            world.connect("main", "never-seen").await?;
             world.advance(COMMIT).await;
             alice.all().await;
             alice.send("put key value").await?;

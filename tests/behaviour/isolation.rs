@@ -15,10 +15,10 @@ fn tight(limits: &mut Limits) {
 /// Lets a room misbehave, and looks at what is left of it.
 fn contained(seed: u64, word: &'static str) {
     probe(seed).limits(tight).run(async move |world| -> Result<()> {
-        let mut neighbour = world.connect("main/neighbour").await?;
+        let mut neighbour = world.connect("main", "neighbour").await?;
         neighbour.send("said").await?;
         neighbour.expect_text("1").await?;
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("put kept 1").await?;
         alice.send("sleep 1000 never").await?;
         alice.send(word).await?;
@@ -75,7 +75,7 @@ fn a_flood_of_sends_stops_at_the_turn_s_bound() {
     // More than the host carries out in one go, too.
     for sends in [100, 5_000] {
         probe(7).limits(move |limits| limits.turn_sends_max = sends).run(async move |world| -> Result<()> {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             alice.send("flood 10").await?;
             alice.send("said").await?;
             let received = alice.all().await;
@@ -90,7 +90,7 @@ fn a_flood_of_sends_stops_at_the_turn_s_bound() {
 #[test]
 fn a_flood_of_writes_stops_at_the_turn_s_bound() {
     probe(8).limits(|limits| limits.turn_write_bytes_max = 1 << 20).run(async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("flood-storage").await?;
         alice.expect_text("never seen").await?;
         alice.send("list ").await?;
@@ -103,7 +103,7 @@ fn a_flood_of_writes_stops_at_the_turn_s_bound() {
 #[test]
 fn a_flood_of_log_lines_harms_nobody() {
     probe(9).run(async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("flood-log 100000").await?;
         alice.expect_text("never seen").await?;
         alice.send("said").await?;
@@ -114,8 +114,8 @@ fn a_flood_of_log_lines_harms_nobody() {
 #[test]
 fn a_client_that_does_not_read_is_closed_at_its_bound() {
     probe(10).limits(|limits| limits.outbound_queue_bytes_max = 100_000).run(async |world| -> Result<()> {
-        let mut slow = world.connect("main/lobby").await?;
-        let mut quick = world.connect("main/lobby").await?;
+        let mut slow = world.connect("main", "lobby").await?;
+        let mut quick = world.connect("main", "lobby").await?;
         slow.stop_reading().await?;
         let message = format!("all {}", "x".repeat(10_000));
         for _ in 0..40 {

@@ -9,6 +9,7 @@ mod durable;
 mod failing_reads;
 mod full_disk;
 mod gate;
+mod harness;
 mod isolation;
 mod messages;
 mod pressure;
@@ -38,7 +39,7 @@ fn probe(seed: u64) -> Builder {
 
 /// A world whose main party is the probe, and whose rooms sleep.
 fn sleeping(seed: u64) -> Builder {
-    World::builder(seed).compile_cache(scratch("compiled")).party("main", &guest("test_guests"))
+    World::new(seed).compile_cache(scratch("compiled")).party("main", guest("test_guests"))
 }
 
 /// Runs a test in a world with the probe.

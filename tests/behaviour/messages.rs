@@ -7,7 +7,7 @@ use crate::with_probe;
 #[test]
 fn text_and_binary_come_back_as_they_went() {
     with_probe(1, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("echo hello, wörld").await?;
         alice.expect_text("hello, wörld").await?;
         alice.send("echo ").await?;
@@ -20,9 +20,9 @@ fn text_and_binary_come_back_as_they_went() {
 #[test]
 fn a_room_keeps_its_variables_between_messages_and_shares_them() {
     with_probe(2, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
-        let mut bob = world.connect("main/lobby").await?;
-        let mut other = world.connect("main/elsewhere").await?;
+        let mut alice = world.connect("main", "lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
+        let mut other = world.connect("main", "elsewhere").await?;
         alice.send("said").await?;
         alice.expect_text("1").await?;
         bob.send("said").await?;
@@ -35,9 +35,9 @@ fn a_room_keeps_its_variables_between_messages_and_shares_them() {
 #[test]
 fn a_broadcast_reaches_everyone_it_is_meant_for() {
     with_probe(3, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby?tag=red").await?;
-        let mut bob = world.connect("main/lobby?tag=blue").await?;
-        let mut carol = world.connect("main/other").await?;
+        let mut alice = world.connect("main", "lobby").query("tag=red").await?;
+        let mut bob = world.connect("main", "lobby").query("tag=blue").await?;
+        let mut carol = world.connect("main", "other").await?;
         alice.send("all one").await?;
         alice.expect_text("one").await?;
         bob.expect_text("one").await?;
@@ -55,7 +55,7 @@ fn a_broadcast_reaches_everyone_it_is_meant_for() {
 #[test]
 fn a_thousand_messages_arrive_in_order() {
     with_probe(4, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for number in 0..1_000 {
             alice.send(&format!("echo {number}")).await?;
         }
@@ -69,7 +69,7 @@ fn a_thousand_messages_arrive_in_order() {
 #[test]
 fn a_handler_that_fails_leaves_the_connection_open_and_its_effects_in_place() {
     with_probe(5, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("fail on purpose").await?;
         alice.expect_nothing().await?;
         alice.send("said").await?;
@@ -80,8 +80,8 @@ fn a_handler_that_fails_leaves_the_connection_open_and_its_effects_in_place() {
 #[test]
 fn a_message_at_the_limit_is_taken_and_one_byte_more_is_refused() {
     with_probe(6, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         let largest = "x".repeat((1 << 20) - "echo ".len());
         alice.send(&format!("echo {largest}")).await?;
         alice.expect_text(&largest).await?;

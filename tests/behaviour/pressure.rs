@@ -13,7 +13,7 @@ const ROOMS: usize = 40;
 async fn open_all(world: &World) -> Result<Vec<Client>> {
     let mut clients = Vec::new();
     for number in 0..ROOMS {
-        let mut client = world.connect(&format!("main/room-{number}")).await?;
+        let mut client = world.connect("main", &format!("room-{number}")).await?;
         client.send("said").await?;
         client.expect_text("1").await?;
         clients.push(client);

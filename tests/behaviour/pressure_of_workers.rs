@@ -30,7 +30,7 @@ fn in_turn(builder: Builder, awake_max: usize) {
     builder.run(async |world| {
         let mut clients = Vec::new();
         for number in 0..ROOMS {
-            let mut client = world.connect(&format!("main/room-{number}")).await?;
+            let mut client = world.connect("main", &format!("room-{number}")).await?;
             say(&mut client, 1).await.with_context(|| format!("room-{number} is new"))?;
             clients.push(client);
         }
@@ -59,11 +59,11 @@ fn those_that_have_been_quiet_for_longest_go_first_on_whatever_worker() {
     two_workers(4, Memory::Hibernate).rooms_awake(4).run(async |world| {
         let mut clients = Vec::new();
         for number in 0..4 {
-            clients.push(world.connect(&format!("main/room-{number}")).await?);
+            clients.push(world.connect("main", &format!("room-{number}")).await?);
             world.advance(Duration::from_millis(100)).await;
         }
         for number in 4..ROOMS {
-            clients.push(world.connect(&format!("main/room-{number}")).await?);
+            clients.push(world.connect("main", &format!("room-{number}")).await?);
             world.advance(Duration::from_millis(100)).await;
             for (room, _) in clients.iter().enumerate() {
                 let is_awake = world.is_awake(&format!("main/room-{room}")).await?;
@@ -82,7 +82,7 @@ fn rooms_that_all_have_something_to_do_get_a_place_in_turn() {
         two_workers(5, memory).memory_budget(FOR_ONE).run(async |world| {
             let mut clients = Vec::new();
             for number in 0..ROOMS {
-                clients.push(world.connect(&format!("main/room-{number}")).await?);
+                clients.push(world.connect("main", &format!("room-{number}")).await?);
             }
             for said in 1..=5 {
                 // All at once: each needs the place of another.
@@ -100,7 +100,7 @@ fn rooms_that_all_have_something_to_do_get_a_place_in_turn() {
 
 /// A room that cannot sleep for a minute, because a turn of it was dropped, and has all the memory.
 async fn occupy(world: &World) -> Result<Client> {
-    let mut client = world.connect("main/occupant").await?;
+    let mut client = world.connect("main", "occupant").await?;
     say(&mut client, 1).await?;
     let trapped = world.request("POST", "/parties/main/occupant/trap", b"").await?;
     ensure!(trapped.status == 500, "{trapped:?}");
@@ -115,7 +115,7 @@ fn where_nobody_can_give_anything_clients_are_told_so_at_once() {
     two_workers(6, Memory::Hibernate).memory_budget(FOR_ONE).run(async |world| {
         let mut sleepers = Vec::new();
         for number in 0..ROOMS {
-            let mut client = world.connect(&format!("main/room-{number}")).await?;
+            let mut client = world.connect("main", &format!("room-{number}")).await?;
             say(&mut client, 1).await?;
             sleepers.push(client);
         }
@@ -151,10 +151,10 @@ fn where_nobody_can_give_anything_clients_are_told_so_at_once() {
 fn clients_do_not_wait_for_ever_for_a_room_that_is_busy() {
     for memory in [Memory::Hibernate, Memory::Durable] {
         two_workers(7, memory).memory_budget(FOR_ONE).run(async |world| {
-            let mut sleeper = world.connect("main/room-0").await?;
+            let mut sleeper = world.connect("main", "room-0").await?;
             say(&mut sleeper, 1).await?;
             // Its second message waits while the first holds the room.
-            let mut busy = world.connect("main/busy").await?;
+            let mut busy = world.connect("main", "busy").await?;
             busy.send("hold").await?;
             busy.send("said").await?;
             world.advance(Duration::from_millis(10)).await;

@@ -61,7 +61,7 @@ async fn is_refused_and_goes_on(world: &World, said: u32) -> Result<()> {
 fn a_sleeping_room_that_is_refused_an_instance_keeps_its_memory_and_wakes_when_there_is_one() {
     for (seed, memory) in [(1, Memory::Hibernate), (2, Memory::Durable)] {
         small(seed, memory).run(async |world| {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             say(&mut alice, 1).await?;
             world.advance(IDLE).await;
             ensure!(state(world, "main/lobby").await? == RoomState::Asleep);
@@ -74,8 +74,8 @@ fn a_sleeping_room_that_is_refused_an_instance_keeps_its_memory_and_wakes_when_t
 #[test]
 fn a_socket_whose_message_waits_for_an_instance_is_closed_or_served() {
     small(3, Memory::Hibernate).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         say(&mut alice, 1).await?;
         world.advance(IDLE).await;
         let taken = world.take_all_places().await?;
@@ -97,7 +97,7 @@ fn a_socket_whose_message_waits_for_an_instance_is_closed_or_served() {
 #[test]
 fn a_durable_room_that_a_crash_has_left_is_made_again_when_there_is_an_instance_and_not_damaged() {
     small(4, Memory::Durable).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, 1).await?;
         say(&mut alice, 2).await?;
         world.crash().await?;
@@ -132,7 +132,7 @@ fn a_room_that_begins_is_refused_an_instance_and_drops_no_turn_for_it() {
 #[test]
 fn a_room_that_is_refused_an_instance_gets_that_of_one_that_has_been_quiet() {
     small(8, Memory::Hibernate).run(async |world| {
-        let mut alice = world.connect("main/quiet").await?;
+        let mut alice = world.connect("main", "quiet").await?;
         say(&mut alice, 1).await?;
         let _taken = world.take_all_places().await?;
         let asked = world.ask("GET", "/parties/main/lobby/said", b"").await?;

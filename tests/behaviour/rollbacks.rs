@@ -19,7 +19,7 @@ fn first(seed: u64, store: &Arc<MemoryStore>) -> Builder {
 
 fn on(seed: u64, store: Arc<dyn Store>) -> Builder {
     let component = Version::named('1').component();
-    World::builder(seed).compile_cache(scratch("compiled")).store(store).party("main", &component)
+    World::new(seed).compile_cache(scratch("compiled")).store(store).party("main", &component)
 }
 
 /// Deploys a version, and says what it is and what was served before.
@@ -147,7 +147,7 @@ fn two_versions_are_kept_and_those_that_rooms_have() {
         asks(world, "asleep", "1 1 New").await?;
         world.hibernate("main/asleep").await?;
         let (first, second) = deploy(world, '2').await?;
-        let mut alice = world.connect("main/awake").await?;
+        let mut alice = world.connect("main", "awake").await?;
         alice.send("sleep 100000000").await?;
         alice.expect_nothing().await?;
         let mut versions = vec![first, second];

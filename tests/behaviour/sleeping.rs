@@ -23,7 +23,7 @@ fn with_sleepers(seed: u64, test: impl AsyncFnOnce(&World) -> Result<()>) {
 #[test]
 fn variables_and_sockets_outlive_idleness() {
     with_sleepers(1, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("remember the blue one").await?;
         assert_eq!(world.rooms_awake(), 1);
         world.advance(IDLE).await;
@@ -41,7 +41,7 @@ fn variables_and_sockets_outlive_idleness() {
 #[test]
 fn a_room_sleeps_again_and_again() {
     with_sleepers(2, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for said in 1..=20 {
             alice.send("said").await?;
             alice.expect_text(&said.to_string()).await?;
@@ -55,7 +55,7 @@ fn a_room_sleeps_again_and_again() {
 #[test]
 fn a_task_goes_on_in_the_middle_of_its_await() {
     with_sleepers(3, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         let start = world.now();
         alice.send("sleep 3600000 good morning").await?;
         world.advance(IDLE).await;
@@ -83,7 +83,7 @@ fn a_response_that_is_awaited_comes_after_the_sleep() {
 #[test]
 fn pings_wake_nobody() {
     with_sleepers(5, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         world.advance(IDLE).await;
         world.advance(Duration::from_secs(600)).await;
         assert_eq!(world.rooms_awake(), 0);
@@ -95,8 +95,8 @@ fn pings_wake_nobody() {
 #[test]
 fn a_client_that_leaves_a_sleeping_room_is_told_about() {
     with_sleepers(6, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
-        let bob = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
+        let bob = world.connect("main", "lobby").await?;
         world.advance(IDLE).await;
         drop(bob);
         alice.expect_text("2 closed 1006  lost").await
@@ -106,12 +106,12 @@ fn a_client_that_leaves_a_sleeping_room_is_told_about() {
 #[test]
 fn a_room_goes_on_after_a_restart_and_hears_first_who_has_gone() {
     with_sleepers(7, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("said").await?;
         alice.expect_text("1").await?;
         world.restart_host().await?;
         assert_eq!(alice.expect_close(1001).await?, "the host is shutting down");
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("said").await?;
         bob.expect_text("2").await?;
         bob.send("who").await?;
@@ -124,7 +124,7 @@ fn a_room_goes_on_after_a_restart_and_hears_first_who_has_gone() {
 #[test]
 fn a_sleep_that_began_before_a_restart_ends_after_it_with_nobody_there() {
     with_sleepers(8, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("sleep 60000 late").await?;
         world.advance(IDLE).await;
         drop(alice);
@@ -194,19 +194,19 @@ fn many_rooms_sleep_and_each_wakes_with_its_own_memory() {
 #[test]
 fn a_room_with_a_dropped_turn_behind_it_and_events_before_it_keeps_its_memory_over_a_restart() {
     with_sleepers(31, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("trap").await?;
         alice.send("said").await?;
         alice.expect_text("1").await?;
         world.restart_host().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("said").await?;
         bob.expect_text("2").await?;
         bob.send("hold").await?;
         bob.send("said").await?;
         world.restart_host().await?;
         // The hold goes on, and nobody is heard before it has ended.
-        let mut carol = world.connect("main/other").await?;
+        let mut carol = world.connect("main", "other").await?;
         let asked = world.ask("GET", "/parties/main/lobby/started", b"").await?;
         world.advance(Duration::from_secs(20)).await;
         carol.expect_nothing().await?;
@@ -223,7 +223,7 @@ fn a_turn_that_stores_nothing_commits_nothing_and_captures_nothing() -> Result<(
     let address = RoomAddress::new("world", "main", "lobby")?;
     let kept = || -> Result<Option<RoomSummary>> { Ok(store.summary(&address)?) };
     sleeping(30).store(Arc::clone(&store)).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         let mut said = 0;
         let mut turns = async |count: u32| -> Result<()> {
             for _ in 0..count {

@@ -16,7 +16,7 @@ use crate::sleeping;
 fn nothing_is_seen_before_it_is_durable() {
     for (seed, memory) in [(1, Memory::Hibernate), (2, Memory::Durable)] {
         sleeping(seed).memory(memory).run(async |world| {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             world.hold_commits();
             alice.send("put key value").await?;
             alice.send("get key").await?;
@@ -33,11 +33,11 @@ fn nothing_is_seen_before_it_is_durable() {
 fn a_room_that_cannot_be_carried_over_is_made_anew_when_its_commits_are_durable() {
     for (seed, memory) in [(3, Memory::Hibernate), (4, Memory::Durable)] {
         let store = Arc::new(FaultyStore::scripted(Arc::new(MemoryStore::default()), []));
-        let first = World::builder(seed).compile_cache(scratch("compiled"));
-        let first = first.party("main", &Version::named('1').component());
+        let first = World::new(seed).compile_cache(scratch("compiled"));
+        let first = first.party("main", Version::named('1').component());
         first.memory(memory).store(store.clone()).run(async |world| -> Result<()> {
             world.expect("GET", "/parties/main/lobby/large", b"", 200, "large").await?;
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             world.hold_commits();
             alice.send("put before").await?;
             alice.send("get put").await?;
@@ -53,7 +53,7 @@ fn a_room_that_cannot_be_carried_over_is_made_anew_when_its_commits_are_durable(
             if memory == Memory::Durable {
                 world.expect("GET", "/parties/main/lobby/length", b"", 200, "2 100000").await?;
             }
-            let mut bob = world.connect("main/lobby").await?;
+            let mut bob = world.connect("main", "lobby").await?;
             bob.send("get put").await?;
             bob.expect_text("before").await
         });
@@ -66,7 +66,7 @@ fn a_room_that_cannot_be_carried_over_is_made_anew_when_its_commits_are_durable(
 fn a_room_is_saved_again_while_its_last_large_checkpoint_is_on_its_way() {
     let short = |limits: &mut Limits| limits.journal_records_max = 1;
     let one = Version::named('1').component();
-    let world = World::builder(5).compile_cache(scratch("compiled")).party("main", &one).limits(short);
+    let world = World::new(5).compile_cache(scratch("compiled")).party("main", &one).limits(short);
     world.memory(Memory::Durable).run(async |world| {
         world.expect("GET", "/parties/main/lobby/large", b"", 200, "large").await?;
         world.hold_commits();

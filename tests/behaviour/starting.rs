@@ -36,7 +36,7 @@ fn a_client_is_told_by_http_that_the_start_failed() {
             Answer::Refused(status, body) => panic!("{status} {body}"),
             Answer::Connected(_) | Answer::Nothing(_) => panic!("not refused"),
         }
-        world.connect("main/start-fails").await?;
+        world.connect("main", "start-fails").await?;
         Ok(())
     });
 }
@@ -56,7 +56,7 @@ fn a_start_that_never_settles_is_given_up() {
 #[test]
 fn a_room_that_traps_again_and_again_is_suspended_and_tried_again_later() {
     with_probe(5, async |world| -> Result<()> {
-        let mut neighbour = world.connect("main/neighbour").await?;
+        let mut neighbour = world.connect("main", "neighbour").await?;
         let mut statuses = Vec::new();
         for _ in 0..14 {
             statuses.push(world.request("GET", "/parties/main/start-traps/said", b"").await?.status);

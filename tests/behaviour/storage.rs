@@ -7,7 +7,7 @@ use crate::{probe, with_probe};
 #[test]
 fn what_was_stored_is_read_and_listed_in_order() {
     with_probe(1, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for text in ["put b 2", "put a 1", "put ba 3", "put c 4", "get b", "list b", "list ", "get x"] {
             alice.send(text).await?;
         }
@@ -43,7 +43,7 @@ fn told(beginning: &str, end: &str) -> String {
 #[test]
 fn limits_hold_exactly_and_say_so() {
     probe(3).limits(|limits| limits.storage_bytes_max = 200_000).run(async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("put-bytes a 131106").await?;
         alice.expect_text("ok").await?;
         alice.send("put-bytes a 131107").await?;

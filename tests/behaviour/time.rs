@@ -11,7 +11,7 @@ use crate::{sleeping, with_probe};
 #[test]
 fn a_sleep_ends_when_it_is_due_and_not_earlier() {
     with_probe(1, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         let due = world.now().after_ms(3 * 86_400_000);
         alice.send("sleep 259200000 good morning").await?;
         world.advance(Duration::from_millis(3 * 86_400_000 - 1)).await;
@@ -24,7 +24,7 @@ fn a_sleep_ends_when_it_is_due_and_not_earlier() {
 #[test]
 fn a_sleep_that_is_dropped_never_ends() {
     with_probe(2, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("sleep 1000 unheard").await?;
         alice.send("drop-sleep").await?;
         alice.expect_text("true").await?;
@@ -36,7 +36,7 @@ fn a_sleep_that_is_dropped_never_ends() {
 #[test]
 fn a_hold_lets_only_completions_through() {
     with_probe(3, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("sleep 1000 heard").await?;
         alice.send("hold").await?;
         alice.send("said").await?;
@@ -53,7 +53,7 @@ fn a_hold_lets_only_completions_through() {
 fn the_life_after_a_hold_that_was_too_long_begins_in_an_instance_of_its_own() {
     for memory in [Memory::Volatile, Memory::Hibernate, Memory::Durable] {
         sleeping(31).memory(memory).run(async |world| {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             alice.send("said").await?;
             alice.expect_text("1").await?;
             alice.send("hold").await?;
@@ -71,7 +71,7 @@ fn the_life_after_a_hold_that_was_too_long_begins_in_an_instance_of_its_own() {
 #[test]
 fn an_alarm_rings_when_it_is_due_also_after_a_crash_and_with_nobody_there() {
     with_probe(4, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         let due = world.now().after_ms(60_000);
         alice.send("alarm 60000").await?;
         alice.send("when").await?;
@@ -81,7 +81,7 @@ fn an_alarm_rings_when_it_is_due_also_after_a_crash_and_with_nobody_there() {
         world.advance(Duration::from_secs(59)).await;
         world.expect("GET", "/parties/main/other/get?rung", b"", 404, "none").await?;
         world.advance(Duration::from_secs(2)).await;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("list rung").await?;
         bob.expect_text("rung").await?;
         bob.send("when").await?;
@@ -92,11 +92,11 @@ fn an_alarm_rings_when_it_is_due_also_after_a_crash_and_with_nobody_there() {
 #[test]
 fn an_alarm_rings_for_a_room_that_went_to_rest() {
     with_probe(5, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("alarm 3600000").await?;
         drop(alice);
         world.advance(Duration::from_secs(3_599)).await;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         bob.send("said").await?;
         bob.expect_text("1").await?;
         world.advance(Duration::from_secs(1)).await;
@@ -111,7 +111,7 @@ fn an_alarm_rings_for_a_room_that_went_to_rest() {
 #[test]
 fn a_failing_alarm_is_tried_again_with_doubling_pauses() {
     with_probe(6, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         let set_at = world.now();
         alice.send("alarm-fails 2").await?;
         alice.send("alarm 1000").await?;
@@ -126,7 +126,7 @@ fn a_failing_alarm_is_tried_again_with_doubling_pauses() {
 #[test]
 fn clocks_of_the_language_stand_still_at_the_turn_s_time() {
     with_probe(7, async |world| -> Result<()> {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("clock").await?;
         alice.expect_text(&format!("{} 0 1", world.now().0)).await?;
         alice.send("now").await?;
@@ -139,7 +139,7 @@ fn the_same_seed_gives_the_same_chance() {
     let drawn = |seed| {
         let drawn = std::cell::RefCell::new(Vec::new());
         with_probe(seed, async |world| -> Result<()> {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             alice.send("random").await?;
             alice.send("random").await?;
             let all = alice.all().await;

@@ -15,7 +15,7 @@ const ROOMS: usize = 40;
 
 fn awake_for_ever(seed: u64) -> Builder {
     let component = uncapturable(guest("test_guests"));
-    World::builder(seed).compile_cache(scratch("compiled")).party("main", &component)
+    World::new(seed).compile_cache(scratch("compiled")).party("main", &component)
 }
 
 /// Such a room ended when it had been quiet for a while, and its variables with it.
@@ -55,7 +55,7 @@ fn rooms_that_nobody_needs_and_nothing_can_keep_make_way_when_there_is_no_place(
 #[test]
 fn a_room_with_a_client_makes_way_for_nobody() {
     awake_for_ever(4).memory_budget(BUDGET).run(async |world| {
-        let mut alice = world.connect("main/alice").await?;
+        let mut alice = world.connect("main", "alice").await?;
         alice.send("said").await?;
         alice.expect_text("1").await?;
         many_come(world).await?;

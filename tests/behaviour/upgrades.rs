@@ -21,7 +21,7 @@ const WAIT: Duration = Duration::from_secs(30);
 
 fn first(seed: u64) -> Builder {
     let component = Version::named('1').component();
-    World::builder(seed).compile_cache(scratch("compiled")).party("main", &component)
+    World::new(seed).compile_cache(scratch("compiled")).party("main", &component)
 }
 
 fn with_first(seed: u64, test: impl AsyncFnOnce(&World) -> Result<()>) {
@@ -36,7 +36,7 @@ async fn say(client: &mut Client, text: &str, answer: &str) -> Result<()> {
 #[test]
 fn a_room_is_carried_over_with_its_sockets_tags_and_attachments() {
     with_first(1, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, "count", "1 1 New").await?;
         alice.send("remember the blue one").await?;
         let deployed = world.upgrade("main", &Version::named('2').component()).await?;
@@ -54,9 +54,9 @@ fn a_room_is_carried_over_with_its_sockets_tags_and_attachments() {
 #[test]
 fn a_room_whose_versions_have_nothing_to_say_to_each_other_starts_afresh_with_its_sockets() {
     let probe = guest("test_guests");
-    let world = World::builder(2).compile_cache(scratch("compiled")).party("main", &probe);
+    let world = World::new(2).compile_cache(scratch("compiled")).party("main", &probe);
     world.run(async |world| {
-        let mut alice = world.connect("main/lobby?tag=blue").await?;
+        let mut alice = world.connect("main", "lobby").query("tag=blue").await?;
         alice.send("remember me").await?;
         alice.send("put key value").await?;
         say(&mut alice, "said", "3").await?;
@@ -74,7 +74,7 @@ fn a_room_whose_versions_have_nothing_to_say_to_each_other_starts_afresh_with_it
 fn a_version_that_does_not_start_changes_nothing_and_says_why() {
     let quick = |limits: &mut Limits| limits.turn_deadline_ms = 200;
     first(3).limits(quick).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, "count", "1 1 New").await?;
         let cases = [
             ('t', "it does not start: the guest trapped"),
@@ -111,7 +111,7 @@ fn a_start_that_waits_is_tried_without_waiting() {
 #[test]
 fn the_version_that_is_served_can_be_deployed_again() {
     with_first(5, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, "count", "1 1 New").await?;
         let deployed = world.upgrade("main", &Version::named('1').component()).await?;
         assert!(matches!(deployed, Deployed::Same(_)));
@@ -131,7 +131,7 @@ fn a_room_stays_with_its_version_as_it_was_if_the_new_one_cannot_take_it_over() 
         let [one, two] = versions.map(Version::component);
         let quick = |limits: &mut Limits| limits.turn_deadline_ms = 50;
         first(60 + seed as u64).party("main", &one).limits(quick).run(async |world| {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             say(&mut alice, "count", "1 1 New").await?;
             world.upgrade("main", &two).await?;
             alice.expect_nothing().await?;
@@ -153,7 +153,7 @@ fn a_room_stays_with_its_version_as_it_was_if_the_new_one_cannot_take_it_over() 
 #[test]
 fn a_room_in_the_middle_of_an_await_goes_on_with_its_version_until_that_has_ended() {
     with_first(7, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("sleep 20000").await?;
         world.upgrade("main", &Version::named('2').component()).await?;
         say(&mut alice, "count", "1 1 New").await?;
@@ -178,7 +178,7 @@ fn a_request_that_is_awaited_is_answered_by_the_version_that_took_it() {
 #[test]
 fn a_room_that_does_not_come_to_rest_is_carried_over_all_the_same_after_a_while() {
     with_first(9, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         alice.send("tick").await?;
         alice.send("sleep 3600000").await?;
         let answer = world.ask("GET", "/parties/main/lobby/later?3600000", b"").await?;
@@ -196,7 +196,7 @@ fn a_room_that_does_not_come_to_rest_is_carried_over_all_the_same_after_a_while(
 #[test]
 fn what_a_version_begins_when_it_restores_goes_on() {
     with_first(10, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, "count", "1 1 New").await?;
         world.upgrade("main", &Version { restore: 's', ..Version::named('2') }.component()).await?;
         alice.expect_text("restored").await?;
@@ -210,7 +210,7 @@ fn what_a_version_begins_when_it_restores_goes_on() {
 #[test]
 fn a_sleeping_room_is_carried_over_when_it_wakes() {
     with_first(11, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, "count", "1 1 New").await?;
         world.expect("GET", "/parties/main/alone", b"", 200, "1 1 New").await?;
         world.advance(IDLE).await;
@@ -241,19 +241,19 @@ fn a_sleeping_room_is_carried_over_after_a_restart_with_a_changed_component() {
 #[test]
 fn a_durable_room_is_made_again_on_the_version_that_recorded_it_and_then_carried_over() {
     first(14).memory(Memory::Durable).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for count in 1..=5 {
             say(&mut alice, "count", &format!("1 {count} New")).await?;
         }
         alice.send("put thing").await?;
         world.serve_next("main", &Version::named('2').component())?;
         world.crash().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         say(&mut bob, "count", "2 6 New+2").await?;
         say(&mut bob, "get put", "thing").await?;
         say(&mut bob, "who", "1").await?;
         world.crash().await?;
-        let mut carol = world.connect("main/lobby").await?;
+        let mut carol = world.connect("main", "lobby").await?;
         say(&mut carol, "count", "2 7 New+2").await?;
         say(&mut carol, "get saved by", "1").await?;
         say(&mut carol, "get put", "thing").await
@@ -263,18 +263,18 @@ fn a_durable_room_is_made_again_on_the_version_that_recorded_it_and_then_carried
 #[test]
 fn a_durable_room_loses_nothing_to_a_deployment_under_traffic_and_a_crash_after_it() {
     first(15).memory(Memory::Durable).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         for count in 1..=5 {
             say(&mut alice, "count", &format!("1 {count} New")).await?;
         }
         world.upgrade("main", &Version::named('2').component()).await?;
         world.crash().await?;
-        let mut bob = world.connect("main/lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
         say(&mut bob, "count", "2 6 New+2").await?;
         world.upgrade("main", &Version { restore: 't', ..Version::named('3') }.component()).await?;
         say(&mut bob, "count", "2 7 New+2").await?;
         world.crash().await?;
-        let mut carol = world.connect("main/lobby").await?;
+        let mut carol = world.connect("main", "lobby").await?;
         say(&mut carol, "count", "2 8 New+2").await
     });
 }
@@ -282,7 +282,7 @@ fn a_durable_room_loses_nothing_to_a_deployment_under_traffic_and_a_crash_after_
 #[test]
 fn a_rollback_carries_rooms_back() {
     with_first(16, async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, "count", "1 1 New").await?;
         let refused = world.roll_back("main").await.expect_err("there was none before");
         assert!(refused.to_string().contains("no version of main before"), "{refused}");
@@ -308,7 +308,7 @@ fn a_large_memory_is_carried_over() {
 #[test]
 fn volatile_rooms_are_carried_over_too() {
     first(18).memory(Memory::Volatile).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, "count", "1 1 New").await?;
         world.upgrade("main", &Version::named('2').component()).await?;
         say(&mut alice, "count", "2 2 New+2").await
@@ -320,7 +320,7 @@ fn nobody_is_disconnected_and_no_message_lost_by_deployments_under_traffic() {
     with_first(19, async |world| {
         let mut clients = Vec::new();
         for room in 0..10 {
-            clients.push(world.connect(&format!("main/room-{room}")).await?);
+            clients.push(world.connect("main", &format!("room-{room}")).await?);
         }
         let mut counted = 0;
         for version in ['2', '3', '4', '5'] {
@@ -354,7 +354,7 @@ fn dying_at(nth: usize, fault: Fault) -> Arc<FaultyStore> {
 /// that is dead already.
 async fn counted_until_it_dies(world: &World) -> u64 {
     let mut acknowledged = 0;
-    let Ok(mut alice) = world.connect("main/lobby").await else { return 0 };
+    let Ok(mut alice) = world.connect("main", "lobby").await else { return 0 };
     for step in 0..8 {
         if step == 4 && world.upgrade("main", &Version::named('2').component()).await.is_err() {
             return acknowledged;

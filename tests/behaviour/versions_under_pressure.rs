@@ -14,7 +14,7 @@ const IDLE: Duration = Duration::from_secs(11);
 
 fn first(seed: u64, memory: Memory) -> Builder {
     let component = Version::named('1').component();
-    World::builder(seed).compile_cache(scratch("compiled")).memory(memory).party("main", &component)
+    World::new(seed).compile_cache(scratch("compiled")).memory(memory).party("main", &component)
 }
 
 async fn say(client: &mut Client, text: &str, answer: &str) -> Result<()> {
@@ -39,7 +39,7 @@ async fn sleeps_while_another_version_is_deployed(world: &World) -> Result<()> {
 fn a_room_that_falls_asleep_under_pressure_after_a_deployment_is_woken_with_its_own_version() {
     for (seed, memory) in [(1, Memory::Hibernate), (2, Memory::Durable)] {
         first(seed, memory).rooms_awake(1).run(async |world| {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             say(&mut alice, "count", "1 1 New").await?;
             // It is in the middle of an await, which no other version could go on with.
             alice.send("sleep 20000").await?;
@@ -63,7 +63,7 @@ fn so_is_one_that_the_host_has_forgotten_meanwhile_and_one_that_a_crash_has_left
     ] {
         first(seed, memory).rooms_awake(1).run(async |world| {
             world.expect("GET", "/parties/main/lobby", b"", 200, "1 1 New").await?;
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             alice.send("sleep 20000").await?;
             drop(alice);
             world.settle().await;
@@ -82,7 +82,7 @@ fn so_is_one_that_the_host_has_forgotten_meanwhile_and_one_that_a_crash_has_left
 #[test]
 fn a_room_that_waits_for_its_switch_is_not_asked_to_give_way_and_others_are() {
     first(12, Memory::Hibernate).rooms_awake(3).run(async |world| {
-        let mut alice = world.connect("main/lobby").await?;
+        let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, "count", "1 1 New").await?;
         alice.send("sleep 20000").await?;
         world.advance(Duration::from_millis(100)).await;
@@ -102,7 +102,7 @@ fn a_room_that_waits_for_its_switch_is_not_asked_to_give_way_and_others_are() {
 fn a_switch_that_is_refused_a_second_instance_is_made_when_there_is_one_and_clients_are_served_meanwhile() {
     for (seed, memory) in [(7, Memory::Hibernate), (8, Memory::Durable), (9, Memory::Volatile)] {
         first(seed, memory).own_engine().run(async |world| {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             say(&mut alice, "count", "1 1 New").await?;
             alice.send("sleep 2000").await?;
             world.upgrade("main", &Version::named('2').component()).await?;
@@ -126,7 +126,7 @@ fn a_switch_that_is_refused_a_second_instance_is_made_when_there_is_one_and_clie
 fn a_room_that_waits_for_its_switch_sleeps_and_is_carried_over_when_it_wakes() {
     for (seed, memory) in [(10, Memory::Hibernate), (11, Memory::Durable)] {
         first(seed, memory).own_engine().run(async |world| {
-            let mut alice = world.connect("main/lobby").await?;
+            let mut alice = world.connect("main", "lobby").await?;
             say(&mut alice, "count", "1 1 New").await?;
             alice.send("sleep 2000").await?;
             world.upgrade("main", &Version::named('2').component()).await?;

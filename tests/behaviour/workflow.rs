@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// A world whose main party is the shop, with days of 24 hours.
 fn shop(seed: u64) -> Builder {
-    World::builder(seed).compile_cache(scratch("compiled")).party("main", &guest("workflow"))
+    World::new(seed).compile_cache(scratch("compiled")).party("main", guest("workflow"))
 }
 
 fn with_shop(seed: u64, test: impl AsyncFnOnce(&World) -> Result<()>) {
@@ -174,7 +174,7 @@ fn an_order_that_slept_outlives_a_crash_and_nobody_has_to_look() {
 #[test]
 fn with_durable_memory_a_crash_takes_nothing_back() {
     shop(15).memory(Memory::Durable).run(async |world| {
-        let mut alice = world.connect(SHOP).await?;
+        let mut alice = world.connect("main", "shop").await?;
         alice.expect_text(r#"{"orders":[]}"#).await?;
         alice.send(r#"{"order":"paid"}"#).await?;
         ensure!(alice.next().await.is_some(), "the order is acknowledged");
@@ -225,9 +225,9 @@ fn orders_do_not_wait_for_each_other() {
 #[test]
 fn every_page_is_shown_what_happens() {
     with_shop(8, async |world| {
-        let mut alice = world.connect(SHOP).await?;
+        let mut alice = world.connect("main", "shop").await?;
         alice.expect_text(r#"{"orders":[]}"#).await?;
-        let mut bob = world.connect(SHOP).await?;
+        let mut bob = world.connect("main", "shop").await?;
         bob.expect_text(r#"{"orders":[]}"#).await?;
         let placed = world.now();
         alice.send(r#"{"order":"a bicycle"}"#).await?;
@@ -312,7 +312,7 @@ fn an_order_and_its_payment_are_seen_by_who_comes_later() {
         order(world, 1, "a bicycle").await?;
         world.advance(DAY * 3).await;
         world.hibernate(SHOP).await?;
-        let mut alice = world.connect(SHOP).await?;
+        let mut alice = world.connect("main", "shop").await?;
         let Some(Received::Text(orders)) = alice.next().await else { panic!("no orders") };
         let waits = orders.strip_suffix("}]}").and_then(|orders| orders.rsplit(r#""waits":"#).next());
         ensure!(waits.context("an order")? == "false", "a cancelled order cannot be paid: {orders}");

@@ -52,7 +52,9 @@ pub(crate) async fn run_guest(
         }
     }
     let awake = instance.as_mut().expect("made above if there was none");
-    awake.run(turn).await
+    let (turn, end) = awake.run(turn).await;
+    entry.fuel_used.set(entry.fuel_used.get().saturating_add(awake.fuel_used()));
+    (turn, end)
 }
 
 /// Throws an instance away. While a large one goes, the room waits, so that it never has two, and the others of its

@@ -108,6 +108,8 @@ pub struct RoomView {
 pub struct LiveRoom {
     /// Linear memory of its instance after its last turn, in bytes; 0 without one.
     pub memory_bytes: u64,
+    /// Fuel that its turns have used since the room came into this host's memory.
+    pub fuel_used: u64,
     /// Accepted and connecting clients, and those whose close is not settled.
     pub sockets: usize,
     /// Requests without an answer.
@@ -227,6 +229,7 @@ pub(crate) fn live(entry: &RoomEntry) -> LiveRoom {
     let core = entry.core.borrow();
     LiveRoom {
         memory_bytes: memory_bytes(entry),
+        fuel_used: entry.fuel_used.get(),
         sockets: core.connections(),
         requests: core.requests(),
         operations: core.operations(),

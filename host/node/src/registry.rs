@@ -64,6 +64,8 @@ pub(crate) struct RoomEntry {
     pub(crate) drop_instance: Cell<bool>,
     /// A commit has failed: the room is to be made anew.
     pub(crate) commit_failed: Cell<bool>,
+    /// Fuel that its turns have used.
+    pub(crate) fuel_used: Cell<u64>,
     /// How often it has gone on after a commit that failed, because that was only to save it.
     pub(crate) attempt: Cell<u32>,
     /// Such a commit may be in the store all the same: that is found out before the next. When that was last tried.
@@ -131,6 +133,7 @@ impl RoomEntry {
             ended: Cell::new(false),
             drop_instance: Cell::new(false),
             commit_failed: Cell::new(false),
+            fuel_used: Cell::new(0),
             attempt: Cell::new(0),
             unsure: Cell::new(None),
             save_again_at: Cell::new(None),

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::host::Host;
+use crate::transcript::payload::Content;
 
 /// What a client has received.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +30,19 @@ pub enum Received {
     Closed(u16, String),
     /// The connection ended without a close.
     Lost,
+}
+
+impl Received {
+    /// As a transcript writes it.
+    pub(crate) fn written(&self) -> String {
+        match self {
+            Received::Text(text) => Content::Text(text.clone()).written(),
+            Received::Binary(bytes) => Content::Binary(bytes.clone()).written(),
+            Received::Closed(code, reason) if reason.is_empty() => format!("close {code}"),
+            Received::Closed(code, reason) => format!("close {code} {reason}"),
+            Received::Lost => "lost".into(),
+        }
+    }
 }
 
 enum Order {
@@ -63,7 +77,9 @@ impl Drop for Filling {
 /// One client. Dropping it cuts its connection.
 pub struct Client {
     host: Rc<Host>,
+    /// In the story so far.
     name: String,
+    path: String,
     orders: mpsc::UnboundedSender<Order>,
     inbox: Rc<RefCell<Inbox>>,
 }
@@ -127,16 +143,22 @@ fn take(message: Message, inbox: &mut Inbox) {
 
 impl Client {
     /// Only while the host's tasks run.
-    pub(crate) fn new(host: Rc<Host>, name: String, socket: WebSocketStream<DuplexStream>) -> Client {
+    pub(crate) fn new(
+        host: Rc<Host>,
+        name: String,
+        path: String,
+        socket: WebSocketStream<DuplexStream>,
+    ) -> Client {
         let inbox = Rc::new(RefCell::new(Inbox::default()));
         let (orders, receiver) = mpsc::unbounded_channel();
         tokio::task::spawn_local(serve(socket, receiver, Filling(Rc::clone(&inbox))));
-        Client { host, name, orders, inbox }
+        Client { host, name, path, orders, inbox }
     }
 
-    async fn order(&self, order: Order) -> Result<()> {
+    async fn order(&self, told: String, order: Order) -> Result<()> {
+        self.host.story.tell(format!("> {} {told}", self.name));
         if self.orders.send(order).is_err() {
-            bail!("{} has no connection any more", self.name);
+            bail!("{} has no connection any more", self.path);
         }
         self.host.settle().await;
         Ok(())
@@ -144,44 +166,62 @@ impl Client {
 
     /// Sends a text message.
     pub async fn send(&mut self, text: &str) -> Result<()> {
-        self.order(Order::Send(Message::text(text))).await
+        self.order(format!("send {}", Content::Text(text.into()).written()), Order::Send(Message::text(text)))
+            .await
     }
 
     /// Sends a binary message.
     pub async fn send_binary(&mut self, bytes: &[u8]) -> Result<()> {
-        self.order(Order::Send(Message::binary(bytes.to_vec()))).await
+        let told = format!("send {}", Content::Binary(bytes.to_vec()).written());
+        self.order(told, Order::Send(Message::binary(bytes.to_vec()))).await
     }
 
     /// Closes the connection, with a code and a reason.
     pub async fn close(&mut self, code: u16, reason: &str) -> Result<()> {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.to_owned().into() };
-        self.order(Order::Send(Message::Close(Some(frame)))).await
+        self.order(format!("close {code} {reason}"), Order::Send(Message::Close(Some(frame)))).await
     }
 
     /// Reads nothing from now on, so that pings are not answered either: a client that has stalled, or died.
     pub async fn stop_reading(&mut self) -> Result<()> {
-        self.order(Order::StopReading).await
+        self.order("stall".into(), Order::StopReading).await
     }
 
     /// The next thing received, if anything has arrived when everything is quiet.
     pub async fn next(&mut self) -> Option<Received> {
         self.host.settle().await;
-        self.inbox.borrow_mut().received.pop_front()
+        let received = self.inbox.borrow_mut().received.pop_front();
+        received.iter().for_each(|received| self.tell(received));
+        received
     }
 
     /// Everything received since the last look, when everything is quiet.
     pub async fn all(&mut self) -> Vec<Received> {
         self.host.settle().await;
-        self.inbox.borrow_mut().received.drain(..).collect()
+        let all: Vec<Received> = self.inbox.borrow_mut().received.drain(..).collect();
+        all.iter().for_each(|received| self.tell(received));
+        all
+    }
+
+    fn tell(&self, received: &Received) {
+        self.host.story.tell(format!("< {} {}", self.name, received.written()));
+    }
+
+    /// Cuts the connection without a word, as a train in a tunnel does.
+    pub async fn cut(self) {
+        let host = Rc::clone(&self.host);
+        host.story.tell(format!("> {} cut", self.name));
+        drop(self);
+        host.settle().await;
     }
 
     async fn expect(&mut self, expected: Received) -> Result<()> {
         match self.next().await {
             Some(received) if received == expected => Ok(()),
             Some(received) => {
-                bail!("{} expected {}, received {}", self.name, short(&expected), short(&received))
+                bail!("{} expected {}, received {}", self.path, short(&expected), short(&received))
             }
-            None => bail!("{} expected {}, received nothing", self.name, short(&expected)),
+            None => bail!("{} expected {}, received nothing", self.path, short(&expected)),
         }
     }
 
@@ -199,8 +239,8 @@ impl Client {
     pub async fn expect_close(&mut self, code: u16) -> Result<String> {
         match self.next().await {
             Some(Received::Closed(received, reason)) if received == code => Ok(reason),
-            Some(other) => bail!("{} expected a close with {code}, received {}", self.name, short(&other)),
-            None => bail!("{} expected a close with {code}, received nothing", self.name),
+            Some(other) => bail!("{} expected a close with {code}, received {}", self.path, short(&other)),
+            None => bail!("{} expected a close with {code}, received nothing", self.path),
         }
     }
 
@@ -208,7 +248,7 @@ impl Client {
     pub async fn expect_nothing(&mut self) -> Result<()> {
         match self.next().await {
             None => Ok(()),
-            Some(received) => bail!("{} expected nothing, received {}", self.name, short(&received)),
+            Some(received) => bail!("{} expected nothing, received {}", self.path, short(&received)),
         }
     }
 }

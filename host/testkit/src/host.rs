@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use tokio::task::{JoinHandle, LocalSet};
 
+use crate::story::Story;
+
 /// The tasks of the host. Replaced by a crash: what the old ones held is gone.
 #[derive(Default)]
 pub(crate) struct Host {
     tasks: RefCell<Rc<LocalSet>>,
+    /// What has happened so far.
+    pub(crate) story: Story,
 }
 
 impl Host {

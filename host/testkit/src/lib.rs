@@ -6,5 +6,6 @@
 pub mod client;
 pub mod clock;
 mod host;
+mod story;
 pub mod transcript;
 pub mod world;

@@ -1,7 +1,7 @@
 //! Transcripts: tests of a party as text, played in a [`World`](crate::world::World). docs/transcripts.md tells the grammar.
 
 mod parse;
-mod payload;
+pub(crate) mod payload;
 mod play;
 mod run;
 mod step;

@@ -1,6 +1,7 @@
 //! A host in a test.
 
 mod builder;
+mod connecting;
 mod copies;
 mod disk;
 mod engine;
@@ -16,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use party_core::ids::Timestamp;
 use party_core::limits::Limits;
 use party_node::chance::Chance;
@@ -29,13 +30,11 @@ use party_runtime::component::Component;
 use party_server::server::{Server, ServerOptions};
 use party_store::testing::faulty_store::FaultyStore;
 use tokio::io::DuplexStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{self, http};
 
-use crate::client::Client;
 use crate::clock::VirtualClock;
 use crate::host::Host;
-pub use crate::world::builder::Builder;
+pub use crate::world::builder::{Builder, Source};
+pub use crate::world::connecting::Connecting;
 pub use crate::world::engine::Taken;
 pub use crate::world::knocking::{Answer, Knocking};
 use crate::world::logs::{Listening, Logs};
@@ -45,8 +44,6 @@ pub use crate::world::requests::Response;
 const PROJECT: &str = "world";
 /// Bytes that an in-memory socket holds on the way, in each direction: as much as a small kernel buffer.
 const SOCKET_BYTES: usize = 64 << 10;
-/// The key of every handshake: that of RFC 6455, section 1.3.
-const SOCKET_KEY: http::HeaderValue = http::HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
 /// How long a room with nothing to do stays, in milliseconds: as `party-host serve` has it.
 const IDLE_MS: u64 = 70_000;
 
@@ -120,6 +117,7 @@ impl World {
 
     /// Lets time pass, from one thing that is due to the next.
     pub async fn advance(&self, duration: Duration) {
+        self.host.story.tell(format!("advance {}ms", duration.as_millis()));
         self.settle().await;
         let until = self.clock.now().after_ms(duration.as_millis() as u64);
         while let Some(due) = self.clock.next_due(until) {
@@ -136,38 +134,5 @@ impl World {
         self.server().inject(far)?;
         self.settle().await;
         Ok(near)
-    }
-
-    /// Connects a client to a room. The path follows `/parties/`: `main/lobby?_pk=alice`.
-    pub async fn connect(&self, path: &str) -> Result<Client> {
-        match self.knock(path, &[]).await? {
-            Answer::Connected(client) => Ok(client),
-            Answer::Refused(status, body) => anyhow::bail!("{path}: refused with {status} {body:?}"),
-            Answer::Nothing(_) => anyhow::bail!("{path}: no answer"),
-        }
-    }
-
-    /// Lets a client ask for a connection, with more headers.
-    pub async fn knock(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
-        let mut request = format!("ws://world/parties/{path}").into_client_request()?;
-        // A random one would be the one thing in a world that does not come from its seed, and guests can see it.
-        request.headers_mut().insert(http::header::SEC_WEBSOCKET_KEY, SOCKET_KEY);
-        for (name, value) in headers {
-            request.headers_mut().insert(http::HeaderName::try_from(*name)?, value.parse()?);
-        }
-        let stream = self.dial().await?;
-        let (host, name) = (Rc::clone(&self.host), path.to_owned());
-        let answer = Box::pin(async move {
-            match tokio_tungstenite::client_async(request, stream).await {
-                Ok((socket, _)) => Ok(Answer::Connected(Client::new(host, name, socket))),
-                Err(tungstenite::Error::Http(response)) => {
-                    let body = response.body().as_deref().unwrap_or_default();
-                    let body = String::from_utf8_lossy(body).into_owned();
-                    Ok(Answer::Refused(response.status().as_u16(), body))
-                }
-                Err(error) => Err(error).context(name),
-            }
-        });
-        Knocking::new(Rc::clone(&self.host), answer).answer().await
     }
 }

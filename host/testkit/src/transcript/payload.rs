@@ -210,6 +210,14 @@ fn take_text(template: &Template, found: &Value, names: &Names, taken: &mut Name
 }
 
 impl Content {
+    /// Text where it can be, else bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Content {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Content::Text(text.to_owned()),
+            Err(_) => Content::Binary(bytes.to_vec()),
+        }
+    }
+
     /// As a transcript writes it.
     pub(crate) fn written(&self) -> String {
         match self {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use party_core::limits::Limits;
 use party_server::config::set_limit;
 
@@ -73,7 +73,7 @@ fn set(transcript: &Transcript, stage: &Stage, directory: &Path, seed: u64) -> R
         set_limit(&mut limits, name, *value)?;
     }
     let mut world =
-        World::builder(seed).memory(settings.memory.unwrap_or(stage.memory)).limits(|all| *all = limits);
+        World::new(seed).memory(settings.memory.unwrap_or(stage.memory)).limits(|all| *all = limits);
     if let Some(cache) = &stage.compile_cache {
         world = world.compile_cache(cache);
     }
@@ -84,12 +84,10 @@ fn set(transcript: &Transcript, stage: &Stage, directory: &Path, seed: u64) -> R
         world = world.var(name, value);
     }
     for (name, component) in &stage.parties {
-        world = world.party(name, component);
+        world = world.party(name, &component[..]);
     }
     for (name, file) in &settings.parties {
-        let path = directory.join(file);
-        let component = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        world = world.party(name, &component);
+        world = world.party(name, directory.join(file));
     }
     Ok(world)
 }

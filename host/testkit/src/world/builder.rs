@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,12 +24,68 @@ use crate::world::{Memory, World};
 /// Rooms awake at once in a world, if nothing is said.
 const ROOMS_AWAKE_MAX: usize = 200;
 
+/// Where a component comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// Its bytes.
+    Bytes(Vec<u8>),
+}
+
+impl From<&str> for Source {
+    fn from(path: &str) -> Source {
+        Source::File(path.into())
+    }
+}
+
+impl From<&Path> for Source {
+    fn from(path: &Path) -> Source {
+        Source::File(path.into())
+    }
+}
+
+impl From<PathBuf> for Source {
+    fn from(path: PathBuf) -> Source {
+        Source::File(path)
+    }
+}
+
+impl From<&[u8]> for Source {
+    fn from(bytes: &[u8]) -> Source {
+        Source::Bytes(bytes.into())
+    }
+}
+
+impl From<&Vec<u8>> for Source {
+    fn from(bytes: &Vec<u8>) -> Source {
+        Source::Bytes(bytes.clone())
+    }
+}
+
+impl From<Vec<u8>> for Source {
+    fn from(bytes: Vec<u8>) -> Source {
+        Source::Bytes(bytes)
+    }
+}
+
+impl Source {
+    fn read(self) -> Result<Vec<u8>> {
+        match self {
+            Source::Bytes(bytes) => Ok(bytes),
+            Source::File(path) => std::fs::read(&path).with_context(|| {
+                format!("{} cannot be read; `party-host build` makes components", path.display())
+            }),
+        }
+    }
+}
+
 /// What a world is to be.
 pub struct Builder {
     seed: u64,
     compile_cache: Option<PathBuf>,
     has_own_engine: bool,
-    parties: BTreeMap<String, Vec<u8>>,
+    parties: BTreeMap<String, Source>,
     vars: BTreeMap<String, String>,
     limits: Limits,
     memory: Memory,
@@ -42,7 +98,8 @@ pub struct Builder {
 
 impl World {
     /// A world whose chance comes from a seed.
-    pub fn builder(seed: u64) -> Builder {
+    #[expect(clippy::new_ret_no_self, reason = "a world begins when all is said that it is to be")]
+    pub fn new(seed: u64) -> Builder {
         Builder {
             seed,
             compile_cache: None,
@@ -61,8 +118,8 @@ impl World {
 }
 
 impl Builder {
-    /// Adds a party of this name, from the bytes of its component.
-    pub fn party(mut self, name: &str, component: &[u8]) -> Builder {
+    /// Adds a party of this name: the path of its component, or its bytes.
+    pub fn party(mut self, name: &str, component: impl Into<Source>) -> Builder {
         self.parties.insert(name.into(), component.into());
         self
     }
@@ -127,11 +184,24 @@ impl Builder {
         self
     }
 
-    /// Starts the world, runs a test in it, and says which seed it was if the test fails.
+    /// Starts the world and runs a test in it. If that fails, it says what had happened until then, in the words of a
+    /// transcript, and with which seed it happens again.
+    ///
+    /// # Panics
+    ///
+    /// If the test fails, or the world cannot begin.
     pub fn run(self, test: impl AsyncFnOnce(&World) -> Result<()>) {
         let seed = self.seed;
-        if let Err(error) = self.block_on(test) {
-            panic!("with seed {seed}: {error:?}");
+        let story = RefCell::new(String::new());
+        let told = self.block_on(async |world| {
+            let tested = test(world).await;
+            if tested.is_err() {
+                *story.borrow_mut() = format!("so far:\n{}", world.host.story.told());
+            }
+            tested
+        });
+        if let Err(error) = told {
+            panic!("with seed {seed}: {error:?}\n{}", story.into_inner());
         }
     }
 
@@ -152,7 +222,8 @@ impl Builder {
         };
         let (limits, vars) = (Arc::new(self.limits), Arc::new(self.vars));
         let mut components = BTreeMap::new();
-        for (name, bytes) in self.parties {
+        for (name, source) in self.parties {
+            let bytes = source.read()?;
             let component = engine
                 .load(&bytes, &vars, &limits)
                 .with_context(|| format!("party {name} cannot be loaded"))?;

@@ -27,6 +27,7 @@ impl World {
     /// left nothing that could. An error says what keeps it awake. If the commit of its memory fails, it is made anew, as
     /// after any commit that fails.
     pub async fn hibernate(&self, room: &str) -> Result<()> {
+        self.host.story.tell(format!("hibernate {room}"));
         let (node, address) = (self.node(), address(room)?);
         let stays = || format!("{room} stays awake");
         self.settle().await;
@@ -56,6 +57,17 @@ impl World {
         self.host.during(node.room(&address)).await?.with_context(|| format!("there is no room {room}"))
     }
 
+    /// Linear memory that a room has after its last turn, in bytes: 0 while it is not awake.
+    pub async fn memory_used(&self, room: &str) -> Result<u64> {
+        Ok(self.inspect(room).await?.view.live.map_or(0, |live| live.memory_bytes))
+    }
+
+    /// Fuel that a room's turns have used since it came into the memory of this life of the host: some for each instruction,
+    /// so that it is the same on every machine.
+    pub async fn fuel_used(&self, room: &str) -> Result<u64> {
+        Ok(self.inspect(room).await?.view.live.map_or(0, |live| live.fuel_used))
+    }
+
     /// What the host counts.
     pub async fn figures(&self) -> Result<NodeFigures> {
         let node = self.node();
@@ -69,6 +81,7 @@ impl World {
 
     /// As [`World::crash`], with a time in between in which there is no host.
     pub async fn crash_for(&self, down: Duration) -> Result<()> {
+        self.host.story.tell(format!("crash {}ms", down.as_millis()));
         *self.running.borrow_mut() = None;
         self.host.crash();
         self.commit_pause.end();
@@ -84,6 +97,7 @@ impl World {
 
     /// As [`World::restart_host`], with a time in between in which there is no host.
     pub async fn restart_host_after(&self, down: Duration) -> Result<()> {
+        self.host.story.tell(format!("restart {}ms", down.as_millis()));
         let (node, server) = self.running.borrow_mut().take().context("the host runs")?;
         self.host.during(node.end()).await;
         self.settle().await;

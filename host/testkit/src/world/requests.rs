@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 
+use crate::transcript::payload::Content;
 use crate::world::World;
 
 /// A response to a request.
@@ -49,6 +50,11 @@ impl World {
         headers: &[(String, String)],
         body: &[u8],
     ) -> Result<impl Future<Output = Result<Response>> + use<>> {
+        let told = match body {
+            [] => String::new(),
+            body => format!(" {}", Content::of(body).written()),
+        };
+        self.host.story.tell(format!("{method} {path}{told}"));
         let stream = TokioIo::new(self.dial().await?);
         let (mut sender, connection) =
             self.host.during(hyper::client::conn::http1::handshake(stream)).await?;
@@ -79,7 +85,11 @@ impl World {
             let response = host.during(tokio::time::timeout(Duration::from_millis(1), read)).await;
             drop(sender);
             connection.abort();
-            response.unwrap_or_else(|_| anyhow::bail!("no answer when everything was quiet"))
+            let response =
+                response.unwrap_or_else(|_| anyhow::bail!("no answer when everything was quiet"))?;
+            let body = Content::of(&response.bytes).written();
+            host.story.tell(format!("  -> {} {body}", response.status));
+            Ok(response)
         })
     }
 

@@ -14,6 +14,7 @@ fn room(name: &str) -> RoomAddress {
 fn running() -> LiveRoom {
     LiveRoom {
         memory_bytes: 1,
+        fuel_used: 0,
         sockets: 0,
         requests: 0,
         operations: Some(0),

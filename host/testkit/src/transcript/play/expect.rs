@@ -122,7 +122,7 @@ impl Player<'_> {
     fn stored(&self, line: usize, room: &str, key: &Template, value: Option<&Payload>) -> Compared {
         let key = self.fill(line, key)?;
         let all = self.world.storage(room).map_err(|error| Failure::new(line, format!("{error:#}")))?;
-        let found = all.get(key.as_bytes()).map(|bytes| content(bytes));
+        let found = all.get(key.as_bytes()).map(|bytes| Content::of(bytes));
         let (wanted, reason) = match (value, &found) {
             (None, None) => return Ok(Names::new()),
             (None, Some(_)) => ("none".to_owned(), None),
@@ -303,7 +303,7 @@ fn compare(line: usize, client: &str, seen: &Seen, got: Option<&Got>, names: &Na
 }
 
 fn replied(line: usize, whose: &str, reply: &Reply, response: &Response, names: &Names) -> Compared {
-    let found = content(&response.bytes);
+    let found = Content::of(&response.bytes);
     let written = match response.bytes.is_empty() {
         true => response.status.to_string(),
         false => format!("{} {}", response.status, found.written()),
@@ -332,14 +332,6 @@ fn replied(line: usize, whose: &str, reply: &Reply, response: &Response, names: 
         }
     }
     Ok(taken)
-}
-
-/// Text where it can be, else bytes.
-fn content(bytes: &[u8]) -> Content {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Content::Text(text.to_owned()),
-        Err(_) => Content::Binary(bytes.to_vec()),
-    }
 }
 
 fn differ(
