@@ -13,8 +13,8 @@ use crate::scene::Scene;
 
 /// How long the neighbours are listened to at once.
 const WINDOW: Duration = Duration::from_millis(120);
-/// Windows in a row in which nothing was done, after which it is not tried again.
-const VOID_MAX: usize = 5;
+/// Windows in a row in which nothing was done, after which it is not tried again: six seconds in which others had the machine.
+const VOID_MAX: usize = 50;
 /// What a neighbour may wait for beside a busy room when all is well, in milliseconds: a guest that runs yields after one,
 /// and a room with much to do steps aside after one. A p99 below it is not told apart from it.
 pub(crate) const QUANTUM_MS: f64 = 1.0;
