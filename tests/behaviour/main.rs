@@ -11,6 +11,7 @@ mod full_disk;
 mod gate;
 mod harness;
 mod isolation;
+mod many_clients;
 mod messages;
 mod pressure;
 mod pressure_of_workers;
