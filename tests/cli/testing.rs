@@ -48,7 +48,8 @@ fn a_failure_says_what_was_expected_and_what_came() -> Result<()> {
     let dir = transcripts(&[
         ("a.party", "> alice connect\n> alice send echo one\n< alice one\n"),
         ("b.party", WRONG),
-        ("c.party", "> alice connect\n> alice send trap\nGET /said -> 200 7\n"),
+        ("c.party", "> alice connect\n> alice send trap\ndropped trapped\nGET /said -> 200 7\n"),
+        ("d.party", "> alice connect\n> alice send trap\n"),
     ])?;
     let ended = test(dir.path(), &[])?;
     assert_eq!(ended.code, Some(1));
@@ -59,14 +60,18 @@ FAIL     b.party:3: alice received something else
            received  hello
                           ^
            seed 1
-FAIL     c.party:3: the request was answered otherwise
+FAIL     c.party:4: the request was answered otherwise
            expected  200 7
            received  200 1
                          ^
 ";
     let rest = ended.out.strip_prefix(told).unwrap_or_else(|| panic!("{}{}", ended.out, ended.err));
     assert!(rest.contains("the host says: the turn was dropped: the guest trapped"), "{rest}");
-    assert!(rest.ends_with("1 passed, 2 failed\n"), "{rest}");
+    assert!(
+        rest.contains("FAIL     d.party:3: before this, a turn was dropped that no line expects"),
+        "{rest}"
+    );
+    assert!(rest.ends_with("1 passed, 3 failed\n"), "{rest}");
     Ok(())
 }
 

@@ -21,7 +21,7 @@ pub mod party;
 pub mod pressure;
 mod recovery;
 mod registry;
-mod room_log;
+pub mod room_log;
 mod room_task;
 mod row;
 mod signal;

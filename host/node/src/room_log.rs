@@ -12,6 +12,9 @@ use crate::worker::Worker;
 /// How many lines a room logs before the others of its thread have their turns: each is a system call.
 const LINES_IN_A_ROW_MAX: usize = 32;
 
+/// How what is logged of a dropped turn begins, for harnesses that listen.
+pub const DROPPED: &str = "the turn was dropped: ";
+
 /// Logs what the guest has said in a turn.
 pub(crate) async fn log_turn(entry: &RoomEntry, turn: &mut Turn) {
     let (lines, left_out) = turn.take_logs();
@@ -49,7 +52,7 @@ pub(crate) fn log_report(worker: &Worker, entry: &RoomEntry, report: Report) {
         }
         Report::Dropped { event, cause } => {
             worker.tallies().dropped();
-            tracing::error!(party, room, event, "the turn was dropped: {cause}");
+            tracing::error!(party, room, event, "{DROPPED}{cause}");
         }
         Report::Suspended { drops, until } => {
             let for_s = until.since_ms(worker.now()).div_ceil(1_000);

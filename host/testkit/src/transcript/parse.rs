@@ -126,7 +126,9 @@ impl<'a> Parser<'a> {
         let (first, rest) = word(text);
         Ok(match first {
             ">" => self.deed(rest)?,
-            "<" | "awake" | "asleep" | "storage" | "log" => Action::Expect(self.expectation(text)?),
+            "<" | "awake" | "asleep" | "storage" | "dropped" | "log" => {
+                Action::Expect(self.expectation(text)?)
+            }
             "unordered" => {
                 nothing(rest)?;
                 Action::Unordered(self.unordered()?)
@@ -252,7 +254,7 @@ impl<'a> Parser<'a> {
 /// What a client can do.
 const DEEDS: [&str; 5] = ["connect", "send", "close", "cut", "stall"];
 /// What a line can begin with, for whoever wrote something else.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 16] = [
     "advance",
     "crash",
     "restart",
@@ -260,6 +262,7 @@ const WORDS: [&str; 15] = [
     "awake",
     "asleep",
     "storage",
+    "dropped",
     "log",
     "unordered",
     "commits",

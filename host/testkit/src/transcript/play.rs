@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use anyhow::Result;
+use party_node::room_log::DROPPED;
 
 use crate::transcript::payload::Content;
 use crate::transcript::play::seats::Seat;
@@ -57,6 +58,10 @@ pub(crate) struct Player<'w> {
     responses: BTreeMap<String, Response>,
     /// Lines that guests have logged since the last look.
     logged: VecDeque<String>,
+    /// Turns that were dropped, and that no line was about.
+    dropped: VecDeque<String>,
+    /// What else the host has complained of.
+    complaints: VecDeque<String>,
     /// What would have to be written, if the transcript is to be brought up to date.
     pub(crate) edits: Option<Edits>,
 }
@@ -77,6 +82,8 @@ impl<'w> Player<'w> {
             requests: BTreeMap::new(),
             responses: BTreeMap::new(),
             logged: VecDeque::new(),
+            dropped: VecDeque::new(),
+            complaints: VecDeque::new(),
             edits: is_update.then(Edits::default),
         }
     }
@@ -84,9 +91,10 @@ impl<'w> Player<'w> {
     pub(crate) async fn play(&mut self) -> Result<(), Failure> {
         self.play_all().await.map_err(|mut failure| {
             // Of what went before, it is the last that explains it.
-            let complaints = self.world.take_complaints();
-            let last = complaints.iter().rev().take(COMPLAINTS_TOLD_MAX).rev();
-            failure.details.extend(last.map(|complaint| format!("the host says: {complaint}")));
+            self.listen();
+            let all: Vec<&String> = self.complaints.iter().collect();
+            let last = &all[all.len().saturating_sub(COMPLAINTS_TOLD_MAX)..];
+            failure.details.extend(last.iter().map(|complaint| format!("the host says: {complaint}")));
             failure
         })
     }
@@ -105,13 +113,37 @@ impl<'w> Player<'w> {
                     self.expect_all(&block).await?;
                 }
                 Action::Crash(_) | Action::Restart(_) => {
+                    self.no_turn_was_dropped(step.line)?;
                     self.nothing_is_left(step.line).await?;
                     self.act(step).await?;
                 }
-                _ => self.act(step).await?,
+                _ => {
+                    self.no_turn_was_dropped(step.line)?;
+                    self.act(step).await?;
+                }
             }
         }
+        self.no_turn_was_dropped(transcript.lines.len() + 1)?;
         self.nothing_is_left(transcript.lines.len() + 1).await
+    }
+
+    /// Hears what the host has complained of.
+    fn listen(&mut self) {
+        for complaint in self.world.take_complaints() {
+            if let Some(why) = complaint.strip_prefix(DROPPED) {
+                self.dropped.push_back(why.to_owned());
+            }
+            self.complaints.push_back(complaint);
+        }
+    }
+
+    /// A panic, a trap or a limit that no line expects is a failure, also if nobody could see it.
+    fn no_turn_was_dropped(&mut self, line: usize) -> Result<(), Failure> {
+        self.listen();
+        let Some(why) = self.dropped.front() else { return Ok(()) };
+        let mut failure = Failure::new(line, "before this, a turn was dropped that no line expects");
+        failure.details.push(format!("`dropped {}` expects it", why.lines().next().unwrap_or_default()));
+        Err(failure)
     }
 
     async fn act(&mut self, step: &Step) -> Result<(), Failure> {

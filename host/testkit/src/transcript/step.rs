@@ -175,6 +175,8 @@ pub enum Expectation {
     Stored(RoomName, Template, Option<Payload>),
     /// How many keys are durable.
     Keys(RoomName, u64),
+    /// A turn was dropped, and why holds this.
+    Dropped(Template),
     /// A line that a guest has logged holds this.
     Logged(Template),
 }

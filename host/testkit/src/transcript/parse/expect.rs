@@ -13,10 +13,11 @@ impl Parser<'_> {
             "awake" => Expectation::Awake(self.room_or_own(rest)?, true),
             "asleep" => Expectation::Awake(self.room_or_own(rest)?, false),
             "storage" => self.stored(rest)?,
+            "dropped" if !rest.is_empty() => Expectation::Dropped(Template::parse(rest)?),
             "log" if !rest.is_empty() => Expectation::Logged(Template::parse(rest)?),
             other => {
                 return Err(format!(
-                    "{} expects nothing: <, awake, asleep, storage or log TEXT",
+                    "{} expects nothing: <, awake, asleep, storage, dropped TEXT or log TEXT",
                     shown(other)
                 ));
             }

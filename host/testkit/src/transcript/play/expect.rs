@@ -105,6 +105,18 @@ impl Player<'_> {
                 let failure = Failure::new(line, format!("{room} has {found} keys, not {wanted}"));
                 Err(Differs { failure, instead: Some(format!("storage {room} -> {found} keys")) })
             }
+            Expectation::Dropped(text) => {
+                let wanted = self.fill(line, text)?;
+                self.listen();
+                match self.dropped.pop_front() {
+                    Some(dropped) if dropped.contains(&wanted) => Ok(Names::new()),
+                    found => {
+                        let found = found.unwrap_or_else(|| "nothing".to_owned());
+                        let what = "no turn was dropped for this".to_owned();
+                        Err(differ(line, what, &wanted, &found, None, &self.names).into())
+                    }
+                }
+            }
             Expectation::Logged(text) => {
                 self.logged.extend(self.world.take_logs());
                 let wanted = self.fill(line, text)?;
