@@ -44,7 +44,10 @@ crash 0ms
 < c1 lost
 ";
     assert!(words.ends_with(story), "{words}");
-    assert_eq!(words, told(fails), "it fails in the same way again");
+    // Between the two there may be a backtrace.
+    let again = told(fails);
+    assert_eq!(words.lines().next(), again.lines().next());
+    assert!(again.ends_with(story), "it fails in the same way again: {again}");
 }
 
 #[test]
