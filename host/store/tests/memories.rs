@@ -64,6 +64,19 @@ fn old_checkpoints_are_reclaimed_and_the_file_stays_as_it_is() {
     assert!(store.check().unwrap().is_sound());
 }
 
+/// A room that sleeps and wakes and does nothing else: one commit for each checkpoint. The file once grew by each.
+#[test]
+fn large_checkpoints_that_follow_one_another_do_not_grow_the_file_without_end() {
+    let ((_, store, epoch), a) = (made(), room("a"));
+    let mut grown = Vec::new();
+    for seq in 1..=60 {
+        put_staged(&store, epoch, &a, seq, &pattern(4_000_000 + seq as usize));
+        grown.push(store.file_bytes());
+    }
+    assert_eq!(grown[59], grown[9], "{grown:?}");
+    assert!(store.unreclaimed().0 <= 2, "{:?}", store.unreclaimed());
+}
+
 #[test]
 fn what_was_staged_and_never_taken_is_reclaimed_also_after_a_kill() {
     for is_killed in [false, true] {

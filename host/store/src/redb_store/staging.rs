@@ -4,7 +4,7 @@ use party_core::ids::Epoch;
 use redb::WriteTransaction;
 
 use crate::redb_store::batch::{Rejected, write_state};
-use crate::redb_store::blobs::{PIECE_CHUNKS, list_loose, write_chunks};
+use crate::redb_store::blobs::{PIECE_CHUNKS, list_loose, sweep, write_chunks};
 use crate::redb_store::engine::Engine;
 use crate::redb_store::index::Effects;
 use crate::redb_store::layout::State;
@@ -59,7 +59,9 @@ impl Engine {
             }
             let first = u32::try_from(piece * PIECE_CHUNKS).expect("a blob is bounded");
             write_chunks(&mut transaction.open_table(CHUNKS)?, owner, number, first, bytes)?;
-            next_batch(transaction, state, Effects::default())
+            // What is covered goes as fast as what covers it comes: a commit alone sweeps too little for a large memory.
+            let swept = sweep(transaction, &self.index().blobs)?;
+            next_batch(transaction, state, Effects { swept, ..Effects::default() })
         })
     }
 }
