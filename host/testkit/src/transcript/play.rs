@@ -60,7 +60,7 @@ pub(crate) struct Player<'w> {
     logged: VecDeque<String>,
     /// Turns that were dropped, and that no line was about.
     dropped: VecDeque<String>,
-    /// What else the host has complained of.
+    /// What the host has complained of last.
     complaints: VecDeque<String>,
     /// What would have to be written, if the transcript is to be brought up to date.
     pub(crate) edits: Option<Edits>,
@@ -92,9 +92,9 @@ impl<'w> Player<'w> {
         self.play_all().await.map_err(|mut failure| {
             // Of what went before, it is the last that explains it.
             self.listen();
-            let all: Vec<&String> = self.complaints.iter().collect();
-            let last = &all[all.len().saturating_sub(COMPLAINTS_TOLD_MAX)..];
-            failure.details.extend(last.iter().map(|complaint| format!("the host says: {complaint}")));
+            failure
+                .details
+                .extend(self.complaints.iter().map(|complaint| format!("the host says: {complaint}")));
             failure
         })
     }
@@ -132,6 +132,9 @@ impl<'w> Player<'w> {
         for complaint in self.world.take_complaints() {
             if let Some(why) = complaint.strip_prefix(DROPPED) {
                 self.dropped.push_back(why.to_owned());
+            }
+            if self.complaints.len() == COMPLAINTS_TOLD_MAX {
+                self.complaints.pop_front();
             }
             self.complaints.push_back(complaint);
         }
