@@ -13,6 +13,7 @@ mod harness;
 mod isolation;
 mod many_clients;
 mod messages;
+mod panics;
 mod pressure;
 mod pressure_of_workers;
 mod refused_instances;

@@ -44,6 +44,14 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 /// The last words of a host that has ended in order.
 pub(crate) const STOPPED: &str = "stopped; nothing that was acknowledged is lost";
 
+/// The last words of a host that ends because of an error of its own, told as [`Node::broken`] has it.
+pub(crate) fn met(broken: &str) -> String {
+    with_hint(
+        &format!("the host met an error of its own in {broken}"),
+        "start it again: what was acknowledged is in its data directory; please report the lines above",
+    )
+}
+
 /// A running host.
 pub(crate) struct Host {
     pub(crate) node: Node,

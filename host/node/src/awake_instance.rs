@@ -9,7 +9,7 @@ use party_core::event::{DropCause, TurnEnd};
 use party_core::turn::Turn;
 use party_runtime::instance::Instance;
 
-use crate::hibernation;
+use crate::apart;
 use crate::registry::RoomEntry;
 use crate::worker::Worker;
 
@@ -62,6 +62,6 @@ pub(crate) async fn run_guest(
 pub(crate) async fn dispose(instance: Option<Instance>) {
     let Some(instance) = instance else { return };
     if instance.memory_bytes() >= LARGE_INSTANCE_BYTES {
-        hibernation::run_apart(move || drop(instance)).await;
+        apart::run_apart(move || drop(instance)).await;
     }
 }

@@ -20,6 +20,7 @@ use party_runtime::snapshot::{DecodeError, MEMORY_BYTES_MAX, Snapshot};
 use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, KeptCheckpoint, RoomSummary};
 use thiserror::Error;
 
+use crate::apart::run_apart;
 use crate::changed_setting::{bring_up, without_journal};
 use crate::party::{Memory, Party};
 use crate::recovery::{recover, unreadable};
@@ -291,14 +292,6 @@ pub(crate) async fn stage(
 pub(crate) fn unstage_all(worker: &Worker, entry: &RoomEntry) {
     for staged in entry.staged.take() {
         worker.node().store().unstage_checkpoint(staged);
-    }
-}
-
-/// Runs something long on another thread.
-pub(crate) async fn run_apart<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(run).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

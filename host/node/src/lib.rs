@@ -4,6 +4,7 @@
 //! room, its instance and its sockets live on one worker, so that a message crosses no thread. Only commits do:
 //! one committer gathers those of all rooms into groups.
 
+mod apart;
 mod awake_instance;
 pub mod bedtime;
 pub mod canary;
@@ -17,6 +18,7 @@ mod hibernation;
 pub mod inspection;
 pub mod node;
 pub mod outbox;
+mod panics;
 pub mod party;
 pub mod pressure;
 mod recovery;

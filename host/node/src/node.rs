@@ -17,13 +17,14 @@ use party_core::storage::{StorageReadError, Visit};
 use party_store::kept::KeepError;
 use party_store::store::{AcquireError, Store};
 use thiserror::Error;
-use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::apart;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::committer::{CommitPause, CommitRequest, Committer};
 use crate::hibernation::digest_of;
+use crate::panics::{caught, caught_in};
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
 use crate::together::Together;
@@ -104,6 +105,8 @@ struct Shared {
     idle_ms: u64,
     places: Places,
     workers: Vec<mpsc::UnboundedSender<ToWorker>>,
+    /// Why it cannot go on, if that is so.
+    broken: watch::Sender<Option<String>>,
 }
 
 /// A running node. Cheap to clone.
@@ -162,6 +165,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         idle_ms: parts.idle_ms,
         places: Places::new(count, parts.rooms_awake_max, parts.memory_budget_bytes),
         workers: senders,
+        broken: watch::Sender::new(None),
     };
     let node = Node { shared: Arc::new(shared) };
     let changed = node.take_up_versions()?;
@@ -183,8 +187,7 @@ impl Node {
             let (node, commits) = (node.clone(), commits.clone());
             let (started, starts) = std::sync::mpsc::channel();
             let run = move || {
-                let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-                let runtime = match runtime {
+                let runtime = match apart::runtime(&format!("worker-{index}")) {
                     Ok(runtime) => runtime,
                     // Whoever starts the node waits for exactly this.
                     Err(error) => return started.send(Err(error)).unwrap_or_default(),
@@ -193,7 +196,10 @@ impl Node {
                 worker.make_current();
                 worker.remember_wakes(wakes);
                 started.send(Ok(())).unwrap_or_default();
-                runtime.block_on(worker.run(mail));
+                let breaking = worker.node().clone();
+                if let Err(words) = runtime.block_on(caught(worker.run(mail))) {
+                    breaking.break_down("a worker", &words);
+                }
                 // Tasks are dropped while their worker is still there to be told.
                 drop(runtime);
                 Worker::forget_current();
@@ -202,8 +208,13 @@ impl Node {
             starts.recv().map_err(std::io::Error::other)??;
         }
         drop(commits);
-        let committer =
-            std::thread::Builder::new().name("committer".into()).spawn(move || committer.run())?;
+        let breaking = node.clone();
+        let write = move || {
+            if let Err(words) = caught_in(|| committer.run()) {
+                breaking.break_down("writing", &words);
+            }
+        };
+        let committer = std::thread::Builder::new().name("committer".into()).spawn(write)?;
         let (deployed, deployments) = std::sync::mpsc::channel();
         let deploying = node.clone();
         node.spawn_on(0, async move || {
@@ -341,6 +352,21 @@ impl Node {
         self.run_on(WorkerIndex(worker), |_| {
             tokio::task::spawn_local(make());
         });
+    }
+
+    /// Something that all rooms need has panicked.
+    pub(crate) fn break_down(&self, what: &str, words: &str) {
+        tracing::error!("an error of the host in {what}, without which no room goes on: {words}");
+        self.shared.broken.send_replace(Some(format!("{what}: {words}")));
+    }
+
+    /// Waits until the node cannot go on, because of an error of its own; says which. Whoever has started it ends it then,
+    /// as orderly as that can be.
+    pub async fn broken(&self) -> String {
+        let mut broken = self.shared.broken.subscribe();
+        let words = broken.wait_for(Option::is_some).await.ok().and_then(|words| words.clone());
+        // Whoever would say so is this node itself.
+        words.unwrap_or_default()
     }
 
     /// Ends every room: clients are told, waiting requests answered, commits under way finished.

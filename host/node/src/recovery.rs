@@ -20,7 +20,8 @@ use party_runtime::snapshot::{MEMORY_BYTES_MAX, Snapshot};
 use party_store::kept::{JournalEntry, KeptCheckpoint};
 use thiserror::Error;
 
-use crate::hibernation::{LARGE_BYTES, WakeError, digest_of, readable, run_apart};
+use crate::apart::run_apart;
+use crate::hibernation::{LARGE_BYTES, WakeError, digest_of, readable};
 use crate::registry::RoomEntry;
 use crate::room_task::carry;
 use crate::worker::Worker;

@@ -1,42 +1,29 @@
 //! The rooms that are awake on a worker, and the passages between each and the world.
 
+mod leaving;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use party_core::address::RoomAddress;
-use party_core::auto_response::AutoResponse;
 use party_core::commit::StagedCheckpoint;
-use party_core::event::Output;
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, RequestId, Timestamp};
 use party_core::limits::Limits;
-use party_core::message::{CloseFrame, Message};
+use party_core::message::CloseFrame;
 use party_core::room::{Action, Room};
 use party_runtime::capture::NotCapturable;
 use tokio::sync::oneshot;
 
-use crate::connection::{Decision, Link};
-use crate::outbox::Outgoing;
+use crate::connection::Link;
 use crate::party::Party;
 use crate::pressure::waiting::Waits;
+use crate::registry::leaving::AutoAnswer;
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
 use crate::upgrade::Upgrade;
-
-/// A room's auto-response. It is encoded once, however often it is given.
-struct AutoAnswer {
-    pair: AutoResponse,
-    outgoing: Rc<Outgoing>,
-}
-
-impl AutoAnswer {
-    fn new(pair: AutoResponse) -> AutoAnswer {
-        let outgoing = Outgoing::new(Message::Text(pair.response.clone()));
-        AutoAnswer { pair, outgoing }
-    }
-}
 
 /// One room that is awake.
 pub(crate) struct RoomEntry {
@@ -58,6 +45,10 @@ pub(crate) struct RoomEntry {
     pub(crate) wake: Signal,
     /// The deadline that the worker's timers hold for it.
     pub(crate) deadline: Cell<Option<Timestamp>>,
+    /// What carries it has panicked, with these words: nothing of it is used any more but what counts its commits.
+    pub(crate) broken: RefCell<Option<Box<str>>>,
+    /// Commits that have been asked for and not answered.
+    pub(crate) commits_open: Cell<u32>,
     /// It has been taken out of the registry; its task is to end.
     pub(crate) ended: Cell<bool>,
     /// The instance is to be thrown away before the next turn.
@@ -130,6 +121,8 @@ impl RoomEntry {
             undone: RefCell::default(),
             wake: Signal::default(),
             deadline: Cell::new(None),
+            broken: RefCell::new(None),
+            commits_open: Cell::new(0),
             ended: Cell::new(false),
             drop_instance: Cell::new(false),
             commit_failed: Cell::new(false),
@@ -261,89 +254,6 @@ impl RoomEntry {
             self.put_in(|core| core.request_gone(id));
         }
     }
-
-    /// Lets an output leave.
-    pub(crate) fn perform(&self, output: Output) {
-        match output {
-            Output::Send(id, message) => {
-                if let Some(link) = self.link(id) {
-                    self.send(&link, &Outgoing::new(message));
-                }
-            }
-            Output::Broadcast(ids, message) => self.send_to_all(&ids, &Outgoing::new(message)),
-            Output::Respond(id, response) => {
-                if let Some(reply) = self.requests.borrow_mut().remove(&id) {
-                    // A client that has gone meanwhile misses nothing.
-                    let _ = reply.send(response);
-                }
-            }
-            Output::Accept(id) => {
-                let still_there = self.link(id).is_some_and(|link| link.decide(Decision::Accepted));
-                if !still_there {
-                    self.connection_closed(id, CloseFrame::lost(), false);
-                }
-            }
-            Output::Read(id) => {
-                if let Some(link) = self.link(id) {
-                    link.read();
-                }
-            }
-            Output::Reject(id, response) => {
-                if let Some(link) = self.remove_link(id) {
-                    link.decide(Decision::Rejected(response));
-                }
-            }
-            Output::Close(id, frame) => {
-                if let Some(link) = self.link(id) {
-                    link.close(frame);
-                }
-            }
-            Output::AutoResponse(pair) => *self.auto_answer.borrow_mut() = pair.map(AutoAnswer::new),
-        }
-    }
-
-    /// Answers a message without the room, if it is the one that has an auto-response: neither wakes it nor counts as
-    /// something that happened to it.
-    pub(crate) fn answer(&self, link: &Link, message: &Message) -> bool {
-        let auto_answer = self.auto_answer.borrow();
-        let Some(answer) = auto_answer.as_ref().filter(|answer| answer.pair.answers(message)) else {
-            return false;
-        };
-        self.mind_slow_reader(link, link.outbox.answer(&answer.outgoing));
-        true
-    }
-
-    fn send(&self, link: &Link, outgoing: &Rc<Outgoing>) {
-        self.mind_slow_reader(link, link.send(outgoing));
-    }
-
-    /// Says so if a connection is closed because there was no room for another message.
-    fn mind_slow_reader(&self, link: &Link, had_room: bool) {
-        if !had_room {
-            let (party, room, connection) = (self.address.party(), self.address.room(), link.id.0);
-            let bytes_max = self.limits.outbound_queue_bytes_max;
-            tracing::warn!(
-                party,
-                room,
-                connection,
-                "closed with 1013: more than {bytes_max} bytes wait for it (limits.outbound_queue_bytes_max)"
-            );
-        }
-    }
-
-    /// Both lists are in ascending order, so one walk finds every receiver.
-    fn send_to_all(&self, ids: &[ConnectionId], outgoing: &Rc<Outgoing>) {
-        let links = self.links.borrow();
-        let mut at = 0;
-        for id in ids {
-            while links.get(at).is_some_and(|link| link.id < *id) {
-                at += 1;
-            }
-            if let Some(link) = links.get(at).filter(|link| link.id == *id) {
-                self.send(link, outgoing);
-            }
-        }
-    }
 }
 
 /// The rooms of a worker, by address and by number.
@@ -373,6 +283,11 @@ impl Registry {
 
     pub(crate) fn remove(&self, entry: &RoomEntry) {
         self.by_number.borrow_mut().remove(&entry.number);
+        self.unname(entry);
+    }
+
+    /// Lets a room be found by its number only.
+    pub(crate) fn unname(&self, entry: &RoomEntry) {
         let mut by_address = self.by_address.borrow_mut();
         if by_address.get(entry.address()).is_some_and(|current| current.number == entry.number) {
             by_address.remove(entry.address());

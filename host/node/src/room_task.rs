@@ -118,7 +118,7 @@ async fn run_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Ended {
 
 /// What happened to the room while it was not looking: a failed commit, a farewell, its removal.
 async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut Option<Instance>) -> bool {
-    if entry.ended.get() {
+    if entry.ended.get() || entry.broken.borrow().is_some() {
         return false;
     }
     let must_be_made_anew = entry.core.borrow().must_be_made_anew();

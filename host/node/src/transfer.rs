@@ -29,7 +29,8 @@ pub use bring::{Brought, ImportError, import};
 pub use party_store::room_file;
 pub use taken_again::{TakeAgainError, export_left};
 
-use crate::hibernation::{run_apart, sleeps};
+use crate::apart::run_apart;
+use crate::hibernation::sleeps;
 use crate::inspection::InspectError;
 use crate::node::Node;
 use crate::transfer::taken_again::Recorded;

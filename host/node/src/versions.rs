@@ -23,8 +23,9 @@ use party_store::versions::PartyVersions;
 use thiserror::Error;
 use tokio::sync::{Mutex, MutexGuard, oneshot};
 
+use crate::apart::run_apart;
 use crate::canary::{self, CanaryError};
-use crate::hibernation::{digest_of, run_apart};
+use crate::hibernation::digest_of;
 use crate::node::Node;
 use crate::party::{Memory, Party};
 use crate::versions::known::{Known, UnusableError};

@@ -1,12 +1,15 @@
 //! A worker: one thread, its rooms, and the mail from other threads.
 
+mod alarms;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use party_core::address::RoomAddress;
-use party_core::ids::Timestamp;
+use party_core::ids::{CommitSeq, Timestamp};
 use party_core::message::CloseFrame;
 use party_core::room::{Moment, Phase, Room, RoomConfig};
 use tokio::sync::mpsc;
@@ -15,6 +18,7 @@ use crate::chance::Chance;
 use crate::committer::{CommitReply, CommitRequest};
 use crate::hibernation;
 use crate::node::{Node, Unavailable};
+use crate::panics::caught_in;
 use crate::party::Memory;
 use crate::pressure::waiting::Queue;
 use crate::registry::{Registry, RoomEntry};
@@ -22,6 +26,7 @@ use crate::room_task;
 use crate::signal::Signal;
 use crate::tallies::Tallies;
 use crate::timers::{RoomNumber, Timers};
+use crate::worker::alarms::ALARM_PUT_OFF_MS;
 
 /// The number of a worker in its node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,6 +145,11 @@ impl Worker {
         self.rooms.by_address(address).is_none() && self.arriving.borrow_mut().insert(address.clone())
     }
 
+    /// Keeps the room of this address from being opened.
+    pub(crate) fn hold_back(&self, address: &RoomAddress) {
+        self.arriving.borrow_mut().insert(address.clone());
+    }
+
     /// Lets a room be opened again.
     pub(crate) fn release(&self, address: &RoomAddress) {
         self.arriving.borrow_mut().remove(address);
@@ -160,13 +170,18 @@ impl Worker {
 
     /// Reads mail until it is told to stop.
     pub(crate) async fn run(self: Rc<Worker>, mut mail: mpsc::UnboundedReceiver<ToWorker>) {
-        tokio::task::spawn_local(Rc::clone(&self).keep_time());
-        tokio::task::spawn_local(Rc::clone(&self).send_commits());
-        tokio::task::spawn_local(Rc::clone(&self).keep_places());
+        let own = |name, task| tokio::task::spawn_local(Rc::clone(&self).carry_all_rooms(name, task));
+        own("keeping time", Box::pin(Rc::clone(&self).keep_time()) as Pin<Box<dyn Future<Output = ()>>>);
+        own("sending commits", Box::pin(Rc::clone(&self).send_commits()));
+        own("keeping places", Box::pin(Rc::clone(&self).keep_places()));
         while let Some(message) = mail.recv().await {
             match message {
                 ToWorker::Committed(replies) => self.committed(replies),
-                ToWorker::Run(run) => run(&self),
+                ToWorker::Run(run) => {
+                    if let Err(words) = caught_in(|| run(&self)) {
+                        tracing::error!("an error of the host in an errand: {words}");
+                    }
+                }
                 ToWorker::Stop => return,
             }
         }
@@ -176,15 +191,27 @@ impl Worker {
         for CommitReply { room, seq, written } in replies {
             // A room that was made anew after a failure has a new number.
             let Some(entry) = self.rooms.by_number(room) else { continue };
-            if written {
-                self.tallies.commit();
-                entry.save_again_at.set(None);
-                entry.put_in(|core| core.committed(seq));
-                room_task::carry(self, &entry);
-            } else {
-                entry.commit_failed.set(true);
+            entry.commits_open.set(entry.commits_open.get() - 1);
+            if entry.broken.borrow().is_some() {
+                entry.wake.set();
+                continue;
+            }
+            if let Err(words) = caught_in(|| self.answered(&entry, seq, written)) {
+                entry.broken.replace(Some(words.into()));
                 entry.wake.set();
             }
+        }
+    }
+
+    fn answered(&self, entry: &RoomEntry, seq: CommitSeq, written: bool) {
+        if written {
+            self.tallies.commit();
+            entry.save_again_at.set(None);
+            entry.put_in(|core| core.committed(seq));
+            room_task::carry(self, entry);
+        } else {
+            entry.commit_failed.set(true);
+            entry.wake.set();
         }
     }
 
@@ -208,39 +235,9 @@ impl Worker {
         }
     }
 
-    fn wake_for_alarms(self: &Rc<Worker>, now: Timestamp) {
-        loop {
-            let due = match self.alarms.borrow().first() {
-                Some((at, address)) if *at <= now => (*at, Arc::clone(address)),
-                _ => return,
-            };
-            self.alarms.borrow_mut().remove(&due);
-            let (at, address) = due;
-            match self.open(&address) {
-                Ok(entry) => entry.wake.set(),
-                Err(error) => {
-                    tracing::warn!(room = %address, "an alarm waits: {error}");
-                    self.remember_alarm(at.max(now).after_ms(ALARM_PUT_OFF_MS), address);
-                }
-            }
-        }
-    }
-
-    /// Keeps the alarm of a room that is not awake.
-    pub(crate) fn remember_alarm(&self, at: Timestamp, address: Arc<RoomAddress>) {
-        self.alarms.borrow_mut().insert((at, address));
-        self.timers.earlier.set();
-    }
-
-    /// The alarms that the store holds for this worker's rooms.
-    pub(crate) fn remember_wakes(&self, wakes: Vec<(RoomAddress, Timestamp)>) {
-        let wakes = wakes.into_iter().map(|(address, at)| (at, Arc::new(address)));
-        self.alarms.borrow_mut().extend(wakes);
-        self.timers.earlier.set();
-    }
-
     pub(crate) fn commit(&self, entry: &RoomEntry, commit: party_core::commit::RoomCommit) {
         let (room, attempt) = (entry.number, entry.attempt.get());
+        entry.commits_open.set(entry.commits_open.get() + 1);
         self.taken.borrow_mut().push(CommitRequest { worker: self.index, room, attempt, commit });
         self.has_taken.set();
     }
@@ -308,7 +305,8 @@ impl Worker {
         entry.kept_bytes.set(kept_bytes);
         entry.upgrade.set_memory_of(memory_of);
         self.rooms.insert(&entry);
-        tokio::task::spawn_local(room_task::run(Rc::clone(self), Rc::clone(&entry)));
+        let task = room_task::run(Rc::clone(self), Rc::clone(&entry));
+        tokio::task::spawn_local(Rc::clone(self).carry_room(Rc::clone(&entry), task));
         Ok(entry)
     }
 
@@ -375,6 +373,3 @@ impl Worker {
         }
     }
 }
-
-/// How long an alarm is put off whose room cannot be opened, in milliseconds.
-const ALARM_PUT_OFF_MS: u64 = 1_000;

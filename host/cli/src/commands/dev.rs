@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use party_node::versions::Deployed;
 use party_server::config::{FILE_NAME, ProjectConfig};
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::args::Dev;
 use crate::commands::project::{BuiltParty, Project};
 use crate::commands::serve::print_welcome;
-use crate::host::{Host, STOPPED, Start, check_port, read_bounded};
+use crate::host::{Host, STOPPED, Start, check_port, met, read_bounded};
 use crate::problem::{self, Interrupted};
 use crate::signals::Signals;
 use crate::tools::Tools;
@@ -50,13 +50,20 @@ async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change
     // A build takes seconds; who wants to stop need not wait for it.
     let tools = Tools::default();
     let why = tokio::select! {
-        why = signals.next() => why.to_string(),
-        () = take_changes(project, &mut settings, &host, &tools, changes) => "nothing is watched any more".into(),
+        why = signals.next() => Ok(why.to_string()),
+        broken = host.node.broken() => Err(broken),
+        () = take_changes(project, &mut settings, &host, &tools, changes) => Ok("nothing is watched any more".into()),
     };
     let given_up = if tools.stop() { "the build was given up; " } else { "" };
-    tracing::info!("{why}: {given_up}stopping; once more stops at once");
+    match &why {
+        Ok(why) => tracing::info!("{why}: {given_up}stopping; once more stops at once"),
+        Err(_) => tracing::error!("{given_up}stopping, because of an error of the host's own"),
+    }
     signals.exit_at_the_next();
     host.stop(Duration::from_secs(dev.common.drain)).await;
+    if let Err(broken) = why {
+        bail!(met(&broken));
+    }
     tracing::info!("{STOPPED}");
     Ok(())
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use party_node::party::Memory;
 
 use crate::args::Serve;
 use crate::commands::project::Project;
-use crate::host::{Host, STOPPED, Start, check_port};
+use crate::host::{Host, STOPPED, Start, check_port, met};
 use crate::signals::Signals;
 
 pub(crate) fn run(serve: &Serve) -> Result<()> {
@@ -22,10 +22,19 @@ pub(crate) fn run(serve: &Serve) -> Result<()> {
         let start = Start { project: &project, parties: &parties, host: &serve.host, common: &serve.common };
         let host = Host::start(&start)?;
         print_welcome(&project, &host);
-        let why = signals.next().await;
-        tracing::info!("{why}: stopping; once more stops at once");
+        let why = tokio::select! {
+            why = signals.next() => Ok(why),
+            broken = host.node.broken() => Err(broken),
+        };
+        match &why {
+            Ok(why) => tracing::info!("{why}: stopping; once more stops at once"),
+            Err(_) => tracing::error!("stopping, because of an error of the host's own"),
+        }
         signals.exit_at_the_next();
         host.stop(Duration::from_secs(serve.common.drain)).await;
+        if let Err(broken) = why {
+            bail!(met(&broken));
+        }
         tracing::info!("{STOPPED}");
         Ok(())
     })

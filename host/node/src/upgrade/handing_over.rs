@@ -12,7 +12,8 @@ use party_runtime::snapshot::Snapshot;
 use party_runtime::upgrade::UpgradeError;
 use thiserror::Error;
 
-use crate::hibernation::{LARGE_BYTES, run_apart};
+use crate::apart::run_apart;
+use crate::hibernation::LARGE_BYTES;
 use crate::party::Party;
 use crate::pressure::waiting::SYSTEM_MS;
 use crate::registry::RoomEntry;

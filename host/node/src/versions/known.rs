@@ -16,7 +16,8 @@ use party_core::storage::StorageReadError;
 use party_store::versions::PartyVersions;
 use thiserror::Error;
 
-use crate::hibernation::{digest_of, run_apart};
+use crate::apart::run_apart;
+use crate::hibernation::digest_of;
 use crate::node::{Node, StartError};
 use crate::party::{Memory, Party};
 use crate::versions::{DeployError, VersionError, load};

@@ -8,10 +8,13 @@ use std::time::Duration;
 use party_core::limits::Limits;
 use party_node::clock::SystemClock;
 use party_node::node::{Node, Threads};
+use party_node::party::Memory;
 use party_server::config::ServeConfig;
 use party_server::edge::limits::EdgeLimits;
 use party_server::edge::listener::listen;
 use party_server::server::{Server, ServerOptions};
+use party_store::memory::MemoryStore;
+use party_store::testing::faulty_store::{Fault, FaultyStore};
 
 use crate::wire::text;
 use crate::world::{node_parts, upgrade};
@@ -122,4 +125,31 @@ fn assets_are_served_beside_rooms() {
     assert!(room.starts_with("HTTP/1.1 200 "), "{room}");
     let nothing = ask("GET", "/nothing", b"Not found");
     assert!(nothing.starts_with("HTTP/1.1 404 "), "{nothing}");
+}
+
+/// Whoever has started the node hears of it, and ends it.
+#[test]
+fn a_node_whose_writer_panics_says_that_it_cannot_go_on() {
+    let mut parts = node_parts(Arc::new(SystemClock), Limits::default(), 2);
+    parts.store = Arc::new(FaultyStore::scripted(Arc::new(MemoryStore::default()), [Fault::Panics]));
+    parts.parties.iter_mut().for_each(|party| party.memory = Memory::Hibernate);
+    let (node, threads) = Node::start(parts).unwrap();
+    let listeners = vec![listen("127.0.0.1:0".parse().unwrap()).unwrap()];
+    let server = Server::start(&node, ServerOptions { listeners, ..ServerOptions::default() }).unwrap();
+    let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(upgrade("/party/room").as_bytes()).unwrap();
+    read_until(&mut stream, b"\r\n\r\n");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let told = runtime.block_on(async {
+        // The room's memory is to be written, which nobody can.
+        tokio::select! {
+            told = node.broken() => told,
+            () = node.end() => panic!("ended as if nothing had happened"),
+            () = tokio::time::sleep(PATIENCE) => panic!("not told"),
+        }
+    });
+    assert_eq!(told, "writing: a panic was injected");
+    drop(server);
+    threads.stop();
 }

@@ -31,6 +31,8 @@ pub enum Fault {
     LostReply,
     /// It waits until it is released, and then goes through.
     Held,
+    /// It panics, as a bug in whoever writes would.
+    Panics,
 }
 
 /// How often, of 1,000 commits, each fault strikes. What is left goes through.
@@ -58,8 +60,7 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     state: Mutex<FaultState>,
     changed: Condvar,
-    /// How many reads still work; `u64::MAX` for all.
-    reads_left: Arc<AtomicU64>,
+    reads: Arc<Reads>,
     keeps_fail: AtomicBool,
     staging_fails: AtomicBool,
 }
@@ -90,7 +91,7 @@ impl FaultyStore {
             inner,
             state,
             changed: Condvar::new(),
-            reads_left: Arc::new(AtomicU64::new(u64::MAX)),
+            reads: Arc::default(),
             keeps_fail: AtomicBool::new(false),
             staging_fails: AtomicBool::new(false),
         }
@@ -143,12 +144,27 @@ impl FaultyStore {
 
     /// Whether reads fail from now on.
     pub fn set_reads_fail(&self, fail: bool) {
-        self.reads_left.store(if fail { 0 } else { u64::MAX }, Ordering::SeqCst);
+        self.reads.left.store(if fail { 0 } else { u64::MAX }, Ordering::SeqCst);
     }
 
     /// Reads fail after so many that still work, until [`FaultyStore::set_reads_fail`] says otherwise.
     pub fn fail_reads_after(&self, reads: u64) {
-        self.reads_left.store(reads, Ordering::SeqCst);
+        self.reads.left.store(reads, Ordering::SeqCst);
+    }
+
+    /// After so many reads one panics, as a bug in whoever reads would; the next work again.
+    pub fn panic_after_reads(&self, reads: u64) {
+        self.reads.until_panic.store(reads, Ordering::SeqCst);
+    }
+
+    /// Whether that is still to come.
+    pub fn is_to_panic(&self) -> bool {
+        self.reads.until_panic.load(Ordering::SeqCst) != u64::MAX
+    }
+
+    /// No read panics any more.
+    pub fn panic_no_more(&self) {
+        self.reads.until_panic.store(u64::MAX, Ordering::SeqCst);
     }
 
     fn state(&self) -> MutexGuard<'_, FaultState> {
@@ -202,6 +218,7 @@ impl Store for FaultyStore {
                 self.inner.commit(epoch, batch)?;
                 Err(CommitError::Unavailable { cause })
             }
+            Fault::Panics => panic!("a panic was injected"),
             Fault::Held => {
                 self.hold();
                 self.inner.commit(epoch, batch)
@@ -210,21 +227,21 @@ impl Store for FaultyStore {
     }
 
     fn summary(&self, address: &RoomAddress) -> Result<Option<RoomSummary>, StorageReadError> {
-        check_reads(&self.reads_left)?;
+        self.reads.check()?;
         self.inner.summary(address)
     }
 
     fn storage(&self, address: &Arc<RoomAddress>) -> Arc<dyn RoomStorage> {
-        Arc::new(FaultyRoom { inner: self.inner.storage(address), reads_left: self.reads_left.clone() })
+        Arc::new(FaultyRoom { inner: self.inner.storage(address), reads: Arc::clone(&self.reads) })
     }
 
     fn wakes(&self, visit: &mut dyn FnMut(&RoomAddress, Timestamp) -> Visit) -> Result<(), StorageReadError> {
-        check_reads(&self.reads_left)?;
+        self.reads.check()?;
         self.inner.wakes(visit)
     }
 
     fn rooms(&self, query: &RoomsQuery<'_>) -> Result<Vec<(RoomAddress, RoomSummary)>, StorageReadError> {
-        check_reads(&self.reads_left)?;
+        self.reads.check()?;
         self.inner.rooms(query)
     }
 
@@ -246,12 +263,12 @@ impl Store for FaultyStore {
     }
 
     fn checkpoint(&self, address: &RoomAddress) -> Result<Option<KeptCheckpoint>, StorageReadError> {
-        check_reads(&self.reads_left)?;
+        self.reads.check()?;
         self.inner.checkpoint(address)
     }
 
     fn journal(&self, address: &RoomAddress) -> Result<Vec<JournalEntry>, StorageReadError> {
-        check_reads(&self.reads_left)?;
+        self.reads.check()?;
         self.inner.journal(address)
     }
 
@@ -261,7 +278,7 @@ impl Store for FaultyStore {
     }
 
     fn component(&self, digest: ComponentDigest) -> Result<Option<Bytes>, StorageReadError> {
-        check_reads(&self.reads_left)?;
+        self.reads.check()?;
         self.inner.component(digest)
     }
 
@@ -271,7 +288,7 @@ impl Store for FaultyStore {
     }
 
     fn versions(&self) -> Result<Vec<PartyVersions>, StorageReadError> {
-        check_reads(&self.reads_left)?;
+        self.reads.check()?;
         self.inner.versions()
     }
 
@@ -281,22 +298,43 @@ impl Store for FaultyStore {
     }
 }
 
-fn check_reads(left: &AtomicU64) -> Result<(), StorageReadError> {
-    let used = |left: u64| (left > 0).then(|| if left == u64::MAX { left } else { left - 1 });
-    match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, used) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(StorageReadError::Io("a fault was injected".to_owned())),
+/// Which reads work.
+struct Reads {
+    /// How many do before all fail; `u64::MAX` for all.
+    left: AtomicU64,
+    /// How many do before one panics; `u64::MAX` if none does.
+    until_panic: AtomicU64,
+}
+
+impl Default for Reads {
+    fn default() -> Reads {
+        Reads { left: AtomicU64::new(u64::MAX), until_panic: AtomicU64::new(u64::MAX) }
+    }
+}
+
+impl Reads {
+    fn check(&self) -> Result<(), StorageReadError> {
+        // Behind the last comes the one for "none".
+        let until_panic = |left: u64| (left != u64::MAX).then(|| left.wrapping_sub(1));
+        if self.until_panic.fetch_update(Ordering::SeqCst, Ordering::SeqCst, until_panic) == Ok(0) {
+            panic!("a panic was injected");
+        }
+        let left = |left: u64| (left > 0).then(|| if left == u64::MAX { left } else { left - 1 });
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(StorageReadError::Io("a fault was injected".to_owned())),
+        }
     }
 }
 
 struct FaultyRoom {
     inner: Arc<dyn RoomStorage>,
-    reads_left: Arc<AtomicU64>,
+    reads: Arc<Reads>,
 }
 
 impl RoomStorage for FaultyRoom {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageReadError> {
-        check_reads(&self.reads_left)?;
+        self.reads.check()?;
         self.inner.get(key)
     }
 
@@ -306,7 +344,7 @@ impl RoomStorage for FaultyRoom {
         reverse: bool,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
     ) -> Result<(), StorageReadError> {
-        check_reads(&self.reads_left)?;
+        self.reads.check()?;
         self.inner.scan(range, reverse, visit)
     }
 }

@@ -1,0 +1,122 @@
+//! What leaves a room: outputs on their way to its clients, and what is answered without it.
+
+use std::rc::Rc;
+
+use party_core::auto_response::AutoResponse;
+use party_core::event::Output;
+use party_core::ids::ConnectionId;
+use party_core::message::{CloseFrame, Message};
+use party_core::profile;
+
+use crate::connection::{Decision, Link};
+use crate::outbox::Outgoing;
+use crate::registry::RoomEntry;
+
+/// A room's auto-response. It is encoded once, however often it is given.
+pub(super) struct AutoAnswer {
+    pair: AutoResponse,
+    outgoing: Rc<Outgoing>,
+}
+
+impl AutoAnswer {
+    pub(super) fn new(pair: AutoResponse) -> AutoAnswer {
+        let outgoing = Outgoing::new(Message::Text(pair.response.clone()));
+        AutoAnswer { pair, outgoing }
+    }
+}
+
+impl RoomEntry {
+    /// Closes every connection with this and answers nobody, because the room cannot be asked any more.
+    pub(crate) fn lose_everyone(&self, frame: &CloseFrame) {
+        self.starved.take();
+        for link in self.links.take() {
+            link.decide(Decision::Rejected(profile::failed(&frame.reason, None, profile::REQUEST_FAILED)));
+            link.close(Some(frame.clone()));
+        }
+        // Who waits is told that the room was lost.
+        self.requests.take();
+    }
+
+    /// Lets an output leave.
+    pub(crate) fn perform(&self, output: Output) {
+        match output {
+            Output::Send(id, message) => {
+                if let Some(link) = self.link(id) {
+                    self.send(&link, &Outgoing::new(message));
+                }
+            }
+            Output::Broadcast(ids, message) => self.send_to_all(&ids, &Outgoing::new(message)),
+            Output::Respond(id, response) => {
+                if let Some(reply) = self.requests.borrow_mut().remove(&id) {
+                    // A client that has gone meanwhile misses nothing.
+                    let _ = reply.send(response);
+                }
+            }
+            Output::Accept(id) => {
+                let still_there = self.link(id).is_some_and(|link| link.decide(Decision::Accepted));
+                if !still_there {
+                    self.connection_closed(id, CloseFrame::lost(), false);
+                }
+            }
+            Output::Read(id) => {
+                if let Some(link) = self.link(id) {
+                    link.read();
+                }
+            }
+            Output::Reject(id, response) => {
+                if let Some(link) = self.remove_link(id) {
+                    link.decide(Decision::Rejected(response));
+                }
+            }
+            Output::Close(id, frame) => {
+                if let Some(link) = self.link(id) {
+                    link.close(frame);
+                }
+            }
+            Output::AutoResponse(pair) => *self.auto_answer.borrow_mut() = pair.map(AutoAnswer::new),
+        }
+    }
+
+    /// Answers a message without the room, if it is the one that has an auto-response: neither wakes it nor counts as
+    /// something that happened to it.
+    pub(crate) fn answer(&self, link: &Link, message: &Message) -> bool {
+        let auto_answer = self.auto_answer.borrow();
+        let Some(answer) = auto_answer.as_ref().filter(|answer| answer.pair.answers(message)) else {
+            return false;
+        };
+        self.mind_slow_reader(link, link.outbox.answer(&answer.outgoing));
+        true
+    }
+
+    fn send(&self, link: &Link, outgoing: &Rc<Outgoing>) {
+        self.mind_slow_reader(link, link.send(outgoing));
+    }
+
+    /// Says so if a connection is closed because there was no room for another message.
+    fn mind_slow_reader(&self, link: &Link, had_room: bool) {
+        if !had_room {
+            let (party, room, connection) = (self.address.party(), self.address.room(), link.id.0);
+            let bytes_max = self.limits.outbound_queue_bytes_max;
+            tracing::warn!(
+                party,
+                room,
+                connection,
+                "closed with 1013: more than {bytes_max} bytes wait for it (limits.outbound_queue_bytes_max)"
+            );
+        }
+    }
+
+    /// Both lists are in ascending order, so one walk finds every receiver.
+    fn send_to_all(&self, ids: &[ConnectionId], outgoing: &Rc<Outgoing>) {
+        let links = self.links.borrow();
+        let mut at = 0;
+        for id in ids {
+            while links.get(at).is_some_and(|link| link.id < *id) {
+                at += 1;
+            }
+            if let Some(link) = links.get(at).filter(|link| link.id == *id) {
+                self.send(link, outgoing);
+            }
+        }
+    }
+}
