@@ -164,6 +164,23 @@ fn without_a_host_or_with_another_project_nothing_is_deployed() -> Result<()> {
     Ok(())
 }
 
+/// It says nothing of its project; it is the party `main` of the host that the data directory names.
+#[test]
+fn a_component_by_itself_is_deployed_as_main_of_the_running_host() -> Result<()> {
+    let (project, data) = (project("hibernate")?, temporary()?);
+    let (project, data) = (project.path(), data.path());
+    let mut host = Host::serve(project, data)?;
+    assert_eq!(get(&host, "lobby")?, "1 1 New");
+    let elsewhere = temporary()?;
+    write(elsewhere.path(), Version::named('2'))?;
+    let ended = deploy(&elsewhere.path().join("party.wasm"), data, &[])?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("main: ") && ended.out.contains("is served; before it was"), "{}", ended.out);
+    assert_eq!(get(&host, "lobby")?, "2 2 New+2");
+    assert_eq!(host.stop(Signal::TERM)?.code, Some(0));
+    Ok(())
+}
+
 #[test]
 fn a_host_that_was_killed_can_go_back_and_stays_there() -> Result<()> {
     let (project, data) = (project("durable")?, temporary()?);

@@ -48,7 +48,7 @@ fn running_host(data: &Path) -> Result<Box<Asked>> {
 /// Before anything is built.
 fn check(project: &Project, asked: &Asked) -> Result<()> {
     let (name, serves) = (&project.config.name, &asked.itself);
-    if *name != serves.project {
+    if !project.is_component && *name != serves.project {
         return Err(usage(
             format!("the host serves the project {}, not {name}", serves.project),
             "name the data directory of the project's host with --data",
@@ -58,7 +58,12 @@ fn check(project: &Project, asked: &Asked) -> Result<()> {
         None => Ok(()),
         Some(party) => Err(usage(
             format!("the host has no party {party}; it serves {}", serves.parties.join(", ")),
-            "a party that is new needs a restart of the host",
+            match project.is_component {
+                true => {
+                    "a component by itself is deployed as party main; for another one, give the project's directory"
+                }
+                false => "a party that is new needs a restart of the host",
+            },
         )),
     }
 }

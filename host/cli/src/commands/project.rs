@@ -18,6 +18,8 @@ use crate::tools::Tools;
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
     pub(crate) config: ProjectConfig,
+    /// Whether it is a component by itself, which says nothing of its project.
+    pub(crate) is_component: bool,
 }
 
 /// A party whose component is on disk.
@@ -30,18 +32,16 @@ pub(crate) struct BuiltParty {
 impl Project {
     /// Opens a directory, or a `.wasm` file.
     pub(crate) fn open(path: &Path) -> Result<Project> {
-        let config = match fs::metadata(path) {
-            Ok(found) if found.is_file() && is_component(path) => single_component(path),
-            Err(error) => return Err(unreadable(path, &error)),
-            Ok(_) => ProjectConfig::load(path)?,
-        };
+        let found = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        let is_component = found.is_file() && is_component(path);
+        let config = if is_component { single_component(path) } else { ProjectConfig::load(path)? };
         if config.parties.is_empty() {
             return Err(usage(
                 format!("{} has no parties", path.display()),
                 "write a party with `party-host new NAME`, or name one in party.toml: main = \"path\"",
             ));
         }
-        Ok(Project { config })
+        Ok(Project { config, is_component })
     }
 
     /// Builds, for a command that does nothing else that a signal should end in order.
