@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use party_testkit::client::Received;
 use party_testkit::world::Memory;
 
@@ -153,4 +153,41 @@ fn the_same_seed_gives_the_same_chance() {
     assert_ne!(first[0], first[1]);
     assert_eq!(first, drawn(8));
     assert_ne!(first, drawn(9));
+}
+
+/// Never back: what a room has seen and has said of the time holds. Its timers are never early for it.
+#[test]
+fn time_in_a_room_stands_still_while_the_clock_is_behind_and_the_host_says_so() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    for (seed, memory) in (40..).zip([Memory::Volatile, Memory::Hibernate, Memory::Durable]) {
+        sleeping(seed).memory(memory).run(async |world| {
+            let mut alice = world.connect("main", "lobby").await?;
+            world.advance(HOUR).await;
+            let later = world.now();
+            alice.send("said").await?;
+            alice.expect_text("1").await?;
+            world.take_complaints();
+            world.turn_clock_back(HOUR).await;
+            alice.send("sleep 1000 up").await?;
+            world.advance(HOUR).await;
+            alice.expect_nothing().await?;
+            let complaints = world.take_complaints();
+            ensure!(complaints.iter().any(|line| line.contains("went back by 3600 s")), "{complaints:?}");
+            if memory != Memory::Volatile {
+                world.restart_host().await?;
+                alice = world.connect("main", "lobby").await?;
+            }
+            world.advance(Duration::from_secs(1)).await;
+            if memory == Memory::Volatile {
+                alice.expect_text(&format!("up at {}", later.after_ms(1_000).0)).await?;
+            }
+            // A room that has not seen the later time is where the clock is.
+            world.turn_clock_back(HOUR).await;
+            let mut bob = world.connect("main", "elsewhere").await?;
+            let due = world.now().after_ms(1_000);
+            bob.send("sleep 1000 up").await?;
+            world.advance(Duration::from_secs(1)).await;
+            bob.expect_text(&format!("up at {}", due.0)).await
+        });
+    }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use party_core::address::RoomAddress;
 use party_core::checkpoint::{Checkpoint, CheckpointError};
 use party_core::commit::{CheckpointBytes, ComponentDigest, StagedCheckpoint};
 use party_core::event::{DropCause, Handlers};
@@ -108,6 +109,7 @@ pub(crate) fn known_room(
             lost(fresh)
         }
         Ok(checkpoint) => {
+            mind_time(worker, &checkpoint, &address);
             let (record, checkpoint) = match is_durable {
                 true => {
                     let (store, epoch) = (worker.node().store(), worker.node().epoch());
@@ -130,6 +132,21 @@ pub(crate) fn known_room(
             tracing::warn!(room = %address, "starts afresh: {error}");
             lost(fresh)
         }
+    }
+}
+
+/// How far the host's clock may be behind a room's time without a word, in milliseconds.
+const BEHIND_MS_MAX: u64 = 10_000;
+
+/// Says so if the room has seen a later time than it is: somebody has set the clock.
+fn mind_time(worker: &Worker, checkpoint: &Checkpoint, room: &RoomAddress) {
+    let ahead_ms = checkpoint.last_now().since_ms(worker.now());
+    if ahead_ms > BEHIND_MS_MAX {
+        tracing::warn!(
+            %room,
+            "its time is {} s ahead of the system's clock, and stands still with its timers until the clock has come there",
+            ahead_ms / 1_000
+        );
     }
 }
 

@@ -58,6 +58,8 @@ pub(crate) struct Worker {
     alarms: RefCell<BTreeSet<(Timestamp, Arc<RoomAddress>)>>,
     chance: RefCell<Chance>,
     next_room: Cell<u64>,
+    /// What the clock said when it was last asked.
+    last_now: Cell<Timestamp>,
     commits: mpsc::UnboundedSender<Vec<CommitRequest>>,
     /// Commits that this round of tasks has taken, and the sign that there are some.
     taken: RefCell<Vec<CommitRequest>>,
@@ -93,6 +95,7 @@ impl Worker {
             alarms: RefCell::default(),
             chance: RefCell::new(chance),
             next_room: Cell::new(1),
+            last_now: Cell::new(Timestamp(0)),
             commits,
             taken: RefCell::default(),
             has_taken: Signal::default(),
@@ -156,7 +159,12 @@ impl Worker {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.node.clock().now()
+        let now = self.node.clock().now();
+        let before = self.last_now.replace(now);
+        if now < before {
+            self.mind_clock(before, now);
+        }
+        now
     }
 
     pub(crate) fn moment(&self, now: Timestamp) -> Moment {

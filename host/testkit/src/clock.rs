@@ -46,6 +46,11 @@ impl VirtualClock {
         self.with(|state| state.waiting.first_key_value().map(|((at, _), _)| *at).filter(|at| *at <= until))
     }
 
+    /// Sets the clock back. Who waits waits on for the time that was asked for.
+    pub(crate) fn turn_back(&self, ms: u64) {
+        self.with(|state| state.now = Timestamp(state.now.0.saturating_sub(ms)));
+    }
+
     /// Moves the time, and wakes who is due.
     pub(crate) fn set(&self, now: Timestamp) {
         let due = self.with(|state| {

@@ -128,6 +128,15 @@ impl World {
         self.settle().await;
     }
 
+    /// Somebody sets the host's clock back, in whole milliseconds. In rooms that have seen the later time it stands still until
+    /// the clock has come there again.
+    pub async fn turn_clock_back(&self, duration: Duration) {
+        self.host.story.tell(format!("the clock goes back by {}ms", duration.as_millis()));
+        self.settle().await;
+        self.clock.turn_back(duration.as_millis() as u64);
+        self.settle().await;
+    }
+
     /// A new in-memory connection to the server.
     async fn dial(&self) -> Result<DuplexStream> {
         let (near, far) = tokio::io::duplex(SOCKET_BYTES);
