@@ -175,3 +175,44 @@ fn a_dead_peer_is_found_by_ping() {
         bail!("after 100 s nobody had noticed")
     });
 }
+
+#[test]
+fn a_dead_line_is_found_by_ping_whatever_the_client_still_sends() {
+    with_probe(12, async |world| -> Result<()> {
+        let mut alice = world.connect("main", "lobby").await?;
+        let mut bob = world.connect("main", "lobby").await?;
+        alice.go_dead().await?;
+        for second in (0..100).step_by(5) {
+            world.advance(Duration::from_secs(5)).await;
+            alice.send("all lost").await?;
+            if let Some(received) = bob.next().await {
+                assert_eq!(format!("{received:?}"), "Text(\"1 closed 1006  lost\")");
+                // Nobody tells alice.
+                return alice.expect_nothing().await;
+            }
+            println!("{second} s: not noticed yet");
+        }
+        bail!("after 100 s nobody had noticed")
+    });
+}
+
+/// A message of 10,000 bytes takes ten seconds at 1,000 bytes a second, and the others do not wait for it.
+#[test]
+fn a_slow_line_delays_its_own_client_only() {
+    with_probe(13, async |world| -> Result<()> {
+        let mut slow = world.connect("main", "lobby").await?;
+        let mut quick = world.connect("main", "lobby").await?;
+        slow.read_slowly(1_000).await?;
+        let message = "x".repeat(10_000);
+        quick.send(&format!("all {message}")).await?;
+        quick.expect_text(&message).await?;
+        world.advance(Duration::from_secs(9)).await;
+        slow.expect_nothing().await?;
+        // What the slow one sends comes at once.
+        slow.send("all hurry").await?;
+        quick.expect_text("hurry").await?;
+        world.advance(Duration::from_secs(2)).await;
+        slow.expect_text(&message).await?;
+        slow.expect_text("hurry").await
+    });
+}

@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use anyhow::{Result, bail};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -17,6 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::host::Host;
+use crate::line::Line;
 use crate::transcript::payload::Content;
 
 /// What a client has received.
@@ -48,6 +48,8 @@ impl Received {
 enum Order {
     Send(Message),
     StopReading,
+    ReadSlowly(u64),
+    GoDead,
 }
 
 /// What has arrived. Says that the connection was lost when the task that fills it is dropped.
@@ -85,7 +87,7 @@ pub struct Client {
 }
 
 async fn serve(
-    mut socket: WebSocketStream<DuplexStream>,
+    mut socket: WebSocketStream<Line>,
     mut orders: mpsc::UnboundedReceiver<Order>,
     inbox: Filling,
 ) {
@@ -122,6 +124,8 @@ async fn serve(
                     }
                 }
                 Some(Order::StopReading) => reads = false,
+                Some(Order::ReadSlowly(bytes_per_second)) => socket.get_mut().slow_down(bytes_per_second),
+                Some(Order::GoDead) => socket.get_mut().go_dead(),
                 None => return,
             },
         }
@@ -143,12 +147,7 @@ fn take(message: Message, inbox: &mut Inbox) {
 
 impl Client {
     /// Only while the host's tasks run.
-    pub(crate) fn new(
-        host: Rc<Host>,
-        name: String,
-        path: String,
-        socket: WebSocketStream<DuplexStream>,
-    ) -> Client {
+    pub(crate) fn new(host: Rc<Host>, name: String, path: String, socket: WebSocketStream<Line>) -> Client {
         let inbox = Rc::new(RefCell::new(Inbox::default()));
         let (orders, receiver) = mpsc::unbounded_channel();
         tokio::task::spawn_local(serve(socket, receiver, Filling(Rc::clone(&inbox))));
@@ -185,6 +184,18 @@ impl Client {
     /// Reads nothing from now on, so that pings are not answered either: a client that has stalled, or died.
     pub async fn stop_reading(&mut self) -> Result<()> {
         self.order("stall".into(), Order::StopReading).await
+    }
+
+    /// From now on so many bytes a second reach the client, at least one, of the time that passes in the world: a message
+    /// arrives when its last byte has. What it sends is not slowed down.
+    pub async fn read_slowly(&mut self, bytes_per_second: u64) -> Result<()> {
+        self.order(format!("slow {bytes_per_second}"), Order::ReadSlowly(bytes_per_second)).await
+    }
+
+    /// The connection is half open from now on: nothing reaches either end, and neither is told. A cut cable, a phone that
+    /// has changed its network. What is sent now is lost.
+    pub async fn go_dead(&mut self) -> Result<()> {
+        self.order("dead".into(), Order::GoDead).await
     }
 
     /// The next thing received, if anything has arrived when everything is quiet.

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod clock;
 mod host;
+mod line;
 mod story;
 pub mod transcript;
 pub mod world;

@@ -29,10 +29,10 @@ use party_node::party::Party;
 use party_runtime::component::Component;
 use party_server::server::{Server, ServerOptions};
 use party_store::testing::faulty_store::FaultyStore;
-use tokio::io::DuplexStream;
 
 use crate::clock::VirtualClock;
 use crate::host::Host;
+use crate::line::Line;
 pub use crate::world::builder::{Builder, Source};
 pub use crate::world::connecting::Connecting;
 pub use crate::world::engine::Taken;
@@ -138,10 +138,10 @@ impl World {
     }
 
     /// A new in-memory connection to the server.
-    async fn dial(&self) -> Result<DuplexStream> {
+    async fn dial(&self) -> Result<Line> {
         let (near, far) = tokio::io::duplex(SOCKET_BYTES);
         self.server().inject(far)?;
         self.settle().await;
-        Ok(near)
+        Ok(Line::new(near, self.clock.clone()))
     }
 }
