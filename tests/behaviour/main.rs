@@ -2,6 +2,7 @@
 
 mod auto_response;
 mod bedtime;
+mod changed_settings;
 mod connections;
 mod determinism;
 mod downtime;

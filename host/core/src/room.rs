@@ -8,6 +8,7 @@
 
 mod action;
 mod dropping;
+mod durable_no_more;
 mod endings;
 mod intake;
 mod pending;

@@ -338,13 +338,10 @@ impl Room {
         }
     }
 
-    /// A room whose memory was kept and is of no use any more. If it has a journal, `writes` are what that wrote, which no
-    /// table has yet: the room's first commit brings them there and ends the journal, also if they are none.
-    pub fn lost(config: Arc<RoomConfig>, record: RoomRecord, writes: Option<KvChanges>) -> Room {
+    /// A room whose memory was kept and is of no use any more, or never was: its next event starts it afresh. It has no
+    /// journal.
+    pub fn lost(config: Arc<RoomConfig>, record: RoomRecord) -> Room {
         let mut room = Room::new(config, Some(record));
-        if let Some(writes) = writes {
-            room.home().overlay.hold_back(writes);
-        }
         room.phase = Phase::Fresh(StartReason::Lost);
         room
     }
