@@ -4,6 +4,7 @@ mod auto_response;
 mod bedtime;
 mod changed_settings;
 mod connections;
+mod copies;
 mod determinism;
 mod downtime;
 mod durable;

@@ -160,6 +160,8 @@ pub struct Room {
     service: Service,
     /// It is about to be shut down.
     ends_soon: bool,
+    /// Somebody wants a copy of it.
+    is_to_be_copied: bool,
     mailbox: Mailbox,
     gate: OutputGate,
     arriving: BTreeMap<ConnectionId, Box<Arriving>>,
@@ -223,6 +225,7 @@ impl Room {
             memory: Memory::Awake,
             service: Service::Open,
             ends_soon: false,
+            is_to_be_copied: false,
             mailbox: Mailbox::default(),
             gate: OutputGate::new(record.seq),
             arriving: BTreeMap::new(),

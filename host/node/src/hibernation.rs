@@ -245,6 +245,7 @@ pub(crate) async fn save(
                 entry.was_kept.set(purpose == Purpose::Keep);
                 entry.save_tried_at.set(Timestamp(0));
                 entry.checkpoint_at.set(Some(worker.now()));
+                entry.standstill.saved(worker.now());
                 worker.tallies().checkpoint();
             } else if let Some(staged) = staged {
                 worker.node().store().unstage_checkpoint(staged);
