@@ -18,6 +18,7 @@ mod messages;
 mod pressure;
 mod pressure_of_workers;
 mod refused_instances;
+mod refused_versions;
 mod requests;
 mod restarts;
 mod rollbacks;

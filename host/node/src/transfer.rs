@@ -19,6 +19,7 @@ use party_core::commit::RoomRecord;
 use party_core::event::ResumeReason;
 use party_core::ids::{Incarnation, Timestamp};
 use party_core::storage::{KeyRange, StorageReadError, Visit};
+use party_runtime::load::LoadError;
 use party_runtime::snapshot::MEMORY_BYTES_MAX;
 use party_store::kept::RoomSummary;
 use party_store::room_file::{ENTRIES_BYTES_MAX, ENTRIES_MAX, RoomFile, RoomFileMemory};
@@ -35,6 +36,7 @@ use crate::inspection::InspectError;
 use crate::node::Node;
 use crate::transfer::standstill::LOOK_MS;
 use crate::transfer::taken_again::Recorded;
+use crate::versions::VersionError;
 use crate::worker::Worker;
 
 /// How often a room is read that moves meanwhile.
@@ -64,7 +66,10 @@ pub enum ExportError {
         "the room cannot be made again as it was: {0}\n\
          hint: `party-host room recover` gives its variables up and keeps its storage"
     )]
-    TakeAgain(#[from] TakeAgainError),
+    TakeAgain(#[source] TakeAgainError),
+    /// The system has no memory, thread or file left to make it again with, which says nothing of the room.
+    #[error("the room cannot be made again for a copy now: {0}\nhint: try again in a moment")]
+    NotNow(String),
     /// It did not come to rest.
     #[error("the room cannot be saved now: {why}\nhint: try again in a moment")]
     Restless {
@@ -193,7 +198,11 @@ impl Node {
             return Ok(None);
         };
         let party = self.version(address.party(), recorded.component).await;
-        let party = party.map_err(|error| ExportError::Version(error.to_string()))?;
+        let party = party.map_err(|error| match error {
+            VersionError::Store(error @ StorageReadError::Io(_)) => ExportError::Storage(error),
+            VersionError::Load(_, LoadError::Refused(why)) => ExportError::NotNow(why),
+            error => ExportError::Version(error.to_string()),
+        })?;
         let file = recorded.take_again(self.store().as_ref(), &party.component, self.clock().now()).await?;
         Ok(Some(file))
     }
