@@ -20,8 +20,10 @@ use crate::checks;
 use crate::component::{Component, Digest, Linked};
 use crate::engine::Engine;
 use crate::image::Image;
+use crate::instance::Instance;
 use crate::refusal::is_refusal;
 use crate::rewrite::{State, rewrite};
+use crate::traps::start_cause;
 use crate::upgrade::{UpgradeIndices, UpgradeMisfit};
 
 /// The engine's word for a component: code.
@@ -236,7 +238,7 @@ impl Engine {
 
 /// Asks one instance what it can do, and compares two: what they have in common is what snapshots are compared with.
 async fn probe(component: Component, readable: Readable) -> Result<Component, LoadError> {
-    let mut first = component.instantiate().await.map_err(not_started)?;
+    let mut first = started(&component).await?;
     let handlers = first.handlers();
     first.check_upgrade()?;
     let image = match readable {
@@ -251,7 +253,7 @@ async fn probe(component: Component, readable: Readable) -> Result<Component, Lo
     if loaded.capturable().is_err() {
         return Ok(loaded);
     }
-    match loaded.instantiate().await.map_err(not_started)?.capture() {
+    match started(&loaded).await?.capture() {
         Ok(difference) if loaded.is_fresh(&difference) => Ok(loaded),
         Ok(_) => Ok(component.with(handlers, Err(NotCapturable::BaseDiffers))),
         Err(reason) => Ok(component.with(handlers, Err(reason))),
@@ -264,16 +266,12 @@ fn unless_refused(error: wasmtime::Error, says: impl FnOnce(String) -> LoadError
     if is_refusal(&error) { LoadError::Refused(text) } else { says(text) }
 }
 
-/// Why there is no instance of a component that is being loaded.
-fn not_started(cause: DropCause) -> LoadError {
-    match cause {
-        DropCause::Instantiation(reason) | DropCause::NoMemory(reason) => LoadError::Refused(reason),
-        DropCause::Trap(_)
-        | DropCause::Fuel { .. }
-        | DropCause::Deadline { .. }
-        | DropCause::Storage(_)
-        | DropCause::PendingEvents { .. } => LoadError::Start(cause),
-    }
+/// An instance of a component that is being loaded. If there is none, either it is the component's fault or the system's.
+async fn started(component: &Component) -> Result<Instance, LoadError> {
+    Instance::make(component).await.map_err(|error| match start_cause(&error, component.limits()) {
+        DropCause::Instantiation(reason) if is_refusal(&error) => LoadError::Refused(reason),
+        cause => LoadError::Start(cause),
+    })
 }
 
 /// Runs a future that never waits for anything but its own yields.
