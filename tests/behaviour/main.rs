@@ -2,7 +2,9 @@
 
 mod auto_response;
 mod bedtime;
+mod changed_settings;
 mod connections;
+mod copies;
 mod determinism;
 mod downtime;
 mod durable;
@@ -17,6 +19,7 @@ mod panics;
 mod pressure;
 mod pressure_of_workers;
 mod refused_instances;
+mod refused_versions;
 mod requests;
 mod restarts;
 mod rollbacks;

@@ -4,6 +4,7 @@ mod admin;
 mod building;
 mod checking;
 mod copies;
+mod copies_of_sleepers;
 mod deploying;
 mod first_minute;
 mod full_disk;

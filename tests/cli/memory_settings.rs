@@ -58,6 +58,30 @@ fn a_journal_that_wrote_nothing_ends_when_its_room_is_durable_no_more() -> Resul
 }
 
 #[test]
+fn a_room_that_is_durable_no_more_goes_on_where_it_was_killed() -> Result<()> {
+    let (project, data) = (temporary()?, temporary()?);
+    let (project, data) = (project.path(), data.path());
+    set(project, "durable")?;
+    let mut host = Host::serve(project, data)?;
+    for count in 1..=3 {
+        ensure!(ask(&host, "POST", "count")? == count.to_string());
+    }
+    host.kill()?;
+    // Not asked for in this life of the host, which ends in good order.
+    set(project, "hibernate")?;
+    host.start()?;
+    host.stop(Signal::TERM)?;
+    host.start()?;
+    ensure!(ask(&host, "GET", "said")? == "4");
+    ensure!(ask(&host, "GET", "started")? == "Some(New)");
+    host.stop(Signal::TERM)?;
+    host.start()?;
+    ensure!(ask(&host, "GET", "said")? == "6");
+    ensure!(ask(&host, "POST", "count")? == "4");
+    host.kill()
+}
+
+#[test]
 fn a_sleep_that_could_not_begin_begins_when_the_setting_allows_it() -> Result<()> {
     for memory in ["hibernate", "durable"] {
         let (project, data) = (temporary()?, temporary()?);

@@ -138,6 +138,11 @@ impl Record {
         decode::decode(bytes)
     }
 
+    /// Whether a room's life begins with it, so that nothing comes before it.
+    pub fn begins_a_life(&self) -> bool {
+        matches!(self.steps.first(), Some(Step::Life(_)))
+    }
+
     /// What the turn in it wrote, if there is one: for whoever gives the memory up and keeps the storage.
     pub fn writes(&self) -> Option<&KvChanges> {
         self.steps.iter().find_map(|step| match step {

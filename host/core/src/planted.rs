@@ -98,6 +98,8 @@ pub enum PlantedBug {
     CutClientForgotten,
     /// A life that ends because there is another version is not forgotten by the store.
     StartOverNotBuried,
+    /// A room that is durable no more stops recording before a checkpoint takes the place of its journal.
+    JournalGivenUpEarly,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -8,7 +8,9 @@
 
 mod action;
 mod dropping;
+mod durable_no_more;
 mod endings;
+mod ids;
 mod intake;
 mod pending;
 mod recording;
@@ -28,9 +30,9 @@ use std::sync::Arc;
 use crate::address::RoomAddress;
 use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
-use crate::commit::{Alarm, ComponentDigest, IDS_LEFT_MIN, IDS_RESERVED_STEP, KvChanges, RoomRecord};
+use crate::commit::{Alarm, ComponentDigest, KvChanges, RoomRecord};
 use crate::event::{Failure, Handlers, NewConnection, Output, StartReason};
-use crate::ids::{CommitSeq, ConnectionId, EventId, IdBlock, Incarnation, RequestId, Seed, Timestamp};
+use crate::ids::{CommitSeq, ConnectionId, Incarnation, RequestId, Seed, Timestamp};
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
 use crate::operation::Operations;
@@ -159,6 +161,8 @@ pub struct Room {
     service: Service,
     /// It is about to be shut down.
     ends_soon: bool,
+    /// Somebody wants a copy of it.
+    is_to_be_copied: bool,
     mailbox: Mailbox,
     gate: OutputGate,
     arriving: BTreeMap<ConnectionId, Box<Arriving>>,
@@ -222,6 +226,7 @@ impl Room {
             memory: Memory::Awake,
             service: Service::Open,
             ends_soon: false,
+            is_to_be_copied: false,
             mailbox: Mailbox::default(),
             gate: OutputGate::new(record.seq),
             arriving: BTreeMap::new(),
@@ -338,52 +343,6 @@ impl Room {
 
     fn report(&mut self, report: Report) {
         self.actions.push(Action::Report(report));
-    }
-
-    /// The bound below which ids may have been given out, for the next commit. It moves in steps.
-    fn reserve_ids(&mut self) -> u64 {
-        let (next, are_few) = (self.next_id(), self.ids_are_few());
-        let state = self.home();
-        if are_few && !planted::is(PlantedBug::IdsNotReserved) {
-            state.ids_reserved = next + IDS_RESERVED_STEP;
-        }
-        state.ids_reserved
-    }
-
-    /// Whether a commit is due for no other reason than to reserve ids.
-    fn runs_out_of_ids(&mut self) -> bool {
-        self.home().ids_are_bounded && self.ids_are_few()
-    }
-
-    fn ids_are_few(&mut self) -> bool {
-        self.next_id() + IDS_LEFT_MIN > self.home().ids_reserved
-    }
-
-    /// No id from here on has been given out.
-    fn next_id(&mut self) -> u64 {
-        let (next_connection, next_request) = (self.next_connection, self.next_request);
-        let state = self.home();
-        next_connection.max(next_request).max(state.next_operation).max(state.next_event)
-    }
-
-    /// The room goes on with ids of a block, if no life before can have had them; not if it is durable, whose turns are
-    /// commits anyway. Whether it has: otherwise its first commit reserves some.
-    fn take_ids(&mut self, ids: Option<IdBlock>) -> bool {
-        let next = self.next_id();
-        let ids = ids.filter(|ids| ids.first() >= next && self.recording.is_none());
-        let Some(ids) = ids else { return false };
-        (self.next_connection, self.next_request) = (ids.first(), ids.first());
-        let state = self.home();
-        (state.next_operation, state.next_event) = (ids.first(), ids.first());
-        state.ids_reserved = ids.end();
-        true
-    }
-
-    fn next_event_id(&mut self) -> EventId {
-        let state = self.home();
-        let id = EventId(state.next_event);
-        state.next_event += 1;
-        id
     }
 }
 

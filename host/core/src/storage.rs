@@ -134,6 +134,11 @@ impl Overlay {
         self.held_back.get_or_insert_default().then(changes);
     }
 
+    /// Changes after those of the commit that brings the tables up to date go to the tables at once.
+    pub fn hold_back_no_more(&mut self) {
+        self.stays_behind = false;
+    }
+
     /// Whether there is a journal whose changes no table has, and no commit under way brings them there.
     pub fn holds_back(&self) -> bool {
         self.held_back.is_some() && !self.catches_up()

@@ -1,8 +1,9 @@
 //! Rooms whose memory was kept under another `memory` setting than they have now.
 //!
-//! What was durable leaves a journal, whose writes are kept and which ends. What becomes durable may have commits after its
-//! checkpoint that leave it right, because they move no storage; but a journal must follow its checkpoint without a gap. So
-//! before the first turn is recorded the same checkpoint is written again, as of now.
+//! What was durable may have left a journal. A room that sleeps from now on is made again of it first (`known_room`); one that
+//! keeps no memory any more gives up all that is kept of it, but what its journal wrote. What becomes durable may have commits
+//! after its checkpoint that leave it right, because they move no storage; but a journal must follow its checkpoint without a
+//! gap. So before the first turn is recorded the same checkpoint is written again, as of now.
 
 use std::sync::Arc;
 
@@ -11,11 +12,13 @@ use party_core::checkpoint::Checkpoint;
 use party_core::commit::{
     CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint, RoomCommit, RoomRecord,
 };
-use party_core::ids::Epoch;
-use party_core::room::{Room, RoomConfig};
+use party_core::ids::{CommitSeq, Epoch};
+use party_core::journal::Record;
+use party_core::room::{ReplayError, Room, RoomConfig};
 use party_core::storage::StorageReadError;
-use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
+use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, JournalEntry, RoomSummary};
 use party_store::store::Store;
+use thiserror::Error;
 
 use crate::recovery::salvage;
 use crate::worker::Worker;
@@ -62,26 +65,62 @@ pub(crate) fn bring_up(
     Ok((record, checkpoint))
 }
 
-/// A room that was durable and is not any more.
-pub(crate) fn without_journal(
+/// A room whose party keeps no memory, of which some is kept: it begins anew, and what is kept goes before anything of that is
+/// seen. What a journal wrote is storage, and stays. If that cannot be told, the room is damaged, as a durable one is.
+pub(crate) fn without_memory(
     worker: &Worker,
     config: Arc<RoomConfig>,
-    record: RoomRecord,
+    summary: &RoomSummary,
 ) -> Result<Room, StorageReadError> {
-    let journal = match worker.node().store().journal(&config.address) {
-        Err(error @ StorageReadError::Io(_)) => return Err(error),
-        read => read.map_err(|error| error.to_string()),
-    };
-    let writes = journal.and_then(|journal| salvage(&journal).map_err(|error| error.to_string()));
-    Ok(match writes {
+    if summary.component.is_none() {
+        return Ok(Room::new(config, Some(summary.record)));
+    }
+    match journal_writes(worker.node().store().as_ref(), &config.address, summary) {
         Ok(writes) => {
-            tracing::info!(room = %config.address, "keeps what its journal wrote, not what it remembered: its memory setting is another now");
-            Room::lost(config, record, Some(writes))
+            tracing::warn!(room = %config.address, "forgets what it remembered: its party is volatile now; its storage stays");
+            Ok(Room::forgetting(config, summary.record, writes))
         }
-        Err(reason) => {
-            let mut room = Room::new(config, Some(record));
-            room.damaged(&reason);
-            room
+        Err(JournalError::Store(error @ StorageReadError::Io(_))) => Err(error),
+        Err(error) => {
+            let mut room = Room::new(config, Some(summary.record));
+            room.damaged(&error.to_string());
+            Ok(room)
         }
-    })
+    }
+}
+
+/// Why it cannot be told what a journal wrote.
+#[derive(Debug, Error)]
+enum JournalError {
+    #[error(transparent)]
+    Store(#[from] StorageReadError),
+    #[error(transparent)]
+    Record(#[from] ReplayError),
+    #[error("its journal ends with commit {found}; its last commit is {last}")]
+    Cut { found: CommitSeq, last: CommitSeq },
+}
+
+/// All that a journal wrote, from its checkpoint or the beginning of a life to the room's last commit.
+fn journal_writes(
+    store: &dyn Store,
+    address: &RoomAddress,
+    summary: &RoomSummary,
+) -> Result<KvChanges, JournalError> {
+    let journal = store.journal(address)?;
+    let mut found = summary.checkpoint.map(|checkpoint| checkpoint.seq);
+    for JournalEntry { seq, bytes } in &journal {
+        let seq = *seq;
+        match found {
+            Some(last) if last.next() != seq => return Err(ReplayError::Gap { last, found: seq }.into()),
+            None if !Record::decode(bytes).map_err(ReplayError::from)?.begins_a_life() => {
+                return Err(ReplayError::Beginning { seq }.into());
+            }
+            Some(_) | None => found = Some(seq),
+        }
+    }
+    let last = summary.record.seq;
+    match found {
+        Some(found) if summary.journal.records > 0 && found != last => Err(JournalError::Cut { found, last }),
+        Some(_) | None => Ok(salvage(&journal)?),
+    }
 }

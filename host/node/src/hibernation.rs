@@ -22,7 +22,7 @@ use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, KeptCheckpoint, RoomSummary
 use thiserror::Error;
 
 use crate::apart::run_apart;
-use crate::changed_setting::{bring_up, without_journal};
+use crate::changed_setting::{bring_up, without_memory};
 use crate::party::{Memory, Party};
 use crate::recovery::{recover, unreadable};
 use crate::registry::RoomEntry;
@@ -64,30 +64,40 @@ pub(crate) fn sleeps(party: &Party) -> bool {
     party.memory != Memory::Volatile && party.component.capturable().is_ok()
 }
 
+/// The component on which the turns of a party's new rooms are recorded, if its rooms are durable.
+pub(crate) fn recorded_on(party: &Party) -> Option<ComponentDigest> {
+    (party.memory == Memory::Durable).then(|| digest_of(&party.component))
+}
+
 /// A room that the store knows, with its memory if that is of use; and the component that this is of, if that is another
-/// than the party's. `config` is told on which component the room's memory is.
+/// than the party's. `config` is told on which component the room's turns are recorded, if they are.
 pub(crate) fn known_room(
     worker: &Worker,
     party: &Party,
-    config: &dyn Fn(ComponentDigest) -> Arc<RoomConfig>,
+    config: &dyn Fn(Option<ComponentDigest>) -> Arc<RoomConfig>,
     summary: RoomSummary,
 ) -> Result<(Room, Option<ComponentDigest>), StorageReadError> {
     let record = summary.record;
     let served = digest_of(&party.component);
     let of_memory = summary.component.unwrap_or(served);
+    let fresh = config(recorded_on(party));
     let is_durable = party.memory == Memory::Durable;
-    let has_journal = summary.journal.records > 0;
-    if has_journal && is_durable {
-        return Ok((Room::unread(config(of_memory), record), other(of_memory, served)));
-    }
-    let fresh = config(served);
-    if has_journal {
-        return Ok((without_journal(worker, fresh, record)?, None));
-    }
-    let lost = |config| Ok((Room::lost(config, record, None), None));
     if party.memory == Memory::Volatile {
-        return Ok((Room::new(fresh, Some(record)), None));
+        return Ok((without_memory(worker, fresh, &summary)?, None));
     }
+    if summary.journal.records > 0 {
+        // Whatever the setting is now: all that anyone was told of its last turns stands there.
+        let mut room = Room::unread(config(Some(of_memory)), record);
+        if !is_durable {
+            tracing::info!(
+                room = %fresh.address,
+                "has a journal and is durable no more: it is made again of that, and sleeps from then on"
+            );
+            room.durable_until_saved();
+        }
+        return Ok((room, other(of_memory, served)));
+    }
+    let lost = |config| Ok((Room::lost(config, record), None));
     let address = Arc::clone(&fresh.address);
     let Some(kept) = summary.checkpoint else { return lost(fresh) };
     if kept.seq < record.moved_at {
@@ -117,7 +127,8 @@ pub(crate) fn known_room(
                 }
                 false => (record, checkpoint),
             };
-            match Room::restored(config(of_memory), record, checkpoint, worker.node().next_ids()) {
+            let config = config(is_durable.then_some(of_memory));
+            match Room::restored(config, record, checkpoint, worker.node().next_ids()) {
                 Some(room) => Ok((room, other(of_memory, served))),
                 None => lost(fresh),
             }
@@ -252,6 +263,7 @@ pub(crate) async fn save(
                 entry.was_kept.set(purpose == Purpose::Keep);
                 entry.save_tried_at.set(Timestamp(0));
                 entry.checkpoint_at.set(Some(worker.now()));
+                entry.standstill.saved(worker.now());
                 worker.tallies().checkpoint();
             } else if let Some(staged) = staged {
                 worker.node().store().unstage_checkpoint(staged);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use party_core::address::RoomAddress;
+use party_core::commit::ComponentDigest;
 use party_core::ids::{Epoch, IdBlock, Timestamp};
 use party_core::message::CloseFrame;
 use party_core::profile::CLOSE_GOING_AWAY;
@@ -88,6 +89,19 @@ pub enum StartError {
     /// The components, or which are served, cannot be kept.
     #[error("the components cannot be kept in the store")]
     Components(#[from] KeepError),
+    /// The component that a party was served with last cannot be loaded at this moment; its rooms are not given another for
+    /// that.
+    #[error(
+        "party {party} was served with component {served} last, which cannot be had now: {why}\nhint: start again in a moment"
+    )]
+    NotNow {
+        /// The party.
+        party: String,
+        /// Its component.
+        served: ComponentDigest,
+        /// What the system or the store says.
+        why: String,
+    },
     /// A thread could not be started.
     #[error("a worker cannot be started")]
     Thread(#[from] std::io::Error),

@@ -153,8 +153,8 @@ async fn make(entry: &RoomEntry, checkpoint: Option<&Checkpoint>) -> Result<Inst
     Ok(component.restore(&snapshot).await?)
 }
 
-/// What the journal of a room wrote to its storage, in order, without its memory: for a room whose component is another
-/// now.
+/// What the journal of a room wrote to its storage, in order, without its memory: for whoever
+/// needs only that.
 pub(crate) fn salvage(journal: &[JournalEntry]) -> Result<KvChanges, ReplayError> {
     let mut writes = KvChanges::default();
     for entry in journal {

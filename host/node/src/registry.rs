@@ -23,6 +23,7 @@ use crate::pressure::waiting::Waits;
 use crate::registry::leaving::AutoAnswer;
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
+use crate::transfer::standstill::Standstill;
 use crate::upgrade::Upgrade;
 
 /// One room that is awake.
@@ -83,6 +84,8 @@ pub(crate) struct RoomEntry {
     /// Its memory is to be saved as soon as that can be, because it would be long to make again,
     /// or somebody wants a copy.
     pub(crate) save_soon: Cell<bool>,
+    /// How it stands still for its copy.
+    pub(crate) standstill: Standstill,
     /// When that was last tried, if it has not come off.
     pub(crate) save_tried_at: Cell<Timestamp>,
     /// A turn has run since its memory was last saved, or was to be.
@@ -139,6 +142,7 @@ impl RoomEntry {
             sleep_soon: Cell::new(false),
             gives_way: Cell::new(false),
             save_soon: Cell::new(false),
+            standstill: Standstill::default(),
             save_tried_at: Cell::new(Timestamp(0)),
             has_changed: Cell::new(false),
             was_kept: Cell::new(false),

@@ -180,6 +180,11 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) ->
         // Time has ended a life: the next one must not begin in the instance of this one.
         return Next::StepAside;
     }
+    if let Some(until) = entry.standstill.until(now) {
+        worker.set_deadline(entry, Some(until));
+        row.rest(now);
+        return Next::Rest;
+    }
     if entry.core.borrow().wants_a_turn(now) {
         unsaved::settle(worker, entry);
     }

@@ -6,6 +6,7 @@
 //! same is done to a store alone, when no host runs.
 
 mod bring;
+pub(crate) mod standstill;
 mod taken_again;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use party_core::commit::RoomRecord;
 use party_core::event::ResumeReason;
 use party_core::ids::{Incarnation, Timestamp};
 use party_core::storage::{KeyRange, StorageReadError, Visit};
+use party_runtime::load::LoadError;
 use party_runtime::snapshot::MEMORY_BYTES_MAX;
 use party_store::kept::RoomSummary;
 use party_store::room_file::{ENTRIES_BYTES_MAX, ENTRIES_MAX, RoomFile, RoomFileMemory};
@@ -30,18 +32,15 @@ pub use party_store::room_file;
 pub use taken_again::{TakeAgainError, export_left};
 
 use crate::apart::run_apart;
-use crate::hibernation::sleeps;
 use crate::inspection::InspectError;
 use crate::node::Node;
+use crate::transfer::standstill::LOOK_MS;
 use crate::transfer::taken_again::Recorded;
+use crate::versions::VersionError;
 use crate::worker::Worker;
 
 /// How often a room is read that moves meanwhile.
 const READS_MAX: u32 = 20;
-/// How long a room may take to come to rest so that it can be saved, in milliseconds.
-const REST_MS_MAX: u64 = 5_000;
-/// How often it is looked at meanwhile, in milliseconds.
-const LOOK_MS: u64 = 5;
 
 /// Why a room cannot be taken out.
 #[derive(Debug, Error)]
@@ -67,7 +66,10 @@ pub enum ExportError {
         "the room cannot be made again as it was: {0}\n\
          hint: `party-host room recover` gives its variables up and keeps its storage"
     )]
-    TakeAgain(#[from] TakeAgainError),
+    TakeAgain(#[source] TakeAgainError),
+    /// The system has no memory, thread or file left to make it again with, which says nothing of the room.
+    #[error("the room cannot be made again for a copy now: {0}\nhint: try again in a moment")]
+    NotNow(String),
     /// It did not come to rest.
     #[error("the room cannot be saved now: {why}\nhint: try again in a moment")]
     Restless {
@@ -152,20 +154,28 @@ fn entries(store: &dyn Store, address: &Arc<RoomAddress>) -> Result<BTreeMap<Byt
 }
 
 impl Node {
-    /// A room as it is now: if it is awake it is saved first.
+    /// A room as it is now: if it is awake it is saved first, and takes no turn until it has been read.
     pub async fn export_room(&self, address: &RoomAddress) -> Result<RoomFile, ExportError> {
         let address = Arc::new(address.clone());
         for _ in 0..READS_MAX {
-            let saved = self.save_now(&address).await;
-            if saved.is_ok() {
-                let (store, address, now) =
-                    (Arc::clone(self.store()), Arc::clone(&address), self.clock().now());
-                match run_apart(move || export(store.as_ref(), &address, now)).await {
-                    // It has recorded another turn since it was saved.
-                    Err(ExportError::Journal) => {}
-                    result => return result,
+            let saved = match self.stand_still(&address).await {
+                Err(error) => Err(error),
+                Ok(_standstill) => {
+                    let (store, asked, now) =
+                        (Arc::clone(self.store()), Arc::clone(&address), self.clock().now());
+                    match run_apart(move || export(store.as_ref(), &asked, now)).await {
+                        // It has recorded another turn since it was saved.
+                        Err(ExportError::Journal) => Ok(()),
+                        Ok(file)
+                            if file.memory.is_none() && self.remembers_more(&address, file.seq).await? =>
+                        {
+                            self.clock().sleep_until(self.clock().now().after_ms(LOOK_MS)).await;
+                            continue;
+                        }
+                        result => return result,
+                    }
                 }
-            }
+            };
             // It does not stand still: what it has recorded until now is taken again beside it.
             let recorded = match self.recorded(&address).await {
                 Ok(recorded) => recorded,
@@ -188,7 +198,11 @@ impl Node {
             return Ok(None);
         };
         let party = self.version(address.party(), recorded.component).await;
-        let party = party.map_err(|error| ExportError::Version(error.to_string()))?;
+        let party = party.map_err(|error| match error {
+            VersionError::Store(error @ StorageReadError::Io(_)) => ExportError::Storage(error),
+            VersionError::Load(_, LoadError::Refused(why)) => ExportError::NotNow(why),
+            error => ExportError::Version(error.to_string()),
+        })?;
         let file = recorded.take_again(self.store().as_ref(), &party.component, self.clock().now()).await?;
         Ok(Some(file))
     }
@@ -233,69 +247,6 @@ impl Node {
         }
         Ok(brought)
     }
-
-    /// Has a room that is awake saved, and waits until that is durable. Does nothing if its last checkpoint is what it is,
-    /// or if its memory is never kept.
-    async fn save_now(&self, address: &RoomAddress) -> Result<(), ExportError> {
-        let begun_at = self.clock().now();
-        let give_up_at = begun_at.after_ms(REST_MS_MAX);
-        loop {
-            let asked = address.clone();
-            let look = move |worker: &Rc<Worker>| saving(worker, &asked, begun_at);
-            match self.look_on(self.worker_of(address), look).await? {
-                Saving::Done => return Ok(()),
-                Saving::Failed(why) => return Err(ExportError::Restless { why }),
-                Saving::UnderWay(why) if self.clock().now() >= give_up_at => {
-                    let asked = address.clone();
-                    let stop = move |worker: &Rc<Worker>| {
-                        if let Some(entry) = worker.rooms().by_address(&asked) {
-                            entry.save_soon.set(false);
-                        }
-                    };
-                    self.look_on(self.worker_of(address), stop).await?;
-                    return Err(ExportError::Restless { why });
-                }
-                Saving::UnderWay(_) => {
-                    self.clock().sleep_until(self.clock().now().after_ms(LOOK_MS)).await;
-                }
-            }
-        }
-    }
-}
-
-/// How far a room has come that is to be saved.
-enum Saving {
-    Done,
-    /// What keeps it.
-    UnderWay(String),
-    Failed(String),
-}
-
-fn saving(worker: &Worker, address: &RoomAddress, begun_at: Timestamp) -> Saving {
-    let Some(entry) = worker.rooms().by_address(address) else { return Saving::Done };
-    let core = entry.core.borrow();
-    if !sleeps(&entry.party()) || !entry.is_awake.get() || core.is_asleep() {
-        // What it has stored is all there is of it, once that is durable.
-        return match core.uncommitted() {
-            0 => Saving::Done,
-            _ => Saving::UnderWay("its last commit is not durable yet".into()),
-        };
-    }
-    if entry.checkpoint_at.get().is_some_and(|at| at >= begun_at) {
-        return match core.uncommitted() {
-            0 => Saving::Done,
-            _ => Saving::UnderWay("its checkpoint is not durable yet".into()),
-        };
-    }
-    if entry.saved_at.get() >= begun_at
-        && let Some(reason) = &*entry.not_captured.borrow()
-    {
-        return Saving::Failed(reason.to_string());
-    }
-    if !entry.save_soon.replace(true) {
-        entry.wake.set();
-    }
-    Saving::UnderWay(core.restless().map_or_else(|| "it is about to be saved".into(), |why| why.to_string()))
 }
 
 /// As what a room comes in.

@@ -33,6 +33,7 @@ pub(crate) fn goes_on(worker: &Rc<Worker>, entry: &RoomEntry) -> bool {
     entry.attempt.set(entry.attempt.get() + 1);
     entry.unsure.set(Some(Timestamp(0)));
     entry.checkpoint_at.set(None);
+    entry.standstill.goes_on();
     if entry.save_again_at.get().is_none() {
         let (party, room) = (entry.address().party(), entry.address().room());
         tracing::warn!(party, room, "stays awake: its memory could not be written; that is tried again");

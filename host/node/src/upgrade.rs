@@ -19,6 +19,7 @@ use party_core::ids::Timestamp;
 use party_core::room::{Readiness, Rebuild, Room, RoomConfig, Upgraded};
 use party_core::storage::StorageReadError;
 use party_runtime::instance::Instance;
+use party_runtime::load::LoadError;
 use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
 
 use crate::hibernation::{digest_of, sleeps, stage};
@@ -163,6 +164,10 @@ pub(crate) async fn load_version(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, wha
             }
             Err(VersionError::Store(StorageReadError::Io(error))) => {
                 unreadable(entry, &error);
+                return false;
+            }
+            Err(VersionError::Load(_, LoadError::Refused(reason))) => {
+                worker.system_is_full(entry, &reason);
                 return false;
             }
             Err(error) => {

@@ -93,6 +93,16 @@ pub enum DeployError {
 }
 
 impl DeployError {
+    /// Whether nothing is wrong with what was asked: the system had no memory, thread, file or place for it at that moment.
+    pub fn may_succeed_later(&self) -> bool {
+        matches!(
+            self,
+            DeployError::Load(LoadError::Refused(_))
+                | DeployError::Canary(CanaryError::NoPlace(_))
+                | DeployError::Ending
+        )
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -215,7 +225,10 @@ impl Node {
         let Some(before) = known.get(name).and_then(|versions| versions.before) else {
             return Err(DeployError::NothingBefore { name: name.to_owned() });
         };
-        let party = self.version(name, before).await.map_err(UnusableError::from)?;
+        let party = match self.version(name, before).await {
+            Err(VersionError::Load(_, refused @ LoadError::Refused(_))) => return Err(refused.into()),
+            version => version.map_err(UnusableError::from)?,
+        };
         known::check(&party)?;
         self.serve_instead(&mut known, party, true).await?;
         Ok(Deployed::Served { before: served, now: before })

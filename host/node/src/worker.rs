@@ -19,7 +19,6 @@ use crate::committer::{CommitReply, CommitRequest};
 use crate::hibernation;
 use crate::node::{Node, Unavailable};
 use crate::panics::caught_in;
-use crate::party::Memory;
 use crate::pressure::waiting::Queue;
 use crate::registry::{Registry, RoomEntry};
 use crate::room_task;
@@ -291,22 +290,22 @@ impl Worker {
         let summary = store.summary(address)?;
         let address = Arc::new(address.clone());
         let storage = store.storage(&address);
-        // On which component the room's memory is, if it is one.
-        let config = |component| {
+        // With the component that its turns are recorded on, if it is durable.
+        let config = |durable| {
             Arc::new(RoomConfig {
                 address: Arc::clone(&address),
                 limits: Arc::clone(&party.limits),
                 handlers: party.handlers,
                 vars: Arc::clone(&party.vars),
                 storage: Arc::clone(&storage),
-                durable: (party.memory == Memory::Durable).then_some(component),
+                durable,
             })
         };
         let number = RoomNumber(self.next_room.get());
         self.next_room.set(number.0 + 1);
         let (core, memory_of) = match summary {
             Some(summary) => hibernation::known_room(self, &party, &config, summary)?,
-            None => (Room::new(config(hibernation::digest_of(&party.component)), None), None),
+            None => (Room::new(config(hibernation::recorded_on(&party)), None), None),
         };
         let entry = Rc::new(RoomEntry::new(number, party, core, self.now()));
         let kept_bytes = summary.and_then(|summary| summary.checkpoint).map_or(0, |kept| kept.bytes);

@@ -49,6 +49,11 @@ pub(crate) struct Opened<'a> {
 impl Instance {
     /// Makes an instance and runs its prologue: outside of any room, the same for every instance.
     pub(crate) async fn start(component: &Component) -> std::result::Result<Instance, DropCause> {
+        Instance::make(component).await.map_err(|error| start_cause(&error, component.limits()))
+    }
+
+    /// As [`Instance::start`], with the engine's own words if there is none.
+    pub(crate) async fn make(component: &Component) -> Result<Instance> {
         let limits = component.limits();
         let mut store = Store::new(component.engine().wasm(), InstanceState::new(limits));
         store.limiter(|state| &mut state.limiter);
@@ -64,7 +69,7 @@ impl Instance {
         };
         let started: Result<_> = started.await;
         drop(ticking);
-        let (opened, guest, handlers) = started.map_err(|error| start_cause(&error, limits))?;
+        let (opened, guest, handlers) = started?;
         store.data_mut().end_start();
         let handlers = Handlers(handlers.as_array()[0]);
         let component = component.clone();

@@ -31,6 +31,7 @@ mod config;
 mod image;
 mod imports;
 mod limiter;
+mod refusal;
 mod rewrite;
 mod state;
 mod ticker;

@@ -20,7 +20,10 @@ use crate::checks;
 use crate::component::{Component, Digest, Linked};
 use crate::engine::Engine;
 use crate::image::Image;
+use crate::instance::Instance;
+use crate::refusal::is_refusal;
 use crate::rewrite::{State, rewrite};
+use crate::traps::start_cause;
 use crate::upgrade::{UpgradeIndices, UpgradeMisfit};
 
 /// The engine's word for a component: code.
@@ -119,6 +122,10 @@ pub enum LoadError {
     /// It does not survive its own start.
     #[error("the component does not start: {0}")]
     Start(DropCause),
+    /// The system has no memory, thread, file or place for it at this moment, which says nothing of the component. The text
+    /// is the engine's.
+    #[error("the component cannot be loaded now: {0}")]
+    Refused(String),
 }
 
 impl LoadError {
@@ -136,6 +143,7 @@ impl LoadError {
             LoadError::Imports { .. } => {
                 Some("rooms reach the world through party:server only: operations, storage, connections")
             }
+            LoadError::Refused(_) => Some("try again in a moment"),
             LoadError::TooLarge { .. } => Some("strip debug information from the component"),
             LoadError::InitialMemory { .. } => {
                 Some("raise memory_bytes_max under [limits], or shrink the memory")
@@ -192,6 +200,8 @@ impl Engine {
                     Some(accessors) => return Ok((compiled, Ok((accessors, rewritten.state)))),
                     None => NotCapturable::Rewriting("they are not there".into()),
                 },
+                // It would be one that cannot be captured, and never was.
+                Err(refused @ LoadError::Refused(_)) => return Err(refused),
                 // Perhaps it is the component's own fault; then that is what is told.
                 Err(error) => NotCapturable::Rewriting(error.to_string()),
             },
@@ -201,7 +211,7 @@ impl Engine {
     }
 
     fn link(&self, compiled: &Compiled) -> Result<Linked, LoadError> {
-        let link_error = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
+        let link_error = |error| unless_refused(error, LoadError::Link);
         let instance = self.linker().instantiate_pre(compiled).map_err(link_error)?;
         let indices = RoomOnlyIndices::new(&instance).map_err(link_error)?;
         let upgrade = UpgradeIndices::find(compiled);
@@ -210,7 +220,7 @@ impl Engine {
 
     /// Compiles what a component has become, or finds it compiled. `component` is the digest of what its author made.
     fn compile(&self, bytes: &[u8], component: Digest) -> Result<Compiled, LoadError> {
-        let compile_error = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
+        let compile_error = |error| unless_refused(error, LoadError::Compile);
         let Some(cache) = self.cache() else {
             tracing::info!(%component, bytes = bytes.len(), "compiling a component");
             return Compiled::new(self.wasm(), bytes).map_err(compile_error);
@@ -228,23 +238,40 @@ impl Engine {
 
 /// Asks one instance what it can do, and compares two: what they have in common is what snapshots are compared with.
 async fn probe(component: Component, readable: Readable) -> Result<Component, LoadError> {
-    let mut first = component.instantiate().await.map_err(LoadError::Start)?;
+    let mut first = started(&component).await?;
     let handlers = first.handlers();
     first.check_upgrade()?;
-    let image = readable.and_then(|(accessors, state)| {
-        Image::of(accessors, &mut first, &state, component.digest())
-            .map_err(|error| NotCapturable::Reading(format!("{error:#}")))
-    });
+    let image = match readable {
+        Ok((accessors, state)) => match Image::of(accessors, &mut first, &state, component.digest()) {
+            Err(error) if is_refusal(&error) => return Err(LoadError::Refused(format!("{error:#}"))),
+            image => image.map_err(|error| NotCapturable::Reading(format!("{error:#}"))),
+        },
+        Err(reason) => Err(reason),
+    };
     drop(first);
     let loaded = component.with(handlers, image);
     if loaded.capturable().is_err() {
         return Ok(loaded);
     }
-    match loaded.instantiate().await.map_err(LoadError::Start)?.capture() {
+    match started(&loaded).await?.capture() {
         Ok(difference) if loaded.is_fresh(&difference) => Ok(loaded),
         Ok(_) => Ok(component.with(handlers, Err(NotCapturable::BaseDiffers))),
         Err(reason) => Ok(component.with(handlers, Err(reason))),
     }
+}
+
+/// What an error of the engine says of a component, if it says anything.
+fn unless_refused(error: wasmtime::Error, says: impl FnOnce(String) -> LoadError) -> LoadError {
+    let text = format!("{error:#}");
+    if is_refusal(&error) { LoadError::Refused(text) } else { says(text) }
+}
+
+/// An instance of a component that is being loaded. If there is none, either it is the component's fault or the system's.
+async fn started(component: &Component) -> Result<Instance, LoadError> {
+    Instance::make(component).await.map_err(|error| match start_cause(&error, component.limits()) {
+        DropCause::Instantiation(reason) if is_refusal(&error) => LoadError::Refused(reason),
+        cause => LoadError::Start(cause),
+    })
 }
 
 /// Runs a future that never waits for anything but its own yields.

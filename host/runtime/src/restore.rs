@@ -8,6 +8,7 @@ use crate::capture::NotCapturable;
 use crate::component::Component;
 use crate::image::{BLOCK_BYTES, BaseMemory, Image};
 use crate::instance::Instance;
+use crate::refusal::is_refusal;
 use crate::snapshot::{Delta, LayoutKey, MemorySnapshot, Run, Snapshot};
 use crate::traps::GuestFault;
 
@@ -79,18 +80,17 @@ impl Component {
     }
 }
 
-/// The system may have memory again in a moment: then another instance can be made.
-fn no_memory(error: wasmtime::Error) -> RestoreError {
+fn writing(error: wasmtime::Error) -> RestoreError {
     match error.downcast_ref::<GuestFault>() {
+        // The system may have memory again in a moment: then another instance can be made.
         Some(fault @ GuestFault::NoMemory(_)) => {
             RestoreError::Start(DropCause::Instantiation(fault.to_string()))
         }
-        Some(_) | None => writing(error),
+        Some(_) | None if is_refusal(&error) => {
+            RestoreError::Start(DropCause::Instantiation(format!("{error:#}")))
+        }
+        Some(_) | None => RestoreError::Writing(format!("{error:#}")),
     }
-}
-
-fn writing(error: wasmtime::Error) -> RestoreError {
-    RestoreError::Writing(format!("{error:#}"))
 }
 
 /// Everything that can be known before an instance is made.
@@ -127,7 +127,7 @@ fn grow(
     if u64::from(pages) * WASM_PAGE_BYTES == base.bytes() {
         return Ok(());
     }
-    if access.grow(number, pages).map_err(no_memory)? { Ok(()) } else { Err(RestoreError::Growth { pages }) }
+    if access.grow(number, pages).map_err(writing)? { Ok(()) } else { Err(RestoreError::Growth { pages }) }
 }
 
 /// Writes up to [`WRITE_BYTES_MAX`] or a little more. Whether there may be more to write.

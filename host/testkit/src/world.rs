@@ -11,7 +11,7 @@ mod logs;
 mod requests;
 mod upgrades;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub struct World {
     clock: VirtualClock,
     chance: RefCell<Chance>,
     components: RefCell<BTreeMap<String, Loaded>>,
-    memory: Memory,
+    memory: Cell<Memory>,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
     workers: usize,
@@ -75,7 +75,7 @@ impl World {
             name: name.clone(),
             component: component.clone(),
             component_bytes: Arc::clone(bytes),
-            memory: self.memory,
+            memory: self.memory.get(),
             handlers: component.handlers(),
             limits: Arc::clone(&self.limits),
             vars: Arc::clone(&self.vars),

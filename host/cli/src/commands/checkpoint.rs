@@ -25,6 +25,10 @@ use crate::commands::replay::engine;
 use crate::problem::usage;
 use crate::telling::bytes;
 
+/// Such a room was volatile, or has stored something since it was last saved, when its host was killed.
+const WITHOUT_VARIABLES: &str =
+    "without variables: none are kept that fit to its storage; it starts afresh from that";
+
 pub(crate) fn run(checkpoint: &Checkpoint) -> Result<()> {
     match &checkpoint.what {
         CheckpointCommand::Export { room, file, at } => export_room(room, file, &at.data),
@@ -50,7 +54,7 @@ fn export_room(name: &str, path: &Path, data: &Path) -> Result<()> {
     let size = fs::metadata(path).map_or(0, |found| found.len());
     println!("{}: {} in {}", path.display(), contents(&written), bytes(size));
     if written.memory.is_none() {
-        println!("without variables: none are kept of it; it starts from its storage where it is imported");
+        println!("{WITHOUT_VARIABLES} where it is imported");
     }
     Ok(())
 }
@@ -143,6 +147,9 @@ pub(crate) fn tell(arrived: &Arrived) {
     let variables = if arrived.component.is_some() { " and its variables" } else { ", without variables" };
     let (party, room, size) = (&arrived.party, &arrived.room, bytes(arrived.storage_bytes));
     println!("{party}/{room}: {} keys ({size}){variables}", arrived.keys);
+    if arrived.component.is_none() {
+        println!("{WITHOUT_VARIABLES}");
+    }
     if let Some(note) = &arrived.note {
         println!("note: {note}");
     }

@@ -39,6 +39,8 @@ pub(crate) struct Recording {
     pub(super) is_kept: bool,
     /// The store keeps a life that is over.
     store_keeps_the_dead: bool,
+    /// Nothing is recorded any more after the next checkpoint, or when this life ends (`durable_no_more.rs`).
+    pub(super) is_the_last: bool,
     length: JournalLength,
     /// What was dropped once and is tried again.
     pub(super) again: BTreeSet<Again>,
@@ -87,6 +89,7 @@ impl Recording {
             says_settings: true,
             is_kept: false,
             store_keeps_the_dead: false,
+            is_the_last: false,
             length: JournalLength::default(),
             again: BTreeSet::new(),
             replaying: None,
@@ -305,7 +308,7 @@ impl Room {
             if !state.overlay.holds_back() {
                 return (changes.clone(), memory);
             }
-            // It was durable before: what its journal wrote goes to the tables, and the journal goes.
+            // What is kept of its memory goes (`Room::forgetting`); what a journal wrote goes to the tables.
             let mut all = state.overlay.catch_up(seq);
             all.then(changes.clone());
             return (all, Some(memory.unwrap_or_else(|| Box::new(MemoryChange::Forget { then: None }))));
@@ -319,12 +322,14 @@ impl Room {
             recording.length = JournalLength::default();
             let mut all = state.overlay.catch_up(seq);
             all.then(changes.clone());
+            self.stop_recording_if_it_is_the_last();
             return (all, memory);
         }
-        if !recording.is_kept && !recording.begins_life {
+        if !recording.is_kept && (!recording.begins_life || recording.is_the_last) {
             // Between two lives.
             let mut all = state.overlay.catch_up(seq);
             all.then(changes.clone());
+            self.stop_recording_if_it_is_the_last();
             return (all, Some(Box::new(MemoryChange::Forget { then: None })));
         }
         let mut steps = std::mem::take(&mut recording.steps);

@@ -96,13 +96,14 @@ impl Room {
 
     /// Whether a checkpoint can be made now, if not to sleep then to go on; [`Room::restless`] says why not. A durable room
     /// can also be saved while events wait and commits are under way, because its journal must not grow for ever; and so can
-    /// one that is about to end, which nobody waits for. A checkpoint says all that the guest knows, and of what waits the
+    /// one that is about to end, which nobody waits for, or of which somebody wants a copy. A checkpoint says all that the guest knows, and of what waits the
     /// guest knows nothing; it comes after the commits before it, and is lost with them.
     pub fn may_save(&self) -> bool {
         match self.restless() {
             None => true,
             Some(Restless::EventsWait | Restless::DroppedLately | Restless::OutputsWait) => {
-                (self.recording.is_some() || self.ends_soon) && !self.mailbox.has_unrepeatable()
+                let is_worth_it = self.recording.is_some() || self.ends_soon || self.is_to_be_copied;
+                is_worth_it && !self.mailbox.has_unrepeatable()
             }
             Some(
                 Restless::InATurn
@@ -117,6 +118,11 @@ impl Room {
     /// The room is about to be shut down: whatever comes does not keep it from being saved any more.
     pub fn will_end(&mut self) {
         self.ends_soon = true;
+    }
+
+    /// Somebody wants a copy of the room, or does not any more: whatever comes does not keep it from being saved until then.
+    pub fn is_to_be_copied(&mut self, is_wanted: bool) {
+        self.is_to_be_copied = is_wanted;
     }
 
     /// The checkpoint of the room, with the image of its memory that was captured just now.
@@ -338,13 +344,10 @@ impl Room {
         }
     }
 
-    /// A room whose memory was kept and is of no use any more. If it has a journal, `writes` are what that wrote, which no
-    /// table has yet: the room's first commit brings them there and ends the journal, also if they are none.
-    pub fn lost(config: Arc<RoomConfig>, record: RoomRecord, writes: Option<KvChanges>) -> Room {
+    /// A room whose memory was kept and is of no use any more, or never was: its next event starts it afresh. It has no
+    /// journal.
+    pub fn lost(config: Arc<RoomConfig>, record: RoomRecord) -> Room {
         let mut room = Room::new(config, Some(record));
-        if let Some(writes) = writes {
-            room.home().overlay.hold_back(writes);
-        }
         room.phase = Phase::Fresh(StartReason::Lost);
         room
     }

@@ -17,6 +17,7 @@ use crate::event::{Event, Outcome, Output};
 use crate::ids::Timestamp;
 use crate::mailbox::Lane;
 use crate::planted::{self, PlantedBug};
+use crate::room::durable_no_more::not_durable;
 use crate::room::restarts::Successor;
 use crate::room::{Action, Away, Memory, Moment, Phase, Room, RoomConfig, RoomState, Service};
 use crate::turn::Turn;
@@ -161,6 +162,10 @@ impl Room {
                 let change = NewCheckpoint { component: checkpoint.component, bytes };
                 self.commit(writes, Some(Box::new(MemoryChange::Checkpoint(change))));
             }
+            None if self.recording.is_some() => {
+                // Its memory is not kept any more, and what is recorded is of the version before.
+                self.commit(writes, Some(Box::new(MemoryChange::Forget { then: None })));
+            }
             None if moves => self.commit(writes, None),
             None => {}
         }
@@ -221,7 +226,11 @@ impl Room {
         {
             recording.go_on_with(component);
         }
-        self.config = config;
+        // It may have stopped recording since somebody asked for its configuration.
+        self.config = match self.recording {
+            Some(_) => config,
+            None => not_durable(&config),
+        };
     }
 
     fn take_state(&mut self) -> Box<RoomState> {

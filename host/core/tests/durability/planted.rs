@@ -51,4 +51,5 @@ planted! {
     a_switch_that_is_seen_early_is_found: SwitchSeenEarly,
     a_client_that_a_switch_forgets_is_found: CutClientForgotten,
     a_start_over_that_leaves_the_old_life_is_found: StartOverNotBuried,
+    a_journal_that_is_given_up_early_is_found: JournalGivenUpEarly,
 }

@@ -12,6 +12,7 @@ mod notes;
 mod outside;
 mod rebuilding;
 mod saving;
+mod settings;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -174,6 +175,7 @@ impl World {
     }
 
     fn step(&mut self) {
+        self.change_the_setting_back();
         if self.random.below(10_000) < self.habits.crash {
             self.crash();
         } else if self.random.below(10_000) < self.habits.commit_failure {
@@ -217,6 +219,7 @@ impl World {
     }
 
     fn begin_turn(&mut self) {
+        self.change_the_setting_back();
         if self.out.is_some() || !self.room.wants_a_turn(self.now) {
             if self.room.wants_to_be_saved() && self.room.may_save() {
                 self.tally.meet("journal", "full");
@@ -227,6 +230,7 @@ impl World {
         self.carry_out();
         if let Some(what) = self.room.rebuild() {
             self.rebuild(what);
+            self.change_the_setting_back();
             if self.room.is_asleep() || !self.room.wants_a_turn(self.now) {
                 return;
             }
@@ -342,6 +346,7 @@ impl World {
     }
 
     fn tell_time(&mut self) {
+        self.change_the_setting_back();
         self.log.say(|| format!("at {}", self.now));
         self.room.on_time(self.now);
         self.collect();

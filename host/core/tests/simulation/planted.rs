@@ -53,7 +53,8 @@ macro_rules! planted {
                     | PlantedBug::OldVersionsJournal
                     | PlantedBug::SwitchSeenEarly
                     | PlantedBug::CutClientForgotten
-                    | PlantedBug::StartOverNotBuried => "tests/durability",
+                    | PlantedBug::StartOverNotBuried
+                    | PlantedBug::JournalGivenUpEarly => "tests/durability",
                 }
             }
             assert_eq!(test_of(PlantedBug::GateOpensEarly), "a_gate_that_opens_early_is_found");

@@ -141,7 +141,7 @@ impl Stage {
         };
         let checkpoint = Checkpoint::decode(bytes).expect("it was encoded");
         Room::restored(Arc::clone(&config), record, checkpoint, None)
-            .unwrap_or_else(|| Room::lost(config, record, None))
+            .unwrap_or_else(|| Room::lost(config, record))
     }
 
     /// What is durable becomes that of a copy.

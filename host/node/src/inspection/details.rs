@@ -16,7 +16,7 @@ use crate::hibernation::{digest_of, sleeps};
 use crate::inspection::damage::{LookedAt, look};
 use crate::inspection::{InspectError, LiveRoom, RoomState, RoomView, live, state_of};
 use crate::node::Node;
-use crate::party::Memory;
+use crate::party::{Memory, Party};
 use crate::registry::RoomEntry;
 use crate::unsaved;
 use crate::worker::Worker;
@@ -172,14 +172,22 @@ impl Node {
         } else if matches!(state, RoomState::Awake | RoomState::Starting) {
             // What its last checkpoint holds was made of it.
             (details.damage, details.looked_at) = (Vec::new(), LookedAt::Woken);
-        } else if !details.damage.is_empty()
-            && party.as_ref().is_some_and(|party| party.memory == Memory::Durable)
-        {
+        } else if !details.damage.is_empty() && fails_closed(party.as_deref(), kept.as_ref()) {
             details.view.state = RoomState::Damaged;
         }
         details.served = party.map(|party| digest_of(&party.component));
         Ok(Some(details))
     }
+}
+
+/// Whether a room of which something is damaged refuses everyone: a durable one, or one with the journal of one.
+fn fails_closed(party: Option<&Party>, kept: Option<&RoomSummary>) -> bool {
+    let has_journal = kept.is_some_and(|kept| kept.journal.records > 0);
+    party.is_some_and(|party| match party.memory {
+        Memory::Durable => true,
+        Memory::Hibernate => has_journal,
+        Memory::Volatile => false,
+    })
 }
 
 /// Why a room does not sleep: its party keeps no memory, or its memory cannot be captured, or could not be written.

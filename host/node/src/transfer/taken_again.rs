@@ -13,7 +13,7 @@ use bytes::Bytes;
 use party_core::address::RoomAddress;
 use party_core::checkpoint::{Checkpoint, CheckpointError};
 use party_core::commit::ComponentDigest;
-use party_core::event::DropCause;
+use party_core::event::{DropCause, TurnEnd};
 use party_core::ids::{CommitSeq, Timestamp};
 use party_core::room::{Replay, ReplayError, RoomConfig};
 use party_core::storage::StorageReadError;
@@ -64,6 +64,28 @@ pub enum TakeAgainError {
     /// What they lead to cannot be captured.
     #[error(transparent)]
     NotCapturable(#[from] NotCapturable),
+    /// One of them read the store, which cannot be read now.
+    #[error(transparent)]
+    Storage(StorageReadError),
+    /// One of them grew, and the system has no memory for that now.
+    #[error("{0}")]
+    NoMemory(String),
+}
+
+impl From<TakeAgainError> for ExportError {
+    /// What the system or the store refuses says nothing of the room: then nobody is to be told to give something up.
+    fn from(error: TakeAgainError) -> ExportError {
+        match error {
+            TakeAgainError::Load(LoadError::Refused(why))
+            | TakeAgainError::Start(DropCause::Instantiation(why) | DropCause::NoMemory(why))
+            | TakeAgainError::Restore(RestoreError::Start(
+                DropCause::Instantiation(why) | DropCause::NoMemory(why),
+            ))
+            | TakeAgainError::NoMemory(why) => ExportError::NotNow(why),
+            TakeAgainError::Storage(error) => ExportError::Storage(error),
+            error => ExportError::TakeAgain(error),
+        }
+    }
 }
 
 /// As [`export`], of a room that may have a journal, and of a store that no host uses. `engine` runs its component; the
@@ -229,6 +251,12 @@ async fn replay(
             let (mut turn, end) = instance.run_again(turn).await;
             // They were said then.
             turn.take_logs();
+            if let Some(error @ StorageReadError::Io(_)) = turn.fault() {
+                return Err(TakeAgainError::Storage(error.clone()));
+            }
+            if let TurnEnd::Dropped(DropCause::NoMemory(why)) = end {
+                return Err(TakeAgainError::NoMemory(why));
+            }
             past.end(turn, end)?;
         }
     }

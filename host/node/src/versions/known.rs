@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use party_core::commit::ComponentDigest;
 use party_core::storage::StorageReadError;
+use party_runtime::load::LoadError;
 use party_store::versions::PartyVersions;
 use thiserror::Error;
 
@@ -31,6 +32,9 @@ pub enum UnusableError {
     /// It is not there, or cannot be loaded.
     #[error("{0}")]
     Version(String),
+    /// The store cannot be read now, or the system has nothing to load it with.
+    #[error("{0}")]
+    NotNow(String),
     /// Durable rooms must be captured.
     #[error("component {0} cannot have durable rooms: {1}")]
     NotCapturable(ComponentDigest, String),
@@ -38,7 +42,16 @@ pub enum UnusableError {
 
 impl From<VersionError> for UnusableError {
     fn from(error: VersionError) -> UnusableError {
-        UnusableError::Version(error.to_string())
+        let text = error.to_string();
+        match error {
+            VersionError::Store(StorageReadError::Io(_)) | VersionError::Load(_, LoadError::Refused(_)) => {
+                UnusableError::NotNow(text)
+            }
+            VersionError::Store(StorageReadError::Damaged(_))
+            | VersionError::Load(..)
+            | VersionError::Missing(_)
+            | VersionError::NoParty => UnusableError::Version(text),
+        }
     }
 }
 
@@ -84,6 +97,7 @@ impl Node {
     }
 
     /// The versions of a party, and whether the one that this host was started with is to be deployed.
+    /// What cannot be had at this moment is no reason to forget what was served: then the host does not start.
     fn take_up(
         &self,
         party: &Arc<Party>,
@@ -104,6 +118,9 @@ impl Node {
                         );
                     }
                     return Ok((last.clone(), !was_left));
+                }
+                Err(UnusableError::NotNow(why)) => {
+                    return Err(StartError::NotNow { party: name.clone(), served: last.served, why });
                 }
                 Err(error) => tracing::warn!(
                     party = name,

@@ -170,7 +170,10 @@ fn not_exported(node: &Node, error: ExportError) -> Refused {
         ExportError::NoSuchRoom(address) => no_such_room(node, address),
         ExportError::TooLarge { .. } => refused(413, error),
         // Of the moment: what was asked is right, and may be done when it is asked again.
-        ExportError::Restless { .. } | ExportError::Moving | ExportError::Journal => refused(503, error),
+        ExportError::Restless { .. }
+        | ExportError::Moving
+        | ExportError::Journal
+        | ExportError::NotNow(_) => refused(503, error),
         ExportError::NoComponent
         | ExportError::Version(_)
         | ExportError::TakeAgain(_)

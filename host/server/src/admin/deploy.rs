@@ -4,7 +4,6 @@ use std::error::Error;
 
 use hyper::body::Incoming;
 use party_core::commit::ComponentDigest;
-use party_node::canary::CanaryError;
 use party_node::node::Node;
 use party_node::versions::{self, COMPONENT_BYTES_MAX, DeployError};
 
@@ -48,17 +47,11 @@ pub(super) async fn versions(node: &Node, party: &str) -> Result<Answer, Refused
 impl From<DeployError> for Refused {
     fn from(error: DeployError) -> Refused {
         let status = match &error {
+            error if error.may_succeed_later() => 503,
             DeployError::NoSuchParty { .. } => 404,
             DeployError::Load(_) | DeployError::NotCapturable(_) => 400,
-            DeployError::Canary(CanaryError::NoPlace(_)) | DeployError::Ending => 503,
-            DeployError::Canary(
-                CanaryError::Dropped(_)
-                | CanaryError::Failed(_)
-                | CanaryError::Overdue { .. }
-                | CanaryError::Turns,
-            )
-            | DeployError::NothingBefore { .. }
-            | DeployError::Unusable(_) => 409,
+            DeployError::Ending => 503,
+            DeployError::Canary(_) | DeployError::NothingBefore { .. } | DeployError::Unusable(_) => 409,
             DeployError::Keep(_) => 500,
         };
         let hint = error.hint();

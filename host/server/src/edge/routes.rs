@@ -110,6 +110,14 @@ mod tests {
     }
 
     #[test]
+    fn the_id_of_a_room_is_as_long_as_it_stands_in_the_url() {
+        let encoded = |letters: usize| format!("/party/{}", "%C3%BC".repeat(letters));
+        check_room(&encoded(170), "main", &"%C3%BC".repeat(170));
+        check_refused(&encoded(171), 400, "the room id is 1026 bytes; the limit is 1024");
+        check_room(&format!("/party/{}", "\u{fc}".repeat(512)), "main", &"\u{fc}".repeat(512));
+    }
+
+    #[test]
     fn what_is_no_room_is_elsewhere() {
         for path in [
             "",

@@ -1,6 +1,6 @@
 //! What a world is to be, before it begins.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -238,7 +238,7 @@ impl Builder {
             clock: VirtualClock::new(self.begins_at),
             chance: RefCell::new(Chance::from_number(self.seed)),
             components: RefCell::new(components),
-            memory: self.memory,
+            memory: Cell::new(self.memory),
             memory_budget_bytes: self.memory_budget_bytes,
             rooms_awake_max: self.rooms_awake_max,
             workers: self.workers,

@@ -9,7 +9,7 @@ use party_node::clock::Clock;
 use party_node::inspection::{NodeFigures, RoomDetails};
 use party_node::node::Node;
 
-use crate::world::{PROJECT, World};
+use crate::world::{Memory, PROJECT, World};
 
 impl World {
     /// How many rooms are awake: the others sleep, or are not.
@@ -106,6 +106,12 @@ impl World {
         self.host.crash();
         self.clock.set(self.clock.now().after_ms(down.as_millis() as u64));
         self.start_host().await
+    }
+
+    /// What becomes of rooms' memory from the next start of the host on, as if `party.toml` had been changed.
+    pub fn set_memory(&self, memory: Memory) {
+        self.host.story.tell(format!("memory {memory:?}"));
+        self.memory.set(memory);
     }
 
     pub(super) fn node(&self) -> Node {

@@ -89,7 +89,9 @@ impl World {
         }
         let goes_on = matches!(self.room.phase(), Phase::Starting | Phase::Running);
         if is_last && goes_on && !self.room.is_in_a_turn() && note.has_begun {
-            let state = self.room.as_checkpoint(note.memory.image());
+            let mut state = self.room.as_checkpoint(note.memory.image());
+            // One that is durable no more does not say so itself.
+            state.component = self.version();
             self.check_due(record.memory_due, &state);
             note.state = Some(plain(state, &note.memory));
         }

@@ -49,6 +49,7 @@ impl World {
             self.fork();
         }
         self.room = self.next_room();
+        self.change_the_setting();
         self.collect();
     }
 

@@ -89,6 +89,7 @@ impl World {
 
     /// The room goes on with the version that is served, if it can now.
     pub(crate) fn look_at_versions(&mut self) {
+        self.change_the_setting_back();
         if self.out.is_some() || !self.is_due() {
             return;
         }

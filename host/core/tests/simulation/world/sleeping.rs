@@ -90,7 +90,7 @@ impl World {
             assert!(room.is_none(), "storage has moved since the checkpoint");
             self.tally.meet("sleep", "overtaken by storage");
             model.phase = party_core::room::Phase::Fresh(party_core::event::StartReason::Lost);
-            return (Room::lost(config, record, None), model);
+            return (Room::lost(config, record), model);
         }
         self.tally.meet("sleep", "restored in the next life");
         self.log.say(|| format!("restored with {} turns", kept.memory));
