@@ -3,13 +3,14 @@
 //! Sockets, sessions and timers stay where they are; only the instance goes. Whatever stands in the way of waking a room
 //! is said, and the room then starts afresh from its storage: `hibernate` fails open.
 
+pub(crate) mod staging;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use party_core::address::RoomAddress;
 use party_core::checkpoint::{Checkpoint, CheckpointError};
-use party_core::commit::{CheckpointBytes, ComponentDigest, StagedCheckpoint};
+use party_core::commit::{CheckpointBytes, ComponentDigest};
 use party_core::event::{DropCause, Handlers};
 use party_core::ids::{CommitSeq, Timestamp};
 use party_core::room::{Purpose, Rebuild, Room, RoomConfig};
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 use crate::apart::run_apart;
 use crate::changed_setting::{bring_up, without_memory};
+use crate::hibernation::staging::stage;
 use crate::party::{Memory, Party};
 use crate::recovery::{recover, unreadable};
 use crate::registry::RoomEntry;
@@ -275,52 +277,6 @@ pub(crate) async fn save(
             entry.has_changed.set(true);
             entry.active_at.set(worker.now());
         }
-    }
-}
-
-/// Writes the bytes of a large checkpoint, for a commit to point to.
-pub(crate) async fn stage(
-    worker: &Rc<Worker>,
-    entry: &Rc<RoomEntry>,
-    bytes: Bytes,
-    is_patient: bool,
-) -> Option<StagedCheckpoint> {
-    let (store, epoch) = (Arc::clone(worker.node().store()), worker.node().epoch());
-    let address = Arc::clone(entry.address());
-    let keeper = Arc::clone(&store);
-    let mut staging = Box::pin(run_apart(move || keeper.stage_checkpoint(epoch, &address, &bytes)));
-    let staged = match is_patient {
-        true => Some(staging.as_mut().await),
-        false => unless_something_comes(worker, entry, staging.as_mut()).await,
-    };
-    match staged {
-        Some(Ok(staged)) => {
-            let mut all = entry.staged.borrow_mut();
-            if entry.core.borrow().uncommitted() == 0 {
-                all.clear();
-            }
-            all.push(staged);
-            Some(staged)
-        }
-        Some(Err(error)) => {
-            tracing::error!(room = %entry.address(), "cannot sleep: {error}");
-            None
-        }
-        None => {
-            tokio::task::spawn_local(async move {
-                if let Ok(staged) = staging.await {
-                    store.unstage_checkpoint(staged);
-                }
-            });
-            None
-        }
-    }
-}
-
-/// Gives up what was staged for commits of a room that have failed, or will not be: no commit of it is under way any more.
-pub(crate) fn unstage_all(worker: &Worker, entry: &RoomEntry) {
-    for staged in entry.staged.take() {
-        worker.node().store().unstage_checkpoint(staged);
     }
 }
 

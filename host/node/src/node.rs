@@ -1,34 +1,32 @@
 //! The node: what the edge talks to.
 
+mod starting;
+
 use std::collections::hash_map::DefaultHasher;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 
 use party_core::address::RoomAddress;
 use party_core::commit::ComponentDigest;
-use party_core::ids::{Epoch, IdBlock, Timestamp};
+use party_core::ids::{Epoch, IdBlock};
 use party_core::message::CloseFrame;
 use party_core::profile::CLOSE_GOING_AWAY;
 use party_core::room::Refusal;
-use party_core::storage::{StorageReadError, Visit};
+use party_core::storage::StorageReadError;
 use party_store::kept::KeepError;
 use party_store::store::{AcquireError, Store};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::apart;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::committer::{CommitPause, CommitRequest, Committer};
 use crate::hibernation::digest_of;
-use crate::panics::{caught, caught_in};
+pub use crate::node::starting::Threads;
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
-use crate::together::Together;
 use crate::versions::Versions;
 use crate::worker::{ToWorker, Worker, WorkerIndex};
 
@@ -129,138 +127,7 @@ pub struct Node {
     shared: Arc<Shared>,
 }
 
-/// The threads of a node.
-pub struct Threads {
-    node: Node,
-    workers: Vec<JoinHandle<()>>,
-    committer: JoinHandle<()>,
-}
-
-impl Threads {
-    /// Stops all and waits until they have ended. After [`Node::end`] nothing is lost by it: every commit that was
-    /// asked for is written before the committer ends.
-    pub fn stop(self) {
-        for worker in &self.node.shared.workers {
-            // A worker that has ended needs no telling.
-            let _ = worker.send(ToWorker::Stop);
-        }
-        for thread in self.workers.into_iter().chain([self.committer]) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the node panicked");
-            }
-        }
-    }
-}
-
-struct Made {
-    node: Node,
-    workers: Vec<(Chance, mpsc::UnboundedReceiver<ToWorker>)>,
-    commits: mpsc::UnboundedSender<Vec<CommitRequest>>,
-    committer: Committer,
-    wakes: Vec<Vec<(RoomAddress, Timestamp)>>,
-    /// What is to be deployed before anybody comes.
-    changed: Vec<Arc<Party>>,
-}
-
-fn make(mut parts: NodeParts) -> Result<Made, StartError> {
-    let count = parts.workers.max(1);
-    let epoch = parts.store.acquire()?;
-    let (commits, requests) = mpsc::unbounded_channel();
-    let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
-    let committer = Committer::new(Arc::clone(&parts.store), epoch, senders.clone(), requests);
-    let shared = Shared {
-        project: parts.project,
-        parties: Parties::new(parts.parties),
-        versions: Versions::default(),
-        store: parts.store,
-        epoch,
-        id_blocks: AtomicU64::new(0),
-        clock: parts.clock,
-        idle_ms: parts.idle_ms,
-        places: Places::new(count, parts.rooms_awake_max, parts.memory_budget_bytes),
-        workers: senders,
-        broken: watch::Sender::new(None),
-    };
-    let node = Node { shared: Arc::new(shared) };
-    let changed = node.take_up_versions()?;
-    let mut wakes = vec![Vec::new(); count];
-    node.store().wakes(&mut |address, at| {
-        wakes[node.worker_of(address).0].push((address.clone(), at));
-        Visit::Continue
-    })?;
-    let workers = receivers.into_iter().map(|receiver| (parts.chance.split(), receiver)).collect();
-    Ok(Made { node, workers, commits, committer, wakes, changed })
-}
-
 impl Node {
-    /// Starts a node on threads of its own.
-    pub fn start(parts: NodeParts) -> Result<(Node, Threads), StartError> {
-        let Made { node, workers, commits, committer, wakes, changed } = make(parts)?;
-        let mut threads = Vec::new();
-        for (index, ((chance, mail), wakes)) in workers.into_iter().zip(wakes).enumerate() {
-            let (node, commits) = (node.clone(), commits.clone());
-            let (started, starts) = std::sync::mpsc::channel();
-            let run = move || {
-                let runtime = match apart::runtime(&format!("worker-{index}")) {
-                    Ok(runtime) => runtime,
-                    // Whoever starts the node waits for exactly this.
-                    Err(error) => return started.send(Err(error)).unwrap_or_default(),
-                };
-                let worker = Worker::new(node, WorkerIndex(index), chance, commits);
-                worker.make_current();
-                worker.remember_wakes(wakes);
-                started.send(Ok(())).unwrap_or_default();
-                let breaking = worker.node().clone();
-                if let Err(words) = runtime.block_on(caught(worker.run(mail))) {
-                    breaking.break_down("a worker", &words);
-                }
-                // Tasks are dropped while their worker is still there to be told.
-                drop(runtime);
-                Worker::forget_current();
-            };
-            threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
-            starts.recv().map_err(std::io::Error::other)??;
-        }
-        drop(commits);
-        let breaking = node.clone();
-        let write = move || {
-            if let Err(words) = caught_in(|| committer.run()) {
-                breaking.break_down("writing", &words);
-            }
-        };
-        let committer = std::thread::Builder::new().name("committer".into()).spawn(write)?;
-        let (deployed, deployments) = std::sync::mpsc::channel();
-        let deploying = node.clone();
-        node.spawn_on(0, async move || {
-            deploying.deploy_changed(changed).await;
-            // Whoever starts the node waits for exactly this.
-            deployed.send(()).unwrap_or_default();
-        });
-        deployments.recv().map_err(std::io::Error::other)?;
-        Ok((node.clone(), Threads { node, workers: threads, committer }))
-    }
-
-    /// Starts a node whose workers and committer are tasks of the current [`tokio::task::LocalSet`]: for tests, where
-    /// everything is on one thread, dropping the set is a crash, and commits wait while there is a pause.
-    pub fn start_here(parts: NodeParts, pause: &CommitPause) -> Result<Node, StartError> {
-        let Made { node, workers, commits, committer, wakes, changed } = make(parts)?;
-        let is_alone = workers.len() == 1;
-        for (index, ((chance, mail), wakes)) in workers.into_iter().zip(wakes).enumerate() {
-            let worker = Worker::new(node.clone(), WorkerIndex(index), chance, commits.clone());
-            worker.remember_wakes(wakes);
-            if is_alone {
-                worker.make_current();
-                tokio::task::spawn_local(worker.run(mail));
-            } else {
-                tokio::task::spawn_local(Together::new(worker, mail));
-            }
-        }
-        tokio::task::spawn_local(committer.run_beside(pause.clone()));
-        let deploying = node.clone();
-        node.spawn_on(0, async move || deploying.deploy_changed(changed).await);
-        Ok(node)
-    }
-
     /// How many workers there are.
     pub fn workers(&self) -> usize {
         self.shared.workers.len()

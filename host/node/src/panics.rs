@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use party_core::message::CloseFrame;
 use party_core::profile::CLOSE_ERROR;
 
-use crate::hibernation::unstage_all;
+use crate::hibernation::staging::unstage_all;
 use crate::registry::RoomEntry;
 use crate::worker::Worker;
 

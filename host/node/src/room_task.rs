@@ -129,7 +129,7 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
         let was_read = !entry.core.borrow().is_unreadable();
         entry.core.borrow_mut().commit_failed();
         carry_all(worker, entry);
-        hibernation::unstage_all(worker, entry);
+        hibernation::staging::unstage_all(worker, entry);
         worker.end_failed_room(entry, was_read);
         return false;
     }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use party_core::ids::Timestamp;
 
-use crate::hibernation::unstage_all;
+use crate::hibernation::staging::unstage_all;
 use crate::registry::RoomEntry;
 use crate::room_task::carry;
 use crate::worker::Worker;

@@ -22,7 +22,8 @@ use party_runtime::instance::Instance;
 use party_runtime::load::LoadError;
 use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
 
-use crate::hibernation::{digest_of, sleeps, stage};
+use crate::hibernation::staging::stage;
+use crate::hibernation::{digest_of, sleeps};
 use crate::party::Party;
 use crate::recovery::unreadable;
 use crate::registry::RoomEntry;

@@ -1,0 +1,58 @@
+//! Large checkpoints: written in pieces beside everything else, then pointed to by a commit; or given up.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use party_core::commit::StagedCheckpoint;
+
+use crate::apart::run_apart;
+use crate::hibernation::unless_something_comes;
+use crate::registry::RoomEntry;
+use crate::worker::Worker;
+
+/// Writes the bytes of a large checkpoint, for a commit to point to.
+pub(crate) async fn stage(
+    worker: &Rc<Worker>,
+    entry: &Rc<RoomEntry>,
+    bytes: Bytes,
+    is_patient: bool,
+) -> Option<StagedCheckpoint> {
+    let (store, epoch) = (Arc::clone(worker.node().store()), worker.node().epoch());
+    let address = Arc::clone(entry.address());
+    let keeper = Arc::clone(&store);
+    let mut staging = Box::pin(run_apart(move || keeper.stage_checkpoint(epoch, &address, &bytes)));
+    let staged = match is_patient {
+        true => Some(staging.as_mut().await),
+        false => unless_something_comes(worker, entry, staging.as_mut()).await,
+    };
+    match staged {
+        Some(Ok(staged)) => {
+            let mut all = entry.staged.borrow_mut();
+            if entry.core.borrow().uncommitted() == 0 {
+                all.clear();
+            }
+            all.push(staged);
+            Some(staged)
+        }
+        Some(Err(error)) => {
+            tracing::error!(room = %entry.address(), "cannot sleep: {error}");
+            None
+        }
+        None => {
+            tokio::task::spawn_local(async move {
+                if let Ok(staged) = staging.await {
+                    store.unstage_checkpoint(staged);
+                }
+            });
+            None
+        }
+    }
+}
+
+/// Gives up what was staged for commits of a room that have failed, or will not be: no commit of it is under way any more.
+pub(crate) fn unstage_all(worker: &Worker, entry: &RoomEntry) {
+    for staged in entry.staged.take() {
+        worker.node().store().unstage_checkpoint(staged);
+    }
+}
