@@ -84,3 +84,17 @@ fn the_same_seed_is_the_same_world() {
     assert_eq!(first, draws(7));
     assert_ne!(first.lines().skip(1).collect::<String>(), draws(8).lines().skip(1).collect::<String>());
 }
+
+/// Looked at twice, as is done to bring a transcript up to date, what was dropped was said to be nothing.
+#[test]
+fn an_update_says_what_was_dropped() {
+    let text = "> alice connect\n> alice send hex 00\ndropped for no reason\n";
+    let transcript = Transcript::parse(text).expect("it is one");
+    let component = fs::read(party_path("crash_on_binary")).expect("it was built");
+    let mut stage = Stage::default();
+    stage.parties.insert("main".into(), component.into());
+    let failure = run(&transcript, &stage, &planted(), true).failure.expect("it was dropped for another");
+    assert_eq!(failure.line, 3);
+    let received = failure.details.iter().find(|detail| detail.starts_with("received"));
+    assert!(received.is_some_and(|found| found.contains("trapped")), "{failure:?}");
+}
