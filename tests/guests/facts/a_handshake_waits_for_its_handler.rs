@@ -18,7 +18,7 @@ impl Party for Fact {
         room.settle_later(async move |room| {
             room.sleep(Duration::from_secs(seconds)).await;
             connection.send("come in")?;
-            if seconds % 2 == 0 { Ok(()) } else { Err(Error::new("odd")) }
+            if seconds.is_multiple_of(2) { Ok(()) } else { Err(Error::new("odd")) }
         });
         Ok(())
     }

@@ -13,7 +13,8 @@ struct Fact {
 #[party::serve]
 impl Party for Fact {
     fn on_start(&mut self, _room: &Room, reason: StartReason) -> Result<()> {
-        Ok(self.begun.push(format!("{reason:?}")))
+        self.begun.push(format!("{reason:?}"));
+        Ok(())
     }
 
     fn on_message(&mut self, _room: &Room, from: &Connection, _message: Message) -> Result<()> {

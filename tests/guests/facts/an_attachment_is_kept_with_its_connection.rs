@@ -18,6 +18,7 @@ impl Party for Fact {
         }
         let too_large = set_attachment(from.id(), &[0; 16_385]);
         from.send(format!("{before:?} {:?} {too_large:?}", attachment(from.id())))?;
-        Ok(party::info!("{:?} {:?}", attachment(1 << 50), set_attachment(1 << 50, &[])))
+        party::info!("{:?} {:?}", attachment(1 << 50), set_attachment(1 << 50, &[]));
+        Ok(())
     }
 }
