@@ -38,11 +38,19 @@ pub fn guest_path(name: &str) -> PathBuf {
     target().join("wasm32-wasip2/release").join(format!("{name}.wasm"))
 }
 
-/// The path of the component of a party with a planted bug, by its name in `tests/planted/parties`.
-pub fn planted_path(name: &str) -> PathBuf {
+/// The path of the component of a party that only a transcript plays: one with a planted bug, by its name in
+/// `tests/planted/parties`, or a fact, by its name in `tests/guests/facts`.
+pub fn party_path(name: &str) -> PathBuf {
+    parties().join(format!("{name}.wasm"))
+}
+
+/// Where those are.
+pub fn parties() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| cargo_build(&["-p", "test-planted", "--examples"]));
-    target().join("wasm32-wasip2/release/examples").join(format!("{name}.wasm"))
+    BUILT.get_or_init(|| {
+        cargo_build(&["--profile", "parties", "-p", "test-planted", "-p", "test-facts", "--examples"]);
+    });
+    target().join("wasm32-wasip2/parties/examples")
 }
 
 /// How a version of the guest `test_versions` is called and how it fails; each is one character that the guest explains.
@@ -110,12 +118,13 @@ pub fn guest(name: &str) -> Vec<u8> {
 
 /// Cargo does nothing if they are built; its own lock lets test programs that run at once build once.
 fn build() {
-    cargo_build(&PACKAGES.map(|package| ["-p", package]).concat());
+    let packages = PACKAGES.map(|package| ["-p", package]).concat();
+    cargo_build(&[&["--release"], &packages[..]].concat());
 }
 
 fn cargo_build(what: &[&str]) {
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--target", "wasm32-wasip2"])
+        .args(["build", "--target", "wasm32-wasip2"])
         .args(what)
         .envs(PROFILE)
         .current_dir(root())

@@ -31,7 +31,16 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ),
     (
         "party-node",
-        &["party-core", "party-store", "party-runtime", "tokio", "tracing", "getrandom", "rand_chacha"],
+        &[
+            "party-core",
+            "party-store",
+            "party-runtime",
+            "tokio",
+            "futures-util",
+            "tracing",
+            "getrandom",
+            "rand_chacha",
+        ],
     ),
     (
         "party-server",

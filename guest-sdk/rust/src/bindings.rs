@@ -466,7 +466,7 @@ pub mod party {
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
             pub type TimestampMs = super::super::super::party::server::types::TimestampMs;
-            /// Numbers of this room, as of the start of the turn.
+            /// Numbers of this room, with what this turn has done so far.
             #[repr(C)]
             #[derive(Clone, Copy)]
             pub struct RoomUsage {
@@ -10423,7 +10423,8 @@ pub mod exports {
                         event: EventId,
                         reason: ResumeReason,
                     ) -> ::core::result::Result<Progress, FailureResult>;
-                    /// A client wants to connect. Its handshake is answered when this has settled.
+                    /// A client wants to connect. Its handshake is answered when this has settled, or after 3.5 s; then what it says
+                    /// waits until this has settled.
                     #[allow(async_fn_in_trait)]
                     fn on_connect(
                         event: EventId,

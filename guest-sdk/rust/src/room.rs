@@ -54,7 +54,7 @@ impl Room {
         host::vars()
     }
 
-    /// What the room uses of its limits, as of the start of the turn.
+    /// What the room uses of its limits, with what this turn has done so far.
     pub fn usage(&self) -> Usage {
         Usage::from(host::usage())
     }

@@ -109,6 +109,12 @@ impl CloseFrame {
     pub fn may_be_sent(code: u16) -> bool {
         matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
+
+    /// Whether a guest may close with the code: as [`CloseFrame::may_be_sent`], but for 1002. That a client has broken the
+    /// protocol is for the host to say, which alone sees the protocol.
+    pub fn may_be_given(code: u16) -> bool {
+        code != 1002 && CloseFrame::may_be_sent(code)
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +135,8 @@ mod tests {
         }
         for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999] {
             assert!(CloseFrame::may_be_sent(code), "{code}");
+            assert!(CloseFrame::may_be_given(code), "{code}");
         }
+        assert!(CloseFrame::may_be_sent(1002) && !CloseFrame::may_be_given(1002));
     }
 }

@@ -56,11 +56,22 @@ struct Parts {
     touched: Touched,
     wasm: wasmtime::Engine,
     rooms_awake_max: u32,
+    guests_yield: bool,
 }
 
 impl Engine {
     /// Reserves the pool's address space, opens the cache, and starts the clock, which rests until a turn runs.
     pub fn new(options: EngineOptions) -> Result<Engine, EngineError> {
+        Engine::make(options, true)
+    }
+
+    /// As [`Engine::new`], for hosts that tests carry on one thread: a turn keeps the thread until it ends or passes its
+    /// bounds. Where a guest yields depends on how fast the machine is just then, and with it what the thread does next.
+    pub fn without_yields(options: EngineOptions) -> Result<Engine, EngineError> {
+        Engine::make(options, false)
+    }
+
+    fn make(options: EngineOptions, guests_yield: bool) -> Result<Engine, EngineError> {
         let rooms_awake_max = config::rooms_awake_max(options.rooms_awake_max);
         let setup =
             |error: wasmtime::Error| EngineError::Setup { rooms_awake_max, reason: format!("{error:#}") };
@@ -71,12 +82,18 @@ impl Engine {
         let cache =
             options.compile_cache.map(|directory| CompileCache::open(directory, &wasm)).transpose()?;
         let ticker = Ticker::start(wasm.clone()).map_err(EngineError::Ticker)?;
-        Ok(Engine(Arc::new(Parts { ticker, linker, cache, touched: Touched::new(), wasm, rooms_awake_max })))
+        let touched = Touched::new();
+        Ok(Engine(Arc::new(Parts { ticker, linker, cache, touched, wasm, rooms_awake_max, guests_yield })))
     }
 
     /// How many rooms can be awake: what was asked for, or less if the system allows less.
     pub fn rooms_awake_max(&self) -> u32 {
         self.0.rooms_awake_max
+    }
+
+    /// Whether a busy guest lets the others of its thread go on.
+    pub(crate) fn guests_yield(&self) -> bool {
+        self.0.guests_yield
     }
 
     pub(crate) fn wasm(&self) -> &wasmtime::Engine {

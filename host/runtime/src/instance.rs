@@ -7,9 +7,10 @@ use party_core::event::{DropCause, Event, Handlers, Outcome, ResumeReason, Start
 use party_core::ids::EventId;
 use party_core::message::Message;
 use party_core::turn::Turn;
-use wasmtime::{Result, Store};
+use wasmtime::{Result, Store, UpdateDeadline};
 
 use crate::access::{Access, Accessors};
+use crate::aside::step_aside;
 use crate::bindings::RoomOnly;
 use crate::bindings::exports::party::server::guest::{
     Outcome as GuestOutcome, ResumeReason as GuestResumeReason, StartReason as GuestReason,
@@ -57,7 +58,14 @@ impl Instance {
         let limits = component.limits();
         let mut store = Store::new(component.engine().wasm(), InstanceState::new(limits));
         store.limiter(|state| &mut state.limiter);
-        store.epoch_deadline_callback(|mut context| context.data_mut().spend_tick());
+        let yields = component.engine().guests_yield();
+        store.epoch_deadline_callback(move |mut context| {
+            context.data_mut().spend_tick()?;
+            Ok(match yields {
+                true => UpdateDeadline::YieldCustom(TICKS_BEFORE_YIELD, Box::pin(step_aside())),
+                false => UpdateDeadline::Continue(TICKS_BEFORE_YIELD),
+            })
+        });
         store.set_epoch_deadline(TICKS_BEFORE_YIELD);
         store.set_fuel(limits.turn_fuel_max).expect("the engine counts fuel");
         let ticking = component.engine().ticker().ticking();

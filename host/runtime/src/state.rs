@@ -11,9 +11,8 @@ use party_core::limits::Limits;
 use party_core::turn::Turn;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use wasmtime::{Error, Result, UpdateDeadline};
+use wasmtime::{Error, Result};
 
-use crate::aside::step_aside;
 use crate::limiter::Limiter;
 use crate::ticker::TICK_MS;
 use crate::traps::GuestFault;
@@ -114,8 +113,8 @@ impl InstanceState {
         self.wasi.drain(self.turn.as_deref_mut());
     }
 
-    /// Another millisecond has been used up. Lets others run, or ends the turn.
-    pub(crate) fn spend_tick(&mut self) -> Result<UpdateDeadline> {
+    /// Another millisecond has been used up. An error ends the turn.
+    pub(crate) fn spend_tick(&mut self) -> Result<()> {
         match self.ticks_left.checked_sub(1) {
             Some(left) => self.ticks_left = left,
             None => return Err(Error::new(GuestFault::Deadline)),
@@ -123,7 +122,7 @@ impl InstanceState {
         if self.ticks_left_slow == Some(self.ticks_left) {
             self.tell_slow();
         }
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(step_aside())))
+        Ok(())
     }
 
     fn tell_slow(&self) {

@@ -9,6 +9,7 @@ mod ledger;
 mod requests;
 mod words;
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use party::{
@@ -125,6 +126,10 @@ impl Party for Probe {
     }
 
     fn on_error(&mut self, room: &Room, connection: &Connection, error: &str) -> Result<()> {
+        if room.id().starts_with("slow") {
+            (0..20_000_000u64).for_each(|turn| _ = black_box(turn));
+            connection.send("slow")?;
+        }
         room.everyone().except(&[*connection]).send(format!("error {error}"))?;
         Ok(())
     }

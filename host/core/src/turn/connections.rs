@@ -201,7 +201,7 @@ impl Turn {
     pub fn close(&mut self, id: ConnectionId, frame: Option<CloseFrame>) -> Result<(), ConnectionError> {
         self.still_open(id)?;
         if let Some(frame) = &frame
-            && !CloseFrame::may_be_sent(frame.code)
+            && !CloseFrame::may_be_given(frame.code)
         {
             return Err(ConnectionError::BadCloseCode(frame.code));
         }

@@ -265,13 +265,14 @@ fn only_codes_that_may_be_sent_close_a_connection() {
         connect a
         turn
         message a x
-        turn close a 1005; close a 1006; close a 2999; close a 3000 fine
+        turn close a 1002; close a 1005; close a 1006; close a 2999; close a 3000 fine
         ",
         "
         accept a
         read a
         no turn
         > on-message a x
+        close a 1002: error: close code 1002 may not be sent
         close a 1005: error: close code 1005 may not be sent
         close a 1006: error: close code 1006 may not be sent
         close a 2999: error: close code 2999 may not be sent

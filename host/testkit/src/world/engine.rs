@@ -22,13 +22,13 @@ pub(super) fn engine(compile_cache: Option<PathBuf>) -> Result<Engine> {
     if let Some(engine) = ENGINE.get() {
         return Ok(engine.clone());
     }
-    let engine = Engine::new(EngineOptions { rooms_awake_max: PLACES, compile_cache })?;
+    let engine = Engine::without_yields(EngineOptions { rooms_awake_max: PLACES, compile_cache })?;
     Ok(ENGINE.get_or_init(|| engine).clone())
 }
 
 /// An engine for one world, as small as one can be: a pool of a few instances, whatever the node's own bounds allow.
 pub(super) fn own_engine(compile_cache: Option<PathBuf>) -> Result<Engine> {
-    Ok(Engine::new(EngineOptions { rooms_awake_max: 1, compile_cache })?)
+    Ok(Engine::without_yields(EngineOptions { rooms_awake_max: 1, compile_cache })?)
 }
 
 /// Instances that nobody uses, in the places of an engine. Dropped, the places are free again.

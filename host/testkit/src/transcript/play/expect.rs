@@ -108,10 +108,14 @@ impl Player<'_> {
             Expectation::Dropped(text) => {
                 let wanted = self.fill(line, text)?;
                 self.listen();
-                match self.dropped.pop_front() {
-                    Some(dropped) if dropped.contains(&wanted) => Ok(Names::new()),
+                match self.dropped.front() {
+                    Some(dropped) if dropped.contains(&wanted) => {
+                        self.dropped.pop_front();
+                        Ok(Names::new())
+                    }
                     found => {
-                        let found = found.unwrap_or_else(|| "nothing".to_owned());
+                        // It stays: who brings the transcript up to date looks once more.
+                        let found = found.cloned().unwrap_or_else(|| "nothing".to_owned());
                         let what = "no turn was dropped for this".to_owned();
                         Err(differ(line, what, &wanted, &found, None, &self.names).into())
                     }

@@ -1,0 +1,31 @@
+//! A party that announces every handler of the lobby is served as if it had none: this host calls none of them yet.
+//! covers: lobby.before-connect, lobby.before-request, lobby.on-fetch, lobby.on-socket, lobby.on-cron, guest.capabilities
+
+use party::bindings::exports::party::server::guest::{Handlers, MessageResult, Progress, RequestResult};
+use test_facts::{Bare, Progressed, answer};
+
+struct Fact;
+
+test_facts::serve_bare!(Fact);
+
+impl Bare for Fact {
+    const HANDLERS: Handlers = Handlers::ON_REQUEST
+        .union(Handlers::BEFORE_CONNECT)
+        .union(Handlers::BEFORE_REQUEST)
+        .union(Handlers::ON_FETCH)
+        .union(Handlers::ON_SOCKET)
+        .union(Handlers::ON_CRON);
+
+    fn on_request(_: u64, id: u64, _: RequestResult) -> Progressed {
+        answer(id, "in the room").expect("it waits for this");
+        Ok(Progress::Done)
+    }
+
+    fn on_message(_: u64, _: u64, _: MessageResult) -> Progressed {
+        panic!("it was not announced")
+    }
+
+    fn in_the_lobby(_: u64, export: &str) -> Progressed {
+        panic!("{export} was called")
+    }
+}
