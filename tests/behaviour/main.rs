@@ -15,6 +15,7 @@ mod many_clients;
 mod messages;
 mod pressure;
 mod pressure_of_workers;
+mod recordings;
 mod refused_instances;
 mod requests;
 mod restarts;
