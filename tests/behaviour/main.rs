@@ -18,6 +18,7 @@ mod messages;
 mod panics;
 mod pressure;
 mod pressure_of_workers;
+mod recordings;
 mod refused_instances;
 mod refused_versions;
 mod requests;

@@ -8,6 +8,7 @@ use party_tests::guests::guest_path;
 use party_tests::host::{party_host, temporary};
 use party_tests::program::{BOUND, BUILD_BOUND, Ended, Program};
 use party_tests::root;
+use rustix::process::Signal;
 
 fn test(place: &Path, more: &[&str]) -> Result<Ended> {
     Program::run(party_host().current_dir(place).arg("test").args(more), BOUND)
@@ -159,5 +160,69 @@ fn what_is_no_transcript_is_refused_with_its_line() -> Result<()> {
     assert!(ended.err.contains("there is no transcript in ."), "{}", ended.err);
     let ended = test(dir.path(), &["nowhere"])?;
     assert!(ended.code == Some(2) && ended.err.contains("nowhere is not there"), "{}", ended.err);
+    Ok(())
+}
+
+#[test]
+fn several_projects_are_watched_and_played_again_until_a_signal_comes() -> Result<()> {
+    let place = temporary()?;
+    for name in ["one", "two"] {
+        let dir = place.path().join(name);
+        fs::create_dir(&dir)?;
+        // Other tests build beside the one that is built, which would be changes too.
+        fs::copy(guest_path("test_guests"), dir.join("party.wasm"))?;
+        fs::write(dir.join("party.toml"), format!("name = \"{name}\"\nmain = \"party.wasm\"\n"))?;
+        fs::write(dir.join("a.party"), "GET /said -> 200 1\n")?;
+    }
+    for (signal, code, name) in [(Signal::INT, 130, "SIGINT"), (Signal::TERM, 143, "SIGTERM")] {
+        let mut watching =
+            Program::start(party_host().current_dir(place.path()).args(["test", "--watch", "one", "two"]))?;
+        watching.wait_for("ok       one/a.party", BOUND)?;
+        watching.wait_for("ok       two/a.party", BOUND)?;
+        watching.wait_for("watching for changes", BOUND)?;
+        fs::write(place.path().join("two/a.party"), "GET /said -> 200 2\n")?;
+        watching.wait_for("a.party has changed: playing again", BOUND)?;
+        watching.wait_for("FAIL     two/a.party:1: the request was answered otherwise", BOUND)?;
+        watching.wait_for("watching for changes", BOUND)?;
+        // The other project, and a transcript that is new, and one that cannot be understood.
+        fs::write(place.path().join("one/b.party"), "what is this\n")?;
+        watching.wait_for("b.party has changed: playing again", BOUND)?;
+        watching.wait_for("FAIL     one/b.party:1: \"what\" is not known", BOUND)?;
+        watching.wait_for("watching for changes", BOUND)?;
+        fs::write(place.path().join("two/a.party"), "GET /said -> 200 1\n")?;
+        fs::remove_file(place.path().join("one/b.party"))?;
+        watching.wait_for("ok       two/a.party", BOUND)?;
+        watching.wait_for("watching for changes", BOUND)?;
+        // Settings that cannot be used do not end it.
+        let settings = place.path().join("one/party.toml");
+        let before = fs::read_to_string(&settings)?;
+        fs::write(&settings, before.replace("main = ", "other = "))?;
+        watching.wait_for("party.toml has changed: playing again", BOUND)?;
+        watching.wait_for("unknown key \"other\"", BOUND)?;
+        watching.wait_for("watching for changes", BOUND)?;
+        fs::write(&settings, &before)?;
+        watching.wait_for("party.toml has changed: playing again", BOUND)?;
+        watching.wait_for("ok       one/a.party", BOUND)?;
+        watching.wait_for("watching for changes", BOUND)?;
+        watching.signal(signal)?;
+        let ended = watching.end(BOUND)?;
+        assert_eq!(ended.code, Some(code), "{}", ended.err);
+        assert!(
+            ended.err.ends_with(&format!("\nstopped by {name}: nothing is watched any more\n")),
+            "{}",
+            ended.err
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_watched_is_refused() -> Result<()> {
+    // Not below the repository, which is a project.
+    let dir = tempfile::tempdir()?;
+    fs::write(dir.path().join("a.party"), "awake\n")?;
+    let ended = test(dir.path(), &["--watch"])?;
+    assert_eq!(ended.code, Some(2), "{}", ended.err);
+    assert!(ended.err.contains("there is no transcript of a project to be watched"), "{}", ended.err);
     Ok(())
 }

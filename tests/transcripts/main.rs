@@ -3,3 +3,4 @@
 mod coverage;
 mod facts;
 mod planted;
+mod simple;

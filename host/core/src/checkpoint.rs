@@ -19,9 +19,9 @@ use crate::auto_response::AutoResponse;
 use crate::codec::Malformed;
 use crate::commit::ComponentDigest;
 use crate::event::ResumeReason;
-use crate::ids::{CommitSeq, EventId, Incarnation, OperationId, RequestId, Timestamp};
+use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, OperationId, RequestId, Timestamp};
 use crate::operation::Operation;
-use crate::session::Sessions;
+use crate::session::{Session, Sessions};
 use crate::turn::Subject;
 
 /// The version of the format that is written. Readers know this one and refuse every other.
@@ -96,6 +96,11 @@ impl Checkpoint {
     /// How many clients it knows of.
     pub fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// The clients that it knows of, in the order in which they came.
+    pub fn clients(&self) -> impl Iterator<Item = (ConnectionId, &Session)> {
+        self.sessions.iter().map(|(id, session)| (*id, &**session))
     }
 
     /// Whether its guest has begun nothing that could still end, so that another version can take its place at once.

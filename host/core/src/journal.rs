@@ -11,6 +11,7 @@
 mod decode;
 mod difference;
 mod encode;
+mod happening;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::event::{Event, NewConnection};
 use crate::ids::{EventId, Seed, Timestamp};
 use crate::limits::Limits;
 pub(crate) use difference::difference;
+pub use happening::{Fate, Happening};
 pub(crate) use trace::trace;
 
 /// The version of the format that is written. Readers know this one and refuse every other.
@@ -71,7 +73,22 @@ impl Step {
             let headers: usize = headers.iter().map(|header| header.name.len() + header.value.len()).sum();
             key.len() + uri.len() + headers
         });
-        (size_of::<Step>() + arriving) as u64
+        let payload = match &taken.event {
+            Event::Message(_, message) => message.len(),
+            Event::Error(_, error) => error.len(),
+            Event::Request(_, request) => {
+                let headers = request.headers.iter().map(|header| header.name.len() + header.value.len());
+                request.uri.len() + request.body.len() + headers.sum::<usize>()
+            }
+            Event::Start(_)
+            | Event::Resume(_)
+            | Event::Connect(_)
+            | Event::Close(..)
+            | Event::ResponseClosed(_)
+            | Event::Alarm
+            | Event::Completed(..) => 0,
+        };
+        (size_of::<Step>() + arriving + payload) as u64
     }
 }
 

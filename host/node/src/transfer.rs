@@ -6,6 +6,7 @@
 //! same is done to a store alone, when no host runs.
 
 mod bring;
+mod recorded_room;
 pub(crate) mod standstill;
 mod taken_again;
 
@@ -29,13 +30,13 @@ use thiserror::Error;
 pub use bring::{Brought, ImportError, import};
 /// Rooms as files: whoever asks for a room gets it as one, and brings it as one.
 pub use party_store::room_file;
-pub use taken_again::{TakeAgainError, export_left};
+pub use recorded_room::{RECORDED_BYTES_MAX, RecordedError, RecordedRoom};
+pub use taken_again::{Recorded, TakeAgainError, export_left};
 
 use crate::apart::run_apart;
 use crate::inspection::InspectError;
 use crate::node::Node;
 use crate::transfer::standstill::LOOK_MS;
-use crate::transfer::taken_again::Recorded;
 use crate::versions::VersionError;
 use crate::worker::Worker;
 
@@ -191,12 +192,16 @@ impl Node {
         Err(ExportError::Moving)
     }
 
+    /// What is recorded of a durable room since its last checkpoint, or since its life began, as its last durable commit
+    /// left it; `None` if that is nothing. The room goes on meanwhile.
+    pub async fn journal_of(&self, address: &RoomAddress) -> Result<Option<Recorded>, ExportError> {
+        let (store, asked) = (Arc::clone(self.store()), Arc::new(address.clone()));
+        run_apart(move || Recorded::read(store.as_ref(), &asked)).await
+    }
+
     /// A durable room as it was when it was read, between two of its turns; `None` if it had no journal then.
-    async fn recorded(&self, address: &Arc<RoomAddress>) -> Result<Option<RoomFile>, ExportError> {
-        let (store, asked) = (Arc::clone(self.store()), Arc::clone(address));
-        let Some(recorded) = run_apart(move || Recorded::read(store.as_ref(), &asked)).await? else {
-            return Ok(None);
-        };
+    async fn recorded(&self, address: &RoomAddress) -> Result<Option<RoomFile>, ExportError> {
+        let Some(recorded) = self.journal_of(address).await? else { return Ok(None) };
         let party = self.version(address.party(), recorded.component).await;
         let party = party.map_err(|error| match error {
             VersionError::Store(error @ StorageReadError::Io(_)) => ExportError::Storage(error),

@@ -36,7 +36,7 @@ mod limits;
 pub mod problem;
 mod section;
 
-pub use limits::{LimitError, set_limit};
+pub use limits::{LimitError, differing_limits, set_limit};
 use problem::{ConfigError, Problem};
 pub use section::nearest;
 use section::{Found, Section, Source};

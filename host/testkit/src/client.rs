@@ -17,7 +17,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::host::Host;
 use crate::line::Line;
-use crate::transcript::payload::Content;
+use crate::transcript::payload::{Content, written_close};
+
+/// What stands for a close without a code (RFC 6455, 7.1.5).
+pub(crate) const NO_CODE: u16 = 1005;
 
 /// What a client has received.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,8 +41,7 @@ impl Received {
         match self {
             Received::Text(text) => Content::Text(text.clone()).written(),
             Received::Binary(bytes) => Content::Binary(bytes.clone()).written(),
-            Received::Closed(code, reason) if reason.is_empty() => format!("close {code}"),
-            Received::Closed(code, reason) => format!("close {code} {reason}"),
+            Received::Closed(code, reason) => written_close(*code, reason),
             Received::Lost => "lost".into(),
         }
     }
@@ -138,7 +140,7 @@ fn take(message: Message, inbox: &mut Inbox) {
         Message::Binary(bytes) => inbox.received.push_back(Received::Binary(bytes.to_vec())),
         Message::Close(frame) => {
             let frame = frame.map(|frame| (u16::from(frame.code), frame.reason.as_str().to_owned()));
-            let (code, reason) = frame.unwrap_or((1005, String::new()));
+            let (code, reason) = frame.unwrap_or((NO_CODE, String::new()));
             inbox.end(Received::Closed(code, reason));
         }
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
@@ -175,10 +177,11 @@ impl Client {
         self.order(told, Order::Send(Message::binary(bytes.to_vec()))).await
     }
 
-    /// Closes the connection, with a code and a reason.
+    /// Closes the connection, with a code and a reason; with 1005, without a code.
     pub async fn close(&mut self, code: u16, reason: &str) -> Result<()> {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.to_owned().into() };
-        self.order(format!("close {code} {reason}"), Order::Send(Message::Close(Some(frame)))).await
+        let frame = (code != NO_CODE).then_some(frame);
+        self.order(format!("close {code} {reason}"), Order::Send(Message::Close(frame))).await
     }
 
     /// Reads nothing from now on, so that pings are not answered either: a client that has stalled, or died.

@@ -3,6 +3,7 @@
 mod parse;
 pub(crate) mod payload;
 mod play;
+pub mod recorded;
 mod run;
 mod step;
 mod template;

@@ -4,7 +4,7 @@ mod builder;
 mod connecting;
 mod copies;
 mod disk;
-mod engine;
+pub(crate) mod engine;
 mod knocking;
 mod lives;
 mod logs;
@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use party_core::ids::Timestamp;
+use party_core::ids::{Seed, Timestamp};
 use party_core::limits::Limits;
-use party_node::chance::Chance;
+use party_node::chance::{Chance, Dictated};
 use party_node::clock::Clock;
 use party_node::committer::CommitPause;
 use party_node::node::{Node, NodeParts};
@@ -57,6 +57,8 @@ pub struct World {
     host: Rc<Host>,
     clock: VirtualClock,
     chance: RefCell<Chance>,
+    /// What the next turns draw from, if that is said.
+    dictated: Dictated,
     components: RefCell<BTreeMap<String, Loaded>>,
     memory: Cell<Memory>,
     memory_budget_bytes: u64,
@@ -135,6 +137,21 @@ impl World {
         self.settle().await;
         self.clock.turn_back(duration.as_millis() as u64);
         self.settle().await;
+    }
+
+    /// The clock is set so far ahead at once, as on a machine that was suspended: what falls due in between comes late, at
+    /// the end.
+    pub async fn jump(&self, duration: Duration) {
+        self.host.story.tell(format!("jump {}ms", duration.as_millis()));
+        self.settle().await;
+        self.clock.set(self.clock.now().after_ms(duration.as_millis() as u64));
+        self.settle().await;
+    }
+
+    /// The next turns of guests draw from these seeds, one each, whatever was said before; those after them from what the
+    /// world's own seed gives. For repeating what a journal has recorded.
+    pub fn draw_from(&self, seeds: impl IntoIterator<Item = Seed>) {
+        self.dictated.lay_down(seeds);
     }
 
     /// A new in-memory connection to the server.

@@ -12,8 +12,12 @@ printed with what it wrote and wanted to send; one that does something else than
   party-host replay main/lobby
   party-host replay main/lobby --until 120
   party-host replay main/lobby --component changed.wasm    the same events on changed code: the first difference
+  party-host replay main/lobby --save tests/incident.party  what has happened, as a test (also while a host runs)
 
-Only rooms with memory = \"durable\" have a journal, and no host may run on the data directory. A host that stops in good
+A transcript holds all that clients have sent, with headers and tokens: it is as secret as they are. docs/transcripts.md
+tells what it cannot repeat.
+
+Only rooms with memory = \"durable\" have a journal, and but for --save no host may run on the data directory. A host that stops in good
 order saves its rooms, and what a checkpoint holds is in no journal any more: this is for what a crash has left, or for a
 copy of the data directory of a host that runs.";
 
@@ -30,4 +34,7 @@ pub(crate) struct Replay {
     /// Call this component instead of the one that the turns were recorded on
     #[arg(long, value_name = "WASM")]
     pub(crate) component: Option<PathBuf>,
+    /// Print nothing, and write a transcript that `party-host test` plays
+    #[arg(long, value_name = "FILE", conflicts_with = "component")]
+    pub(crate) save: Option<PathBuf>,
 }

@@ -75,7 +75,7 @@ pub(crate) fn take_out(store: &dyn Store, address: &Arc<RoomAddress>, data: &Pat
 }
 
 /// Writes a file that is not there yet, for its owner's eyes only. If that fails, it is not there afterwards either.
-fn write_new(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub(crate) fn write_new(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(
             |error| match error.kind() {

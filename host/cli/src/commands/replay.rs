@@ -2,6 +2,7 @@
 //!
 //! It does what a host does that finds the journal (`node/recovery.rs`), and prints instead of going on. Nothing is written.
 
+mod save;
 mod show;
 
 use std::fs;
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use party_core::address::RoomAddress;
 use party_core::checkpoint::Checkpoint;
 use party_core::commit::ComponentDigest;
 use party_core::ids::CommitSeq;
@@ -28,6 +30,9 @@ use crate::host::read_bounded;
 use crate::problem::{failure, usage};
 
 pub(crate) fn run(replay: &Replay) -> Result<()> {
+    if let Some(file) = &replay.save {
+        return save::run(replay, file);
+    }
     let store = match who_knows(&replay.at.data)? {
         Knows::Store(store) => *store,
         Knows::Host(asked) => {
@@ -41,10 +46,7 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
     let address = Arc::new(room(&replay.room, &project)?);
     let summary = store.summary(&address)?.ok_or_else(|| no_such_room(&store, &address))?;
     if summary.journal.records == 0 {
-        return Err(usage(
-            format!("{}/{} has no recorded turns", address.party(), address.room()),
-            "rooms with memory = \"durable\" record them, from one checkpoint to the next",
-        ));
+        return Err(no_recorded_turns(&address));
     }
     let recorded_on = summary.component.context("a journal belongs to a component")?;
     let components = load(&store, replay, recorded_on)?;
@@ -61,6 +63,14 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let until = CommitSeq(replay.until.unwrap_or(u64::MAX));
     runtime.block_on(take_again(&store, until, &summary, &components, &config))
+}
+
+/// A room of which nothing is recorded.
+fn no_recorded_turns(address: &RoomAddress) -> anyhow::Error {
+    usage(
+        format!("{}/{} has no recorded turns", address.party(), address.room()),
+        "rooms with memory = \"durable\" record them, from one checkpoint to the next",
+    )
 }
 
 /// An engine for one room, which finds what a host on this data directory has compiled.

@@ -3,72 +3,45 @@
 mod find;
 mod play;
 mod tell;
+mod watch;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use anyhow::Result;
 
-use anyhow::{Context, Result};
-use party_server::config::FILE_NAME;
-
-use crate::args::test::{Format, Test};
+use crate::args::test::Test;
 use crate::commands::test::find::{Found, find};
 use crate::commands::test::play::{Played, Verdict};
-use crate::problem::{self, TestsFailed, usage};
-use crate::watching::{Change, watch};
+use crate::problem::{TestsFailed, usage};
+use crate::signals::Signals;
 
 pub(crate) fn run(test: &Test) -> Result<()> {
     if test.watch {
-        return play_at_every_change(test);
+        return watch::play_at_every_change(test);
     }
-    let verdict = play_all(test)?;
-    match verdict {
+    let found = found(test)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (stages, signals) = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        Ok::<_, anyhow::Error>((play::stages(&found, &mut signals).await, signals))
+    })?;
+    signals.end_as_by_default(runtime)?;
+    let played = play::play(&found, &stages?, test.update);
+    tell::all(test, &played)?;
+    match played.iter().map(Played::verdict).max().unwrap_or(Verdict::Passed) {
         Verdict::Passed => Ok(()),
         Verdict::Failed => Err(TestsFailed { is_usage: false }.into()),
         Verdict::NotUnderstood => Err(TestsFailed { is_usage: true }.into()),
     }
 }
 
-fn play_all(test: &Test) -> Result<Verdict> {
+/// The transcripts that are meant, at least one.
+fn found(test: &Test) -> Result<Vec<Found>> {
     let found = find(&test.paths)?;
-    if found.is_empty() {
-        let places: Vec<String> = test.paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(usage(
-            format!("there is no transcript in {}", places.join(", ")),
-            "write one: a file NAME.party; `party-host test --help` shows what is in it",
-        ));
+    if !found.is_empty() {
+        return Ok(found);
     }
-    let played = play::play(found, test.update)?;
-    match test.format {
-        Format::Text => tell::text(&played),
-        Format::Tap => tell::tap(&played),
-    }
-    if let Some(file) = &test.junit {
-        let told = tell::junit(&played)?;
-        std::fs::write(file, told).with_context(|| format!("{} cannot be written", file.display()))?;
-    }
-    Ok(played.iter().map(Played::verdict).max().unwrap_or(Verdict::Passed))
-}
-
-fn play_at_every_change(test: &Test) -> Result<()> {
-    let found = find(&test.paths)?;
-    let projects: BTreeMap<PathBuf, &Found> =
-        found.iter().filter_map(|found| Some((found.project.clone()?, found))).collect();
-    let [(directory, _)] = projects.into_iter().collect::<Vec<_>>().try_into().map_err(|found: Vec<_>| {
-        usage(
-            format!("{} projects are to be watched; one can be", found.len()),
-            "name a project, or a transcript in one",
-        )
-    })?;
-    let project = crate::commands::project::Project::open(&directory)?;
-    let mut changes = watch(&project.config)?;
-    loop {
-        if let Err(error) = play_all(test) {
-            problem::print(&error);
-        }
-        eprintln!("watching for changes");
-        match changes.blocking_recv().context("nothing is watched any more")? {
-            Change::Sources(changed) => eprintln!("{changed}: playing again"),
-            Change::Settings => eprintln!("{FILE_NAME} has changed: playing again"),
-        }
-    }
+    let places: Vec<String> = test.paths.iter().map(|path| path.display().to_string()).collect();
+    Err(usage(
+        format!("there is no transcript in {}", places.join(", ")),
+        "write one: a file NAME.party; `party-host test --help` shows what is in it",
+    ))
 }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{FORMAT, Record, RecordError, RecordedTurn, STEPS_MAX, Settings, Step, TRACE_BYTES, Taken};
+use super::{
+    FORMAT, Fate, Happening, Record, RecordError, RecordedTurn, STEPS_MAX, Settings, Step, TRACE_BYTES, Taken,
+};
 use crate::address::RoomAddress;
 use crate::codec::Malformed;
 use crate::commit::{ComponentDigest, KvChanges};
@@ -262,4 +264,18 @@ fn the_writes_of_a_record_are_those_of_its_turn() {
     let record = full();
     let writes = record.writes().expect("it ends with a turn");
     assert_eq!((writes.cleared, writes.entries.len()), (true, 3));
+}
+
+#[test]
+fn what_happened_is_told_without_what_only_the_room_needs() {
+    let record = full();
+    let told: Vec<Happening<'_>> = record.happenings().collect();
+    assert_eq!(told.len(), record.steps.len());
+    let is_turn =
+        |happening: &Happening<'_>| matches!(happening, Happening::Event { fate: Fate::Turn(_), .. });
+    assert_eq!(told.iter().filter(|happening| is_turn(happening)).count(), 1);
+    assert!(told.last().is_some_and(is_turn), "a turn ends its record");
+    assert_eq!(record.life().is_some(), told.iter().any(|told| matches!(told, Happening::Life(_))));
+    let resumed = Record { steps: vec![Step::Resumed, Step::Time(Timestamp(7))] };
+    assert_eq!(resumed.happenings().collect::<Vec<_>>(), [Happening::Resumed, Happening::Time(Timestamp(7))]);
 }

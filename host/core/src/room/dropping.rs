@@ -61,12 +61,9 @@ impl Room {
             | Event::ResponseClosed(_)
             | Event::Alarm
             | Event::Completed(..) => true,
-            // Nothing is left of them.
-            Event::Start(_)
-            | Event::Resume(_)
-            | Event::Message(..)
-            | Event::Error(..)
-            | Event::Request(..) => false,
+            // Nothing is left of them in the room. Whoever looks for the cause finds them in the journal.
+            Event::Message(..) | Event::Error(..) | Event::Request(..) => true,
+            Event::Start(_) | Event::Resume(_) => false,
         };
         if is_known && !planted::is(PlantedBug::DropNotRecorded) {
             self.record(Step::Dropped(taken.clone(), is_tried_again));

@@ -6,16 +6,17 @@
 //! there any more. In the end the past becomes the room ([`Room::recovered`]), or only the instance is of use
 //! ([`Room::went_back`]).
 
+mod error;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thiserror::Error;
 
 use crate::checkpoint::Checkpoint;
 use crate::commit::RoomRecord;
 use crate::event::{DropCause, Event, Outcome, Output, ResumeReason, StartReason, TurnEnd};
 use crate::ids::{CommitSeq, OperationId};
-use crate::journal::{Record, RecordError, RecordedTurn, Step, Taken};
+use crate::journal::{Record, RecordedTurn, Step, Taken};
 use crate::mailbox::{Lane, Mailbox};
 use crate::message::CloseFrame;
 use crate::operation::Operations;
@@ -25,6 +26,7 @@ use crate::room::recording::{JournalLength, Replaying};
 use crate::room::{Action, Arriving, Memory, Phase, Report, Room, RoomConfig, Service};
 use crate::session::ReadyState;
 use crate::turn::Turn;
+pub use error::ReplayError;
 
 /// The past of a room, being made again.
 pub struct Replay {
@@ -37,46 +39,8 @@ pub struct Replay {
     resumes: Option<ResumeReason>,
     /// Operations that ended with the place where the room was before. It hears so of those that are still open.
     interrupted: Vec<OperationId>,
-}
-
-/// Why a room cannot be made again of what is kept of it.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum ReplayError {
-    /// A record cannot be read.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A record is missing.
-    #[error("record {found} follows {last}: one between them is missing")]
-    Gap {
-        /// The last that was taken.
-        last: CommitSeq,
-        /// The one that came.
-        found: CommitSeq,
-    },
-    /// The journal begins with nothing, or with something in its midst.
-    #[error("record {seq}: the journal does not begin where the room's life or its checkpoint does")]
-    Beginning {
-        /// Which record.
-        seq: CommitSeq,
-    },
-    /// The guest, called again, did something else.
-    #[error("replay diverged at commit {seq}, {event}: {difference}")]
-    Diverged {
-        /// The commit that carried the record.
-        seq: CommitSeq,
-        /// The export that was called.
-        event: &'static str,
-        /// What was different.
-        difference: String,
-    },
-    /// A record speaks of something that the room does not have.
-    #[error("record {seq} does not fit to the room as the records before leave it: {event}")]
-    Unfit {
-        /// Which record.
-        seq: CommitSeq,
-        /// What it is about.
-        event: &'static str,
-    },
+    /// What the room wanted to let leave, if somebody asks for it.
+    outputs: Option<Vec<Output>>,
 }
 
 impl Replay {
@@ -98,7 +62,17 @@ impl Replay {
             room.take_checkpoint(checkpoint);
         }
         let (seq, length) = (seq.unwrap_or_default(), JournalLength::default());
-        Replay { room, seq, has_base, length, resumes, interrupted }
+        Replay { room, seq, has_base, length, resumes, interrupted, outputs: None }
+    }
+
+    /// As it is, and keeps what the room wants to let leave, for [`Replay::take_outputs`].
+    pub fn keeping_outputs(self) -> Replay {
+        Replay { outputs: Some(Vec::new()), ..self }
+    }
+
+    /// What the room has wanted to let leave since this was last asked, by itself and by its turns, in order.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        self.outputs.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Takes the next record. If there is a turn in it, the guest is to be called with it.
@@ -236,7 +210,13 @@ impl Replay {
 
     /// Whatever the room wants of the world, it wanted then; what it put in for itself was recorded when it was taken.
     fn forget_outside(&mut self) {
-        self.room.actions.clear();
+        let actions = self.room.actions.drain(..);
+        if let Some(outputs) = &mut self.outputs {
+            outputs.extend(actions.filter_map(|action| match action {
+                Action::Output(output) => Some(output),
+                Action::Commit(_) | Action::DropInstance | Action::Report(_) => None,
+            }));
+        }
         self.room.mailbox = Mailbox::default();
         self.room.alarm_waits = false;
     }

@@ -7,26 +7,26 @@ fn an_auto_response_is_in_force_before_anything_that_its_turn_sends() {
     check(
         "
         handlers connect message
-        connect a
+        > a connect
         turn send a first; auto-response ping=pong; send a last
         auto-response
-        message a x
+        > a send x
         turn auto-response =
-        message a x
+        > a send x
         turn auto-response off
         auto-response
         ",
         "
-        > on-connect a
+        turn on-connect a
         auto-response ping=pong
-        send a first
-        send a last
+        < a first
+        < a last
         accept a
         read a
         auto-response: ping=pong
-        > on-message a x
+        turn on-message a x
         auto-response =
-        > on-message a x
+        turn on-message a x
         auto-response off
         auto-response: off
         ",
@@ -38,16 +38,16 @@ fn it_waits_for_what_it_depends_on_and_the_last_word_of_a_turn_counts() {
     check(
         "
         handlers connect message
-        connect a
+        > a connect
         turn put k v; auto-response ping=pong; auto-response off; auto-response hello=there
-        message a x
+        > a send x
         turn auto-response off
         committed
         ",
         "
-        > on-connect a
+        turn on-connect a
         commit 1 k=v
-        > on-message a x
+        turn on-message a x
         auto-response hello=there
         accept a
         read a
@@ -61,22 +61,22 @@ fn what_changes_nothing_is_no_output() {
     check(
         "
         handlers connect
-        connect a
+        > a connect
         turn auto-response off
-        connect b
+        > b connect
         turn auto-response ping=pong
-        connect c
+        > c connect
         turn auto-response ping=pong
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
-        > on-connect b
+        turn on-connect b
         auto-response ping=pong
         accept b
         read b
-        > on-connect c
+        turn on-connect c
         accept c
         read c
         ",
@@ -89,11 +89,11 @@ fn texts_are_bounded_in_characters() {
         "
         handlers connect
         limit auto_response_chars_max 4
-        connect a
+        > a connect
         turn auto-response größe=x; auto-response x=größe; auto-response größ=größ
         ",
         "
-        > on-connect a
+        turn on-connect a
         auto-response größe=x: error: the limit is 4 characters
         auto-response x=größe: error: the limit is 4 characters
         auto-response größ=größ
@@ -108,26 +108,26 @@ fn a_failed_handler_keeps_it_and_a_dropped_turn_ends_it_with_the_life() {
     check(
         "
         handlers connect message
-        connect a
+        > a connect
         turn auto-response ping=pong; fail oops
-        connect b
+        > b connect
         turn auto-response hello=there; trap unreachable
         auto-response
         ",
         "
-        > on-connect a
+        turn on-connect a
         report on-connect failed: oops
         auto-response ping=pong
         accept a
         read a
-        close a 1011 oops
-        > on-connect b
+        < a close 1011 oops
+        turn on-connect b
         report on-connect dropped: the guest trapped: unreachable
         drop instance
         auto-response off
         accept b
         read b
-        close b 1011 Uncaught exception when connecting
+        < b close 1011 Uncaught exception when connecting
         auto-response: off
         ",
     );
@@ -138,18 +138,18 @@ fn a_commit_that_fails_takes_it_along() {
     check(
         "
         handlers connect message
-        connect a
+        > a connect
         turn put k v; auto-response ping=pong
-        commit failed
-        restart
+        commits fail
+        crash
         auto-response
         ",
         "
-        > on-connect a
+        turn on-connect a
         commit 1 k=v
         report commit failed
         drop instance
-        reject a 503 the room could not be written
+        < a refused 503 the room could not be written
         auto-response: off
         ",
     );
@@ -160,13 +160,13 @@ fn it_outlives_sleep_and_is_there_after_a_restart_before_the_room_is_woken() {
     check(
         "
         handlers message connect
-        connect a
+        > a connect
         turn auto-response ping=pong
-        sleep one
+        hibernate one
         committed
         auto-response
-        lost a
-        restart
+        > a cut
+        crash
         auto-response
         asleep
         committed
@@ -174,7 +174,7 @@ fn it_outlives_sleep_and_is_there_after_a_restart_before_the_room_is_woken() {
         auto-response
         ",
         "
-        > on-connect a
+        turn on-connect a
         auto-response ping=pong
         accept a
         read a
@@ -196,23 +196,23 @@ fn a_room_whose_storage_has_moved_since_it_was_kept_begins_without() {
     check(
         "
         handlers connect message
-        connect a
+        > a connect
         turn auto-response ping=pong
         keep one
         committed
-        message a x
+        > a send x
         turn put k v
         committed
-        restart
+        crash
         auto-response
         ",
         "
-        > on-connect a
+        turn on-connect a
         auto-response ping=pong
         accept a
         read a
         commit 1 checkpoint
-        > on-message a x
+        turn on-message a x
         commit 2 k=v
         auto-response: off
         ",

@@ -6,27 +6,27 @@ use crate::notation::check;
 fn a_life_begins_with_a_new_journal_and_every_turn_goes_to_its_end() {
     check(
         "
-        durable
+        memory durable
         handlers start request
-        request r
+        GET / -> r
         turn
         turn put k v; respond r 200
-        request q
+        GET / -> q
         turn get k; respond q 200
         committed
         committed
         committed
         ",
         "
-        > on-start New
+        turn on-start New
         commit 1 forget, record
-        > on-request r
+        turn on-request r
         commit 2 record
-        > on-request q
+        turn on-request q
           get k: v
         commit 3 record
-        respond r 200
-        respond q 200
+        < r 200
+        < q 200
         ",
     );
 }
@@ -35,11 +35,11 @@ fn a_life_begins_with_a_new_journal_and_every_turn_goes_to_its_end() {
 fn a_checkpoint_brings_the_tables_up_to_date_also_while_events_wait_and_commits_are_under_way() {
     check(
         "
-        durable
+        memory durable
         handlers request
-        request r
+        GET / -> r
         turn put k v; put j w; respond r 200
-        request q
+        GET / -> q
         keep memory
         turn delete k; get j; respond q 200
         committed
@@ -47,14 +47,14 @@ fn a_checkpoint_brings_the_tables_up_to_date_also_while_events_wait_and_commits_
         keep memory
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 forget, record
         commit 2 j=w k=v checkpoint
-        > on-request q
+        turn on-request q
           delete k: true
           get j: w
         commit 3 record
-        respond r 200
+        < r 200
         commit 4 -k checkpoint
         ",
     );
@@ -64,47 +64,47 @@ fn a_checkpoint_brings_the_tables_up_to_date_also_while_events_wait_and_commits_
 fn after_a_crash_no_acknowledged_turn_is_lost_and_the_room_hears_who_has_gone() {
     check(
         "
-        durable
+        memory durable
         handlers start connect close message request completed response-closed
-        connect a
+        > a connect
         turn
         turn accept a
         committed
         committed
-        request r
+        GET / -> r
         turn sleep s 1000; put k v; pending e
         committed
-        message a lost with the host
+        > a send lost with the host
         turn put k x; send a unseen
-        restart
+        crash
         rebuild
         turn
         turn operations; get k
-        at 1000
+        time 1000
         turn
         ",
         "
-        > on-start New
+        turn on-start New
         commit 1 forget, record
-        > on-connect a
+        turn on-connect a
         commit 2 record
         accept a
         read a
-        > on-request r
+        turn on-request r
         commit 3 record
-        > on-message a lost with the host
+        turn on-message a lost with the host
         commit 4 record
         again 1 on-start New
         again 2 on-connect a
         again 3 on-request r
         commit 4 record
-        > on-close a 1006 not clean
+        turn on-close a 1006 not clean
         commit 5 record
-        > on-response-closed r
+        turn on-response-closed r
           operations: 1
           get k: v
         commit 6 record
-        > on-completed s
+        turn on-completed s
         commit 7 record
         ",
     );
@@ -114,15 +114,15 @@ fn after_a_crash_no_acknowledged_turn_is_lost_and_the_room_hears_who_has_gone() 
 fn a_dropped_turn_takes_the_room_back_to_the_moment_before_it() {
     check(
         "
-        durable
+        memory durable
         handlers connect message request
-        connect a
+        > a connect
         turn accept a
-        request r
+        GET / -> r
         turn put k v; respond r 200
-        request q
+        GET / -> q
         turn put k x; trap oops
-        request p
+        GET / -> p
         turn                         # not before all that it had done can be read
         committed
         committed
@@ -130,21 +130,21 @@ fn a_dropped_turn_takes_the_room_back_to_the_moment_before_it() {
         turn get k; respond p 200
         ",
         "
-        > on-connect a
+        turn on-connect a
         commit 1 forget, record
-        > on-request r
+        turn on-request r
         commit 2 record
-        > on-request q
+        turn on-request q
         report on-request dropped: the guest trapped: oops
         drop instance
         no turn
         accept a
         read a
-        respond r 200
-        respond q 500 Uncaught exception when making a request
+        < r 200
+        < q 500 Uncaught exception when making a request
         again 1 on-connect a
         again 2 on-request r
-        > on-request p
+        turn on-request p
           get k: v
         commit 3 record
         ",
@@ -155,12 +155,12 @@ fn a_dropped_turn_takes_the_room_back_to_the_moment_before_it() {
 fn a_dropped_completion_is_tried_once_more_and_then_told_to_be_dropped() {
     check(
         "
-        durable
+        memory durable
         handlers request completed
-        request r
+        GET / -> r
         turn sleep s 10; respond r 200
         committed
-        at 10
+        time 10
         turn trap oops
         rebuild
         turn trap oops
@@ -168,18 +168,18 @@ fn a_dropped_completion_is_tried_once_more_and_then_told_to_be_dropped() {
         turn operations
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 forget, record
-        respond r 200
-        > on-completed s
+        < r 200
+        turn on-completed s
         report on-completed dropped: the guest trapped: oops
         drop instance
         again 1 on-request r
-        > on-completed s
+        turn on-completed s
         report on-completed dropped: the guest trapped: oops
         drop instance
         again 1 on-request r
-        > on-completed s dropped
+        turn on-completed s dropped
           operations: 0
         commit 2 record
         ",
@@ -190,26 +190,26 @@ fn a_dropped_completion_is_tried_once_more_and_then_told_to_be_dropped() {
 fn a_room_with_a_full_journal_takes_no_turn_before_it_is_saved() {
     check(
         "
-        durable
+        memory durable
         handlers request
         limit journal_records_max 1
-        request r
+        GET / -> r
         turn respond r 200
-        request q
+        GET / -> q
         turn respond q 200
-        request p
+        GET / -> p
         turn
         keep memory
         turn respond p 200
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 forget, record
-        > on-request q
+        turn on-request q
         commit 2 record
         no turn
         commit 3 checkpoint
-        > on-request p
+        turn on-request p
         commit 4 record
         ",
     );
@@ -219,41 +219,41 @@ fn a_room_with_a_full_journal_takes_no_turn_before_it_is_saved() {
 fn a_suspended_room_stands_in_the_store_only() {
     check(
         "
-        durable
+        memory durable
         handlers connect message close request
         limit drops_per_minute_max 1
-        connect a
+        > a connect
         turn accept a
         committed
-        message a one
+        > a send one
         turn trap oops
         rebuild
-        message a two
+        > a send two
         turn trap oops
-        request r
+        GET / -> r
         deadline
         asleep
-        at 60000
+        time 60000
         deadline
         asleep
-        restart
+        crash
         rebuild
         turn
         ",
         "
-        > on-connect a
+        turn on-connect a
         commit 1 forget, record
         accept a
         read a
-        > on-message a one
+        turn on-message a one
         report on-message dropped: the guest trapped: oops
         drop instance
         again 1 on-connect a
-        > on-message a two
+        turn on-message a two
         report on-message dropped: the guest trapped: oops
         drop instance
         report suspended after 2 drops until 60000
-        close a 1013 the room is suspended after 2 dropped turns within a minute
+        < a close 1013 the room is suspended after 2 dropped turns within a minute
         refused r: the room is suspended for 60000 ms more because it failed too often
         deadline: 60000
         asleep
@@ -261,7 +261,7 @@ fn a_suspended_room_stands_in_the_store_only() {
         asleep, may be forgotten
         again 1 on-connect a
         commit 2 record
-        > on-close a 1006 not clean
+        turn on-close a 1006 not clean
         commit 3 record
         ",
     );

@@ -7,43 +7,43 @@ fn a_failed_commit_drops_what_depended_on_it_and_tells_everyone() {
     check(
         "
         handlers message request
-        connect a
+        > a connect
         turn
-        message a one
-        message a two
-        request r
+        > a send one
+        > a send two
+        GET / -> r
         turn put k 1; send a 1
         turn put k 2; send a 2
-        commit failed
+        commits fail
         turn
-        request s
-        connect b
-        message a three
-        lost a
-        commit failed
-        restart
-        request t
+        GET / -> s
+        > b connect
+        > a send three
+        > a cut
+        commits fail
+        crash
+        GET / -> t
         turn get k; list; respond t 200
         ",
         "
         accept a
         read a
         no turn
-        > on-message a one
+        turn on-message a one
         commit 1 k=1
-        > on-message a two
+        turn on-message a two
         commit 2 k=2
         report commit failed
         drop instance
-        respond r 503 the room could not be written
-        close a 1011 the room could not be written
+        < r 503 the room could not be written
+        < a close 1011 the room could not be written
         no turn
         refused s: the room is ending; try again
         refused b: the room is ending; try again
-        > on-request t
+        turn on-request t
         get k: none
         list: nobody
-        respond t 200
+        < t 200
         ",
     );
 }
@@ -53,28 +53,28 @@ fn a_failed_commit_leaves_what_was_durable_before_it() {
     check(
         "
         handlers request
-        request r
-        request s
+        GET / -> r
+        GET / -> s
         turn put k 1; respond r 200
         turn put k 2; respond s 200
         committed
-        commit failed
-        restart
-        request t
+        commits fail
+        crash
+        GET / -> t
         turn get k; respond t 200
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 k=1
-        > on-request s
+        turn on-request s
         commit 2 k=2
-        respond r 200
+        < r 200
         report commit failed
         drop instance
-        respond s 503 the room could not be written
-        > on-request t
+        < s 503 the room could not be written
+        turn on-request t
         get k: 1
-        respond t 200
+        < t 200
         ",
     );
 }
@@ -84,43 +84,43 @@ fn answers_that_a_failed_commit_held_back_are_given_otherwise() {
     check(
         "
         handlers connect request message close
-        connect a
+        > a connect
         turn
-        connect b
-        connect c
-        connect d
-        request r
-        request s
-        message a x
+        > b connect
+        > c connect
+        > d connect
+        GET / -> r
+        GET / -> s
+        > a send x
         turn put k 1; accept b
         turn reject c 403 no
         turn pending e
         turn respond r 200
         turn fail
         turn close a 4000 bye
-        at 3500
-        commit failed
+        time 3500
+        commits fail
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
-        > on-connect b
+        turn on-connect b
         commit 1 k=1
-        > on-connect c
-        > on-connect d
-        > on-request r
-        > on-request s
+        turn on-connect c
+        turn on-connect d
+        turn on-request r
+        turn on-request s
         report on-request failed:
-        > on-message a x
+        turn on-message a x
         report commit failed
         drop instance
-        reject c 503 the room could not be written
-        respond r 503 the room could not be written
-        respond s 503 the room could not be written
-        close a 1011 the room could not be written
-        reject b 503 the room could not be written
-        reject d 503 the room could not be written
+        < c refused 503 the room could not be written
+        < r 503 the room could not be written
+        < s 503 the room could not be written
+        < a close 1011 the room could not be written
+        < b refused 503 the room could not be written
+        < d refused 503 the room could not be written
         ",
     );
 }
@@ -130,42 +130,42 @@ fn a_client_turned_away_by_a_failed_start_is_told_again_if_that_was_held_back() 
     check(
         "
         handlers start connect request completed
-        request r
+        GET / -> r
         turn
         turn put k 1; respond r 200; sleep z 4000; hold
-        connect a
-        connect b
-        at 3500
-        connect c
-        at 4000
+        > a connect
+        > b connect
+        time 3500
+        > c connect
+        time 4000
         turn trap boom
         turn fail no
         turn fail no
         turn fail no
-        commit failed
+        commits fail
         ",
         "
-        > on-start New
-        > on-request r
+        turn on-start New
+        turn on-request r
         commit 1 k=1
-        > on-completed z
+        turn on-completed z
         report on-completed dropped: the guest trapped: boom
         drop instance
-        > on-start Lost
+        turn on-start Lost
         report on-start failed: no
         drop instance
-        > on-start FailedBefore
+        turn on-start FailedBefore
         report on-start failed: no
         drop instance
-        > on-start FailedBefore
+        turn on-start FailedBefore
         report on-start failed: no
         drop instance
         report commit failed
         drop instance
-        reject a 503 the room could not be written
-        reject b 503 the room could not be written
-        reject c 503 the room could not be written
-        respond r 503 the room could not be written
+        < a refused 503 the room could not be written
+        < b refused 503 the room could not be written
+        < c refused 503 the room could not be written
+        < r 503 the room could not be written
         ",
     );
 }
@@ -175,43 +175,43 @@ fn a_room_that_is_shut_down_tells_everyone_once_its_commits_are_durable() {
     check(
         "
         handlers connect request message
-        connect a
+        > a connect
         turn
-        connect b
+        > b connect
         turn pending e
-        connect c
+        > c connect
         turn reject c 403 no; pending f
-        request r
+        GET / -> r
         turn put k 1; pending g
-        request s
-        connect d
-        message a x
+        GET / -> s
+        > d connect
+        > a send x
         shut down
         turn
-        request t
-        lost a
+        GET / -> t
+        > a cut
         deadline
         committed
         shut down
         quiet
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
-        > on-connect b
-        > on-connect c
-        reject c 403 no
-        > on-request r
+        turn on-connect b
+        turn on-connect c
+        < c refused 403 no
+        turn on-request r
         commit 1 k=1
         no turn
         refused t: the room is ending; try again
         deadline: none
-        respond s 503 going away
-        reject d 503 going away
-        respond r 503 going away
-        close a 1001 going away
-        reject b 503 going away
+        < s 503 going away
+        < d refused 503 going away
+        < r 503 going away
+        < a close 1001 going away
+        < b refused 503 going away
         quiet: no
         ",
     );
@@ -222,23 +222,23 @@ fn a_commit_that_fails_while_a_room_shuts_down_changes_what_is_said_not_who_is_t
     check(
         "
         handlers connect request
-        connect a
+        > a connect
         turn
-        request r
+        GET / -> r
         turn put k 1; respond r 200
         shut down
-        commit failed
+        commits fail
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
-        > on-request r
+        turn on-request r
         commit 1 k=1
         report commit failed
         drop instance
-        close a 1011 the room could not be written
-        respond r 503 the room could not be written
+        < a close 1011 the room could not be written
+        < r 503 the room could not be written
         ",
     );
 }

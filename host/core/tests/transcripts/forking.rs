@@ -7,12 +7,12 @@ fn a_copy_is_told_where_it_is_then_what_has_become_of_all_that_it_knew() {
     check(
         "
         handlers start resume connect message close request completed response-closed
-        connect a
+        > a connect
         turn
         turn accept a
-        request r
+        GET / -> r
         turn sleep s 1000; pending e
-        sleep memory
+        hibernate memory
         committed
         fork
         deadline
@@ -23,25 +23,25 @@ fn a_copy_is_told_where_it_is_then_what_has_become_of_all_that_it_knew() {
         turn
         turn now
         committed
-        at 1000
+        time 1000
         phase
         ",
         "
-        > on-start New
-        > on-connect a
+        turn on-start New
+        turn on-connect a
         accept a
         read a
-        > on-request r
+        turn on-request r
         commit 1 checkpoint
         drop instance
         commit 2
         deadline: 30000
         asleep
         woken with memory
-        > on-resume Forked
-        > on-close a 1006 not clean
-        > on-response-closed r
-        > on-completed s interrupted
+        turn on-resume Forked
+        turn on-close a 1006 not clean
+        turn on-response-closed r
+        turn on-completed s interrupted
         now: 0
         phase: Running
         ",
@@ -53,9 +53,9 @@ fn a_copy_of_a_room_that_is_held_is_told_what_passes_a_hold_before_the_rest() {
     check(
         "
         handlers resume connect message close completed
-        connect a
+        > a connect
         turn accept a; sleep s 1000; hold
-        sleep memory
+        hibernate memory
         committed
         fork
         wake
@@ -64,16 +64,16 @@ fn a_copy_of_a_room_that_is_held_is_told_what_passes_a_hold_before_the_rest() {
         turn
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
         commit 1 checkpoint
         drop instance
         commit 2
         woken with memory
-        > on-resume Forked
-        > on-completed s interrupted
-        > on-close a 1006 not clean
+        turn on-resume Forked
+        turn on-completed s interrupted
+        turn on-close a 1006 not clean
         ",
     );
 }
@@ -83,9 +83,9 @@ fn a_party_that_does_not_ask_where_it_is_is_told_the_rest() {
     check(
         "
         handlers request completed
-        request r
+        GET / -> r
         turn sleep s 1000; respond r 200
-        sleep memory
+        hibernate memory
         committed
         fork
         wake
@@ -93,13 +93,13 @@ fn a_party_that_does_not_ask_where_it_is_is_told_the_rest() {
         committed
         ",
         "
-        > on-request r
-        respond r 200
+        turn on-request r
+        < r 200
         commit 1 checkpoint
         drop instance
         commit 2
         woken with memory
-        > on-completed s interrupted
+        turn on-completed s interrupted
         ",
     );
 }
@@ -109,27 +109,27 @@ fn a_copy_whose_memory_cannot_be_restored_starts_afresh_and_is_told_nothing_of_t
     check(
         "
         handlers start resume request completed
-        request r
+        GET / -> r
         turn
         turn sleep s 1000; respond r 200
-        sleep memory
+        hibernate memory
         committed
         fork
         wake failed
-        request q
+        GET / -> q
         turn
         turn respond q 200
         ",
         "
-        > on-start New
-        > on-request r
-        respond r 200
+        turn on-start New
+        turn on-request r
+        < r 200
         commit 1 checkpoint
         drop instance
         commit 2
         drop instance
-        > on-start Lost
-        > on-request q
+        turn on-start Lost
+        turn on-request q
         ",
     );
 }

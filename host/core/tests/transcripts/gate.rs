@@ -7,34 +7,34 @@ fn outputs_wait_for_their_own_commit_and_for_earlier_ones() {
     check(
         "
         handlers message request
-        connect a
+        > a connect
         turn
-        message a one
-        message a two
-        request r
+        > a send one
+        > a send two
+        GET / -> r
         turn put k 1; send a 1
         turn send a 2
         turn put k 2; send a 3; respond r 200
         committed
         committed
-        message a four
+        > a send four
         turn send a 4
         ",
         "
         accept a
         read a
         no turn
-        > on-message a one
+        turn on-message a one
         commit 1 k=1
-        > on-message a two
-        > on-request r
+        turn on-message a two
+        turn on-request r
         commit 2 k=2
-        send a 1
-        send a 2
-        send a 3
-        respond r 200
-        > on-message a four
-        send a 4
+        < a 1
+        < a 2
+        < a 3
+        < r 200
+        turn on-message a four
+        < a 4
         ",
     );
 }
@@ -44,14 +44,14 @@ fn what_the_host_says_waits_as_well() {
     check(
         "
         handlers message request
-        connect a
+        > a connect
         turn
-        message a one
-        request r
+        > a send one
+        GET / -> r
         turn put k 1
         turn pending e
-        at 30000
-        connect b
+        time 30000
+        > b connect
         turn
         committed
         ",
@@ -59,12 +59,12 @@ fn what_the_host_says_waits_as_well() {
         accept a
         read a
         no turn
-        > on-message a one
+        turn on-message a one
         commit 1 k=1
-        > on-request r
+        turn on-request r
         report on-request overdue after 30000
         no turn
-        respond r 504 The room did not answer within 30000 ms
+        < r 504 The room did not answer within 30000 ms
         accept b
         read b
         ",
@@ -77,9 +77,9 @@ fn the_room_takes_no_further_event_when_too_many_commits_are_under_way() {
         "
         handlers request
         limit uncommitted_turns_max 2
-        request r
-        request s
-        request t
+        GET / -> r
+        GET / -> s
+        GET / -> t
         turn put k 1; respond r 200
         turn put k 2; respond s 200
         turn
@@ -87,13 +87,13 @@ fn the_room_takes_no_further_event_when_too_many_commits_are_under_way() {
         turn get k; respond t 200
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 k=1
-        > on-request s
+        turn on-request s
         commit 2 k=2
         no turn
-        respond r 200
-        > on-request t
+        < r 200
+        turn on-request t
         get k: 2
         ",
     );
@@ -105,9 +105,9 @@ fn turns_that_only_wait_for_an_earlier_commit_count_too() {
         "
         handlers request
         limit uncommitted_turns_max 2
-        request r
-        request s
-        request t
+        GET / -> r
+        GET / -> s
+        GET / -> t
         turn put k 1; respond r 200
         turn respond s 200
         turn
@@ -115,14 +115,14 @@ fn turns_that_only_wait_for_an_earlier_commit_count_too() {
         turn respond t 200
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 k=1
-        > on-request s
+        turn on-request s
         no turn
-        respond r 200
-        respond s 200
-        > on-request t
-        respond t 200
+        < r 200
+        < s 200
+        turn on-request t
+        < t 200
         ",
     );
 }
@@ -133,9 +133,9 @@ fn the_room_takes_no_further_event_when_too_many_bytes_wait() {
         "
         handlers request
         limit uncommitted_bytes_max 8
-        request r
-        request s
-        request t
+        GET / -> r
+        GET / -> s
+        GET / -> t
         turn put k 1; respond r 200 four
         turn respond s 200 ok
         turn
@@ -143,14 +143,14 @@ fn the_room_takes_no_further_event_when_too_many_bytes_wait() {
         turn respond t 200
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 k=1
-        > on-request s
+        turn on-request s
         no turn
-        respond r 200 four
-        respond s 200 ok
-        > on-request t
-        respond t 200
+        < r 200 four
+        < s 200 ok
+        turn on-request t
+        < t 200
         ",
     );
 }
@@ -161,21 +161,21 @@ fn deadlines_pass_while_the_room_waits_for_a_commit() {
         "
         handlers request completed
         limit uncommitted_turns_max 1
-        request r
+        GET / -> r
         turn put k 1; sleep s 100; pending e
-        at 100
+        time 100
         turn
-        at 30000
+        time 30000
         committed
         turn
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 k=1
         no turn
         report on-request overdue after 30000
-        respond r 504 The room did not answer within 30000 ms
-        > on-completed s
+        < r 504 The room did not answer within 30000 ms
+        turn on-completed s
         ",
     );
 }

@@ -5,8 +5,8 @@ use crate::notation::check;
 #[test]
 fn a_request_to_a_party_without_on_request_is_a_500() {
     check(
-        "handlers start\n request r\n turn\n turn",
-        "> on-start New\n respond r 500 No onRequest handler\n no turn",
+        "handlers start\n GET / -> r\n turn\n turn",
+        "turn on-start New\n < r 500 No onRequest handler\n no turn",
     );
 }
 
@@ -15,16 +15,16 @@ fn messages_errors_and_closes_that_nobody_takes_are_dropped() {
     check(
         "
         handlers connect
-        connect a
+        > a connect
         turn
-        message a x
-        broken a too large
-        closed a 1009
+        > a send x
+        > a broken too large
+        > a close 1009
         turn
         quiet
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
         no turn
@@ -38,19 +38,19 @@ fn an_alarm_that_nobody_takes_is_settled() {
     check(
         "
         handlers request
-        request r
+        GET / -> r
         turn alarm 1000; respond r 200
         committed
-        at 1000
+        time 1000
         turn
         committed
-        restart
+        crash
         deadline
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 alarm 1000/0
-        respond r 200
+        < r 200
         commit 2
         no turn
         deadline: none
@@ -63,16 +63,16 @@ fn a_completion_that_nobody_takes_ends_its_operation() {
     check(
         "
         handlers request
-        request r
+        GET / -> r
         turn sleep s 10; respond r 200
         quiet
-        at 10
+        time 10
         turn
         quiet
         ",
         "
-        > on-request r
-        respond r 200
+        turn on-request r
+        < r 200
         quiet: no
         no turn
         quiet: yes
@@ -85,20 +85,20 @@ fn the_client_of_an_open_request_may_go_without_the_guest_being_told() {
     check(
         "
         handlers request
-        request r
+        GET / -> r
         turn pending e
-        gone r
+        > r cut
         turn
-        request s
+        GET / -> s
         turn respond r 200; settle e; respond s 200
         quiet
         ",
         "
-        > on-request r
+        turn on-request r
         no turn
-        > on-request s
+        turn on-request s
         respond r 200: error: no such request waits for an answer
-        respond s 200
+        < s 200
         quiet: yes
         ",
     );

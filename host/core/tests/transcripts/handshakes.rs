@@ -7,21 +7,21 @@ fn the_handshake_is_answered_when_a_pending_on_connect_has_settled() {
     check(
         "
         handlers connect message completed
-        connect a
+        > a connect
         turn sleep s 100; accept a red; send a soon; pending e
-        at 100
+        time 100
         turn list; settle e
-        message a hi
+        > a send hi
         turn state a
         ",
         "
-        > on-connect a
-        send a soon
-        > on-completed s
+        turn on-connect a
+        < a soon
+        turn on-completed s
         list: a
         accept a
         read a
-        > on-message a hi
+        turn on-message a hi
         state a: Open red
         ",
     );
@@ -32,18 +32,18 @@ fn at_the_accept_deadline_the_101_is_sent_and_messages_wait_until_on_connect_set
     check(
         "
         handlers connect completed
-        connect a
+        > a connect
         turn sleep s 4000; pending e
-        at 3499
-        at 3500
-        at 4000
+        time 3499
+        time 3500
+        time 4000
         turn settle e
         deadline
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
-        > on-completed s
+        turn on-completed s
         read a
         deadline: none
         ",
@@ -55,23 +55,23 @@ fn a_client_that_still_waits_for_its_turn_gets_its_101_at_the_deadline_too() {
     check(
         "
         handlers connect completed
-        connect a
+        > a connect
         turn hold; sleep s 5000
         clock 100
-        connect b
-        at 3599
-        at 3600
-        at 5000
+        > b connect
+        time 3599
+        time 3600
+        time 5000
         turn release
         turn
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
         accept b
-        > on-completed s
-        > on-connect b
+        turn on-completed s
+        turn on-connect b
         read b
         ",
     );
@@ -82,20 +82,20 @@ fn a_client_that_got_its_101_at_the_deadline_is_closed_when_it_is_rejected() {
     check(
         "
         handlers connect completed close
-        connect a
+        > a connect
         turn sleep s 4000; pending e
-        at 3500
-        at 4000
+        time 3500
+        time 4000
         turn reject a 403 no; settle e
-        closed a 1008
+        > a close 1008
         turn
         quiet
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
-        > on-completed s
-        close a 1008 the connection was refused
+        turn on-completed s
+        < a close 1008 the connection was refused
         no turn
         quiet: yes
         ",
@@ -107,15 +107,15 @@ fn a_rejected_client_gets_no_101_at_the_deadline() {
     check(
         "
         handlers connect
-        connect a
+        > a connect
         turn reject a 403 no; pending e
-        at 3500
-        at 30000
+        time 3500
+        time 30000
         quiet
         ",
         "
-        > on-connect a
-        reject a 403 no
+        turn on-connect a
+        < a refused 403 no
         report on-connect overdue after 30000
         report on-connect failed: on-connect did not settle within 30000 ms
         quiet: yes
@@ -128,18 +128,18 @@ fn an_on_connect_that_fails_after_the_early_101_is_a_close() {
     check(
         "
         handlers connect
-        connect a
+        > a connect
         turn pending e
-        at 3500
-        at 30000
+        time 3500
+        time 30000
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         report on-connect overdue after 30000
         report on-connect failed: on-connect did not settle within 30000 ms
         read a
-        close a 1011 on-connect did not settle within 30000 ms
+        < a close 1011 on-connect did not settle within 30000 ms
         ",
     );
 }
@@ -149,24 +149,24 @@ fn the_close_of_a_client_that_goes_while_it_connects_comes_after_its_on_connect(
     check(
         "
         handlers connect close completed
-        connect a
+        > a connect
         turn sleep s 100; accept a red; pending e
-        lost a
+        > a cut
         turn
-        at 100
+        time 100
         turn state a; list; send a x; settle e
         turn state a
         quiet
         deadline
         ",
         "
-        > on-connect a
+        turn on-connect a
         no turn
-        > on-completed s
+        turn on-completed s
         state a: Closing red
         list: nobody
         send a x: error: the connection is closed
-        > on-close a 1006 not clean
+        turn on-close a 1006 not clean
         state a: Closed red
         quiet: yes
         deadline: none
@@ -179,27 +179,27 @@ fn a_client_that_goes_while_it_connects_and_is_then_turned_away_has_no_close() {
     check(
         "
         handlers connect close completed
-        connect a
-        connect b
+        > a connect
+        > b connect
         turn sleep s 100; pending e
         turn pending f
-        lost a
-        lost b
+        > a cut
+        > b cut
         turn
-        at 100
+        time 100
         turn accept b; reject a 403; settle e; settle f fail never mind
         turn
         quiet
         ",
         "
-        > on-connect a
-        > on-connect b
+        turn on-connect a
+        turn on-connect b
         no turn
-        > on-completed s
+        turn on-completed s
         accept b: error: the connection is not connecting
         reject a 403: error: the connection is not connecting
         report on-connect failed: never mind
-        > on-close a 1006 not clean
+        turn on-close a 1006 not clean
         quiet: yes
         ",
     );

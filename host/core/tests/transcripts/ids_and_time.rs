@@ -7,29 +7,29 @@ fn ids_that_a_commit_can_remember_are_not_given_out_again_after_a_restart() {
     check(
         "
         handlers message request
-        connect a
+        > a connect
         turn
-        request r
+        GET / -> r
         turn put k 1; sleep s 10; respond r 200
         committed
-        connect b
-        restart
-        connect c
+        > b connect
+        crash
+        > c connect
         turn
-        message c x
+        > c send x
         turn state a; state c; sleep t 10; cancel s; cancel t
         ",
         "
         accept a
         read a
         no turn
-        > on-request r
+        turn on-request r
         commit 1 k=1
-        respond r 200
+        < r 200
         accept c
         read c
         no turn
-        > on-message c x
+        turn on-message c x
         state a: none
         state c: Open
         cancel s: false
@@ -42,36 +42,36 @@ fn ids_that_a_commit_can_remember_are_not_given_out_again_after_a_restart() {
 fn every_life_has_an_incarnation_of_its_own() {
     check(
         "
-        request r
+        GET / -> r
         turn incarnation
-        request s
+        GET / -> s
         turn incarnation; respond r 200
         turn trap boom
-        request t
+        GET / -> t
         turn incarnation
         turn incarnation; fail
-        request u
+        GET / -> u
         turn incarnation
         ",
         "
-        > on-start New
+        turn on-start New
         incarnation: 00000000000000000000000000000001
-        > on-request r
+        turn on-request r
         incarnation: 00000000000000000000000000000001
-        respond r 200
-        > on-request s
+        < r 200
+        turn on-request s
         report on-request dropped: the guest trapped: boom
         drop instance
-        respond s 500 Uncaught exception when making a request
-        > on-start Lost
+        < s 500 Uncaught exception when making a request
+        turn on-start Lost
         incarnation: 00000000000000000000000000000004
-        > on-request t
+        turn on-request t
         incarnation: 00000000000000000000000000000004
         report on-request failed:
-        respond t 500 Uncaught exception when making a request
-        > on-request u
+        < t 500 Uncaught exception when making a request
+        turn on-request u
         incarnation: 00000000000000000000000000000004
-        respond u 500 Incorrect type for Promise: the Promise did not resolve to 'Response'.
+        < u 500 Incorrect type for Promise: the Promise did not resolve to 'Response'.
         ",
     );
 }
@@ -83,23 +83,23 @@ fn what_one_turn_logs_is_bounded_in_lines_and_bytes() {
         handlers request
         limit turn_log_lines_max 3
         limit turn_log_bytes_max 8
-        request r
+        GET / -> r
         turn log one; log two; log three; log 4; log 5; log 6; respond r 200
-        request s
+        GET / -> s
         turn log again; trap boom
         ",
         "
-        > on-request r
+        turn on-request r
         logged one
         logged two
         logged 4
         left out 3 lines
-        respond r 200
-        > on-request s
+        < r 200
+        turn on-request s
         logged again
         report on-request dropped: the guest trapped: boom
         drop instance
-        respond s 500 Uncaught exception when making a request
+        < s 500 Uncaught exception when making a request
         ",
     );
 }
@@ -110,25 +110,25 @@ fn time_never_decreases_from_turn_to_turn() {
         "
         handlers request
         clock 1000
-        request r
+        GET / -> r
         turn now; respond r 200
         clock 400
-        request s
+        GET / -> s
         turn now; respond s 200
         clock 1001
-        request t
+        GET / -> t
         turn now; respond t 200
         ",
         "
-        > on-request r
+        turn on-request r
         now: 1000
-        respond r 200
-        > on-request s
+        < r 200
+        turn on-request s
         now: 1000
-        respond s 200
-        > on-request t
+        < s 200
+        turn on-request t
         now: 1001
-        respond t 200
+        < t 200
         ",
     );
 }
@@ -139,50 +139,50 @@ fn a_room_is_quiet_when_nothing_is_under_way() {
         "
         handlers request completed message
         quiet
-        request r
+        GET / -> r
         quiet
         turn put k 1; respond r 200
         quiet
         committed
         quiet
-        request s
+        GET / -> s
         turn pending e
         quiet
-        request t
+        GET / -> t
         turn settle e; hold; respond t 200
         quiet
-        at 30000
+        time 30000
         quiet
-        at 90000
+        time 90000
         quiet
-        request u
+        GET / -> u
         turn respond u 200; pending f
         quiet
-        at 120000
+        time 120000
         quiet
-        connect a
+        > a connect
         quiet
         ",
         "
         quiet: yes
         quiet: no
-        > on-request r
+        turn on-request r
         commit 1 k=1
         quiet: no
-        respond r 200
+        < r 200
         quiet: yes
-        > on-request s
+        turn on-request s
         quiet: no
-        > on-request t
-        respond t 200
-        respond s 500 Incorrect type for Promise: the Promise did not resolve to 'Response'.
+        turn on-request t
+        < t 200
+        < s 500 Incorrect type for Promise: the Promise did not resolve to 'Response'.
         quiet: no
         report events.hold overdue after 30000
         drop instance
         quiet: no
         quiet: yes
-        > on-request u
-        respond u 200
+        turn on-request u
+        < u 200
         quiet: no
         quiet: yes
         quiet: no

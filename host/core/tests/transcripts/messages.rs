@@ -7,12 +7,12 @@ fn messages_of_one_connection_arrive_in_order() {
     check(
         "
         handlers message
-        connect a
-        connect b
+        > a connect
+        > b connect
         turn
-        message a one
-        message b uno
-        message a two
+        > a send one
+        > b send uno
+        > a send two
         turn send a 1
         turn send a 2; send b 2
         turn
@@ -23,12 +23,12 @@ fn messages_of_one_connection_arrive_in_order() {
         accept b
         read b
         no turn
-        > on-message a one
-        send a 1
-        > on-message b uno
-        send a 2
-        send b 2
-        > on-message a two
+        turn on-message a one
+        < a 1
+        turn on-message b uno
+        < a 2
+        < b 2
+        turn on-message a two
         ",
     );
 }
@@ -39,12 +39,12 @@ fn a_connection_has_credit_for_so_many_events() {
         "
         handlers message
         limit credit_events 2
-        connect a
-        connect b
+        > a connect
+        > b connect
         turn
-        message a one
+        > a send one
         credit a
-        message a two
+        > a send two
         credit a
         credit b
         turn
@@ -59,7 +59,7 @@ fn a_connection_has_credit_for_so_many_events() {
         credit a: yes
         credit a: no
         credit b: yes
-        > on-message a one
+        turn on-message a one
         credit a: yes
         ",
     );
@@ -71,12 +71,12 @@ fn a_connection_has_credit_for_so_many_bytes_and_one_message_always_fits() {
         "
         handlers message
         limit credit_bytes 4
-        connect a
+        > a connect
         turn
         credit a
-        message a abc
+        > a send abc
         credit a
-        message a much longer than the credit
+        > a send much longer than the credit
         credit a
         turn
         credit a
@@ -90,9 +90,9 @@ fn a_connection_has_credit_for_so_many_bytes_and_one_message_always_fits() {
         credit a: yes
         credit a: yes
         credit a: no
-        > on-message a abc
+        turn on-message a abc
         credit a: no
-        > on-message a much longer than the credit
+        turn on-message a much longer than the credit
         credit a: yes
         ",
     );
@@ -104,15 +104,15 @@ fn credit_is_repaid_also_for_messages_that_nobody_takes() {
         "
         handlers connect
         limit credit_events 1
-        connect a
+        > a connect
         turn
-        message a unheard
+        > a send unheard
         credit a
         turn
         credit a
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
         credit a: no
@@ -127,9 +127,9 @@ fn a_failed_on_message_is_reported_and_its_turn_commits() {
     check(
         "
         handlers message
-        connect a
+        > a connect
         turn
-        message a x
+        > a send x
         turn put k v; send a sent; fail oops
         committed
         ",
@@ -137,10 +137,10 @@ fn a_failed_on_message_is_reported_and_its_turn_commits() {
         accept a
         read a
         no turn
-        > on-message a x
+        turn on-message a x
         report on-message failed: oops
         commit 1 k=v
-        send a sent
+        < a sent
         ",
     );
 }
@@ -150,14 +150,14 @@ fn nothing_is_heard_from_a_connection_that_the_guest_has_closed_but_its_close() 
     check(
         "
         handlers message close error
-        connect a
+        > a connect
         turn
-        message a one
-        message a two
-        broken a too large
+        > a send one
+        > a send two
+        > a broken too large
         turn close a 4000 enough; state a
         turn
-        closed a 4000 enough
+        > a close 4000 enough
         turn state a; send a x; close a; attachment a
         turn state a
         ",
@@ -165,11 +165,11 @@ fn nothing_is_heard_from_a_connection_that_the_guest_has_closed_but_its_close() 
         accept a
         read a
         no turn
-        > on-message a one
+        turn on-message a one
         state a: Closing
-        close a 4000 enough
-        > on-error a too large
-        > on-close a 4000 enough
+        < a close 4000 enough
+        turn on-error a too large
+        turn on-close a 4000 enough
         state a: Closed
         send a x: error: the connection is closed
         close a: error: the connection is closed
@@ -184,33 +184,33 @@ fn a_pending_on_close_keeps_the_connection_known_until_it_settles() {
     check(
         "
         handlers close completed
-        connect a
+        > a connect
         turn
-        closed a 1000 bye
+        > a close 1000 bye
         turn sleep s 10; attach a x; pending e
-        at 10
+        time 10
         turn state a; attachment a; settle e
         quiet
-        connect b
+        > b connect
         turn
-        lost b
+        > b cut
         turn pending f
-        at 30010
+        time 30010
         quiet
         ",
         "
         accept a
         read a
         no turn
-        > on-close a 1000 bye
-        > on-completed s
+        turn on-close a 1000 bye
+        turn on-completed s
         state a: Closed
         attachment a: x
         quiet: yes
         accept b
         read b
         no turn
-        > on-close b 1006 not clean
+        turn on-close b 1006 not clean
         report on-close overdue after 30000
         report on-close failed: on-close did not settle within 30000 ms
         quiet: yes
@@ -226,12 +226,12 @@ fn frames_are_bounded_in_size_number_and_bytes() {
         limit message_out_bytes_max 5
         limit turn_sends_max 3
         limit turn_output_bytes_max 12
-        connect a
-        connect b
+        > a connect
+        > b connect
         turn
-        message a x
+        > a send x
         turn send a toolong; broadcast toolong; broadcast five5; broadcast x; send a 5five; send b x
-        message a x
+        > a send x
         turn send a 55555; send a 55555; send a 333; send a 22
         ",
         "
@@ -240,19 +240,19 @@ fn frames_are_bounded_in_size_number_and_bytes() {
         accept b
         read b
         no turn
-        > on-message a x
+        turn on-message a x
         send a toolong: error: the limit is 5 bytes
         broadcast toolong: error: the limit is 5 bytes
         broadcast five5: 2
         broadcast x: error: a turn can send 3
         send b x: error: a turn can send 3
-        broadcast a,b five5
-        send a 5five
-        > on-message a x
+        < a,b five5
+        < a 5five
+        turn on-message a x
         send a 333: error: a turn can send 12
-        send a 55555
-        send a 55555
-        send a 22
+        < a 55555
+        < a 55555
+        < a 22
         ",
     );
 }
@@ -262,21 +262,21 @@ fn only_codes_that_may_be_sent_close_a_connection() {
     check(
         "
         handlers message
-        connect a
+        > a connect
         turn
-        message a x
+        > a send x
         turn close a 1002; close a 1005; close a 1006; close a 2999; close a 3000 fine
         ",
         "
         accept a
         read a
         no turn
-        > on-message a x
+        turn on-message a x
         close a 1002: error: close code 1002 may not be sent
         close a 1005: error: close code 1005 may not be sent
         close a 1006: error: close code 1006 may not be sent
         close a 2999: error: close code 2999 may not be sent
-        close a 3000 fine
+        < a close 3000 fine
         ",
     );
 }
@@ -284,8 +284,8 @@ fn only_codes_that_may_be_sent_close_a_connection() {
 #[test]
 fn a_broadcast_to_nobody_sends_nothing() {
     check(
-        "handlers request\n request r\n turn broadcast x; respond r 200",
-        "> on-request r\n broadcast x: 0\n respond r 200",
+        "handlers request\n GET / -> r\n turn broadcast x; respond r 200",
+        "turn on-request r\n broadcast x: 0\n < r 200",
     );
 }
 
@@ -295,24 +295,24 @@ fn attachments_are_kept_with_the_connection_within_their_bound() {
         "
         handlers message
         limit attachment_bytes_max 4
-        connect a
+        > a connect
         turn
-        message a x
+        > a send x
         turn attachment a; attach a four; attachment a; attach a five5; attachment a; attach zoe x
-        message a x
+        > a send x
         turn attachment a
         ",
         "
         accept a
         read a
         no turn
-        > on-message a x
+        turn on-message a x
         attachment a:
         attachment a: four
         attach a five5: error: the limit is 4 bytes
         attachment a: four
         attach zoe x: error: there is no such connection
-        > on-message a x
+        turn on-message a x
         attachment a: four
         ",
     );

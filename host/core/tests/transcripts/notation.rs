@@ -1,26 +1,31 @@
 //! The notation of transcripts.
 //!
-//! The input is one step a line; `#` begins a comment. What goes in:
+//! What an author's transcript can say too is said here in its words (docs/transcripts.md): `>` is what a client does, `<`
+//! what it is sent. The rest is about what only the room's driver sees, and marked with a star. The input is one step a line;
+//! `#` begins a comment. What goes in:
 //!
 //! ```text
-//! handlers start message     only these handlers are real (all are, without this line)
-//! limit credit_events 2      another bound than the default
-//! connect a                  a client, from here on called a       request r    likewise
-//! message a hello            broken a reason       closed a 1000 bye      lost a      gone r
-//! at 1500                    the clock says 1500 ms, and the room is told      clock 1500   it is not told
-//! turn send a hi; pending e  the next turn, what the guest does in it, and how it ends (`done`, if unsaid)
-//! committed                  the oldest commit under way is durable     commit failed    it is not
-//! restart                    another room is made from what is durable  shut down        the room ends
-//! fork                       another room is made from what is durable, as a copy
-//! disk broken                reads fail, until `disk mended`
-//! sleep m    keep m          the memory, here called m, is captured and saved, so that the room sleeps, or goes on
-//! durable                    every turn is recorded             rebuild        it is made again of what is recorded
-//! wake    wake failed        the memory of a room that sleeps is restored, and shown; or is lost
-//! credit a    deadline    phase    quiet    open    asleep    auto-response    asks the room, and shows the answer
+//!   memory durable             every turn is recorded
+//!   limit credit_events 2      another bound than the default
+//! * handlers start message     only these handlers are real (all are, without this line)
+//!   > a connect                a client, from here on called a
+//!   > a send hello             > a close 1000 bye      > a cut
+//! * > a broken reason          it breaks the protocol
+//!   GET / body -> r            a request, from here on called r      > r cut    its client goes
+//!   time 1500                  the clock says 1500 ms, and the room is told    * clock 1500   it is not told
+//! * turn send a hi; pending e  the next turn, what the guest does in it, and how it ends (`done`, if unsaid)
+//! * committed                  the oldest commit under way is durable    commits fail    it is not
+//!   crash                      another room is made from what is durable  * shut down    the room ends
+//!   fork                       another room is made from what is durable, as a copy
+//! * disk broken                reads fail, until `disk mended`
+//!   hibernate m                the memory, here called m, is captured and saved, so that the room sleeps
+//! * keep m                     it is saved, and the room goes on    rebuild    it is made again of what is recorded
+//! * wake    wake failed        the memory of a room that sleeps is restored, and shown; or is lost
+//! * credit a    deadline    phase    quiet    open    asleep    auto-response    asks the room, and shows the answer
 //! ```
 //!
-//! What the guest does is in `guest.rs`, how what comes out is written in `show.rs`: `> on-message a hello` is a
-//! turn, below it what its reads found and its commands were refused with, then what the room had done about it.
+//! What the guest does is in `guest.rs`, how what comes out is written in `show.rs`: `turn on-message a hello` is a
+//! turn, below it what its reads found and its commands were refused with, then what the room had done about it: `< a hi`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -164,29 +169,28 @@ impl Stage {
     fn step(&mut self, step: &str) {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
         match verb {
+            ">" => self.client(rest),
+            "GET" => self.asks(rest),
             "handlers" => return self.config.handlers = handlers(rest),
             "limit" => return set_limit(Arc::make_mut(&mut self.config.limits), rest),
-            "durable" => return self.config.durable = Some(ComponentDigest([1; 32])),
+            "memory" if rest == "durable" => return self.config.durable = Some(ComponentDigest([1; 32])),
             "clock" => return self.now = timestamp(rest),
-            "at" => {
+            "time" => {
                 self.now = timestamp(rest);
                 let now = self.now;
                 self.room().on_time(now);
             }
             "turn" => self.turn(rest),
             "disk" => self.disk.durable().is_broken = rest == "broken",
-            "restart" | "fork" => {
+            "crash" | "fork" => {
                 self.commits.clear();
                 if verb == "fork" {
                     self.fork();
                 }
                 self.room = Some(self.make_room());
             }
-            "connect" | "message" | "broken" | "closed" | "lost" | "request" | "gone" => {
-                self.put_in(verb, rest);
-            }
-            "committed" | "commit" | "shut" => self.end_commit(step),
-            "sleep" => self.save(Purpose::Sleep, rest),
+            "committed" | "commits" | "shut" => self.end_commit(step),
+            "hibernate" => self.save(Purpose::Sleep, rest),
             "keep" => self.save(Purpose::Keep, rest),
             "wake" => self.wake(rest != "failed"),
             "rebuild" => self.rebuild(),
@@ -197,45 +201,47 @@ impl Stage {
         }
         self.carry_out();
         let deadline = self.room().next_deadline();
-        if verb == "at" && deadline.is_some_and(|deadline| deadline <= self.now) {
+        if verb == "time" && deadline.is_some_and(|deadline| deadline <= self.now) {
             panic!("at {} the next deadline is {deadline:?}, which has passed", self.now);
         }
     }
 
-    fn put_in(&mut self, verb: &str, rest: &str) {
-        let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-        let now = self.now;
+    /// `a connect`, `a send hello`, `r cut`
+    fn client(&mut self, step: &str) {
+        let (name, deed) = step.split_once(' ').expect("a client and what it does");
+        let (verb, rest) = deed.split_once(' ').unwrap_or((deed, ""));
+        if verb == "connect" {
+            let uri = "http://host/parties/party/room".to_owned();
+            let opened_at = self.now;
+            let new = NewConnection { key: name.into(), uri, headers: Vec::new(), opened_at };
+            match self.room().connect(new) {
+                Ok(id) => self.names.name_connection(name, id),
+                Err(refusal) => self.show(format!("refused {name}: {refusal}")),
+            }
+            return;
+        }
+        if let Some(request) = self.names.requests.get(name).copied().filter(|_| verb == "cut") {
+            return self.room().request_gone(request);
+        }
+        let id = self.names.connections[name];
         match verb {
-            "connect" => {
-                let uri = "http://host/parties/party/room".to_owned();
-                let new = NewConnection { key: name.into(), uri, headers: Vec::new(), opened_at: now };
-                match self.room().connect(new) {
-                    Ok(id) => self.names.name_connection(name, id),
-                    Err(refusal) => self.show(format!("refused {name}: {refusal}")),
-                }
-            }
-            "request" => {
-                let (method, uri) = ("GET".into(), "http://host/parties/party/room".into());
-                let body = Bytes::copy_from_slice(rest.as_bytes());
-                match self.room().request(Request { method, uri, headers: Vec::new(), body }, now) {
-                    Ok(id) => self.names.name_request(name, id),
-                    Err(refusal) => self.show(format!("refused {name}: {refusal}")),
-                }
-            }
-            "gone" => {
-                let request = self.names.requests[name];
-                self.room().request_gone(request);
-            }
-            "message" | "broken" | "closed" | "lost" => {
-                let id = self.names.connections[name];
-                match verb {
-                    "message" => self.room().message(id, Message::text(rest)),
-                    "broken" => self.room().broken(id, rest.into()),
-                    "lost" => self.room().closed(id, CloseFrame::lost(), false),
-                    _ => self.room().closed(id, close_frame(rest).expect("a code"), true),
-                }
-            }
-            _ => panic!("unknown step: {verb}"),
+            "send" => self.room().message(id, Message::text(rest)),
+            "broken" => self.room().broken(id, rest.into()),
+            "cut" => self.room().closed(id, CloseFrame::lost(), false),
+            "close" => self.room().closed(id, close_frame(rest).expect("a code"), true),
+            _ => panic!("unknown step: > {step}"),
+        }
+    }
+
+    /// `/ body -> r`
+    fn asks(&mut self, step: &str) {
+        let (asked, name) = step.split_once("-> ").expect("the name of a request");
+        let body = asked.strip_prefix('/').expect("a path").trim();
+        let (method, uri) = ("GET".into(), "http://host/parties/party/room".into());
+        let (body, now) = (Bytes::copy_from_slice(body.as_bytes()), self.now);
+        match self.room().request(Request { method, uri, headers: Vec::new(), body }, now) {
+            Ok(id) => self.names.name_request(name, id),
+            Err(refusal) => self.show(format!("refused {name}: {refusal}")),
         }
     }
 
@@ -255,7 +261,7 @@ impl Stage {
         self.carry_out();
         let event = turn.take_event();
         let header = show::event(&event, &self.names);
-        self.show(format!("> {header}"));
+        self.show(format!("turn {header}"));
         self.scripts.insert(turn.event_id(), script.to_owned());
         let mut found = Vec::new();
         let end: TurnEnd = guest::run(script, &mut turn, &mut self.names, &mut found);
@@ -273,7 +279,7 @@ impl Stage {
                 self.disk.write(&commit).expect("commits come in order");
                 self.room().committed(commit.record.seq);
             }
-            "commit failed" => {
+            "commits fail" => {
                 self.commits.clear();
                 self.room().commit_failed();
             }

@@ -5,22 +5,22 @@ use crate::notation::check;
 /// On the disk: b, d, f, h. Uncommitted: a and c put, d deleted, f changed. In the turn: e put, h deleted.
 const LAYERS: &str = "
     handlers request
-    request r
+    GET / -> r
     turn put b 1; put d 1; put f 1; put h 1; respond r 200
     committed
-    request s
+    GET / -> s
     turn put a 2; put c 2; delete d; put f 2; respond s 200
-    request t
+    GET / -> t
 ";
 
 const LAYERS_SHOWN: &str = "
-    > on-request r
+    turn on-request r
     commit 1 b=1 d=1 f=1 h=1
-    respond r 200
-    > on-request s
+    < r 200
+    turn on-request s
     delete d: true
     commit 2 a=2 c=2 -d f=2
-    > on-request t
+    turn on-request t
     delete h: true
 ";
 
@@ -139,11 +139,11 @@ fn a_page_is_bounded_by_the_host_whatever_is_asked_for() {
         handlers request
         limit page_entries_max 2
         limit page_bytes_max 8
-        request r
+        GET / -> r
         turn put a 1; put b 1; put c 1; page; page limit=9; put a 1234567; page bytes=99; pending e
         ",
         "
-        > on-request r
+        turn on-request r
         page: a=1 b=1 next b
         page limit=9: a=1 b=1 next b
         page bytes=99: a=1234567 next a
@@ -157,17 +157,17 @@ fn a_prefix_is_a_range_of_its_own() {
     check(
         "
         handlers request
-        request r
+        GET / -> r
         turn put a 1; put ab 1; put aba 1; put abb 1; put ac 1; put b 1; respond r 200
         committed
-        request s
+        GET / -> s
         turn page prefix=ab; page prefix=ab reverse; page prefix=ab start=aba; page prefix=ab end=abb; page prefix=ab start=b; page prefix=ab end=z start=a; page prefix=z; pending e
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 a=1 ab=1 aba=1 abb=1 ac=1 b=1
-        respond r 200
-        > on-request s
+        < r 200
+        turn on-request s
         page prefix=ab: ab=1 aba=1 abb=1
         page prefix=ab reverse: abb=1 aba=1 ab=1
         page prefix=ab start=aba: aba=1 abb=1

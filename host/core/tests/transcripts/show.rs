@@ -38,7 +38,7 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
     }
 }
 
-/// `commit 1 k=v`, `send a hello`, `drop instance`, `report …`
+/// `commit 1 k=v`, `< a hello`, `drop instance`, `report …`
 pub(crate) fn action(action: &Action, names: &Names) -> String {
     match action {
         Action::Commit(commit) => commit_line(commit),
@@ -75,13 +75,13 @@ fn output_line(output: &Output, names: &Names) -> String {
     match output {
         Output::Accept(id) => format!("accept {}", connection(*id, names)),
         Output::Read(id) => format!("read {}", connection(*id, names)),
-        Output::Reject(id, answer) => format!("reject {} {}", connection(*id, names), response(answer)),
-        Output::Send(id, sent) => format!("send {} {}", connection(*id, names), message(sent)),
-        Output::Broadcast(ids, sent) => format!("broadcast {} {}", connections(ids, names), message(sent)),
-        Output::Close(id, Some(frame)) => format!("close {} {}", connection(*id, names), close(frame)),
-        Output::Close(id, None) => format!("close {}", connection(*id, names)),
+        Output::Reject(id, answer) => format!("< {} refused {}", connection(*id, names), response(answer)),
+        Output::Send(id, sent) => format!("< {} {}", connection(*id, names), message(sent)),
+        Output::Broadcast(ids, sent) => format!("< {} {}", connections(ids, names), message(sent)),
+        Output::Close(id, Some(frame)) => format!("< {} close {}", connection(*id, names), close(frame)),
+        Output::Close(id, None) => format!("< {} close 1005", connection(*id, names)),
         Output::AutoResponse(pair) => format!("auto-response {}", auto_response(pair.as_ref())),
-        Output::Respond(id, answer) => format!("respond {} {}", request_name(*id, names), response(answer)),
+        Output::Respond(id, answer) => format!("< {} {}", request_name(*id, names), response(answer)),
     }
 }
 

@@ -7,20 +7,20 @@ fn a_room_sleeps_when_its_checkpoint_is_durable_and_wakes_where_it_was() {
     check(
         "
         handlers connect message
-        connect a
+        > a connect
         turn accept a
-        sleep one
+        hibernate one
         asleep
         committed
         asleep
-        message a hello
+        > a send hello
         asleep
         wake
         turn send a back
         asleep
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
         commit 1 checkpoint
@@ -29,8 +29,8 @@ fn a_room_sleeps_when_its_checkpoint_is_durable_and_wakes_where_it_was() {
         asleep
         asleep
         woken with one
-        > on-message a hello
-        send a back
+        turn on-message a hello
+        < a back
         awake
         ",
     );
@@ -41,30 +41,30 @@ fn what_comes_while_the_memory_is_saved_finds_the_room_awake() {
     check(
         "
         handlers connect message
-        connect a
+        > a connect
         turn accept a
-        sleep one
-        message a hello
+        hibernate one
+        > a send hello
         committed
         asleep
         turn send a back
-        sleep two
-        message a again
+        hibernate two
+        > a send again
         turn send a twice
         committed
         asleep
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
         commit 1 checkpoint
         awake
-        > on-message a hello
-        send a back
+        turn on-message a hello
+        < a back
         commit 2 checkpoint
-        > on-message a again
-        send a twice
+        turn on-message a again
+        < a twice
         awake
         ",
     );
@@ -75,34 +75,34 @@ fn what_waits_or_is_under_way_keeps_a_room_awake() {
     check(
         "
         handlers connect message request
-        sleep never-started
-        connect a
-        sleep arriving
+        hibernate never-started
+        > a connect
+        hibernate arriving
         turn accept a; pending e
-        sleep on-connect-pending
+        hibernate on-connect-pending
         committed
-        request r
-        sleep waiting
+        GET / -> r
+        hibernate waiting
         wake
         turn put k v; respond r 200
-        sleep uncommitted
+        hibernate uncommitted
         committed
-        sleep committed
+        hibernate committed
         committed
-        sleep asleep
+        hibernate asleep
         ",
         "
         not now
         not now
-        > on-connect a
+        turn on-connect a
         commit 1 checkpoint
         drop instance
         not now
         woken with on-connect-pending
-        > on-request r
+        turn on-request r
         commit 2 k=v
         not now
-        respond r 200
+        < r 200
         commit 3 checkpoint
         drop instance
         not now
@@ -115,36 +115,36 @@ fn sleeps_alarms_and_deadlines_wake_a_room_at_their_time() {
     check(
         "
         handlers request completed alarm
-        request r
+        GET / -> r
         turn sleep s 100; alarm 500; respond r 200
         committed
-        sleep memory
+        hibernate memory
         committed
         deadline
-        at 100
+        time 100
         wake
         turn
-        sleep memory
+        hibernate memory
         committed
         deadline
-        at 500
+        time 500
         wake
         turn
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 alarm 500/0
-        respond r 200
+        < r 200
         commit 2 checkpoint alarm 500/0
         drop instance
         deadline: 100
         woken with memory
-        > on-completed s
+        turn on-completed s
         commit 3 checkpoint alarm 500/0
         drop instance
         deadline: 500
         woken with memory
-        > on-alarm
+        turn on-alarm
         commit 4
         ",
     );
@@ -155,37 +155,37 @@ fn after_a_restart_a_room_goes_on_and_is_told_first_who_has_gone() {
     check(
         "
         handlers start connect message close request completed response-closed
-        connect a
+        > a connect
         turn
         turn accept a
-        request r
+        GET / -> r
         turn sleep s 1000; pending e
-        sleep memory
+        hibernate memory
         committed
-        restart
+        crash
         asleep
         wake
         turn
         turn
         committed
-        at 1000
+        time 1000
         turn now
         phase
         ",
         "
-        > on-start New
-        > on-connect a
+        turn on-start New
+        turn on-connect a
         accept a
         read a
-        > on-request r
+        turn on-request r
         commit 1 checkpoint
         drop instance
         commit 2
         asleep
         woken with memory
-        > on-close a 1006 not clean
-        > on-response-closed r
-        > on-completed s
+        turn on-close a 1006 not clean
+        turn on-response-closed r
+        turn on-completed s
         now: 1000
         phase: Running
         ",
@@ -197,29 +197,29 @@ fn memory_that_storage_has_left_behind_is_not_used() {
     check(
         "
         handlers start request
-        request r
+        GET / -> r
         turn
         turn respond r 200
         keep memory
         committed
-        request r
+        GET / -> r
         turn put k v; respond r 200
         committed
-        restart
+        crash
         asleep
-        request r
+        GET / -> r
         turn get k
         ",
         "
-        > on-start New
-        > on-request r
-        respond r 200
+        turn on-start New
+        turn on-request r
+        < r 200
         commit 1 checkpoint
-        > on-request r
+        turn on-request r
         commit 2 k=v
-        respond r 200
+        < r 200
         awake
-        > on-start Lost
+        turn on-start Lost
         get k: v
         ",
     );
@@ -230,30 +230,30 @@ fn turns_that_store_nothing_since_the_checkpoint_are_lost_by_a_crash_and_it_is_s
     check(
         "
         handlers start request
-        request r
+        GET / -> r
         turn
         turn respond r 200
         keep memory
         committed
-        request r
+        GET / -> r
         turn respond r 200
-        restart
-        request r
+        crash
+        GET / -> r
         wake
         turn respond r 200
         committed
         ",
         "
-        > on-start New
-        > on-request r
-        respond r 200
+        turn on-start New
+        turn on-request r
+        < r 200
         commit 1 checkpoint
-        > on-request r
-        respond r 200
+        turn on-request r
+        < r 200
         commit 2
         woken with memory
-        > on-request r
-        respond r 200
+        turn on-request r
+        < r 200
         ",
     );
 }
@@ -263,27 +263,27 @@ fn a_memory_that_cannot_be_restored_is_a_fresh_start() {
     check(
         "
         handlers start request completed
-        request r
+        GET / -> r
         turn
         turn sleep s 1000; respond r 200
-        sleep memory
+        hibernate memory
         committed
-        request r
+        GET / -> r
         wake failed
         turn
         turn operations; respond r 200
         ",
         "
-        > on-start New
-        > on-request r
-        respond r 200
+        turn on-start New
+        turn on-request r
+        < r 200
         commit 1 checkpoint
         drop instance
         drop instance
-        > on-start Lost
-        > on-request r
+        turn on-start Lost
+        turn on-request r
         operations: 0
-        respond r 200
+        < r 200
         ",
     );
 }
@@ -293,18 +293,18 @@ fn a_sleeping_room_without_clients_may_be_forgotten_until_something_changes_with
     check(
         "
         handlers request message
-        request r
+        GET / -> r
         turn respond r 200
-        sleep memory
+        hibernate memory
         asleep
         committed
         asleep
-        connect a
+        > a connect
         asleep
         ",
         "
-        > on-request r
-        respond r 200
+        turn on-request r
+        < r 200
         commit 1 checkpoint
         awake
         drop instance
@@ -319,18 +319,18 @@ fn what_changes_without_its_guest_while_a_room_is_saved_keeps_it_from_being_forg
     check(
         "
         handlers request
-        request r
+        GET / -> r
         turn pending
-        sleep memory
-        at 30000
+        hibernate memory
+        time 30000
         committed
         asleep
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 checkpoint
         report on-request overdue after 30000
-        respond r 504 The room did not answer within 30000 ms
+        < r 504 The room did not answer within 30000 ms
         drop instance
         asleep
         ",
@@ -344,32 +344,32 @@ fn an_alarm_that_fails_for_its_time_while_the_room_sleeps_takes_no_memory_with_i
     check(
         "
         handlers start request alarm
-        request r
+        GET / -> r
         turn
         turn alarm 500; respond r 200
         committed
-        at 500
+        time 500
         turn pending e
-        sleep memory
+        hibernate memory
         committed
-        at 900500
+        time 900500
         committed
         asleep
-        restart
+        crash
         asleep
-        at 900600
+        time 900600
         committed
         deadline
-        at 902600
+        time 902600
         wake
         turn settle e
         ",
         "
-        > on-start New
-        > on-request r
+        turn on-start New
+        turn on-request r
         commit 1 alarm 500/0
-        respond r 200
-        > on-alarm
+        < r 200
+        turn on-alarm
         commit 2 checkpoint alarm 500/0
         drop instance
         report on-alarm overdue after 900000
@@ -383,7 +383,7 @@ fn an_alarm_that_fails_for_its_time_while_the_room_sleeps_takes_no_memory_with_i
         commit 5 alarm 902600/1
         deadline: 902600
         woken with memory
-        > on-alarm
+        turn on-alarm
           settle e: error: no event of this id is pending
         commit 6
         ",
@@ -395,28 +395,28 @@ fn an_alarm_that_fails_for_its_time_while_the_room_is_saved_takes_no_memory_with
     check(
         "
         handlers start request alarm
-        request r
+        GET / -> r
         turn
         turn alarm 500; respond r 200
         committed
-        at 500
+        time 500
         turn pending e
-        sleep memory
-        at 900500
+        hibernate memory
+        time 900500
         committed
         committed
-        restart
+        crash
         asleep
-        request r
+        GET / -> r
         wake
         turn respond r 200
         ",
         "
-        > on-start New
-        > on-request r
+        turn on-start New
+        turn on-request r
         commit 1 alarm 500/0
-        respond r 200
-        > on-alarm
+        < r 200
+        turn on-alarm
         commit 2 checkpoint alarm 500/0
         report on-alarm overdue after 900000
         report on-alarm failed: on-alarm did not settle within 900000 ms
@@ -425,7 +425,7 @@ fn an_alarm_that_fails_for_its_time_while_the_room_is_saved_takes_no_memory_with
         commit 4 alarm 500/0
         asleep
         woken with memory
-        > on-request r
+        turn on-request r
         ",
     );
 }
@@ -435,32 +435,32 @@ fn an_alarm_that_fails_for_its_time_while_there_is_no_host_takes_no_memory_with_
     check(
         "
         handlers start request alarm
-        request r
+        GET / -> r
         turn
         turn alarm 500; respond r 200
         committed
-        at 500
+        time 500
         turn pending e
-        sleep memory
+        hibernate memory
         committed
         clock 990000
-        restart
-        at 990000
+        crash
+        time 990000
         committed
         committed
-        restart
+        crash
         asleep
-        at 990001
-        request r
+        time 990001
+        GET / -> r
         wake
         turn respond r 200
         ",
         "
-        > on-start New
-        > on-request r
+        turn on-start New
+        turn on-request r
         commit 1 alarm 500/0
-        respond r 200
-        > on-alarm
+        < r 200
+        turn on-alarm
         commit 2 checkpoint alarm 500/0
         drop instance
         commit 3 alarm 500/0
@@ -473,7 +473,7 @@ fn an_alarm_that_fails_for_its_time_while_there_is_no_host_takes_no_memory_with_
         report on-alarm failed: on-alarm did not settle within 900000 ms
         commit 6 alarm 992001/1
         woken with memory
-        > on-request r
+        turn on-request r
         ",
     );
 }

@@ -8,24 +8,24 @@ fn a_sleep_completes_once_and_never_early() {
         "
         handlers request completed
         clock 500
-        request r
+        GET / -> r
         turn sleep s 100; respond r 200; operations
         deadline
-        at 599
+        time 599
         turn
-        at 600
-        at 600
+        time 600
+        time 600
         turn now; operations
-        at 700
+        time 700
         turn
         ",
         "
-        > on-request r
+        turn on-request r
         operations: 1
-        respond r 200
+        < r 200
         deadline: 600
         no turn
-        > on-completed s
+        turn on-completed s
         now: 600
         operations: 0
         no turn
@@ -38,22 +38,22 @@ fn sleeps_complete_in_order_of_their_time_then_of_their_start() {
     check(
         "
         handlers request completed
-        request r
+        GET / -> r
         turn sleep late 30; sleep one 10; sleep two 10; sleep now 0; respond r 200
-        at 0
+        time 0
         turn
-        at 30
+        time 30
         turn
         turn
         turn
         ",
         "
-        > on-request r
-        respond r 200
-        > on-completed now
-        > on-completed one
-        > on-completed two
-        > on-completed late
+        turn on-request r
+        < r 200
+        turn on-completed now
+        turn on-completed one
+        turn on-completed two
+        turn on-completed late
         ",
     );
 }
@@ -63,16 +63,16 @@ fn a_turn_that_a_completion_brings_is_not_before_its_time_whatever_the_clock_doe
     check(
         "
         handlers request completed
-        request r
+        GET / -> r
         turn sleep s 100; respond r 200
-        at 100
+        time 100
         clock 90
         turn now
         ",
         "
-        > on-request r
-        respond r 200
-        > on-completed s
+        turn on-request r
+        < r 200
+        turn on-completed s
         now: 100
         ",
     );
@@ -83,24 +83,24 @@ fn a_cancelled_sleep_does_not_complete_whether_it_is_due_or_not() {
     check(
         "
         handlers request completed
-        request r
+        GET / -> r
         turn sleep s 100; sleep t 50; sleep u 200; respond r 200
-        request q
-        at 100
+        GET / -> q
+        time 100
         turn cancel s; cancel s; cancel t; cancel u; respond q 200; operations
-        at 200
+        time 200
         turn
         ",
         "
-        > on-request r
-        respond r 200
-        > on-request q
+        turn on-request r
+        < r 200
+        turn on-request q
         cancel s: true
         cancel s: false
         cancel t: true
         cancel u: true
         operations: 0
-        respond q 200
+        < q 200
         no turn
         ",
     );
@@ -111,19 +111,19 @@ fn a_sleep_may_be_cancelled_in_the_turn_that_started_it_and_its_id_is_not_used_a
     check(
         "
         handlers request completed
-        request r
+        GET / -> r
         turn sleep s 10; cancel s; cancel s; sleep t 10; operations; respond r 200
-        at 10
+        time 10
         turn cancel s; cancel t
         turn
         ",
         "
-        > on-request r
+        turn on-request r
         cancel s: true
         cancel s: false
         operations: 1
-        respond r 200
-        > on-completed t
+        < r 200
+        turn on-completed t
         cancel s: false
         cancel t: false
         no turn
@@ -136,17 +136,17 @@ fn a_completion_that_waits_can_still_be_cancelled_by_the_one_before_it() {
     check(
         "
         handlers request completed
-        request r
+        GET / -> r
         turn sleep s 10; sleep t 10; respond r 200
-        at 10
+        time 10
         turn cancel t
         turn
         quiet
         ",
         "
-        > on-request r
-        respond r 200
-        > on-completed s
+        turn on-request r
+        < r 200
+        turn on-completed s
         cancel t: true
         no turn
         quiet: yes
@@ -160,20 +160,20 @@ fn open_operations_are_bounded() {
         "
         handlers request
         limit operations_open_max 2
-        request r
+        GET / -> r
         turn sleep s 10; sleep t 10; sleep u 10; cancel s; sleep v 10; respond r 200
-        request q
+        GET / -> q
         turn sleep w 10; cancel t; sleep w 10; respond q 200
         ",
         "
-        > on-request r
+        turn on-request r
         sleep u 10: error: the limit for open operations is 2
         cancel s: true
-        respond r 200
-        > on-request q
+        < r 200
+        turn on-request q
         sleep w 10: error: the limit for open operations is 2
         cancel t: true
-        respond q 200
+        < q 200
         ",
     );
 }

@@ -7,11 +7,11 @@ fn a_turn_reads_its_own_writes_and_commits_them_together() {
     check(
         "
         handlers request
-        request r
+        GET / -> r
         turn get k; put k one; get k; put k two; put j x; delete j; delete j; get-many k j; respond r 200
         ",
         "
-        > on-request r
+        turn on-request r
         get k: none
         get k: one
         delete j: true
@@ -27,34 +27,34 @@ fn a_turn_reads_the_uncommitted_writes_of_earlier_turns() {
     check(
         "
         handlers request
-        request r
-        request s
-        request t
+        GET / -> r
+        GET / -> s
+        GET / -> t
         turn put k one; put j one; respond r 200
         turn get k; delete k; put j two; respond s 200
         turn get k; get j; respond t 200
         committed
         committed
-        request u
+        GET / -> u
         turn get k; get j; respond u 200
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 j=one k=one
-        > on-request s
+        turn on-request s
         get k: one
         delete k: true
         commit 2 j=two -k
-        > on-request t
+        turn on-request t
         get k: none
         get j: two
-        respond r 200
-        respond s 200
-        respond t 200
-        > on-request u
+        < r 200
+        < s 200
+        < t 200
+        turn on-request u
         get k: none
         get j: two
-        respond u 200
+        < u 200
         ",
     );
 }
@@ -64,39 +64,39 @@ fn deleting_everything_hides_the_disk_and_earlier_turns_but_not_what_follows() {
     check(
         "
         handlers request
-        request r
+        GET / -> r
         turn put a 1; put b 1; alarm 9000; respond r 200
         committed
-        request s
+        GET / -> s
         turn put c 2; clear; put b 3; get-many a b c; page; bytes; respond s 200
-        request t
+        GET / -> t
         turn get-many a b c; page; page reverse; put d 4; respond t 200
         committed
         committed
-        request u
+        GET / -> u
         turn page; bytes; alarm; respond u 200
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 a=1 b=1 alarm 9000/0
-        respond r 200
-        > on-request s
+        < r 200
+        turn on-request s
         get-many a b c: none 3 none
         page: b=3
         bytes: 2
         commit 2 cleared b=3 alarm 9000/0
-        > on-request t
+        turn on-request t
         get-many a b c: none 3 none
         page: b=3
         page reverse: b=3
         commit 3 d=4 alarm 9000/0
-        respond s 200
-        respond t 200
-        > on-request u
+        < s 200
+        < t 200
+        turn on-request u
         page: b=3 d=4
         bytes: 4
         alarm: 9000
-        respond u 200
+        < u 200
         ",
     );
 }
@@ -104,8 +104,8 @@ fn deleting_everything_hides_the_disk_and_earlier_turns_but_not_what_follows() {
 #[test]
 fn a_turn_that_only_reads_commits_nothing() {
     check(
-        "handlers request\n request r\n turn get k; page; delete k; delete-many k j; respond r 200",
-        "> on-request r\n get k: none\n page: nothing\n delete k: false\n delete-many k j: 0\n respond r 200",
+        "handlers request\n GET / -> r\n turn get k; page; delete k; delete-many k j; respond r 200",
+        "turn on-request r\n get k: none\n page: nothing\n delete k: false\n delete-many k j: 0\n < r 200",
     );
 }
 
@@ -116,11 +116,11 @@ fn keys_and_values_are_bounded_to_the_byte() {
         handlers request
         limit key_bytes_max 3
         limit value_bytes_max 4
-        request r
+        GET / -> r
         turn put key four; put keyy x; put k five5; get keyy; delete keyy; page start=keyy; respond r 200
         ",
         "
-        > on-request r
+        turn on-request r
         put keyy x: error: the limit for a key is 3 bytes
         put k five5: error: the limit for a value is 4 bytes
         get keyy: error: the limit for a key is 3 bytes
@@ -138,11 +138,11 @@ fn keys_of_one_call_are_bounded_and_a_refused_put_many_changes_nothing() {
         handlers request
         limit keys_per_call_max 2
         limit value_bytes_max 4
-        request r
+        GET / -> r
         turn put a old; get-many a b c; put-many a=1 b=2 c=3; delete-many a b c; put-many b=2 a=five5; page; bytes; put-many a=1 b=2; delete-many a c; respond r 200
         ",
         "
-        > on-request r
+        turn on-request r
         get-many a b c: error: the limit for one call is 2 keys
         put-many a=1 b=2 c=3: error: the limit for one call is 2 keys
         delete-many a b c: error: the limit for one call is 2 keys
@@ -161,11 +161,11 @@ fn a_refused_put_many_takes_back_the_same_key_put_twice() {
         "
         handlers request
         limit storage_bytes_max 6
-        request r
+        GET / -> r
         turn put a 1; put-many a=22 a=333 b=4444; get a; bytes; put-many a=22 b=33; respond r 200
         ",
         "
-        > on-request r
+        turn on-request r
         put-many a=22 a=333 b=4444: error: the room's storage is full; the limit is 6 bytes
         get a: 1
         bytes: 2
@@ -180,40 +180,40 @@ fn the_room_keeps_so_many_bytes_and_making_it_smaller_is_always_allowed() {
         "
         handlers request
         limit storage_bytes_max 10
-        request r
+        GET / -> r
         turn put k 123456789; put j x; put k 12345678; put k 123456789; bytes; respond r 200
         committed
-        request s
+        GET / -> s
         turn put j x; put k 1; put j 123456; put i x; bytes; delete j; put i x; bytes; respond s 200
         committed
-        request t
+        GET / -> t
         turn bytes; clear; bytes; put k 123456789; respond t 200
         committed
-        request u
+        GET / -> u
         turn bytes; respond u 200
         ",
         "
-        > on-request r
+        turn on-request r
         put j x: error: the room's storage is full; the limit is 10 bytes
         bytes: 10
         commit 1 k=123456789
-        respond r 200
-        > on-request s
+        < r 200
+        turn on-request s
         put j x: error: the room's storage is full; the limit is 10 bytes
         put i x: error: the room's storage is full; the limit is 10 bytes
         bytes: 9
         delete j: true
         bytes: 4
         commit 2 i=x -j k=1
-        respond s 200
-        > on-request t
+        < s 200
+        turn on-request t
         bytes: 4
         bytes: 0
         commit 3 cleared k=123456789
-        respond t 200
-        > on-request u
+        < t 200
+        turn on-request u
         bytes: 10
-        respond u 200
+        < u 200
         ",
     );
 }
@@ -224,19 +224,19 @@ fn a_turn_writes_so_many_bytes() {
         "
         handlers request
         limit turn_write_bytes_max 6
-        request r
+        GET / -> r
         turn put a 12; put b 12; delete a; put b 1; respond r 200
         committed
-        request s
+        GET / -> s
         turn put a 12345; respond s 200
         ",
         "
-        > on-request r
+        turn on-request r
         delete a: error: the limit for one turn is 6 bytes written
         put b 1: error: the limit for one turn is 6 bytes written
         commit 1 a=12 b=12
-        respond r 200
-        > on-request s
+        < r 200
+        turn on-request s
         commit 2 a=12345
         ",
     );
@@ -247,23 +247,23 @@ fn a_turn_that_meets_a_broken_disk_is_dropped_whatever_the_guest_says() {
     check(
         "
         handlers request
-        request r
+        GET / -> r
         disk broken
         turn put a 1; get b; respond r 200
         disk mended
-        request s
+        GET / -> s
         turn get a; respond s 200
         ",
         "
-        > on-request r
+        turn on-request r
         put a 1: error: the store cannot be read: the device is gone
         get b: error: the store cannot be read: the device is gone
         report on-request dropped: the store cannot be read: the device is gone
         drop instance
-        respond r 500 Uncaught exception when making a request
-        > on-request s
+        < r 500 Uncaught exception when making a request
+        turn on-request s
         get a: none
-        respond s 200
+        < s 200
         ",
     );
 }

@@ -9,52 +9,52 @@ fn too_many_drops_within_a_minute_suspend_the_room() {
         "
         handlers message request connect
         limit drops_per_minute_max 1
-        connect a
-        connect b
+        > a connect
+        > b connect
         turn
         turn pending e
-        request r
-        connect c
-        request s
-        message a x
+        GET / -> r
+        > c connect
+        GET / -> s
+        > a send x
         turn trap one
         turn trap two
         phase
         deadline
-        request t
-        connect d
-        message a y
-        lost a
+        GET / -> t
+        > d connect
+        > a send y
+        > a cut
         turn
-        at 59999
+        time 59999
         quiet
-        at 60000
+        time 60000
         quiet
         phase
-        request u
+        GET / -> u
         turn respond u 200
         ",
         "
-        > on-connect a
+        turn on-connect a
         accept a
         read a
-        > on-connect b
-        > on-request r
+        turn on-connect b
+        turn on-request r
         report on-request dropped: the guest trapped: one
         drop instance
         accept b
         read b
-        close b 1011 Uncaught exception when connecting
-        respond r 500 Uncaught exception when making a request
-        > on-connect c
+        < b close 1011 Uncaught exception when connecting
+        < r 500 Uncaught exception when making a request
+        turn on-connect c
         report on-connect dropped: the guest trapped: two
         drop instance
         accept c
         read c
-        close c 1011 Uncaught exception when connecting
+        < c close 1011 Uncaught exception when connecting
         report suspended after 2 drops until 60000
-        respond s 503 the room is suspended after 2 dropped turns within a minute
-        close a 1013 the room is suspended after 2 dropped turns within a minute
+        < s 503 the room is suspended after 2 dropped turns within a minute
+        < a close 1013 the room is suspended after 2 dropped turns within a minute
         phase: Suspended { until: Timestamp(60000) }
         deadline: 60000
         refused t: the room is suspended for 60000 ms more because it failed too often
@@ -63,8 +63,8 @@ fn too_many_drops_within_a_minute_suspend_the_room() {
         quiet: no
         quiet: yes
         phase: Fresh(Lost)
-        > on-request u
-        respond u 200
+        turn on-request u
+        < u 200
         ",
     );
 }
@@ -75,28 +75,28 @@ fn drops_are_forgotten_after_a_minute() {
         "
         handlers request
         limit drops_per_minute_max 1
-        request r
+        GET / -> r
         turn trap one
         quiet
         deadline
-        at 60000
+        time 60000
         quiet
-        request s
+        GET / -> s
         turn trap two
         phase
         ",
         "
-        > on-request r
+        turn on-request r
         report on-request dropped: the guest trapped: one
         drop instance
-        respond r 500 Uncaught exception when making a request
+        < r 500 Uncaught exception when making a request
         quiet: no
         deadline: 60000
         quiet: yes
-        > on-request s
+        turn on-request s
         report on-request dropped: the guest trapped: two
         drop instance
-        respond s 500 Uncaught exception when making a request
+        < s 500 Uncaught exception when making a request
         phase: Fresh(Lost)
         ",
     );
@@ -108,27 +108,27 @@ fn an_alarm_waits_for_the_end_of_the_suspension() {
         "
         handlers request alarm
         limit drops_per_minute_max 0
-        request r
+        GET / -> r
         turn alarm 1000; respond r 200
         committed
-        request s
+        GET / -> s
         turn trap boom
-        at 1000
+        time 1000
         deadline
-        at 60000
+        time 60000
         turn
         ",
         "
-        > on-request r
+        turn on-request r
         commit 1 alarm 1000/0
-        respond r 200
-        > on-request s
+        < r 200
+        turn on-request s
         report on-request dropped: the guest trapped: boom
         drop instance
-        respond s 500 Uncaught exception when making a request
+        < s 500 Uncaught exception when making a request
         report suspended after 1 drops until 60000
         deadline: 60000
-        > on-alarm
+        turn on-alarm
         commit 2
         ",
     );
@@ -140,25 +140,25 @@ fn a_client_that_waits_for_its_turn_is_rejected_and_one_with_an_early_101_is_clo
         "
         handlers request completed connect
         limit drops_per_minute_max 0
-        request r
+        GET / -> r
         turn hold; sleep s 5000; respond r 200
-        connect a
-        at 3500
-        connect b
-        at 5000
+        > a connect
+        time 3500
+        > b connect
+        time 5000
         turn trap boom
         deadline
         ",
         "
-        > on-request r
-        respond r 200
+        turn on-request r
+        < r 200
         accept a
-        > on-completed s
+        turn on-completed s
         report on-completed dropped: the guest trapped: boom
         drop instance
         report suspended after 1 drops until 65000
-        close a 1013 the room is suspended after 1 dropped turns within a minute
-        reject b 503 the room is suspended after 1 dropped turns within a minute
+        < a close 1013 the room is suspended after 1 dropped turns within a minute
+        < b refused 503 the room is suspended after 1 dropped turns within a minute
         deadline: 65000
         ",
     );

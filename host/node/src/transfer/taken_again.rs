@@ -15,6 +15,7 @@ use party_core::checkpoint::{Checkpoint, CheckpointError};
 use party_core::commit::ComponentDigest;
 use party_core::event::{DropCause, TurnEnd};
 use party_core::ids::{CommitSeq, Timestamp};
+use party_core::journal::Record;
 use party_core::room::{Replay, ReplayError, RoomConfig};
 use party_core::storage::StorageReadError;
 use party_runtime::capture::NotCapturable;
@@ -30,6 +31,7 @@ use party_store::store::Store;
 use thiserror::Error;
 
 use crate::recovery::salvage;
+use crate::transfer::recorded_room::RecordedRoom;
 use crate::transfer::{ExportError, READS_MAX, check, entries, export};
 
 /// Why the recorded turns of a room cannot be taken again.
@@ -108,7 +110,7 @@ pub async fn export_left(
 }
 
 /// A durable room as its last commit left it when it was read: what stands in the tables, and what is recorded since.
-pub(super) struct Recorded {
+pub struct Recorded {
     address: Arc<RoomAddress>,
     summary: RoomSummary,
     /// Which component its turns are of.
@@ -121,10 +123,7 @@ pub(super) struct Recorded {
 
 impl Recorded {
     /// Reads a room that has a journal; `None` if it has none now, or began another whenever it was read.
-    pub(super) fn read(
-        store: &dyn Store,
-        address: &Arc<RoomAddress>,
-    ) -> Result<Option<Recorded>, ExportError> {
+    pub fn read(store: &dyn Store, address: &Arc<RoomAddress>) -> Result<Option<Recorded>, ExportError> {
         let missing = || ExportError::NoSuchRoom(RoomAddress::clone(address));
         for _ in 0..READS_MAX {
             let summary = store.summary(address)?.ok_or_else(missing)?;
@@ -162,6 +161,33 @@ impl Recorded {
             }
         }
         Ok(None)
+    }
+
+    /// All that was read, apart from the store that it was read from.
+    pub fn into_room(self) -> Result<RecordedRoom, ExportError> {
+        let Recorded { address, summary, component, component_bytes, checkpoint, journal, entries } = self;
+        let (mut alarm, mut written_at) = (None, Timestamp::default());
+        let memory = match checkpoint {
+            Some(kept) => {
+                let known = Checkpoint::decode(&kept.bytes).map_err(TakeAgainError::from)?;
+                (alarm, written_at) = (known.alarm(), known.last_now());
+                let (component_bytes, checkpoint) = (component_bytes.clone(), kept.bytes);
+                Some(RoomFileMemory { component, component_bytes, checkpoint })
+            }
+            None => {
+                if let Some(first) = journal.first() {
+                    let record = Record::decode(&first.bytes).map_err(ReplayError::from);
+                    if let Some(life) = record.map_err(TakeAgainError::from)?.life() {
+                        (alarm, written_at) = (life.alarm(), life.last_now());
+                    }
+                }
+                None
+            }
+        };
+        let (seq, ids_reserved) = (summary.record.seq, summary.record.ids_reserved);
+        let address = RoomAddress::clone(&address);
+        let base = RoomFile { address, written_at, seq, alarm, ids_reserved, memory, entries };
+        Ok(RecordedRoom { base, component: component_bytes, journal })
     }
 
     /// The room with what its recorded turns, taken again on its component, have made of it.

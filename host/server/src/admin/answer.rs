@@ -8,7 +8,7 @@ use party_core::address::RoomAddress;
 use party_node::inspection::InspectError;
 use party_node::node::Node;
 use party_node::transfer::room_file::{FILE_BYTES_MAX, RoomFile};
-use party_node::transfer::{Brought, ExportError, ForkError, ImportError};
+use party_node::transfer::{Brought, ExportError, ForkError, ImportError, RecordedError};
 use serde::Serialize;
 
 use crate::admin::conversation::Desk;
@@ -62,6 +62,13 @@ pub(super) async fn answer(
             let mut bytes = Vec::new();
             file.write(&mut bytes).map_err(|error| refused(500, error))?;
             Ok(Answer::File(bytes.into()))
+        }
+        Question::Recorded(address) => {
+            let _place = desk.transfer()?;
+            let recorded = node.journal_of(&address).await.map_err(|error| not_exported(node, error))?;
+            let recorded = recorded.ok_or_else(|| nothing_recorded(&address))?;
+            let room = recorded.into_room().map_err(|error| not_exported(node, error))?;
+            Ok(Answer::File(room.encode().map_err(not_sent)?))
         }
         Question::Import(to) => {
             let _place = desk.transfer()?;
@@ -179,6 +186,20 @@ fn not_exported(node: &Node, error: ExportError) -> Refused {
         | ExportError::TakeAgain(_)
         | ExportError::Storage(_) => refused(500, error),
         ExportError::Inspect(_) => refused(503, error),
+    }
+}
+
+/// It is not durable, or was saved just now.
+fn nothing_recorded(address: &RoomAddress) -> Refused {
+    let (party, room) = (address.party(), address.room());
+    let hint = "rooms with memory = \"durable\" record them, from one checkpoint to the next";
+    refused(409, format!("{party}/{room} has no recorded turns\nhint: {hint}"))
+}
+
+fn not_sent(error: RecordedError) -> Refused {
+    match error {
+        RecordedError::TooLarge { .. } => refused(413, error),
+        RecordedError::Base(_) | RecordedError::Length => refused(500, error),
     }
 }
 

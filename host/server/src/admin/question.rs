@@ -23,6 +23,8 @@ pub enum Question {
     Metrics,
     /// `GET /export`: a room as a file.
     Export(RoomAddress),
+    /// `GET /recorded`: what is recorded of a durable room, and the room with which that begins.
+    Recorded(RoomAddress),
     /// `POST /import`: a room out of a file, which is the body.
     Import(RoomAddress),
     /// `POST /fork`: a copy of a room.
@@ -45,7 +47,7 @@ pub enum Question {
 pub enum QuestionError {
     /// No such path.
     #[error(
-        "there is nothing at {path:?}; ask /, /rooms, /room, /metrics, /export, /import, /fork, /deploy, /rollback or /versions"
+        "there is nothing at {path:?}; ask /, /rooms, /room, /metrics, /export, /recorded, /import, /fork, /deploy, /rollback or /versions"
     )]
     Path {
         /// As much of it as is fit to print.
@@ -112,6 +114,10 @@ impl Question {
             "/export" => {
                 takes("/export", Method::GET)?;
                 Question::Export(fields.needed_room("room", project)?)
+            }
+            "/recorded" => {
+                takes("/recorded", Method::GET)?;
+                Question::Recorded(fields.needed_room("room", project)?)
             }
             "/import" => {
                 takes("/import", Method::POST)?;

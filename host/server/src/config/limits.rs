@@ -13,6 +13,7 @@ struct Setting {
     min: u64,
     max: u64,
     set: fn(&mut Limits, u64),
+    get: fn(&Limits) -> u64,
 }
 
 /// Fails the build if a row's bounds are upside down or beyond what the field can hold.
@@ -31,6 +32,7 @@ macro_rules! setting {
                 $max
             },
             set: |limits, value| limits.$name = value as $type,
+            get: |limits| limits.$name.into(),
         }
     };
 }
@@ -137,12 +139,18 @@ pub fn set_limit(limits: &mut Limits, name: &str, value: u64) -> Result<(), Limi
         let known: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
         return Err(LimitError::Unknown { name: name.to_owned(), nearest: nearest(name, &known) });
     };
-    let Setting { name, min, max, set } = *setting;
+    let Setting { name, min, max, set, .. } = *setting;
     if !(min..=max).contains(&value) {
         return Err(LimitError::OutOfBounds { name, value, min, max });
     }
     set(limits, value);
     Ok(())
+}
+
+/// The limits that are others in `limits` than in `base`, by name, as [`set_limit`] takes them.
+pub fn differing_limits(limits: &Limits, base: &Limits) -> Vec<(&'static str, u64)> {
+    let differing = SETTINGS.iter().filter(|setting| (setting.get)(limits) != (setting.get)(base));
+    differing.map(|setting| (setting.name, (setting.get)(limits))).collect()
 }
 
 #[cfg(test)]
@@ -174,6 +182,10 @@ mod tests {
             (setting.set)(&mut limits, setting.max - 1);
             let printed = format!("{limits:?}");
             assert!(printed.contains(&format!("{}: {}", setting.name, setting.max - 1)), "{}", setting.name);
+            assert_eq!(
+                super::differing_limits(&limits, &Limits::default()),
+                [(setting.name, setting.max - 1)]
+            );
         }
     }
 }

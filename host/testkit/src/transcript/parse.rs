@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::transcript::payload::Payload;
+use party_core::ids::Seed;
+
+use crate::transcript::payload::{Payload, bytes, text_of};
 use crate::transcript::step::{Action, Commits, Deed, RoomName, Step, Transcript};
 use crate::transcript::template::{Template, is_name};
 
@@ -135,6 +137,8 @@ impl<'a> Parser<'a> {
             }
             "end" => return Err("\"end\" ends nothing: there is no \"unordered\" before it".into()),
             "advance" => Action::Advance(time(rest)?),
+            "jump" => Action::Jump(time(rest)?),
+            "draw" => Action::Draw(rest.split_whitespace().map(seed).collect::<Read<_>>()?),
             "hibernate" => Action::Hibernate(self.room_or_own(rest)?),
             "crash" => Action::Crash(time_or_none(rest)?),
             "restart" => Action::Restart(time_or_none(rest)?),
@@ -183,13 +187,17 @@ impl<'a> Parser<'a> {
         if !DEEDS.contains(&verb) {
             return Err(format!("{} is not known: {}", shown(verb), DEEDS.join(", ")));
         }
+        if verb == "cut" && self.known(client, Named::Request).is_ok() {
+            nothing(rest)?;
+            return Ok(Action::Leave(client.to_owned()));
+        }
         let client = self.known(client, Named::Client)?;
         let deed = match verb {
             "send" => Deed::Send(Payload::parse(rest)?),
             "close" => {
                 let (code, reason) = word(rest);
                 let code = if code.is_empty() { 1000 } else { number(code, "a close code", 1000, 4999)? };
-                Deed::Close(code, Template::parse(reason)?)
+                Deed::Close(code, text_of(reason)?)
             }
             _ => {
                 nothing(rest)?;
@@ -254,8 +262,10 @@ impl<'a> Parser<'a> {
 /// What a client can do.
 const DEEDS: [&str; 5] = ["connect", "send", "close", "cut", "stall"];
 /// What a line can begin with, for whoever wrote something else.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 18] = [
     "advance",
+    "jump",
+    "draw",
     "crash",
     "restart",
     "hibernate",
@@ -323,6 +333,12 @@ fn time(text: &str) -> Read<Duration> {
 
 fn time_or_none(text: &str) -> Read<Duration> {
     if text.is_empty() { Ok(Duration::ZERO) } else { time(text) }
+}
+
+/// 32 bytes in hexadecimal digits, as [`crate::transcript::recorded`] writes them.
+fn seed(text: &str) -> Read<Seed> {
+    let seed = bytes(text).ok().and_then(|bytes| bytes.try_into().ok());
+    seed.map(Seed).ok_or_else(|| format!("{} is no seed: 64 hexadecimal digits", shown(text)))
 }
 
 /// `NAME: VALUE`

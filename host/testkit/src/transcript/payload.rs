@@ -87,9 +87,7 @@ impl fmt::Display for Payload {
 impl Kind {
     fn parse(text: &str) -> Result<Kind, String> {
         if text.starts_with('"') {
-            let text: String = serde_json::from_str(text)
-                .map_err(|error| format!("{text} is no text in quotes: {error}"))?;
-            return Ok(Kind::Text(Template::parse(&text)?));
+            return Ok(Kind::Text(text_of(text)?));
         }
         match text.split_once(' ') {
             Some(("json", json)) => {
@@ -105,7 +103,7 @@ impl Kind {
 }
 
 /// Bytes in pairs of hexadecimal digits.
-fn bytes(digits: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn bytes(digits: &str) -> Result<Vec<u8>, String> {
     let digits: String = digits.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let is_well_formed =
         digits.len().is_multiple_of(2) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -226,7 +224,7 @@ impl Content {
                 format!("hex {}", digits.join(" ")).trim_end().to_owned()
             }
             Content::Text(text) => {
-                let escaped = text.replace("${", "$${");
+                let escaped = escaped(text);
                 match is_plain(&escaped) {
                     true => escaped,
                     false => as_json(&escaped),
@@ -234,6 +232,29 @@ impl Content {
             }
         }
     }
+}
+
+/// A close as a transcript writes it, behind a client's name.
+pub(crate) fn written_close(code: u16, reason: &str) -> String {
+    let is_plain =
+        reason.trim() == reason && !reason.starts_with('"') && !reason.chars().any(char::is_control);
+    let reason = if is_plain { escaped(reason) } else { as_json(&escaped(reason)) };
+    format!("close {code} {reason}").trim_end().to_owned()
+}
+
+/// The reason of a close, or another text to the end of a line: in quotes, or as it stands.
+pub(crate) fn text_of(written: &str) -> Result<Template, String> {
+    if !written.starts_with('"') {
+        return Template::parse(written);
+    }
+    let text: String =
+        serde_json::from_str(written).map_err(|error| format!("{written} is no text in quotes: {error}"))?;
+    Template::parse(&text)
+}
+
+/// Text as a template that stands for nothing but itself.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace("${", "$${")
 }
 
 /// What a capture is, in a report.
@@ -249,11 +270,11 @@ fn as_json(text: &str) -> String {
 const WORDS: [&str; 6] = ["close", "lost", "refused", "nothing", "json", "hex"];
 
 fn is_plain(text: &str) -> bool {
-    let first = text.split(' ').next().unwrap_or_default();
+    let first = text.split(char::is_whitespace).next().unwrap_or_default();
     !text.is_empty()
         && text.trim() == text
         && !text.starts_with('"')
-        && !text.contains(" -> ")
+        && !text.contains("->")
         && !WORDS.contains(&first)
         && !text.chars().any(char::is_control)
 }
@@ -288,9 +309,10 @@ mod tests {
 
     #[test]
     fn what_was_received_is_written_so_that_it_is_read_as_the_same() {
-        for text in
-            ["hello", "", " x", "\"", "json {}", "close 1", "a\nb", "${x}", "$5", "200 ok", "a -> b", "ä"]
-        {
+        for text in [
+            "hello", "", " x", "\"", "json {}", "close 1", "a\nb", "${x}", "$5", "200 ok", "a -> b", "ä",
+            "x ->",
+        ] {
             let content = Content::Text(text.into());
             let written = content.written();
             let read = Payload::parse(&written).unwrap();

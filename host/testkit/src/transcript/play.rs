@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use anyhow::Result;
 use party_node::room_log::DROPPED;
@@ -50,6 +51,8 @@ pub(crate) struct Player<'w> {
     transcript: &'w Transcript,
     /// What paths are relative to.
     directory: PathBuf,
+    /// Files that are not read from there.
+    files: &'w BTreeMap<PathBuf, Arc<[u8]>>,
     /// What has been taken so far.
     names: Names,
     seats: BTreeMap<String, Seat>,
@@ -71,12 +74,14 @@ impl<'w> Player<'w> {
         world: &'w World,
         transcript: &'w Transcript,
         directory: &Path,
+        files: &'w BTreeMap<PathBuf, Arc<[u8]>>,
         is_update: bool,
     ) -> Player<'w> {
         Player {
             world,
             transcript,
             directory: directory.to_owned(),
+            files,
             names: Names::new(),
             seats: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -117,9 +122,12 @@ impl<'w> Player<'w> {
                     self.nothing_is_left(step.line).await?;
                     self.act(step).await?;
                 }
+                Action::Draw(_) => self.act(step).await?,
                 _ => {
                     self.no_turn_was_dropped(step.line)?;
                     self.act(step).await?;
+                    // Seeds that nobody has drawn were for this step.
+                    self.world.draw_from([]);
                 }
             }
         }
@@ -145,7 +153,7 @@ impl<'w> Player<'w> {
         self.listen();
         let Some(why) = self.dropped.front() else { return Ok(()) };
         let mut failure = Failure::new(line, "before this, a turn was dropped that no line expects");
-        failure.details.push(format!("`dropped {}` expects it", why.lines().next().unwrap_or_default()));
+        failure.details.push(format!("`{}` expects it", expect::dropped(why)));
         Err(failure)
     }
 
@@ -155,8 +163,22 @@ impl<'w> Player<'w> {
         match &step.action {
             Action::Client(client, deed) => self.deed(step.line, client, deed).await,
             Action::Request(request) => self.request(step, request).await,
+            Action::Leave(name) => {
+                let coming = self.requests.remove(name);
+                drop(coming.ok_or_else(|| Failure::new(step.line, format!("{name} was answered already")))?);
+                world.settle().await;
+                Ok(())
+            }
             Action::Advance(time) => {
                 world.advance(*time).await;
+                Ok(())
+            }
+            Action::Jump(time) => {
+                world.jump(*time).await;
+                Ok(())
+            }
+            Action::Draw(seeds) => {
+                world.draw_from(seeds.iter().copied());
                 Ok(())
             }
             Action::Hibernate(room) => world.hibernate(room).await.map_err(failed),
@@ -192,6 +214,9 @@ impl<'w> Player<'w> {
     }
 
     fn read(&self, line: usize, file: &Path) -> Result<Vec<u8>, Failure> {
+        if let Some(bytes) = self.files.get(file) {
+            return Ok(bytes.to_vec());
+        }
         let path = self.directory.join(file);
         let unreadable = |error| Failure::new(line, format!("{} cannot be read: {error}", path.display()));
         std::fs::read(&path).map_err(unreadable)
@@ -232,6 +257,10 @@ impl<'w> Player<'w> {
             Deed::Connect { .. } | Deed::Cut | Deed::Stall => None,
         };
         let done = self.seat(line, client)?.act(client, deed, content).await;
+        if matches!(deed, Deed::Cut) {
+            // What it has cut is found by the host, too.
+            self.world.settle().await;
+        }
         done.map_err(|error| Failure::new(line, format!("{error:#}")))
     }
 

@@ -10,6 +10,7 @@ use party_server::config::set_limit;
 
 use crate::transcript::play::{Failure, Player};
 use crate::transcript::step::Transcript;
+use crate::transcript::update::Edits;
 use crate::world::{Builder, Memory, World};
 
 /// What a transcript says nothing about: the project that it belongs to.
@@ -25,6 +26,8 @@ pub struct Stage {
     pub vars: BTreeMap<String, String>,
     /// Where compiled components are kept.
     pub compile_cache: Option<PathBuf>,
+    /// Files that steps name and that are not read from a directory, by the name that the steps have for them.
+    pub files: BTreeMap<PathBuf, Arc<[u8]>>,
 }
 
 /// What came of a transcript.
@@ -46,23 +49,31 @@ const SEED: u64 = 1;
 ///
 /// Blocks until it has ended. Needs a thread without a tokio runtime.
 pub fn run(transcript: &Transcript, stage: &Stage, directory: &Path, is_update: bool) -> Outcome {
+    let (failure, edits) = play(transcript, stage, directory, is_update);
+    let is_as_it_was = failure.is_some() || edits.is_empty();
+    let updated = (!is_as_it_was).then(|| edits.apply(&transcript.lines, &mut |_| Vec::new()));
+    Outcome { seed: transcript.settings.seed.unwrap_or(SEED), failure, updated }
+}
+
+/// As [`run`]: what was not as it says, and what would have to be written.
+pub(crate) fn play(
+    transcript: &Transcript,
+    stage: &Stage,
+    directory: &Path,
+    is_update: bool,
+) -> (Option<Failure>, Edits) {
     let seed = transcript.settings.seed.unwrap_or(SEED);
-    let begun = set(transcript, stage, directory, seed).and_then(|builder| {
+    let played = set(transcript, stage, directory, seed).and_then(|builder| {
         builder.block_on(async |world: &World| {
-            let mut player = Player::new(world, transcript, directory, is_update);
+            let mut player = Player::new(world, transcript, directory, &stage.files, is_update);
             let played = player.play().await;
-            let edits = player.edits.take().filter(|edits| !edits.is_empty());
-            Ok((played.err(), edits.map(|edits| edits.apply(&transcript.lines))))
+            Ok((played.err(), player.edits.take().unwrap_or_default()))
         })
     });
-    match begun {
-        Ok((failure, updated)) => Outcome { seed, updated: updated.filter(|_| failure.is_none()), failure },
-        Err(error) => {
-            let failure =
-                Failure { line: 1, what: format!("the world cannot begin: {error:#}"), details: Vec::new() };
-            Outcome { seed, failure: Some(failure), updated: None }
-        }
-    }
+    played.unwrap_or_else(|error| {
+        let what = format!("the world cannot begin: {error:#}");
+        (Some(Failure { line: 1, what, details: Vec::new() }), Edits::default())
+    })
 }
 
 /// The world that a transcript wants.

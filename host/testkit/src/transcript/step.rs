@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use party_core::ids::Seed;
+
 use crate::transcript::payload::Payload;
 use crate::transcript::template::Template;
 use crate::world::Memory;
@@ -66,8 +68,14 @@ pub enum Action {
     Client(String, Deed),
     /// An HTTP request.
     Request(Box<Request>),
+    /// The client of the request with this name goes before it is answered.
+    Leave(String),
     /// Time passes.
     Advance(Duration),
+    /// The clock is set ahead at once.
+    Jump(Duration),
+    /// What the guest draws in the turns of the next step that does something comes from these, one each.
+    Draw(Vec<Seed>),
     /// A room sleeps at once.
     Hibernate(RoomName),
     /// The host dies and starts again after this time.

@@ -15,6 +15,14 @@ struct Edit {
     lines: Vec<String>,
 }
 
+/// What is another line after an edit.
+pub(crate) struct Changed<'a> {
+    /// Lines that stand there no more, without their indent.
+    pub(crate) gone: Vec<&'a str>,
+    /// How many lines stand there that did not.
+    pub(crate) added: usize,
+}
+
 impl Edits {
     /// Writes lines in the place of so many from one on, as far indented as the first of them.
     pub(crate) fn replace(&mut self, first: usize, count: usize, lines: Vec<String>) {
@@ -26,8 +34,13 @@ impl Edits {
         self.edits.is_empty()
     }
 
-    /// The transcript with all that has to be written.
-    pub(crate) fn apply(mut self, lines: &[String]) -> String {
+    /// The transcript with all that has to be written. `note` is shown what each edit does, and may have lines put before
+    /// what is new.
+    pub(crate) fn apply(
+        mut self,
+        lines: &[String],
+        note: &mut dyn FnMut(&Changed<'_>) -> Vec<String>,
+    ) -> String {
         self.edits.sort_by_key(|edit| edit.first);
         let (mut text, mut next) = (String::new(), 1);
         let mut push = |line: &str| {
@@ -38,6 +51,12 @@ impl Edits {
             lines[next - 1..(first - 1).max(next - 1)].iter().for_each(|line| push(line));
             let replaced = lines.get(first - 1).filter(|_| count > 0).map_or("", String::as_str);
             let indent = &replaced[..replaced.len() - replaced.trim_start().len()];
+            let before = || lines.iter().skip(first - 1).take(count).map(|line| line.trim());
+            let changed = Changed {
+                gone: before().filter(|line| !instead.iter().any(|new| new == line)).collect(),
+                added: instead.iter().filter(|new| !before().any(|line| line == *new)).count(),
+            };
+            note(&changed).iter().for_each(|noted| push(&format!("{indent}{noted}")));
             instead.iter().for_each(|line| push(&format!("{indent}{line}")));
             next = first + count;
         }
@@ -59,10 +78,16 @@ mod tests {
         let mut edits = Edits::default();
         edits.replace(4, 0, vec!["end".into()]);
         edits.replace(2, 1, vec!["B".into(), "b".into()]);
-        assert_eq!(edits.apply(&lines("a\n  two\nc")), "a\n  B\n  b\nc\nend\n");
+        assert_eq!(edits.apply(&lines("a\n  two\nc"), &mut |_| Vec::new()), "a\n  B\n  b\nc\nend\n");
         let mut edits = Edits::default();
         edits.replace(1, 2, Vec::new());
-        assert_eq!(edits.apply(&lines("a\nb\nc")), "c\n");
-        assert_eq!(Edits::default().apply(&lines("a\nb")), "a\nb\n");
+        assert_eq!(
+            edits.apply(&lines("a\nb\nc"), &mut |changed| vec![format!(
+                "# {:?} {}",
+                changed.gone, changed.added
+            )]),
+            "# [\"a\", \"b\"] 0\nc\n"
+        );
+        assert_eq!(Edits::default().apply(&lines("a\nb"), &mut |_| Vec::new()), "a\nb\n");
     }
 }

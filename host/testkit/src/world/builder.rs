@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use party_core::ids::Timestamp;
 use party_core::limits::Limits;
-use party_node::chance::Chance;
+use party_node::chance::{Chance, Dictated};
 use party_node::committer::CommitPause;
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
@@ -231,12 +231,14 @@ impl Builder {
         }
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::default()));
         let (logs, listening) = Logs::listen();
+        let dictated = Dictated::default();
         let world = World {
             logs,
             _listening: listening,
             host: Rc::new(Host::default()),
             clock: VirtualClock::new(self.begins_at),
-            chance: RefCell::new(Chance::from_number(self.seed)),
+            chance: RefCell::new(Chance::from_number(self.seed).dictated_by(&dictated)),
+            dictated,
             components: RefCell::new(components),
             memory: Cell::new(self.memory),
             memory_budget_bytes: self.memory_budget_bytes,

@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use party_node::transfer::Brought;
 use party_node::transfer::room_file::RoomFile;
+use party_node::transfer::{Brought, RecordedRoom};
 
 use crate::world::World;
 use crate::world::lives::address;
@@ -30,6 +30,14 @@ impl World {
         let brought = self.host.during(node.import_room(file, &to)).await?;
         self.settle().await;
         Ok(brought)
+    }
+
+    /// What is recorded of a durable room since its last checkpoint, for [`recorded::save`](crate::transcript::recorded::save).
+    /// An error if that is nothing.
+    pub async fn recorded(&self, room: &str) -> Result<RecordedRoom> {
+        let (node, address) = (self.node(), address(room)?);
+        let recorded = self.host.during(node.journal_of(&address)).await?;
+        Ok(recorded.with_context(|| format!("{room} has no recorded turns"))?.into_room()?)
     }
 
     /// Waits for something that itself waits for the clock: until it is there, time passes.

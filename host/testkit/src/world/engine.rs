@@ -17,7 +17,7 @@ const PLACES: u32 = 1_000;
 const OWN_PLACES_MAX: usize = 64;
 
 /// One engine serves all worlds of a process: it reserves address space for every room that could be awake.
-pub(super) fn engine(compile_cache: Option<PathBuf>) -> Result<Engine> {
+pub(crate) fn engine(compile_cache: Option<PathBuf>) -> Result<Engine> {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     if let Some(engine) = ENGINE.get() {
         return Ok(engine.clone());

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
+use tokio::task::JoinHandle;
 
 use crate::transcript::payload::Content;
 use crate::world::World;
@@ -23,6 +24,15 @@ pub struct Response {
     pub body: String,
     /// The body as it came.
     pub bytes: Bytes,
+}
+
+/// Ends a task when it is dropped: a client that does not wait any more has gone.
+struct Ends<T>(JoinHandle<T>);
+
+impl<T> Drop for Ends<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl World {
@@ -59,7 +69,7 @@ impl World {
         let (mut sender, connection) =
             self.host.during(hyper::client::conn::http1::handshake(stream)).await?;
         // The client's half of the connection is a task of the test's side, driven while the host is.
-        let connection = self.host.spawn(connection);
+        let connection = Ends(self.host.spawn(connection));
         let mut request = hyper::Request::builder().method(method).uri(path).header("host", "world");
         for (name, value) in headers {
             request = request.header(name, value);
@@ -83,8 +93,7 @@ impl World {
             };
             // The test's own time moves only when everything waits: then there will be no answer.
             let response = host.during(tokio::time::timeout(Duration::from_millis(1), read)).await;
-            drop(sender);
-            connection.abort();
+            drop((sender, connection));
             let response =
                 response.unwrap_or_else(|_| anyhow::bail!("no answer when everything was quiet"))?;
             let body = Content::of(&response.bytes).written();

@@ -16,6 +16,7 @@ use party_testkit::transcript::{self, Failure, Stage, TRANSCRIPT_BYTES_MAX, Tran
 use crate::commands::project::Project;
 use crate::commands::test::find::Found;
 use crate::host::read_bounded;
+use crate::signals::Signals;
 
 /// What came of a transcript.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,20 +55,31 @@ impl Played {
     }
 }
 
-/// Builds the projects of these transcripts and plays them all, in the order in which they came.
-pub(super) fn play(found: Vec<Found>, is_update: bool) -> Result<Vec<Played>> {
-    let mut stages: BTreeMap<Option<PathBuf>, Stage> = BTreeMap::new();
+/// What each project says that its transcripts do not; what belongs to none says nothing.
+pub(super) type Stages = BTreeMap<Option<PathBuf>, Stage>;
+
+/// Builds the projects of these transcripts. A signal that comes meanwhile ends that, and is the error.
+pub(super) async fn stages(found: &[Found], signals: &mut Signals) -> Result<Stages> {
+    let mut stages = Stages::new();
     for project in found.iter().map(|found| &found.project) {
         if !stages.contains_key(project) {
-            let stage = project.as_deref().map(stage).transpose()?.unwrap_or_default();
+            let stage = match project {
+                Some(directory) => stage(directory, signals).await?,
+                None => Stage::default(),
+            };
             stages.insert(project.clone(), stage);
         }
     }
+    Ok(stages)
+}
+
+/// Plays all, and gives them back in the order in which they came.
+pub(super) fn play(found: &[Found], stages: &Stages, is_update: bool) -> Vec<Played> {
     let next = AtomicUsize::new(0);
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(found.len());
     let play_some = || {
         let mut played = Vec::new();
-        while let Some((place, found)) = take(&found, &next) {
+        while let Some((place, found)) = take(found, &next) {
             played.push((place, one(found, &stages[&found.project], is_update)));
         }
         played
@@ -77,7 +89,7 @@ pub(super) fn play(found: Vec<Found>, is_update: bool) -> Result<Vec<Played>> {
         threads.into_iter().flat_map(|thread| thread.join().expect("what panics is caught")).collect()
     });
     all.sort_by_key(|(place, _)| *place);
-    Ok(all.into_iter().map(|(_, played)| played).collect())
+    all.into_iter().map(|(_, played)| played).collect()
 }
 
 fn take<'a>(found: &'a [Found], next: &AtomicUsize) -> Option<(usize, &'a Found)> {
@@ -86,10 +98,10 @@ fn take<'a>(found: &'a [Found], next: &AtomicUsize) -> Option<(usize, &'a Found)
 }
 
 /// What a project says that its transcripts do not.
-fn stage(directory: &Path) -> Result<Stage> {
+async fn stage(directory: &Path, signals: &mut Signals) -> Result<Stage> {
     let project = Project::open(directory)?;
     let mut parties = BTreeMap::new();
-    for party in project.build_here()? {
+    for party in project.build_unless_stopped(signals).await? {
         let unreadable = || format!("{} cannot be read", party.component.display());
         let bytes: Arc<[u8]> = read_bounded(&party.component).with_context(unreadable)?.into();
         parties.insert(party.name.clone(), bytes);
@@ -101,6 +113,7 @@ fn stage(directory: &Path) -> Result<Stage> {
         limits: config.limits.clone(),
         vars: config.vars.clone(),
         compile_cache: Some(config.directory.join(".party/compiled")),
+        ..Stage::default()
     })
 }
 

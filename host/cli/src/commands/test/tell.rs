@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use party_testkit::transcript::Failure;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use crate::args::test::{Format, Test};
 use crate::commands::test::play::{End, Played};
 
 impl Played {
@@ -31,8 +32,21 @@ impl Played {
     }
 }
 
+/// Tells what came of all, as it was asked for.
+pub(super) fn all(test: &Test, played: &[Played]) -> Result<()> {
+    match test.format {
+        Format::Text => text(played),
+        Format::Tap => tap(played),
+    }
+    if let Some(file) = &test.junit {
+        let told = junit(played)?;
+        std::fs::write(file, told).with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    Ok(())
+}
+
 /// For people.
-pub(super) fn text(all: &[Played]) {
+fn text(all: &[Played]) {
     for played in all {
         match (&played.end, played.failure()) {
             (_, Some(failure)) => {
@@ -48,7 +62,7 @@ pub(super) fn text(all: &[Played]) {
 }
 
 /// Test Anything Protocol, version 14.
-pub(super) fn tap(all: &[Played]) {
+fn tap(all: &[Played]) {
     println!("TAP version 14\n1..{}", all.len());
     for (number, played) in (1..).zip(all) {
         let path = played.path.display().to_string().replace('\\', "\\\\").replace('#', "\\#");
@@ -70,7 +84,7 @@ fn yaml(text: &str) -> String {
 }
 
 /// JUnit's XML.
-pub(super) fn junit(all: &[Played]) -> Result<String> {
+fn junit(all: &[Played]) -> Result<String> {
     let mut suite = TestSuite::new("party-host test");
     for played in all {
         let status = match played.failure() {

@@ -1,7 +1,7 @@
 //! Lines that say what must be so.
 
 use crate::transcript::parse::{Named, Parser, Read, nothing, number, shown, word};
-use crate::transcript::payload::Payload;
+use crate::transcript::payload::{Payload, text_of};
 use crate::transcript::step::{Expectation, Reply, Seen};
 use crate::transcript::template::Template;
 
@@ -37,7 +37,7 @@ impl Parser<'_> {
             "nothing" if behind.is_empty() => Seen::Nothing,
             "close" => {
                 let (code, reason) = word(behind);
-                let reason = if reason.is_empty() { None } else { Some(Template::parse(reason)?) };
+                let reason = if reason.is_empty() { None } else { Some(text_of(reason)?) };
                 Seen::Close(number(code, "a close code", 1000, 4999)?, reason)
             }
             "refused" => Seen::Refused(self.reply(behind)?),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use party_core::ids::Seed;
+
 use crate::transcript::parse::{LINE_BYTES_MAX, LINES_MAX, TRANSCRIPT_BYTES_MAX};
 use crate::transcript::step::{Action, Answer, Deed, Expectation, Seen, Transcript};
 use crate::world::Memory;
@@ -112,6 +114,33 @@ fn storage_is_told_by_key_or_by_how_many_there_are() {
     assert_eq!(stored("storage \"a b\" -> 1"), ("main/lobby".into(), "a b".into(), Some("1".into())));
     assert_eq!(action("storage -> 3 keys"), Action::Expect(Expectation::Keys("main/lobby".into(), 3)));
     refused("storage", 1, "storage [ROOM] KEY");
+}
+
+#[test]
+fn a_recording_says_when_and_with_which_chance_things_happened() {
+    assert_eq!(action("jump 1500ms"), Action::Jump(Duration::from_millis(1_500)));
+    let seed = |byte: u8| Seed([byte; 32]);
+    let line = format!("draw {} {}", "0a".repeat(32), "ff".repeat(32));
+    assert_eq!(action(&line), Action::Draw(vec![seed(10), seed(255)]));
+    assert_eq!(action("> later cut"), Action::Leave("later".into()));
+    refused("draw 0a", 1, "is no seed: 64 hexadecimal digits");
+    refused("> a connect\nGET / -> b\n> b send x", 3, "b is a request");
+    refused("> a connect\nGET / -> b\n> b cut it", 3, "\"it\" is too much");
+}
+
+#[test]
+fn the_reason_of_a_close_may_stand_in_quotes() {
+    let close = |line: &str| match action(line) {
+        Action::Client(_, Deed::Close(code, reason)) => (code, reason.to_string()),
+        Action::Expect(Expectation::Received(_, Seen::Close(code, reason))) => {
+            (code, reason.map(|reason| reason.to_string()).unwrap_or_default())
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(close("> alice close 4000 \" x\\n\""), (4_000, " x\n".into()));
+    assert_eq!(close("< alice close 4000 \"\\\"\""), (4_000, "\"".into()));
+    assert_eq!(close("< alice close 1005"), (1_005, String::new()));
+    refused("> a connect\n> a close 4000 \"x", 2, "is no text in quotes");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::transcript::payload::{Content, Payload, shown};
+use crate::transcript::payload::{Content, Payload, escaped, shown};
 use crate::transcript::play::seats::Got;
 use crate::transcript::play::{Failure, Player};
 use crate::transcript::step::{Action, Expectation, Reply, Request, Seen, Step};
@@ -114,10 +114,11 @@ impl Player<'_> {
                         Ok(Names::new())
                     }
                     found => {
-                        // It stays: who brings the transcript up to date looks once more.
-                        let found = found.cloned().unwrap_or_else(|| "nothing".to_owned());
+                        let instead = found.map(|found| dropped(found));
+                        let found = found.map_or("nothing", String::as_str);
                         let what = "no turn was dropped for this".to_owned();
-                        Err(differ(line, what, &wanted, &found, None, &self.names).into())
+                        let failure = differ(line, what, &wanted, found, None, &self.names);
+                        Err(Differs { failure, instead })
                     }
                 }
             }
@@ -258,6 +259,10 @@ impl Player<'_> {
                     Ok(_) => None,
                     Err(Differs { failure, instead }) => Some(instead.ok_or(failure)?),
                 };
+                if is_as_it_was.is_some() && matches!(other, Expectation::Dropped(_)) {
+                    // It is what the line is about now.
+                    self.dropped.pop_front();
+                }
                 let as_it_was = || self.transcript.lines[line - 1].trim().to_owned();
                 lines.push(is_as_it_was.unwrap_or_else(as_it_was));
             }
@@ -348,6 +353,12 @@ fn replied(line: usize, whose: &str, reply: &Reply, response: &Response, names: 
         }
     }
     Ok(taken)
+}
+
+/// The line that expects what was dropped for this reason.
+pub(super) fn dropped(why: &str) -> String {
+    let first = why.lines().next().unwrap_or_default().trim();
+    format!("dropped {}", escaped(first))
 }
 
 fn differ(

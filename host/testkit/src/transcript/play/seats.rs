@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use anyhow::{Result, bail};
 
 use crate::client::{Client, Received};
-use crate::transcript::payload::Content;
+use crate::transcript::payload::{Content, written_close};
 use crate::transcript::play::Failure;
 use crate::transcript::step::Deed;
 use crate::world::{Answer, Knocking, World};
@@ -27,8 +27,7 @@ impl Got {
     pub(super) fn written(&self) -> String {
         match self {
             Got::Message(content) => content.written(),
-            Got::Close(code, reason) if reason.is_empty() => format!("close {code}"),
-            Got::Close(code, reason) => format!("close {code} {reason}"),
+            Got::Close(code, reason) => written_close(*code, reason),
             Got::Lost => "lost".into(),
             Got::Refused(status, body) if body.is_empty() => format!("refused {status}"),
             Got::Refused(status, body) => {

@@ -1,0 +1,211 @@
+//! What came in: each event is a step, or belongs to one.
+
+use std::collections::BTreeMap;
+
+use party_core::event::{Event, NewConnection};
+use party_core::http::Request;
+use party_core::ids::{ConnectionId, RequestId, Seed};
+use party_core::journal::{Fate, Happening};
+use party_core::limits::Limits;
+use party_core::message::CloseFrame;
+use party_server::config::differing_limits;
+
+use crate::client::NO_CODE;
+use crate::transcript::recorded::lines;
+use crate::transcript::recorded::scenes::scene::Place;
+use crate::transcript::recorded::scenes::{Client, DROPPED, Scenes, State};
+
+/// The seed of a turn that left none.
+const NO_SEED: Seed = Seed([0; 32]);
+
+impl Scenes {
+    /// Gives back to what belongs what was let leave with it.
+    pub(super) fn happening(&mut self, happening: &Happening<'_>) -> Place {
+        match happening {
+            Happening::Life(_) => {}
+            Happening::Settings { vars, limits } => self.settings(vars, limits),
+            Happening::Resumed => self.crashes(),
+            Happening::Time(now) => {
+                if now.0 > self.clock {
+                    self.jump(now.0);
+                }
+            }
+            Happening::Event { event, arriving, now, fate } => {
+                let seed = match fate {
+                    Fate::Turn(seed) => Some(*seed),
+                    Fate::Dropped => Some(NO_SEED),
+                    Fate::Unheard => None,
+                };
+                let place = self.event(event, *arriving, now.0, seed);
+                if *fate == Fate::Dropped {
+                    self.expect(place, DROPPED.into());
+                }
+                return place;
+            }
+        }
+        self.here()
+    }
+
+    fn event(
+        &mut self,
+        event: &Event,
+        arriving: Option<&NewConnection>,
+        now: u64,
+        seed: Option<Seed>,
+    ) -> Place {
+        match event {
+            Event::Start(_) => {
+                self.passes(now);
+                self.before.seeds.extend(seed);
+                return Place::Before;
+            }
+            Event::Resume(_) => {
+                self.before.seeds.extend(seed);
+                return Place::Before;
+            }
+            Event::Connect(id) => {
+                let Some(arriving) = arriving else { return self.here() };
+                self.passes(now);
+                self.connects(*id, arriving, seed);
+            }
+            Event::Message(id, message) => {
+                let line = self.open(*id).map(|name| format!("> {name} send {}", lines::message(message)));
+                if let Some(line) = line {
+                    self.passes(now);
+                    self.happens(vec![line], seed);
+                }
+            }
+            Event::Close(id, frame, was_clean) => return self.closes(*id, frame, *was_clean, now, seed),
+            Event::Error(id, error) => {
+                let name = self.clients.get(id).map_or_else(|| id.to_string(), |client| client.name.clone());
+                self.passes(now);
+                let error = error.replace(char::is_control, " ");
+                self.comment(&format!("not repeated: {name} broke the protocol or a limit: {error}"));
+            }
+            Event::Request(id, request) => {
+                self.passes(now);
+                self.asks(*id, request, seed);
+            }
+            Event::ResponseClosed(id) => {
+                let asked = self.requests.remove(id).and_then(|asked| self.scenes[asked].answer.clone());
+                if let Some(name) = asked {
+                    self.passes(now);
+                    self.happens(vec![format!("> {name} cut")], seed);
+                }
+            }
+            Event::Alarm | Event::Completed(..) => {
+                if now > self.clock || self.scenes.is_empty() {
+                    self.jump(now);
+                }
+                self.goes_on(seed);
+            }
+        }
+        self.here()
+    }
+
+    fn settings(&mut self, vars: &BTreeMap<String, String>, limits: &Limits) {
+        let mut settings = Vec::new();
+        for (name, value) in differing_limits(limits, &Limits::default()) {
+            settings.push(format!("limit {name} {value}"));
+        }
+        for (name, value) in vars {
+            let is_word = !name.is_empty() && !name.contains(char::is_whitespace);
+            let is_line = value.trim() == value && !value.chars().any(char::is_control);
+            settings.push(match is_word && is_line {
+                true => format!("var {name} {value}"),
+                false => format!("# not repeated: the var {name:?}, which no line can hold"),
+            });
+        }
+        if !std::mem::replace(&mut self.has_settings, true) {
+            self.bytes += settings.iter().map(String::len).sum::<usize>();
+            self.settings = settings;
+        } else if settings != self.settings {
+            self.comment("not repeated: vars or limits were others from here on");
+        }
+    }
+
+    pub(super) fn connects(&mut self, id: ConnectionId, arriving: &NewConnection, seed: Option<Seed>) {
+        let name = self.name(id, &arriving.key);
+        let line = format!("> {name} {}", lines::connect(&self.room, &arriving.uri, &arriving.key));
+        let (headers, unwritten) = lines::headers(&arriving.headers);
+        self.unwritten(&unwritten);
+        self.happens([vec![line], headers].concat(), seed);
+        self.clients.insert(id, Client { name, state: State::Connecting(Vec::new(), false) });
+    }
+
+    fn closes(
+        &mut self,
+        id: ConnectionId,
+        frame: &CloseFrame,
+        was_clean: bool,
+        now: u64,
+        seed: Option<Seed>,
+    ) -> Place {
+        let Some(client) = self.clients.get_mut(&id) else { return self.here() };
+        let name = client.name.clone();
+        match std::mem::replace(&mut client.state, State::Gone) {
+            // Its client answers the room's close at once.
+            State::Closed(scene) => {
+                if let Some(scene) = self.scenes.get_mut(scene) {
+                    scene.seeds.extend(seed);
+                }
+                Place::Scene(scene)
+            }
+            // It went with its host: the room hears of it when it is next woken.
+            State::Gone => {
+                self.before.seeds.extend(seed);
+                Place::Before
+            }
+            State::Connecting(..) | State::Open => {
+                self.passes(now);
+                let may_be_sent = frame.code == NO_CODE || CloseFrame::may_be_sent(frame.code);
+                let is_close = was_clean && may_be_sent;
+                let line = match is_close {
+                    true => format!("> {name} {}", lines::close(Some(frame))),
+                    false => format!("> {name} cut"),
+                };
+                self.happens(vec![line], seed);
+                if is_close {
+                    // With the same close.
+                    self.expect(self.here(), format!("< {name} {}", lines::close(Some(frame))));
+                }
+                self.here()
+            }
+        }
+    }
+
+    fn asks(&mut self, id: RequestId, request: &Request, seed: Option<Seed>) {
+        let line = lines::request(&self.room, request);
+        let (headers, unwritten) = lines::headers(&request.headers);
+        self.unwritten(&unwritten);
+        self.happens([vec![line], headers].concat(), seed);
+        self.requests.insert(id, self.scenes.len() - 1);
+        loop {
+            let name = format!("r{}", self.next_request);
+            self.next_request += 1;
+            if self.names.contains_key(&name) {
+                continue;
+            }
+            self.names.insert(name.clone(), None);
+            if let Some(scene) = self.scenes.last_mut() {
+                scene.answer = Some(name);
+            }
+            return;
+        }
+    }
+
+    /// The host died, and another took the room up.
+    fn crashes(&mut self) {
+        self.happens(vec!["crash".into()], None);
+        let mut lost = Vec::new();
+        for client in self.clients.values_mut() {
+            if matches!(client.state, State::Open | State::Connecting(..)) {
+                lost.push(format!("< {} lost", client.name));
+            }
+            client.state = State::Gone;
+        }
+        let place = self.here();
+        lost.into_iter().for_each(|line| self.expect(place, line));
+        self.requests.clear();
+    }
+}

@@ -1,0 +1,131 @@
+//! One step of a transcript in the making, and how steps are put in a row.
+
+use std::fmt::Write as _;
+
+use party_core::ids::Seed;
+
+use crate::transcript::recorded::scenes::Scenes;
+use crate::transcript::recorded::{check, lines};
+
+/// A step and what was seen.
+#[derive(Default)]
+pub(super) struct Scene {
+    pub(super) comments: Vec<String>,
+    /// Its line and those below it; none, if it is only a comment.
+    pub(super) lines: Vec<String>,
+    /// The request that it is, until that is answered: then it is the end of its line.
+    pub(super) answer: Option<String>,
+    /// What the turns in it drew from.
+    pub(super) seeds: Vec<Seed>,
+    pub(super) expected: Vec<String>,
+}
+
+/// Turns that the next step brings with it: a room starts because something comes.
+#[derive(Default)]
+pub(super) struct Before {
+    pub(super) seeds: Vec<Seed>,
+    pub(super) expected: Vec<String>,
+}
+
+/// Where something is expected.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// After the next step, before what that brings by itself.
+    Before,
+    /// After this one.
+    Scene(usize),
+}
+
+impl Scene {
+    pub(super) fn write(&self, text: &mut String, has_seeds: bool) {
+        for comment in &self.comments {
+            let _ = writeln!(text, "{comment}");
+        }
+        if has_seeds && !self.seeds.is_empty() && !self.lines.is_empty() {
+            text.push_str("draw");
+            for Seed(seed) in &self.seeds {
+                text.push(' ');
+                seed.iter().for_each(|byte| {
+                    let _ = write!(text, "{byte:02x}");
+                });
+            }
+            text.push('\n');
+        }
+        for (index, line) in self.lines.iter().enumerate() {
+            match &self.answer {
+                Some(answer) if index == 0 => {
+                    let _ = writeln!(text, "{line} -> {answer}");
+                }
+                Some(_) | None => {
+                    let _ = writeln!(text, "{line}");
+                }
+            }
+        }
+        for line in &self.expected {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+}
+
+impl Scenes {
+    /// Time passes until something comes from outside.
+    pub(super) fn passes(&mut self, now: u64) {
+        if now > self.clock {
+            let line = format!("advance {}", lines::time(now - self.clock));
+            self.push(Scene { lines: vec![line], ..Scene::default() });
+            self.clock = now;
+        }
+    }
+
+    /// It is later, and something happens by itself.
+    pub(super) fn jump(&mut self, now: u64) {
+        let line = format!("jump {}", lines::time(now.saturating_sub(self.clock)));
+        self.clock = self.clock.max(now);
+        self.happens(vec![line], None);
+    }
+
+    pub(super) fn happens(&mut self, lines: Vec<String>, seed: Option<Seed>) {
+        let Before { mut seeds, expected } = std::mem::take(&mut self.before);
+        seeds.extend(seed);
+        self.push(Scene { lines, seeds, expected, ..Scene::default() });
+    }
+
+    /// A turn that the last scene brings with it.
+    pub(super) fn goes_on(&mut self, seed: Option<Seed>) {
+        let Before { seeds, expected } = std::mem::take(&mut self.before);
+        if let Some(scene) = self.scenes.last_mut() {
+            scene.seeds.extend(seeds.into_iter().chain(seed));
+            scene.expected.extend(expected);
+        }
+    }
+
+    pub(super) fn unwritten(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.comment(&format!("not repeated: the header {name}")));
+    }
+
+    pub(super) fn comment(&mut self, text: &str) {
+        self.push(Scene { comments: vec![format!("# {text}")], ..Scene::default() });
+    }
+
+    pub(super) fn expect(&mut self, place: Place, line: String) {
+        self.count(&line);
+        let scene = match place {
+            Place::Scene(scene) => self.scenes.get_mut(scene),
+            Place::Before => None,
+        };
+        scene.map_or(&mut self.before.expected, |scene| &mut scene.expected).push(line);
+    }
+
+    fn push(&mut self, scene: Scene) {
+        scene.comments.iter().chain(&scene.lines).for_each(|line| self.count(line));
+        self.scenes.push(scene);
+    }
+
+    pub(super) fn count(&mut self, line: &str) {
+        self.bytes += line.len() + 1;
+        self.line_count += 1;
+        if let Err(problem) = check("line", line.len(), self.last) {
+            self.problem.get_or_insert(problem);
+        }
+    }
+}
