@@ -96,6 +96,8 @@ pub enum PlantedBug {
     SwitchSeenEarly,
     /// A client that was let in and whose `on-connect` a switch has cut off is closed behind the new version's back.
     CutClientForgotten,
+    /// Whom both versions have answered in the turn of a switch is told besides that what the old one had begun was cut off.
+    SwitchAnswersTwice,
     /// A life that ends because there is another version is not forgotten by the store.
     StartOverNotBuried,
     /// A room that is durable no more stops recording before a checkpoint takes the place of its journal.

@@ -115,14 +115,7 @@ impl Room {
     /// Applies everything but writes, settlements and the event's own end.
     pub(super) fn apply(&mut self, changes: &mut Changes, now: Timestamp) -> Vec<Output> {
         let hold_deadline_ms = self.config.limits.hold_deadline_ms;
-        for (connection, change) in &changes.sessions {
-            if change.rejected
-                && let Some(session) = self.home().sessions.get(connection)
-            {
-                let opened_at = session.opened_at;
-                self.drop_accept_deadline(opened_at, *connection);
-            }
-        }
+        self.apply_answers(changes);
         let state = self.home();
         for (connection, change) in std::mem::take(&mut changes.sessions) {
             let Some(session) = state.sessions.get_mut(&connection) else { continue };
@@ -136,12 +129,6 @@ impl Room {
             if change.closed && session.ready_state != ReadyState::Closed {
                 session.ready_state = ReadyState::Closing;
             }
-            if change.rejected {
-                session.ready_state = ReadyState::Closed;
-            }
-        }
-        for request in &changes.answered {
-            state.requests.remove(request);
         }
         if let Some(alarm) = changes.alarm {
             state.alarm.set(alarm);
@@ -170,6 +157,19 @@ impl Room {
             outputs.insert(0, Output::AutoResponse(pair));
         }
         outputs
+    }
+
+    /// Applies what the turn says to those who wait for an answer: clients that it turns away, and requests.
+    pub(super) fn apply_answers(&mut self, changes: &Changes) {
+        for (connection, _) in changes.sessions.iter().filter(|(_, change)| change.rejected) {
+            let Some(session) = self.home().sessions.get_mut(connection) else { continue };
+            session.ready_state = ReadyState::Closed;
+            let opened_at = session.opened_at;
+            self.drop_accept_deadline(opened_at, *connection);
+        }
+        for request in &changes.answered {
+            self.home().requests.remove(request);
+        }
     }
 
     /// How long an event may take to settle, if that is bounded.

@@ -130,6 +130,10 @@ impl Room {
             true => Successor::KnowsNothing,
             false => Successor::WasTold,
         };
+        // Whom the two have answered is told nothing else.
+        if !planted::is(PlantedBug::SwitchAnswersTwice) {
+            self.apply_answers(&changes);
+        }
         self.end_what_is_open(None, successor, now);
         let writes = std::mem::take(&mut changes.kv);
         let storage_bytes_delta = changes.storage_bytes_delta;

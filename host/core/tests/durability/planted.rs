@@ -50,6 +50,7 @@ planted! {
     a_journal_of_the_old_version_is_found: OldVersionsJournal,
     a_switch_that_is_seen_early_is_found: SwitchSeenEarly,
     a_client_that_a_switch_forgets_is_found: CutClientForgotten,
+    a_switch_that_answers_twice_is_found: SwitchAnswersTwice,
     a_start_over_that_leaves_the_old_life_is_found: StartOverNotBuried,
     a_journal_that_is_given_up_early_is_found: JournalGivenUpEarly,
 }

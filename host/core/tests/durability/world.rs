@@ -78,6 +78,8 @@ pub(crate) struct World {
     clients: BTreeMap<ConnectionId, Client>,
     /// Requests, and whether they were answered or their client has gone.
     requests: BTreeMap<RequestId, bool>,
+    /// Those whose answer has left.
+    answered: BTreeSet<RequestId>,
     /// Requests of dropped turns.
     owed_500: BTreeSet<RequestId>,
     /// The commit of each kept turn, by the tag of what it sent.
@@ -154,6 +156,7 @@ impl World {
             flight: Flight::default(),
             clients: BTreeMap::new(),
             requests: BTreeMap::new(),
+            answered: BTreeSet::new(),
             owed_500: BTreeSet::new(),
             tags: BTreeMap::new(),
             completion_drops: BTreeMap::new(),

@@ -53,6 +53,7 @@ macro_rules! planted {
                     | PlantedBug::OldVersionsJournal
                     | PlantedBug::SwitchSeenEarly
                     | PlantedBug::CutClientForgotten
+                    | PlantedBug::SwitchAnswersTwice
                     | PlantedBug::StartOverNotBuried
                     | PlantedBug::JournalGivenUpEarly => "tests/durability",
                 }

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use party_core::commit::ComponentDigest;
+use party_core::ids::RequestId;
 use party_core::turn::Turn;
 
 use crate::guest::{Entries, Guest, Mood, guest_of};
@@ -37,7 +38,6 @@ pub(crate) fn restore(
     turn.hand_over();
     *memory = Memory::of_image(saved);
     // What the old version had begun ends with it.
-    memory.requests.clear();
     memory.pending.clear();
     memory.sleeps.clear();
     let mut guest = guest_of(memory, turn, entries, version, log);
@@ -45,6 +45,8 @@ pub(crate) fn restore(
     guest.note_all(&[u64::from(version.0[0])]);
     guest.look();
     guest.do_something();
+    // Whom it has not answered is answered by the room.
+    guest.memory.requests.clear();
     !guest.fails(false)
 }
 
@@ -52,6 +54,11 @@ impl Guest<'_> {
     fn do_something(&mut self) {
         if self.turn.seed().0[31] == Mood::WindsUp as u8 {
             return;
+        }
+        for id in self.memory.requests.clone() {
+            if self.chance.percent(40) {
+                self.respond(RequestId(id));
+            }
         }
         for _ in 0..self.chance.below(4) {
             match self.chance.below(6) {

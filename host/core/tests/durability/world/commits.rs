@@ -76,6 +76,7 @@ impl World {
                     assert_eq!(response.status, 500, "the answer to {id}, whose turn was dropped");
                 }
                 self.requests.insert(*id, true);
+                assert!(self.answered.insert(*id), "request {id} is answered twice");
                 &response.body
             }
             Output::AutoResponse(pair) => {

@@ -24,6 +24,7 @@ impl World {
         (self.undone, self.flight) = Default::default();
         self.clients.clear();
         self.requests.clear();
+        self.answered.clear();
         self.owed_500.clear();
         self.completion_drops.clear();
         self.close_drops.clear();
