@@ -199,9 +199,14 @@ impl<'a> Parser<'a> {
                 let code = if code.is_empty() { 1000 } else { number(code, "a close code", 1000, 4999)? };
                 Deed::Close(code, text_of(reason)?)
             }
+            "slow" => Deed::Slow(number(rest, "a number of bytes a second", 1, SLOW_MAX)?),
             _ => {
                 nothing(rest)?;
-                if verb == "cut" { Deed::Cut } else { Deed::Stall }
+                match verb {
+                    "cut" => Deed::Cut,
+                    "dead" => Deed::Dead,
+                    _ => Deed::Stall,
+                }
             }
         };
         Ok(Action::Client(client, deed))
@@ -260,7 +265,9 @@ impl<'a> Parser<'a> {
 }
 
 /// What a client can do.
-const DEEDS: [&str; 5] = ["connect", "send", "close", "cut", "stall"];
+const DEEDS: [&str; 7] = ["connect", "send", "close", "cut", "stall", "slow", "dead"];
+/// Bytes a second that a slow line lets through, at most: more is no line that is slow.
+const SLOW_MAX: u64 = 1 << 30;
 /// What a line can begin with, for whoever wrote something else.
 const WORDS: [&str; 18] = [
     "advance",

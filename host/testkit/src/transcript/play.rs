@@ -254,7 +254,7 @@ impl<'w> Player<'w> {
         let content = match deed {
             Deed::Send(payload) => Some(payload.fill(&self.names).map_err(|what| Failure::new(line, what))?),
             Deed::Close(_, reason) => Some(Content::Text(self.fill(line, reason)?)),
-            Deed::Connect { .. } | Deed::Cut | Deed::Stall => None,
+            Deed::Connect { .. } | Deed::Cut | Deed::Stall | Deed::Slow(_) | Deed::Dead => None,
         };
         let done = self.seat(line, client)?.act(client, deed, content).await;
         if matches!(deed, Deed::Cut) {

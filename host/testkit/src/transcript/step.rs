@@ -120,6 +120,10 @@ pub enum Deed {
     Cut,
     /// It reads nothing any more.
     Stall,
+    /// So many bytes a second reach it.
+    Slow(u64),
+    /// Nothing passes on its connection any more, and neither end is told.
+    Dead,
 }
 
 /// What becomes of commits.

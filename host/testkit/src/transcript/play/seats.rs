@@ -127,6 +127,8 @@ impl Seat {
             (Deed::Send(_), Some(Content::Binary(bytes))) => client.send_binary(&bytes).await,
             (Deed::Close(code, _), Some(Content::Text(reason))) => client.close(*code, &reason).await,
             (Deed::Stall, _) => client.stop_reading().await,
+            (Deed::Slow(bytes_per_second), _) => client.read_slowly(*bytes_per_second).await,
+            (Deed::Dead, _) => client.go_dead().await,
             (Deed::Connect { .. } | Deed::Send(_) | Deed::Close(..) | Deed::Cut, _) => Ok(()),
         }
     }
