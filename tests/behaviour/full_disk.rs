@@ -164,6 +164,57 @@ fn a_room_that_cannot_be_saved_stays_awake_with_its_memory_and_sleeps_when_it_ca
     }
 }
 
+/// A save has failed and nobody could say whether it was written; a moment later the disk works. A write, or the end of the
+/// host, does not take the memory for lost because that was asked in vain just before.
+#[test]
+fn what_is_asked_of_a_disk_that_has_just_healed_costs_no_memory() {
+    for (seed, kind) in (31..).zip(KINDS) {
+        for ends in [false, true] {
+            println!("{kind:?}, {}", if ends { "the host ends" } else { "a write" });
+            // What a sync has failed for may stand in the store; that is found out 100 ms after it was asked in vain.
+            let waits = matches!(kind, FaultKind::SyncWaiting | FaultKind::SyncDropped);
+            on_a_disk(seed, Memory::Hibernate, async |world, disk| {
+                let mut alice = world.connect("main", "lobby").await?;
+                alice.send("said").await?;
+                alice.expect_text("1").await?;
+                disk.plan([for_good(kind)]);
+                world.advance(Duration::from_secs(100)).await;
+                alice.send("said").await?;
+                alice.expect_text("2").await?;
+                disk.heal();
+                world.advance(Duration::from_millis(if waits { 100 } else { 0 })).await;
+                if ends {
+                    world.restart_host().await?;
+                    alice = world.connect("main", "lobby").await?;
+                } else {
+                    alice.send("put-bytes key 5").await?;
+                    alice.expect_text("ok").await?;
+                }
+                alice.send("said").await?;
+                alice.expect_text(if ends { "3" } else { "4" }).await
+            });
+        }
+    }
+}
+
+/// While the host ends the disk refuses, and heals before it has lost patience.
+#[test]
+fn a_room_whose_host_ends_is_written_when_the_disk_heals() {
+    for (seed, kind) in (41..).zip(KINDS) {
+        println!("{kind:?}");
+        on_a_disk(seed, Memory::Hibernate, async |world, disk| {
+            let mut alice = world.connect("main", "lobby").await?;
+            alice.send("said").await?;
+            alice.expect_text("1").await?;
+            disk.plan([DiskFault { kind, after: 0, times: 2 }]);
+            world.restart_host().await?;
+            let mut bob = world.connect("main", "lobby").await?;
+            bob.send("said").await?;
+            bob.expect_text("2").await
+        });
+    }
+}
+
 /// What one room has acknowledged, and what it may have done without saying so.
 #[derive(Default)]
 struct Told {

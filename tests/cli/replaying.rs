@@ -162,7 +162,7 @@ fn what_has_happened_becomes_a_transcript_of_a_host_that_runs_and_of_one_that_wa
     let played = Program::run(party_host().current_dir(project.path()).args(["test", "some.party"]), BOUND)?;
     let line =
         1 + text.lines().position(|line| line.starts_with("< alice \"$${x}")).context("it is there")?;
-    assert_eq!(played.code, Some(1));
+    assert_eq!(played.code, Some(1), "{played:?}");
     assert!(played.out.contains(&format!("FAIL     some.party:{line}: alice received")), "{}", played.out);
     Ok(())
 }

@@ -199,7 +199,11 @@ pub(crate) async fn save(
     entry.not_captured.replace(None);
     entry.has_changed.set(false);
     let gives_way = entry.gives_way.replace(false);
-    if !unsaved::settle(worker, entry) {
+    let is_known = match entry.farewell.borrow().is_some() {
+        true => unsaved::settle_now(worker, entry),
+        false => unsaved::settle(worker, entry),
+    };
+    if !is_known {
         return unsaved::put_off(worker, entry);
     }
     if instance.is_none() {

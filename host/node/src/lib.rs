@@ -13,6 +13,7 @@ mod changed_setting;
 pub mod clock;
 pub mod committer;
 pub mod connection;
+mod farewell;
 pub mod giving_up;
 mod hibernation;
 pub mod inspection;

@@ -10,6 +10,7 @@ use party_runtime::aside::step_aside;
 use party_runtime::instance::Instance;
 
 use crate::awake_instance::{dispose, make, run_guest};
+use crate::farewell;
 use crate::hibernation;
 use crate::party::Memory;
 use crate::registry::RoomEntry;
@@ -26,9 +27,6 @@ const ACTIONS_IN_A_ROW_MAX: u64 = 512;
 const BYTES_PER_ACTION: u64 = 2 << 10;
 /// How long after an attempt to save a room whose journal is long the next may follow, in milliseconds.
 const SAVE_AGAIN_MS: u64 = 20;
-
-/// How long a room that is told to end may go on until it can be saved, in milliseconds.
-const FAREWELL_MS: u64 = 2_000;
 
 /// What a room does next.
 enum Next {
@@ -137,15 +135,10 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
     let Some(frame) = farewell else { return true };
     entry.core.borrow_mut().will_end();
     if let Some(since) = entry.farewell_at.get().filter(|_| is_to_be_saved(entry, instance)) {
-        if entry.core.borrow().may_save() {
-            entry.farewell_at.set(None);
-            Box::pin(hibernation::save(worker, entry, instance, Purpose::Keep)).await;
-        } else if worker.now() < since.after_ms(FAREWELL_MS) {
+        if !farewell::may_end(worker, entry, instance, since).await {
             return true;
-        } else {
-            let room = entry.address();
-            tracing::warn!(%room, "ends without its memory: it did not come to rest within {FAREWELL_MS} ms");
         }
+        entry.farewell_at.set(None);
     }
     entry.core.borrow_mut().shut_down(&frame);
     carry_all(worker, entry);
@@ -303,7 +296,7 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         sooner(at.max(now.after_ms(1)));
     }
     if let Some(since) = entry.farewell_at.get() {
-        sooner(since.after_ms(FAREWELL_MS));
+        sooner(now.max(since).after_ms(farewell::LOOK_AGAIN_MS));
     }
     drop(core);
     worker.set_deadline(entry, deadline);
@@ -352,7 +345,7 @@ fn carry_all(worker: &Worker, entry: &RoomEntry) {
 
 fn carry_one(worker: &Worker, entry: &RoomEntry, action: Action) {
     match action {
-        Action::Commit(commit) if unsaved::settle(worker, entry) => worker.commit(entry, commit),
+        Action::Commit(commit) if unsaved::settle_now(worker, entry) => worker.commit(entry, commit),
         // The store cannot be written either, or has a commit of this number.
         Action::Commit(_) => {
             entry.commit_failed.set(true);

@@ -18,7 +18,7 @@ use crate::worker::Worker;
 const SAVE_AGAIN_MS: u64 = 30_000;
 
 /// How long a room whose store cannot be read waits before it asks again, in milliseconds.
-const ASK_AGAIN_MS: u64 = 1_000;
+const ASK_AGAIN_MS: u64 = 100;
 
 /// Why such a room is awake, for people.
 pub(crate) const WHY: &str = "its memory could not be written when that was last tried, and is tried again";
@@ -49,14 +49,20 @@ pub(crate) fn put_off(worker: &Worker, entry: &RoomEntry) {
     entry.save_again_at.set(Some(worker.now().after_ms(SAVE_AGAIN_MS)));
 }
 
-/// Finds out, if it is not known and can be read, whether the commit that failed is in the store. Whether it is known now.
+/// Finds out, if it is not known and can be read, whether the commit that failed is in the store; not more often than is of
+/// use. Whether it is known now.
 pub(crate) fn settle(worker: &Worker, entry: &RoomEntry) -> bool {
-    let Some(asked_at) = entry.unsure.get() else { return true };
     let now = worker.now();
-    if asked_at <= now && now < asked_at.after_ms(ASK_AGAIN_MS) {
-        return false;
+    let was_asked = |asked_at: Timestamp| asked_at <= now && now < asked_at.after_ms(ASK_AGAIN_MS);
+    !entry.unsure.get().is_some_and(was_asked) && settle_now(worker, entry)
+}
+
+/// The same, however lately it was asked: for whom a vain answer costs something.
+pub(crate) fn settle_now(worker: &Worker, entry: &RoomEntry) -> bool {
+    if entry.unsure.get().is_none() {
+        return true;
     }
-    entry.unsure.set(Some(now));
+    entry.unsure.set(Some(worker.now()));
     let record = match worker.node().store().record(entry.address()) {
         Ok(record) => record.unwrap_or_default(),
         Err(error) => {

@@ -99,13 +99,32 @@ impl World {
     pub async fn restart_host_after(&self, down: Duration) -> Result<()> {
         self.host.story.tell(format!("restart {}ms", down.as_millis()));
         let (node, server) = self.running.borrow_mut().take().context("the host runs")?;
-        self.host.during(node.end()).await;
+        self.until_ended(&node).await;
         self.settle().await;
         self.host.during(server.drain(self.clock.now())).await;
         drop((node, server));
         self.host.crash();
         self.clock.set(self.clock.now().after_ms(down.as_millis() as u64));
         self.start_host().await
+    }
+
+    /// Waits for the end of a host. One that cannot write at once tries again for a while: that time passes.
+    async fn until_ended(&self, node: &Node) {
+        let mut ending = std::pin::pin!(node.end());
+        loop {
+            let waited = async {
+                tokio::select! {
+                    biased;
+                    () = &mut ending => true,
+                    () = tokio::time::sleep(Duration::from_millis(1)) => false,
+                }
+            };
+            if self.host.during(waited).await {
+                return;
+            }
+            let now = self.clock.now();
+            self.clock.set(self.clock.next_due(now.after_ms(60_000)).unwrap_or(now.after_ms(100)).max(now));
+        }
     }
 
     /// What becomes of rooms' memory from the next start of the host on, as if `party.toml` had been changed.

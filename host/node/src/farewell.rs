@@ -1,0 +1,61 @@
+//! The last moments of a room whose host ends: its memory is saved, and it ends when that is durable.
+//!
+//! A disk that refuses for a moment must not cost a memory, so the room tries again for as long as a host has patience. It
+//! ends without only if it does not come to rest, cannot be captured, or nothing can be written all that time.
+
+use std::rc::Rc;
+
+use party_core::ids::Timestamp;
+use party_core::room::Purpose;
+use party_runtime::instance::Instance;
+
+use crate::hibernation;
+use crate::registry::RoomEntry;
+use crate::worker::Worker;
+
+/// How long a room that is told to end may go on until it can be saved, in milliseconds.
+const REST_MS_MAX: u64 = 2_000;
+/// How long it is tried to write it, in milliseconds: less than the host waits for its rooms (30 s).
+const WRITE_MS_MAX: u64 = 15_000;
+/// How long after an attempt, or a look, the next follows, in milliseconds.
+pub(crate) const LOOK_AGAIN_MS: u64 = 100;
+
+/// Whether a room with a memory may end now, which was told to at `since`. If not, it is asked again when its commit is
+/// answered, or in a moment.
+pub(crate) async fn may_end(
+    worker: &Rc<Worker>,
+    entry: &Rc<RoomEntry>,
+    instance: &mut Option<Instance>,
+    since: Timestamp,
+) -> bool {
+    let now = worker.now();
+    let is_kept = entry.checkpoint_at.get().is_some_and(|at| at >= since) && !entry.has_changed.get();
+    if is_kept && entry.core.borrow().uncommitted() == 0 {
+        return true;
+    }
+    if entry.saved_at.get() >= since && entry.not_captured.borrow().is_some() {
+        // That was said when it was found.
+        return true;
+    }
+    let room = entry.address();
+    if now >= since.after_ms(WRITE_MS_MAX) {
+        tracing::error!(%room, "ends without its memory as it is now: it could not be written within {WRITE_MS_MAX} ms");
+        return true;
+    }
+    if is_kept {
+        return false;
+    }
+    if !entry.core.borrow().may_save() {
+        let is_over = now >= since.after_ms(REST_MS_MAX);
+        if is_over {
+            tracing::warn!(%room, "ends without its memory: it did not come to rest within {REST_MS_MAX} ms");
+        }
+        return is_over;
+    }
+    let tried_at = entry.save_tried_at.get();
+    if entry.saved_at.get() >= since && tried_at <= now && now < tried_at.after_ms(LOOK_AGAIN_MS) {
+        return false;
+    }
+    Box::pin(hibernation::save(worker, entry, instance, Purpose::Keep)).await;
+    false
+}
