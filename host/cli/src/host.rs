@@ -132,7 +132,8 @@ impl Host {
     }
 
     /// Takes no more clients, tells those that are here, finishes what is under way; at most for this long.
-    pub(crate) async fn stop(self, drain: Duration) {
+    /// Whether every room has kept its memory; if not, how many have not is in the error.
+    pub(crate) async fn stop(self, drain: Duration) -> Result<()> {
         let Host { node, server, threads, admin, .. } = self;
         let deadline = node.clock().now().after_ms(drain.as_millis() as u64);
         let last_call = match drain.checked_sub(LAST_CALL) {
@@ -158,6 +159,15 @@ impl Host {
         }
         drop(admin);
         threads.stop();
+        match node.forgotten() {
+            0 => Ok(()),
+            rooms => anyhow::bail!(with_hint(
+                &format!(
+                    "{rooms} rooms have ended without their memory as it was; the lines above name them"
+                ),
+                "what they have stored is kept, and what was saved before is used where it fits; see to the disk"
+            )),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use party_core::room::Purpose;
 use party_runtime::instance::Instance;
 
 use crate::hibernation;
+use crate::party::Memory;
 use crate::registry::RoomEntry;
 use crate::worker::Worker;
 
@@ -40,6 +41,7 @@ pub(crate) async fn may_end(
     let room = entry.address();
     if now >= since.after_ms(WRITE_MS_MAX) {
         tracing::error!(%room, "ends without its memory as it is now: it could not be written within {WRITE_MS_MAX} ms");
+        forgets(worker, entry);
         return true;
     }
     if is_kept {
@@ -49,6 +51,7 @@ pub(crate) async fn may_end(
         let is_over = now >= since.after_ms(REST_MS_MAX);
         if is_over {
             tracing::warn!(%room, "ends without its memory: it did not come to rest within {REST_MS_MAX} ms");
+            forgets(worker, entry);
         }
         return is_over;
     }
@@ -58,4 +61,11 @@ pub(crate) async fn may_end(
     }
     Box::pin(hibernation::save(worker, entry, instance, Purpose::Keep)).await;
     false
+}
+
+/// A durable room forgets nothing: what it has recorded is in the store.
+fn forgets(worker: &Worker, entry: &RoomEntry) {
+    if entry.party().memory != Memory::Durable {
+        worker.node().count_forgotten();
+    }
 }

@@ -117,6 +117,8 @@ struct Shared {
     idle_ms: u64,
     places: Places,
     workers: Vec<mpsc::UnboundedSender<ToWorker>>,
+    /// Rooms that have ended without the memory that they had.
+    forgotten: AtomicU64,
     /// Why it cannot go on, if that is so.
     broken: watch::Sender<Option<String>>,
 }
@@ -233,6 +235,17 @@ impl Node {
         self.run_on(WorkerIndex(worker), |_| {
             tokio::task::spawn_local(make());
         });
+    }
+
+    /// A room ends without the memory that it had.
+    pub(crate) fn count_forgotten(&self) {
+        self.shared.forgotten.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many rooms have ended with this node without the memory that they had, because it could not be written: those of
+    /// durable rooms are made again of what they have recorded.
+    pub fn forgotten(&self) -> u64 {
+        self.shared.forgotten.load(Ordering::Relaxed)
     }
 
     /// Something that all rooms need has panicked.

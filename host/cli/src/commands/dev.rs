@@ -60,10 +60,11 @@ async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change
         Err(_) => tracing::error!("{given_up}stopping, because of an error of the host's own"),
     }
     signals.exit_at_the_next();
-    host.stop(Duration::from_secs(dev.common.drain)).await;
+    let stopped = host.stop(Duration::from_secs(dev.common.drain)).await;
     if let Err(broken) = why {
         bail!(met(&broken));
     }
+    stopped?;
     tracing::info!("{STOPPED}");
     Ok(())
 }

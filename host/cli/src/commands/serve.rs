@@ -31,10 +31,11 @@ pub(crate) fn run(serve: &Serve) -> Result<()> {
             Err(_) => tracing::error!("stopping, because of an error of the host's own"),
         }
         signals.exit_at_the_next();
-        host.stop(Duration::from_secs(serve.common.drain)).await;
+        let stopped = host.stop(Duration::from_secs(serve.common.drain)).await;
         if let Err(broken) = why {
             bail!(met(&broken));
         }
+        stopped?;
         tracing::info!("{STOPPED}");
         Ok(())
     })

@@ -70,6 +70,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         idle_ms: parts.idle_ms,
         places: Places::new(count, parts.rooms_awake_max, parts.memory_budget_bytes),
         workers: senders,
+        forgotten: AtomicU64::new(0),
         broken: watch::Sender::new(None),
     };
     let node = Node { shared: Arc::new(shared) };
