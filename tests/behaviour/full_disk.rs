@@ -10,24 +10,32 @@ use party_store::redb_store::{RedbOptions, RedbStore};
 use party_store::testing::chance::Chance;
 use party_store::testing::simulated_disk::{DiskFault, FaultKind, SimulatedDisk};
 use party_testkit::client::{Client, Received};
-use party_testkit::world::{Answer, Memory, Response, World};
+use party_testkit::world::{Answer, Builder, Memory, Response, World};
 
 use crate::sleeping;
 
-const KINDS: [FaultKind; 4] =
+pub(crate) const KINDS: [FaultKind; 4] =
     [FaultKind::Space, FaultKind::Write, FaultKind::SyncWaiting, FaultKind::SyncDropped];
 const MEMORIES: [Memory; 3] = [Memory::Volatile, Memory::Hibernate, Memory::Durable];
 
 /// A test in a world whose rooms are kept by the engine of `party-host serve`, on a disk of the test's own.
 fn on_a_disk(seed: u64, memory: Memory, test: impl AsyncFnOnce(&World, &SimulatedDisk) -> Result<()>) {
+    on_the_disk_of(seed, sleeping(seed).memory(memory), test);
+}
+
+/// The same with another world.
+pub(crate) fn on_the_disk_of(
+    seed: u64,
+    world: Builder,
+    test: impl AsyncFnOnce(&World, &SimulatedDisk) -> Result<()>,
+) {
     let disk = SimulatedDisk::new(seed);
     RedbStore::create_on(&disk, RedbOptions::default()).expect("the disk works");
     let store = RedbStore::open_on(Box::new(disk.clone()), RedbOptions::default()).expect("the disk works");
-    let world = sleeping(seed).memory(memory).store(Arc::new(store));
-    world.run(async |world| test(world, &disk).await);
+    world.store(Arc::new(store)).run(async |world| test(world, &disk).await);
 }
 
-fn for_good(kind: FaultKind) -> DiskFault {
+pub(crate) fn for_good(kind: FaultKind) -> DiskFault {
     DiskFault { kind, after: 0, times: u64::MAX }
 }
 

@@ -20,6 +20,7 @@ mod pressure;
 mod pressure_of_workers;
 mod recordings;
 mod refused_instances;
+mod refused_switches;
 mod refused_versions;
 mod requests;
 mod restarts;
@@ -51,4 +52,10 @@ fn sleeping(seed: u64) -> Builder {
 /// Runs a test in a world with the probe.
 fn with_probe(seed: u64, test: impl AsyncFnOnce(&World) -> Result<()>) {
     probe(seed).run(test);
+}
+
+/// A world whose main party is the first of several versions.
+fn first_version(seed: u64) -> Builder {
+    let component = party_tests::guests::Version::named('1').component();
+    World::new(seed).compile_cache(scratch("compiled")).party("main", &component)
 }

@@ -11,21 +11,18 @@ use party_store::memory::MemoryStore;
 use party_store::store::Store;
 use party_store::testing::faulty_store::{Fault, FaultyStore};
 use party_testkit::client::{Client, Received};
-use party_testkit::world::{Builder, Memory, World};
+use party_testkit::world::{Memory, World};
 use party_tests::guests::{Version, guest, renamed, scratch};
+
+use crate::first_version;
 
 /// Longer than a room has nothing to do before it sleeps.
 const IDLE: Duration = Duration::from_secs(11);
 /// `upgrade_wait_ms`.
 const WAIT: Duration = Duration::from_secs(30);
 
-fn first(seed: u64) -> Builder {
-    let component = Version::named('1').component();
-    World::new(seed).compile_cache(scratch("compiled")).party("main", &component)
-}
-
 fn with_first(seed: u64, test: impl AsyncFnOnce(&World) -> Result<()>) {
-    first(seed).run(test);
+    first_version(seed).run(test);
 }
 
 async fn say(client: &mut Client, text: &str, answer: &str) -> Result<()> {
@@ -73,7 +70,7 @@ fn a_room_whose_versions_have_nothing_to_say_to_each_other_starts_afresh_with_it
 #[test]
 fn a_version_that_does_not_start_changes_nothing_and_says_why() {
     let quick = |limits: &mut Limits| limits.turn_deadline_ms = 200;
-    first(3).limits(quick).run(async |world| {
+    first_version(3).limits(quick).run(async |world| {
         let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, "count", "1 1 New").await?;
         let cases = [
@@ -130,7 +127,7 @@ fn a_room_stays_with_its_version_as_it_was_if_the_new_one_cannot_take_it_over() 
         }
         let [one, two] = versions.map(Version::component);
         let quick = |limits: &mut Limits| limits.turn_deadline_ms = 50;
-        first(60 + seed as u64).party("main", &one).limits(quick).run(async |world| {
+        first_version(60 + seed as u64).party("main", &one).limits(quick).run(async |world| {
             let mut alice = world.connect("main", "lobby").await?;
             say(&mut alice, "count", "1 1 New").await?;
             world.upgrade("main", &two).await?;
@@ -226,7 +223,7 @@ fn a_sleeping_room_is_carried_over_when_it_wakes() {
 #[test]
 fn a_sleeping_room_is_carried_over_after_a_restart_with_a_changed_component() {
     for (seed, memory) in [(12, Memory::Hibernate), (13, Memory::Durable)] {
-        first(seed).memory(memory).run(async |world| {
+        first_version(seed).memory(memory).run(async |world| {
             world.expect("GET", "/parties/main/lobby", b"", 200, "1 1 New").await?;
             world.serve_next("main", &Version::named('2').component())?;
             world.restart_host().await?;
@@ -240,7 +237,7 @@ fn a_sleeping_room_is_carried_over_after_a_restart_with_a_changed_component() {
 
 #[test]
 fn a_durable_room_is_made_again_on_the_version_that_recorded_it_and_then_carried_over() {
-    first(14).memory(Memory::Durable).run(async |world| {
+    first_version(14).memory(Memory::Durable).run(async |world| {
         let mut alice = world.connect("main", "lobby").await?;
         for count in 1..=5 {
             say(&mut alice, "count", &format!("1 {count} New")).await?;
@@ -262,7 +259,7 @@ fn a_durable_room_is_made_again_on_the_version_that_recorded_it_and_then_carried
 
 #[test]
 fn a_durable_room_loses_nothing_to_a_deployment_under_traffic_and_a_crash_after_it() {
-    first(15).memory(Memory::Durable).run(async |world| {
+    first_version(15).memory(Memory::Durable).run(async |world| {
         let mut alice = world.connect("main", "lobby").await?;
         for count in 1..=5 {
             say(&mut alice, "count", &format!("1 {count} New")).await?;
@@ -307,7 +304,7 @@ fn a_large_memory_is_carried_over() {
 
 #[test]
 fn volatile_rooms_are_carried_over_too() {
-    first(18).memory(Memory::Volatile).run(async |world| {
+    first_version(18).memory(Memory::Volatile).run(async |world| {
         let mut alice = world.connect("main", "lobby").await?;
         say(&mut alice, "count", "1 1 New").await?;
         world.upgrade("main", &Version::named('2').component()).await?;
@@ -374,7 +371,7 @@ fn a_crash_at_any_commit_leaves_a_durable_room_with_one_version_or_the_other() {
     for nth in 0..12 {
         for (seed, fault) in [(100 + nth as u64, Fault::NotWritten), (200 + nth as u64, Fault::LostReply)] {
             let store = dying_at(nth, fault);
-            first(seed).memory(Memory::Durable).store(store.clone()).run(async |world| {
+            first_version(seed).memory(Memory::Durable).store(store.clone()).run(async |world| {
                 let acknowledged = counted_until_it_dies(world).await;
                 world.serve_next("main", &Version::named('2').component())?;
                 // The next host has a store that works: the script is used up.

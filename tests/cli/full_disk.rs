@@ -88,3 +88,35 @@ fn a_disk_that_takes_nothing_more_closes_rooms_and_the_same_host_goes_on() -> Re
 fn a_disk_that_takes_nothing_more_takes_back_no_turn_of_a_durable_room() -> Result<()> {
     fills_and_empties("durable")
 }
+
+/// Nobody has a variable of such a room any more once the host has gone: whoever looks after the host must hear of it.
+#[test]
+fn a_host_that_ends_and_cannot_write_its_rooms_says_which_and_ends_with_1() -> Result<()> {
+    let (project, data) = (temporary()?, temporary()?);
+    let component = guest_path("test_guests");
+    fs::write(project.path().join("party.toml"), format!("main = {component:?}\nmemory = \"hibernate\"\n"))?;
+    let port = free_port();
+    let mut host = serve(project.path(), data.path(), port)?;
+    for said in ["1", "2"] {
+        ensure!(request(port, "GET", "/parties/main/lobby/said")?.body == said);
+    }
+    bound_files(&host, Some(4_096))?;
+    host.signal(Signal::TERM)?;
+    let status = host.end(BOUND)?;
+    let said = host.said();
+    ensure!(status.code == Some(1), "{:?}: {said}", status.code);
+    for part in ["lobby", "could not be written", "1 rooms have ended without their memory", "hint"] {
+        ensure!(said.contains(part), "{part:?} is not in {said}");
+    }
+    // It is in order all the same, and one that can write ends with 0.
+    let mut host = serve(project.path(), data.path(), port)?;
+    ensure!(request(port, "GET", "/parties/main/lobby/said")?.body == "1");
+    host.signal(Signal::TERM)?;
+    let status = host.end(BOUND)?;
+    ensure!(status.code == Some(0), "{:?}: {}", status.code, host.said());
+    let mut host = serve(project.path(), data.path(), port)?;
+    ensure!(request(port, "GET", "/parties/main/lobby/said")?.body == "2");
+    host.signal(Signal::KILL)?;
+    host.end(BOUND)?;
+    Ok(())
+}

@@ -161,8 +161,8 @@ pub struct Room {
     service: Service,
     /// It is about to be shut down.
     ends_soon: bool,
-    /// Somebody wants a copy of it.
-    is_to_be_copied: bool,
+    /// It is to be saved as it is, whatever waits: somebody wants a copy of it, or it is about to be carried over.
+    is_to_be_kept: bool,
     mailbox: Mailbox,
     gate: OutputGate,
     arriving: BTreeMap<ConnectionId, Box<Arriving>>,
@@ -177,6 +177,8 @@ pub struct Room {
     recording: Option<Box<Recording>>,
     /// What was before the last checkpoint, until that is durable.
     unsaved: Option<Box<Unsaved>>,
+    /// The commit that carries its last checkpoint, and what would have been its next turn then.
+    kept: Option<(CommitSeq, u64)>,
 }
 
 impl RoomState {
@@ -226,7 +228,7 @@ impl Room {
             memory: Memory::Awake,
             service: Service::Open,
             ends_soon: false,
-            is_to_be_copied: false,
+            is_to_be_kept: false,
             mailbox: Mailbox::default(),
             gate: OutputGate::new(record.seq),
             arriving: BTreeMap::new(),
@@ -239,6 +241,7 @@ impl Room {
             actions: Vec::new(),
             recording,
             unsaved: None,
+            kept: None,
         }
     }
 

@@ -35,7 +35,9 @@ pub(crate) async fn may_end(
         return true;
     }
     if entry.saved_at.get() >= since && entry.not_captured.borrow().is_some() {
-        // That was said when it was found.
+        // Why was said when it was found.
+        tracing::warn!(room = %entry.address(), "ends without its memory: it could not be captured");
+        forgets(worker, entry);
         return true;
     }
     let room = entry.address();

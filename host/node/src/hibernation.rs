@@ -210,7 +210,10 @@ pub(crate) async fn save(
         // All that has happened in this life needed no guest.
         match entry.party().component.instantiate().await {
             Ok(fresh) => *instance = Some(fresh),
-            Err(cause) => return tracing::warn!(room = %entry.address(), "cannot be saved now: {cause}"),
+            Err(cause) => {
+                tracing::warn!(room = %entry.address(), "cannot be saved now: {cause}");
+                return unsaved::put_off(worker, entry);
+            }
         }
     }
     let Some(awake) = instance.as_mut() else { return };
@@ -241,8 +244,10 @@ pub(crate) async fn save(
     }
     let is_large = snapshot.delta_bytes() > LARGE_BYTES;
     // Its journal must not grow, or it ends with this: whatever comes waits until it is saved.
-    let is_patient =
-        entry.save_soon.get() || entry.farewell.borrow().is_some() || entry.core.borrow().wants_to_be_saved();
+    let is_patient = entry.save_soon.get()
+        || entry.farewell.borrow().is_some()
+        || entry.upgrade.is_kept_for_it()
+        || entry.core.borrow().wants_to_be_saved();
     let image = match is_large {
         false => Some(snapshot.encode()),
         true if is_patient => Some(run_apart(move || snapshot.encode()).await),

@@ -182,10 +182,23 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) ->
         unsaved::settle(worker, entry);
     }
     let mut core = entry.core.borrow_mut();
-    if entry.upgrade.is_due() && upgrade::step(entry, &mut core, now) == Step::Switch {
-        drop(core);
-        carry(worker, entry);
-        return Next::Switch;
+    if entry.upgrade.is_due() {
+        let step = upgrade::step(worker, entry, &mut core, now);
+        let next = match step {
+            Step::None => None,
+            Step::StandStill(until) => {
+                worker.set_deadline(entry, Some(until));
+                row.rest(now);
+                Some(Next::Rest)
+            }
+            Step::Keep => Some(Next::Save(Purpose::Keep)),
+            Step::Switch => Some(Next::Switch),
+        };
+        if let Some(next) = next {
+            drop(core);
+            carry(worker, entry);
+            return next;
+        }
     }
     let wants_a_turn = core.wants_a_turn(now);
     if wants_a_turn && !entry.is_awake.get() {

@@ -9,6 +9,7 @@
 //! A room that sleeps is woken with the version that its memory is of, which the store keeps, and is then such a room.
 
 mod handing_over;
+mod keeping;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -52,6 +53,8 @@ pub(crate) struct Upgrade {
     has_switched: Cell<bool>,
     /// The system had no memory for a second instance: not to be tried before.
     not_before: Cell<Timestamp>,
+    /// It was to be saved for that.
+    was_to_be_kept: Cell<bool>,
     /// Its memory is of this version, which has not been loaded yet.
     memory_of: Cell<Option<ComponentDigest>>,
 }
@@ -61,6 +64,10 @@ pub(crate) struct Upgrade {
 pub(crate) enum Step {
     /// Nothing yet.
     None,
+    /// No turn before this time, or before its commits have been answered.
+    StandStill(Timestamp),
+    /// It is saved, before it goes on with it.
+    Keep,
     /// It goes on with it now.
     Switch,
 }
@@ -85,6 +92,11 @@ impl Upgrade {
         self.has_switched.get()
     }
 
+    /// It is saved so that it can go on with it: what comes waits until then.
+    pub(crate) fn is_kept_for_it(&self) -> bool {
+        self.is_due.get() && self.was_to_be_kept.get()
+    }
+
     /// When it is to be tried again, if the system had no memory for it.
     pub(crate) fn again_at(&self) -> Option<Timestamp> {
         Some(self.not_before.get()).filter(|at| self.is_due.get() && *at > Timestamp(0))
@@ -104,6 +116,7 @@ impl Upgrade {
         self.has_stayed.set(false);
         self.has_switched.set(false);
         self.not_before.set(Timestamp(0));
+        self.was_to_be_kept.set(false);
     }
 }
 
@@ -122,9 +135,17 @@ impl Worker {
     }
 }
 
-/// Looks whether a room with another version than the one that is served can go on with that now. Ends its operations if
-/// it has been given its time.
-pub(crate) fn step(entry: &RoomEntry, core: &mut Room, now: Timestamp) -> Step {
+/// Looks whether a room with another version than the one that is served can go on with that now, and what is to come before.
+/// Ends its operations if it has been given its time.
+pub(crate) fn step(worker: &Worker, entry: &RoomEntry, core: &mut Room, now: Timestamp) -> Step {
+    match rest_step(entry, core, now) {
+        Step::Switch => keeping::step(worker, entry, core, now),
+        other => other,
+    }
+}
+
+/// The same, whether or not its memory is in the store.
+fn rest_step(entry: &RoomEntry, core: &mut Room, now: Timestamp) -> Step {
     let upgrade = &entry.upgrade;
     if upgrade.not_before.get() > now {
         return Step::None;
@@ -243,6 +264,7 @@ fn switched(entry: &RoomEntry, new: &Arc<Party>) {
 /// A room goes on with the version of its party that is served.
 pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut Option<Instance>) {
     let (old, new) = (entry.party(), worker.node().party(entry.address().party()));
+    entry.core.borrow_mut().is_to_be_kept(false);
     let Some(new) = new else { return entry.upgrade.forget(false) };
     let has_memory = entry.core.borrow().readiness() != Readiness::Fresh;
     let hands_over = has_memory && old.component.can_hand_over_to(&new.component);

@@ -102,7 +102,7 @@ impl Room {
         match self.restless() {
             None => true,
             Some(Restless::EventsWait | Restless::DroppedLately | Restless::OutputsWait) => {
-                let is_worth_it = self.recording.is_some() || self.ends_soon || self.is_to_be_copied;
+                let is_worth_it = self.recording.is_some() || self.ends_soon || self.is_to_be_kept;
                 is_worth_it && !self.mailbox.has_unrepeatable()
             }
             Some(
@@ -120,9 +120,20 @@ impl Room {
         self.ends_soon = true;
     }
 
-    /// Somebody wants a copy of the room, or does not any more: whatever comes does not keep it from being saved until then.
-    pub fn is_to_be_copied(&mut self, is_wanted: bool) {
-        self.is_to_be_copied = is_wanted;
+    /// Somebody wants a copy of the room, or it is about to be carried over, or that is so no more: whatever comes does not keep
+    /// it from being saved until then.
+    pub fn is_to_be_kept(&mut self, is_wanted: bool) {
+        self.is_to_be_kept = is_wanted;
+    }
+
+    /// Whether the store has the room's memory as it now is: it has had no turn since its last checkpoint, and that is durable.
+    /// Not while a turn is out.
+    pub fn is_kept(&self) -> bool {
+        let state = self.state.as_ref();
+        self.gate.uncommitted() == 0
+            && state.zip(self.kept).is_some_and(|(state, (seq, next_event))| {
+                state.next_event == next_event && state.moved_at <= seq
+            })
     }
 
     /// The checkpoint of the room, with the image of its memory that was captured just now.
@@ -156,6 +167,7 @@ impl Room {
         let component = checkpoint.component;
         let change = MemoryChange::Checkpoint(NewCheckpoint { component, bytes });
         self.commit(KvChanges::default(), Some(Box::new(change)));
+        self.kept = Some((checkpoint.seq, *next_event));
         // If an earlier one was under way to sleep with, it is no longer the last.
         self.memory =
             if sleeps { Memory::Saving { saved_at: checkpoint.seq, touched: false } } else { Memory::Awake };
@@ -226,7 +238,8 @@ impl Room {
     ///
     /// If the room does not sleep.
     pub fn woken(&mut self) {
-        assert!(self.asleep_since().is_some(), "only who sleeps is woken");
+        let saved_at = self.asleep_since().expect("only who sleeps is woken");
+        self.kept = Some((saved_at, self.home().next_event));
         self.memory = Memory::Awake;
     }
 

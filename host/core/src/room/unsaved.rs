@@ -45,6 +45,7 @@ impl Room {
         let Some(before) = self.unsaved.take().filter(|before| is_last && before.seq == last) else {
             return false;
         };
+        self.kept = None;
         let state = self.home();
         state.overlay.take_back(before.seq);
         state.ids_reserved = before.ids_reserved;

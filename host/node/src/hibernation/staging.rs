@@ -9,6 +9,7 @@ use party_core::commit::StagedCheckpoint;
 use crate::apart::run_apart;
 use crate::hibernation::unless_something_comes;
 use crate::registry::RoomEntry;
+use crate::unsaved;
 use crate::worker::Worker;
 
 /// Writes the bytes of a large checkpoint, for a commit to point to.
@@ -37,6 +38,7 @@ pub(crate) async fn stage(
         }
         Some(Err(error)) => {
             tracing::error!(room = %entry.address(), "cannot sleep: {error}");
+            unsaved::put_off(worker, entry);
             None
         }
         None => {

@@ -70,7 +70,7 @@ impl Drop for StandsStill<'_> {
             if let Some(entry) = entry.filter(|entry| entry.standstill.is_wanted.replace(false)) {
                 entry.standstill.goes_on();
                 entry.save_soon.set(false);
-                entry.put_in(|core| core.is_to_be_copied(false));
+                entry.put_in(|core| core.is_to_be_kept(false));
             }
         });
     }
@@ -164,6 +164,6 @@ fn saving(worker: &Worker, address: &RoomAddress, begun_at: Timestamp, was_asked
 fn ask_for_it(entry: &RoomEntry) {
     let was_wanted = entry.standstill.is_wanted.replace(true);
     if !entry.save_soon.replace(true) || !was_wanted {
-        entry.put_in(|core| core.is_to_be_copied(true));
+        entry.put_in(|core| core.is_to_be_kept(true));
     }
 }
