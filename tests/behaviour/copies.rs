@@ -65,6 +65,28 @@ fn a_room_that_keeps_storing_is_copied_with_its_variables() {
     }
 }
 
+/// A disk that takes long to be read must not stop a room. What had come before it was saved waited for 7 s if nothing else
+/// came meanwhile.
+#[test]
+fn a_room_that_stands_still_for_its_copy_goes_on_after_two_seconds() {
+    sleeping(8).run(async |world| {
+        world.expect("POST", "/parties/main/lobby/alarm?1000", b"", 200, "set").await?;
+        // Its alarm is due while it is saved.
+        world.slow_commits(Duration::from_millis(1_500));
+        let read = world.next_list_takes(Duration::from_millis(2_000));
+        let brought = world.fork("main/lobby", "main/copy").await?;
+        ensure!(read.was_overtaken(), "its alarm did not ring while it was read");
+        ensure!(brought.component.is_some(), "it was copied with its variables");
+        world.slow_commits(Duration::ZERO);
+        world.advance(Duration::from_secs(2)).await;
+        for room in ["lobby", "copy"] {
+            let rung = world.request("GET", &format!("/parties/main/{room}/get?rung"), b"").await?;
+            ensure!(rung.status == 200, "{room}: {rung:?}");
+        }
+        Ok(())
+    });
+}
+
 /// Turns that were dropped lately keep a room from sleeping, not from being copied.
 #[test]
 fn a_room_that_has_dropped_a_turn_lately_is_copied() {

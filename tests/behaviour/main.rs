@@ -17,6 +17,7 @@ mod many_clients;
 mod messages;
 mod panics;
 mod pressure;
+mod pressure_of_use;
 mod pressure_of_workers;
 mod recordings;
 mod refused_instances;

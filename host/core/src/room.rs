@@ -10,6 +10,7 @@ mod action;
 mod dropping;
 mod durable_no_more;
 mod endings;
+mod giving_way;
 mod ids;
 mod intake;
 mod pending;
@@ -163,6 +164,8 @@ pub struct Room {
     ends_soon: bool,
     /// It is to be saved as it is, whatever waits: somebody wants a copy of it, or it is about to be carried over.
     is_to_be_kept: bool,
+    /// It is to sleep for others.
+    gives_way: bool,
     mailbox: Mailbox,
     gate: OutputGate,
     arriving: BTreeMap<ConnectionId, Box<Arriving>>,
@@ -229,6 +232,7 @@ impl Room {
             service: Service::Open,
             ends_soon: false,
             is_to_be_kept: false,
+            gives_way: false,
             mailbox: Mailbox::default(),
             gate: OutputGate::new(record.seq),
             arriving: BTreeMap::new(),

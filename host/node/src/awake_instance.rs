@@ -23,6 +23,7 @@ pub(crate) async fn make(worker: &Worker, entry: &Rc<RoomEntry>) -> Result<Optio
         Ok(fresh) => {
             worker.count_awake(entry, Some(fresh.memory_bytes()));
             worker.waits_no_more(entry, worker.now());
+            entry.gives_way.has_an_instance(worker.now());
             Ok(Some(fresh))
         }
         // Nothing has begun that would have to be dropped for it.

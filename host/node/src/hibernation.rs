@@ -198,7 +198,6 @@ pub(crate) async fn save(
     entry.save_tried_at.set(worker.now());
     entry.not_captured.replace(None);
     entry.has_changed.set(false);
-    let gives_way = entry.gives_way.replace(false);
     let is_known = match entry.farewell.borrow().is_some() {
         true => unsaved::settle_now(worker, entry),
         false => unsaved::settle(worker, entry),
@@ -211,6 +210,7 @@ pub(crate) async fn save(
         match entry.party().component.instantiate().await {
             Ok(fresh) => *instance = Some(fresh),
             Err(cause) => {
+                fails_to_give_way(worker, entry);
                 tracing::warn!(room = %entry.address(), "cannot be saved now: {cause}");
                 return unsaved::put_off(worker, entry);
             }
@@ -226,6 +226,8 @@ pub(crate) async fn save(
                 let (party, room) = (entry.address().party(), entry.address().room());
                 tracing::warn!(party, room, "stays awake: {reason}");
             }
+            let gives_way = entry.gives_way.is_told();
+            fails_to_give_way(worker, entry);
             if gives_way {
                 worker.end_without_memory(entry, &reason);
             }
@@ -285,8 +287,14 @@ pub(crate) async fn save(
         None => {
             entry.has_changed.set(true);
             entry.active_at.set(worker.now());
+            fails_to_give_way(worker, entry);
         }
     }
+}
+
+/// A room whose memory cannot be kept now has its place for longer, whoever waits for it.
+pub(crate) fn fails_to_give_way(worker: &Worker, entry: &RoomEntry) {
+    entry.gives_way.fail(&mut entry.core.borrow_mut(), worker.now());
 }
 
 /// What a future gives, or `None` if the room has something to do before.
@@ -296,7 +304,15 @@ async fn unless_something_comes<T>(
     future: impl Future<Output = T>,
 ) -> Option<T> {
     let something = async {
-        while !entry.core.borrow().wants_a_turn(worker.now()) {
+        loop {
+            let now = worker.now();
+            entry.gives_way.fail_if_late(&mut entry.core.borrow_mut(), now);
+            if entry.core.borrow().wants_a_turn(now) {
+                break;
+            }
+            if let Some(until) = entry.gives_way.until() {
+                worker.set_deadline(entry, Some(until.max(now.after_ms(1))));
+            }
             entry.wake.wait().await;
         }
         entry.wake.set();
@@ -324,6 +340,7 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
             entry.core.borrow_mut().woken();
             worker.count_awake(entry, Some(instance.memory_bytes()));
             worker.waits_no_more(entry, worker.now());
+            entry.gives_way.has_an_instance(worker.now());
             worker.tallies().wake();
             entry.active_at.set(worker.now());
             // It sleeps again even if nothing comes of what has woken it.

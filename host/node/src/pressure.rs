@@ -4,6 +4,7 @@
 //! Memory is counted as what guests have allocated, which is at least what the machine has given them: pages that are as
 //! in a fresh instance are shared. So the bound is kept before the machine is short.
 
+pub(crate) mod giving_way;
 pub(crate) mod places;
 mod relief;
 pub(crate) mod waiting;

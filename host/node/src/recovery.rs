@@ -63,6 +63,7 @@ pub(crate) async fn recover(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Re
             }
             drop(core);
             worker.waits_no_more(entry, worker.now());
+            entry.gives_way.has_an_instance(worker.now());
             entry.active_at.set(worker.now());
             entry.has_changed.set(true);
             carry(worker, entry);

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::connection::Link;
 use crate::party::Party;
+use crate::pressure::giving_way::GivesWay;
 use crate::pressure::waiting::Waits;
 use crate::registry::leaving::AutoAnswer;
 use crate::signal::Signal;
@@ -79,8 +80,7 @@ pub(crate) struct RoomEntry {
     /// It is to sleep as soon as it can, because somebody has said so.
     pub(crate) sleep_soon: Cell<bool>,
     /// So it is, or to end if its memory is never kept or cannot be, and nobody and nothing needs it: others need its place.
-    /// A turn that comes before ends this.
-    pub(crate) gives_way: Cell<bool>,
+    pub(crate) gives_way: GivesWay,
     /// Its memory is to be saved as soon as that can be, because it would be long to make again,
     /// or somebody wants a copy.
     pub(crate) save_soon: Cell<bool>,
@@ -140,7 +140,7 @@ impl RoomEntry {
             stays_awake: Cell::new(false),
             waits: Waits::default(),
             sleep_soon: Cell::new(false),
-            gives_way: Cell::new(false),
+            gives_way: GivesWay::default(),
             save_soon: Cell::new(false),
             standstill: Standstill::default(),
             save_tried_at: Cell::new(Timestamp(0)),

@@ -76,6 +76,7 @@ async fn run_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Ended {
         }
         if entry.drop_instance.replace(false) {
             Box::pin(dispose(instance.take())).await;
+            fell_asleep(worker, entry);
             continue;
         }
         match next(worker, entry, &mut row, instance.is_some() || failed.is_some()) {
@@ -173,6 +174,7 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) ->
         // Time has ended a life: the next one must not begin in the instance of this one.
         return Next::StepAside;
     }
+    mind_giving_way(entry, now);
     if let Some(until) = entry.standstill.until(now) {
         worker.set_deadline(entry, Some(until));
         row.rest(now);
@@ -228,7 +230,7 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) ->
         row.begin(now);
         entry.active_at.set(now);
         entry.has_changed.set(true);
-        entry.gives_way.set(false);
+        entry.gives_way.end(&mut core);
         core.begin_turn(worker.moment(now))
     } else {
         None
@@ -243,6 +245,27 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) ->
             row.rest(now);
             rest(worker, entry, now)
         }
+    }
+}
+
+/// Its instance has gone. If it sleeps for others that wait, its place is free before it looks at what has come meanwhile.
+fn fell_asleep(worker: &Worker, entry: &RoomEntry) {
+    if entry.core.borrow().asleep_since().is_none() {
+        return;
+    }
+    entry.gives_way.sleeps(entry.saved_at.get(), worker.now());
+    if entry.gives_way.stands_still() {
+        worker.count_awake(entry, None);
+    }
+}
+
+/// A room does not give way for ever, nor while something else has to be done with it.
+fn mind_giving_way(entry: &RoomEntry, now: Timestamp) {
+    let mut core = entry.core.borrow_mut();
+    if entry.upgrade.is_due() || entry.farewell.borrow().is_some() {
+        entry.gives_way.end(&mut core);
+    } else if entry.is_awake.get() && entry.gives_way.fail_if_late(&mut core, now) {
+        tracing::warn!(room = %entry.address(), "could not be saved in time for others that wait for its place: it goes on");
     }
 }
 
@@ -273,7 +296,7 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         let limits = entry.limits();
         let idle_until = entry.active_at.get().after_ms(limits.idle_ms);
         let save_at = entry.saved_at.get().after_ms(limits.checkpoint_interval_ms);
-        let is_told = entry.sleep_soon.get() || entry.gives_way.get();
+        let is_told = entry.sleep_soon.get() || entry.gives_way.is_told();
         let has_changed = entry.has_changed.get();
         if let Some(at) = entry.save_again_at.get().filter(|at| now < *at && !is_told) {
             sooner(at);
@@ -285,14 +308,18 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
             if has_changed && save_at <= now && core.may_save() {
                 return Next::Save(Purpose::Keep);
             }
-            sooner(idle_until.max(now.after_ms(1)));
+            match entry.gives_way.until() {
+                // It is saved when what it waits for is durable.
+                Some(until) => sooner(until.max(now.after_ms(1))),
+                None => sooner(idle_until.max(now.after_ms(1))),
+            }
             if has_changed {
                 sooner(save_at.max(now.after_ms(1)));
             }
         }
     } else if core.is_quiet() {
         let idle_until = entry.active_at.get().after_ms(worker.node().idle_ms());
-        if idle_until <= now || entry.gives_way.get() {
+        if idle_until <= now || entry.gives_way.is_told() {
             drop(core);
             worker.end_room(entry);
             return Next::Rest;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use party_core::ids::Timestamp;
 
+use crate::hibernation::fails_to_give_way;
 use crate::hibernation::staging::unstage_all;
 use crate::registry::RoomEntry;
 use crate::room_task::carry;
@@ -45,6 +46,7 @@ pub(crate) fn goes_on(worker: &Rc<Worker>, entry: &RoomEntry) -> bool {
 
 /// The room is saved later.
 pub(crate) fn put_off(worker: &Worker, entry: &RoomEntry) {
+    fails_to_give_way(worker, entry);
     entry.has_changed.set(true);
     entry.save_again_at.set(Some(worker.now().after_ms(SAVE_AGAIN_MS)));
 }

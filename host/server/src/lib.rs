@@ -4,6 +4,7 @@
 //! read and written, how much a client may ask and how long it may take. Everything that waits, waits on the
 //! node's clock.
 
+mod accepting;
 pub mod admin;
 pub mod assets;
 pub mod config;

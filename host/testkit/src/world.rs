@@ -35,6 +35,7 @@ use crate::host::Host;
 use crate::line::Line;
 pub use crate::world::builder::{Builder, Source};
 pub use crate::world::connecting::Connecting;
+pub use crate::world::disk::LongRead;
 pub use crate::world::engine::Taken;
 pub use crate::world::knocking::{Answer, Knocking};
 use crate::world::logs::{Listening, Logs};

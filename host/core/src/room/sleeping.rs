@@ -89,9 +89,9 @@ impl Captured {
 impl Room {
     /// Whether the room's memory can be captured now and the room put to sleep: it has started, no event waits, no
     /// turn is out, nothing waits for a commit, and no turn was dropped lately. Sockets, open requests, operations and
-    /// pending events do not keep it awake.
+    /// pending events do not keep it awake; and if it gives way ([`Room::gives_way`]), events that wait do not either.
     pub fn may_sleep(&self) -> bool {
-        self.memory == Memory::Awake && self.restless().is_none()
+        self.memory == Memory::Awake && (self.restless().is_none() || self.sleeps_before_its_events())
     }
 
     /// Whether a checkpoint can be made now, if not to sleep then to go on; [`Room::restless`] says why not. A durable room
@@ -101,6 +101,7 @@ impl Room {
     pub fn may_save(&self) -> bool {
         match self.restless() {
             None => true,
+            Some(Restless::EventsWait) if self.sleeps_before_its_events() => true,
             Some(Restless::EventsWait | Restless::DroppedLately | Restless::OutputsWait) => {
                 let is_worth_it = self.recording.is_some() || self.ends_soon || self.is_to_be_kept;
                 is_worth_it && !self.mailbox.has_unrepeatable()
@@ -262,7 +263,7 @@ impl Room {
         if self.memory != (Memory::Saving { saved_at: seq, touched }) {
             return;
         }
-        self.memory = if self.mailbox.is_empty() {
+        self.memory = if self.mailbox.is_empty() || self.stands_still() {
             self.actions.push(Action::DropInstance);
             Memory::Asleep { saved_at: seq, touched }
         } else {

@@ -37,7 +37,7 @@ impl Room {
 
     fn lane(&self, now: Timestamp) -> Option<Lane> {
         let state = self.state.as_ref()?;
-        if self.waits_to_be_rebuilt() || self.waits_to_be_saved() {
+        if self.waits_to_be_rebuilt() || self.waits_to_be_saved() || self.stands_still() {
             return None;
         }
         let limits = &self.config.limits;

@@ -19,6 +19,7 @@ const REQUIRED: &[Situation] = &[
     ("checkpoint", "soon after a drop"),
     ("checkpoint", "to keep"),
     ("checkpoint", "to sleep"),
+    ("checkpoint", "to sleep, with events waiting"),
     ("checkpoint", "given up"),
     ("checkpoint", "time has passed since it was captured"),
     ("commit", "begins a life"),

@@ -103,6 +103,8 @@ pub(crate) struct World {
     lives: u128,
     last_turn_at: Timestamp,
     is_winding_up: bool,
+    /// The room was told to.
+    gives_way: bool,
     tally: Tally,
 }
 
@@ -173,6 +175,7 @@ impl World {
             lives: 0,
             last_turn_at: Timestamp(0),
             is_winding_up: false,
+            gives_way: false,
             tally: Tally::default(),
         }
     }
@@ -185,6 +188,10 @@ impl World {
             self.fail_commit();
         } else if self.random.below(10_000) < 20 {
             self.shut_down();
+        } else if self.random.below(10_000) < 200 {
+            self.tell_to_give_way(!self.gives_way);
+        } else if self.gives_way && self.random.percent(10) {
+            self.save();
         } else if self.random.below(10_000) < self.habits.deploy {
             self.deploy();
         } else if self.random.percent(self.habits.commit) {

@@ -110,7 +110,10 @@ pub(crate) struct Model {
     /// How many turns the guest remembers.
     pub(crate) memory: u64,
     pub(crate) sleeping: Sleeping,
+    pub(crate) gives_way: bool,
     moved: CommitSeq,
+    /// The alarm as the last commit left it.
+    alarm_committed: Option<Alarm>,
     memory_due: Option<Timestamp>,
     /// As it was before the last checkpoint.
     due_before_saving: Option<Timestamp>,
@@ -139,7 +142,9 @@ impl Model {
             instances_lost: 0,
             memory: 0,
             sleeping: Sleeping::Awake,
+            gives_way: false,
             moved: durable.moved,
+            alarm_committed: durable.alarm,
             memory_due: None,
             due_before_saving: None,
             has_ids: false,
@@ -226,7 +231,7 @@ impl Model {
     /// The event that the next turn must be called with. Events that need no guest take effect here.
     pub(crate) fn begin(&mut self, now: Timestamp) -> Option<Event> {
         loop {
-            if !self.is_open || self.waits_for_commits() {
+            if !self.is_open || self.waits_for_commits() || self.stands_still() {
                 return None;
             }
             let is_suspended = matches!(self.phase, Phase::Suspended { until } if until > now);
@@ -353,7 +358,7 @@ impl Model {
                 }
                 self.state.ringing = None;
                 if self.state.alarm.is_none() {
-                    self.commit(0);
+                    self.commit(0, false);
                 }
                 None
             }
@@ -377,15 +382,18 @@ impl Model {
     }
 
     /// Takes a commit number for the state as it is, which differs by so many bytes of keys and values.
-    fn commit(&mut self, bytes: u64) {
-        if self.sleeping != Sleeping::Awake {
-            // Time has ended an alarm, with nothing said to the guest: what is put aside comes to the same again.
+    fn commit(&mut self, bytes: u64, wrote: bool) {
+        let is_as_committed = !wrote && self.state.alarm_record() == self.alarm_committed;
+        if self.sleeping != Sleeping::Awake || is_as_committed {
+            // Time has ended an alarm, with nothing said to the guest: what is put aside comes to the same again. Or it has
+            // come to the same just now.
             self.commit_unmoved();
             return;
         }
         let seq = self.ledger.issue(bytes);
         (self.moved, self.memory_due) = (seq, None);
         let (entries, alarm) = (self.state.entries.clone(), self.state.alarm_record());
+        self.alarm_committed = alarm;
         self.snapshots.push_back(Snapshot { seq, entries, alarm, moved: seq, memory_due: None });
     }
 }

@@ -159,6 +159,10 @@ impl World {
             self.fail_commit();
         } else if self.random.below(10_000) < 20 {
             self.shut_down();
+        } else if self.random.below(10_000) < 200 {
+            self.tell_to_give_way(!self.model.gives_way);
+        } else if self.model.gives_way && self.random.percent(10) {
+            self.save();
         } else if self.random.percent(self.habits.commit) {
             self.write_or_report();
         } else {

@@ -229,6 +229,9 @@ fn why_awake(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Option<Strin
     if let Some(reason) = never_sleeps(entry) {
         return Some(reason);
     }
+    if entry.gives_way.stands_still() {
+        return Some("it is being saved, because others wait for its place".into());
+    }
     if let Some(reason) = core.restless() {
         return Some(reason.to_string());
     }

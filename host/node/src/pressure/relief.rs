@@ -2,8 +2,9 @@
 //! quiet for longest.
 //!
 //! Each worker knows only its own rooms. So a worker whose rooms wait asks all for the oldest of theirs, by mail, chooses
-//! among what they say, and tells each which are to go. A room goes in its own task, between two things that it does, and
-//! not at all if something has come for it meanwhile. Those that are on their way count, so that no more go than are needed.
+//! among what they say, and tells each which are to go. A room goes in its own task, between two things that it does; and
+//! where no room waits, not at all if something has come for it meanwhile. Those that are on their way count, so that no more
+//! go than are needed. Where none is quiet, rooms go that are in use, those first that have had their places for longest.
 
 use std::rc::Rc;
 
@@ -11,6 +12,7 @@ use party_core::ids::Timestamp;
 use party_core::room::Restless;
 
 use crate::hibernation;
+use crate::pressure::giving_way::USE_MS_MIN;
 use crate::registry::RoomEntry;
 use crate::timers::RoomNumber;
 use crate::worker::{Worker, WorkerIndex};
@@ -29,6 +31,8 @@ const LOOK_MS_MIN: u64 = 5;
 enum Standing {
     /// It can go now.
     Quiet,
+    /// It is in use, and has been for long enough to be told to go.
+    InUse,
     /// It is about to.
     Leaving,
     /// Something is under way, after which it may be able to.
@@ -42,10 +46,14 @@ enum Standing {
 struct Look {
     /// Those that have been quiet for longest, and since when.
     quiet: Vec<(Timestamp, RoomNumber)>,
+    /// Those that have been in use for longest, and since when; first those that are not in the midst of a turn.
+    in_use: Vec<(bool, Timestamp, RoomNumber)>,
     leaving: usize,
     /// Those that stay.
     stay: usize,
     waiting: usize,
+    /// Those that have waited for so long that rooms in use are to go for them.
+    waiting_long: usize,
     /// Those among them to which the system gives nothing, although the bounds of the node allow it.
     refused: usize,
 }
@@ -96,11 +104,16 @@ impl Worker {
         let node = self.node();
         // Before the look, so that nobody becomes quiet unseen.
         node.places().search(self.queue().len() > 0);
-        let (mut quiet, mut leaving, mut stay, mut waiting, mut refused) = (Vec::new(), 0, 0, 0, 0);
+        let (mut quiet, mut in_use) = (Vec::new(), Vec::new());
+        let (mut leaving, mut stay, mut waiting, mut waiting_long, mut refused) = (0, 0, 0, 0, 0);
         for index in (0..node.workers()).map(WorkerIndex) {
             // A worker that has ended has no rooms.
             let Ok(look) = node.look_on(index, |worker| worker.look_for_quiet()).await else { continue };
             quiet.extend(look.quiet.into_iter().map(|(since, room)| (since, index, room)));
+            let used =
+                look.in_use.into_iter().map(|(is_in_a_turn, since, room)| (is_in_a_turn, since, index, room));
+            in_use.extend(used);
+            waiting_long += look.waiting_long;
             (leaving, stay) = (leaving + look.leaving, stay + look.stay);
             (waiting, refused) = (waiting + look.waiting, refused + look.refused);
         }
@@ -111,7 +124,10 @@ impl Worker {
             None => refused.min(LEAVE_AT_ONCE_MAX),
         };
         let count = wanted.saturating_sub(leaving).min(quiet.len());
-        if count == 0 {
+        let is_short = node.places().lack().is_some() || refused > 0;
+        let more = waiting_long.min(LEAVE_AT_ONCE_MAX).saturating_sub(leaving + count).min(in_use.len());
+        let more = if is_short { more } else { 0 };
+        if count + more == 0 {
             // Only if all have been seen: while workers were asked one after the other, a place may have changed hands.
             if stay == node.places().rooms() && waiting > 0 && node.places().lack().is_some() {
                 for index in (0..node.workers()).map(WorkerIndex) {
@@ -123,11 +139,20 @@ impl Worker {
         }
         quiet.sort_unstable_by_key(|(since, WorkerIndex(index), room)| (*since, *index, *room));
         quiet.truncate(count);
+        in_use.sort_unstable_by_key(|(turn, since, WorkerIndex(index), room)| (*turn, *since, *index, *room));
+        in_use.truncate(more);
+        // For as many as wait, whatever comes; the rest if nothing does.
+        let quiet =
+            quiet.iter().enumerate().map(|(number, (_, index, room))| (*index, *room, number < waiting));
+        let rooms = quiet.chain(in_use.iter().map(|(_, _, index, room)| (*index, *room, true)));
+        let rooms: Vec<_> = rooms.collect();
         for index in (0..node.workers()).map(WorkerIndex) {
-            let rooms = quiet.iter().filter(|(_, its, _)| *its == index).map(|(_, _, room)| *room);
-            let rooms: Vec<_> = rooms.collect();
-            if !rooms.is_empty() {
-                node.run_on(index, move |worker| rooms.into_iter().for_each(|room| worker.tell_to_go(room)));
+            let its = rooms.iter().filter(|(its, ..)| *its == index).map(|(_, room, must)| (*room, *must));
+            let its: Vec<_> = its.collect();
+            if !its.is_empty() {
+                node.run_on(index, move |worker| {
+                    its.into_iter().for_each(|(room, must)| worker.tell_to_go(room, must));
+                });
             }
         }
         node.places().search(false);
@@ -140,7 +165,7 @@ impl Worker {
         let places = self.node().places();
         if places.is_searching()
             && entry.is_awake.get()
-            && standing(entry) == Standing::Quiet
+            && standing(entry, self.now()) == Standing::Quiet
             && places.found()
         {
             // The number of whoever waits stands there.
@@ -152,44 +177,76 @@ impl Worker {
 
     fn look_for_quiet(&self) -> Look {
         let (waiting, refused) = (self.queue().len(), self.queue().refused());
-        let mut look = Look { waiting, refused, ..Look::default() };
+        let now = self.now();
+        let waiting_long = self.queue().waiting_for(USE_MS_MIN, now);
+        let mut look = Look { waiting, waiting_long, refused, ..Look::default() };
         for entry in self.awake.borrow().values() {
-            match standing(entry) {
+            match standing(entry, now) {
                 Standing::Quiet => look.quiet.push((entry.active_at.get(), entry.number)),
+                Standing::InUse => {
+                    let is_in_a_turn = entry.core.borrow().is_in_a_turn();
+                    look.in_use.push((is_in_a_turn, entry.gives_way.made_at(), entry.number));
+                }
                 Standing::Leaving => look.leaving += 1,
                 Standing::Stays => look.stay += 1,
                 Standing::Busy => {}
             }
         }
-        if look.quiet.len() > LEAVE_AT_ONCE_MAX {
-            look.quiet.select_nth_unstable(LEAVE_AT_ONCE_MAX - 1);
-            look.quiet.truncate(LEAVE_AT_ONCE_MAX);
-        }
+        keep_least(&mut look.quiet);
+        keep_least(&mut look.in_use);
         look
     }
 
-    fn tell_to_go(&self, room: RoomNumber) {
+    /// A room is to go: if nothing comes, or whatever comes.
+    fn tell_to_go(&self, room: RoomNumber, must: bool) {
+        let now = self.now();
         let entry = self.awake.borrow().get(&room).cloned();
-        if let Some(entry) = entry.filter(|entry| standing(entry) == Standing::Quiet) {
+        let Some(entry) = entry else { return };
+        let can_go = match standing(&entry, now) {
+            Standing::Quiet => true,
+            Standing::InUse => must,
+            Standing::Leaving | Standing::Busy | Standing::Stays => false,
+        };
+        if can_go {
             // Its own task does it, between two things that it does: nobody else knows what it is in the middle of.
-            entry.gives_way.set(true);
+            match must && keeps_memory(&entry) {
+                true => entry.gives_way.tell(&mut entry.core.borrow_mut(), now),
+                false => entry.gives_way.ask(),
+            }
             entry.wake.set();
         }
     }
 }
 
-fn standing(entry: &RoomEntry) -> Standing {
+/// The least of them, as many as may go at once.
+fn keep_least<T: Ord>(rooms: &mut Vec<T>) {
+    if rooms.len() > LEAVE_AT_ONCE_MAX {
+        rooms.select_nth_unstable(LEAVE_AT_ONCE_MAX - 1);
+        rooms.truncate(LEAVE_AT_ONCE_MAX);
+    }
+}
+
+fn standing(entry: &RoomEntry, now: Timestamp) -> Standing {
     let core = entry.core.borrow();
     let restless = core.restless();
     if entry.upgrade.is_due() {
         return Standing::Busy;
     }
-    let keeps_memory = hibernation::sleeps(&entry.party()) && !cannot_be_captured_now(entry);
+    if entry.gives_way.stands_still() {
+        return Standing::Leaving;
+    }
+    let keeps_memory = keeps_memory(entry);
     let can_go = if keeps_memory { core.may_sleep() } else { core.is_quiet() };
     match restless {
-        _ if can_go && !entry.gives_way.get() => Standing::Quiet,
+        _ if can_go && !entry.gives_way.may_go(now) => Standing::Busy,
+        _ if can_go && !entry.gives_way.is_told() => Standing::Quiet,
         // Its memory is in a commit under way, or will be.
         None if can_go || keeps_memory => Standing::Leaving,
+        Some(Restless::InATurn | Restless::EventsWait | Restless::OutputsWait)
+            if keeps_memory && core.may_give_way() && entry.gives_way.has_been_used(now) =>
+        {
+            Standing::InUse
+        }
         None | Some(Restless::DroppedLately | Restless::Suspended { .. }) => Standing::Stays,
         Some(Restless::Ending) => Standing::Leaving,
         Some(
@@ -200,6 +257,10 @@ fn standing(entry: &RoomEntry) -> Standing {
             | Restless::OutputsWait,
         ) => Standing::Busy,
     }
+}
+
+fn keeps_memory(entry: &RoomEntry) -> bool {
+    hibernation::sleeps(&entry.party()) && !cannot_be_captured_now(entry)
 }
 
 /// Nothing has happened since its memory could not be captured.

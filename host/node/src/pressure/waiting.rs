@@ -102,6 +102,13 @@ impl Queue {
         self.waiting.borrow().len()
     }
 
+    /// How many of them have waited for so many milliseconds.
+    pub(super) fn waiting_for(&self, ms: u64, now: Timestamp) -> usize {
+        let waiting = self.waiting.borrow();
+        let is_long = |since: Timestamp| now.since_ms(since) >= ms;
+        waiting.values().filter(|entry| entry.waits.began.get().is_some_and(is_long)).count()
+    }
+
     /// How many of them the system has refused something that the bounds of the node allow.
     pub(super) fn refused(&self) -> usize {
         let waiting = self.waiting.borrow();
@@ -124,7 +131,9 @@ impl Worker {
         }
         if is_too_early {
             self.stand_in_line(entry);
-        } else if self.takes_a_place(entry) || (self.stand_in_line(entry) && self.takes_a_place(entry)) {
+        } else if self.takes_a_place(entry, now)
+            || (self.stand_in_line(entry) && self.takes_a_place(entry, now))
+        {
             self.has_a_place(entry, now);
             return true;
         } else if waits.is_called.replace(false) {
@@ -140,13 +149,13 @@ impl Worker {
         self.last_new_bytes.get().max(NEW_ROOM_BYTES_MIN)
     }
 
-    fn takes_a_place(&self, entry: &Rc<RoomEntry>) -> bool {
+    fn takes_a_place(&self, entry: &Rc<RoomEntry>, now: Timestamp) -> bool {
         let bytes = self.new_room_bytes();
         let took = self.node().places().take(bytes, entry.waits.ticket.get()).is_ok();
         if took {
             entry.memory_bytes.set(bytes);
             entry.is_awake.set(true);
-            entry.gives_way.set(false);
+            entry.gives_way.has_a_place(&mut entry.core.borrow_mut(), now);
             self.awake.borrow_mut().insert(entry.number, Rc::clone(entry));
         }
         took

@@ -146,6 +146,8 @@ fn saving(worker: &Worker, address: &RoomAddress, begun_at: Timestamp, was_asked
             return Saving::UnderWay("its checkpoint is not durable yet".into());
         }
         entry.standstill.until.set(now.after_ms(STAND_STILL_MS_MAX));
+        // So that it goes on then, whatever comes or does not.
+        entry.wake.set();
         return Saving::Done;
     }
     if was_asked && entry.save_again_at.get().is_some() {

@@ -17,6 +17,7 @@ use party_node::node::Node;
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
+use crate::accepting::Accepting;
 use crate::admin::answer::{Answer, answer};
 use crate::admin::shapes::Refusal;
 
@@ -28,8 +29,6 @@ const CONVERSATION_MS_MAX: u64 = 300_000;
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Headers of a request.
 const HEADERS_MAX: usize = 32;
-/// How long nobody is accepted after accepting has failed, in milliseconds.
-const ACCEPT_PAUSE_MS: u64 = 100;
 
 /// What all conversations have in common.
 pub(super) struct Desk {
@@ -46,22 +45,15 @@ pub(super) async fn listen(node: Node, listener: UnixListener) {
     };
     let places = Arc::new(Semaphore::new(CONVERSATIONS_MAX));
     let desk = Rc::new(Desk { node, transfers: Semaphore::new(1) });
+    let mut accepting = Accepting::new("who asks at the admin socket", Arc::clone(desk.node.clock()));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let desk = Rc::clone(&desk);
-                tokio::task::spawn_local(async move {
-                    converse(desk, stream).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!("nobody can be accepted at the admin socket: {error}");
-                let clock = desk.node.clock();
-                clock.sleep_until(clock.now().after_ms(ACCEPT_PAUSE_MS)).await;
-            }
-        }
+        let Some((stream, _)) = accepting.next(listener.accept()).await else { continue };
+        let desk = Rc::clone(&desk);
+        tokio::task::spawn_local(async move {
+            converse(desk, stream).await;
+            drop(place);
+        });
     }
 }
 

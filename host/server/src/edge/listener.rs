@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use thiserror::Error;
@@ -10,12 +11,10 @@ use tokio::net::TcpStream;
 
 use super::socket::Socket;
 use super::worker::EdgeWorker;
+use crate::accepting::Accepting;
 
 /// How many clients may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 1_024;
-/// How long nobody is accepted after accepting has failed, in milliseconds. It fails when the process has no file
-/// descriptors left; trying again at once would only burn time until some are closed.
-const ACCEPT_PAUSE_MS: u64 = 100;
 /// What a client is told that finds no place.
 const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain;charset=UTF-8\r\n\
     content-length: 38\r\nretry-after: 1\r\nconnection: close\r\n\r\nthe host has no place for a new client";
@@ -78,28 +77,12 @@ pub(crate) async fn accept(worker: Rc<EdgeWorker>, listener: TcpListener) {
             return;
         }
     };
+    let mut accepting = Accepting::new("clients", Arc::clone(worker.clock()));
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => welcome(&worker, stream),
-            Err(error) if is_of_one_client(&error) => {}
-            Err(error) => {
-                tracing::warn!("no client can be accepted for {ACCEPT_PAUSE_MS} ms: {error}");
-                let clock = worker.clock();
-                clock.sleep_until(clock.now().after_ms(ACCEPT_PAUSE_MS)).await;
-            }
+        if let Some((stream, _)) = accepting.next(listener.accept()).await {
+            welcome(&worker, stream);
         }
     }
-}
-
-/// Whether only the client that came is concerned, and the next one may be accepted at once.
-fn is_of_one_client(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
 }
 
 fn welcome(worker: &Rc<EdgeWorker>, stream: TcpStream) {

@@ -1,11 +1,13 @@
 //! A store whose commits fail, wait or lose their reply as a test wants.
 //!
 //! It wraps a real engine: what it lets through is written, what it fails is not. Nothing in it sleeps: a commit
-//! that is held waits until the test releases it.
+//! that is held waits until the test releases it, and a scan that is to take long until the test has done what it does
+//! meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
@@ -167,11 +169,31 @@ impl FaultyStore {
         self.reads.until_panic.store(u64::MAX, Ordering::SeqCst);
     }
 
+    /// What happens while keys and values are next scanned: it is called on the thread that does it, which goes on when this
+    /// has ended.
+    pub fn during_next_scan(&self, what: impl FnOnce() + Send + 'static) {
+        *self.reads.next_scan() = Some(Box::new(what));
+    }
+
+    /// How many reads and commits there have been, whatever has come of them.
+    pub fn uses(&self) -> u64 {
+        *self.reads.uses()
+    }
+
+    /// Blocks until there have been more than so many, for so long of the machine's time at most. Whether there have.
+    pub fn wait_for_uses(&self, more_than: u64, patience: Duration) -> bool {
+        let uses = self.reads.uses();
+        let waiting = self.reads.used.wait_timeout_while(uses, patience, |uses| *uses <= more_than);
+        let (uses, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+        *uses > more_than
+    }
+
     fn state(&self) -> MutexGuard<'_, FaultState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next_fault(&self) -> Fault {
+        self.reads.count();
         match &mut self.state().plan {
             Plan::Script(script) => script.pop_front().unwrap_or(Fault::None),
             Plan::Seeded(chance, rates) => {
@@ -298,22 +320,50 @@ impl Store for FaultyStore {
     }
 }
 
-/// Which reads work.
+/// What a test does.
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// Which reads work, and how long they take.
 struct Reads {
     /// How many do before all fail; `u64::MAX` for all.
     left: AtomicU64,
     /// How many do before one panics; `u64::MAX` if none does.
     until_panic: AtomicU64,
+    /// What happens during the next scan.
+    next_scan: Mutex<Option<Hook>>,
+    /// How often the store was used, and the sign that it was.
+    uses: Mutex<u64>,
+    used: Condvar,
 }
 
 impl Default for Reads {
     fn default() -> Reads {
-        Reads { left: AtomicU64::new(u64::MAX), until_panic: AtomicU64::new(u64::MAX) }
+        Reads {
+            left: AtomicU64::new(u64::MAX),
+            until_panic: AtomicU64::new(u64::MAX),
+            next_scan: Mutex::default(),
+            uses: Mutex::default(),
+            used: Condvar::new(),
+        }
     }
 }
 
 impl Reads {
+    fn next_scan(&self) -> MutexGuard<'_, Option<Hook>> {
+        self.next_scan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn uses(&self) -> MutexGuard<'_, u64> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self) {
+        *self.uses() += 1;
+        self.used.notify_all();
+    }
+
     fn check(&self) -> Result<(), StorageReadError> {
+        self.count();
         // Behind the last comes the one for "none".
         let until_panic = |left: u64| (left != u64::MAX).then(|| left.wrapping_sub(1));
         if self.until_panic.fetch_update(Ordering::SeqCst, Ordering::SeqCst, until_panic) == Ok(0) {
@@ -345,6 +395,10 @@ impl RoomStorage for FaultyRoom {
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
     ) -> Result<(), StorageReadError> {
         self.reads.check()?;
+        let meanwhile = self.reads.next_scan().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
         self.inner.scan(range, reverse, visit)
     }
 }

@@ -2,15 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
+use party_node::clock::Clock;
 use party_node::inspection::stored;
 use party_store::testing::faulty_store::Fault;
 
+use crate::clock::VirtualClock;
 use crate::world::World;
 use crate::world::lives::address;
+
+/// How long of the machine's time a read waits for what is to happen meanwhile, at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What has come of a read that takes long.
+#[derive(Clone, Debug, Default)]
+pub struct LongRead(Arc<AtomicBool>);
+
+impl LongRead {
+    /// Whether a room has read or written something before it ended.
+    pub fn was_overtaken(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 impl World {
     /// All keys and values of a room that are durable: `main/lobby`.
@@ -34,6 +51,20 @@ impl World {
     /// way when the host dies was never written.
     pub fn slow_commits(&self, each: Duration) {
         self.commit_pause.slow_down(Arc::new(self.clock.clone()), each.as_millis() as u64);
+    }
+
+    /// The next time that keys and values of a room are listed, as for a copy, that takes so long, in whole milliseconds, and
+    /// until some room has read or written something: or, if none does, seconds of the machine's time.
+    pub fn next_list_takes(&self, takes: Duration) -> LongRead {
+        let read = LongRead::default();
+        let (clock, store): (VirtualClock, _) = (self.clock.clone(), Arc::clone(&self.store));
+        let was_overtaken = Arc::clone(&read.0);
+        self.store.during_next_scan(move || {
+            let before = store.uses();
+            clock.set(clock.now().after_ms(takes.as_millis() as u64));
+            was_overtaken.store(store.wait_for_uses(before, PATIENCE), Ordering::SeqCst);
+        });
+        read
     }
 
     /// The next commit is not written, and the host is told so, as by a disk that has no space for it. Once for each call.

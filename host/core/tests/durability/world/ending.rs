@@ -33,6 +33,7 @@ impl World {
     pub(crate) fn wind_up(&mut self) {
         self.log.say(|| "winding up".into());
         self.is_winding_up = true;
+        self.tell_to_give_way(false);
         if self.random.percent(50) {
             self.crash();
         }

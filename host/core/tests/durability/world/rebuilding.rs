@@ -50,6 +50,7 @@ impl World {
             self.fork();
         }
         self.room = self.next_room();
+        self.gives_way = false;
         self.change_the_setting();
         self.collect();
     }

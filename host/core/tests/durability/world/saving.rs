@@ -67,6 +67,9 @@ impl World {
         match waits {
             Some(party_core::room::Restless::EventsWait) => {
                 self.tally.meet("checkpoint", "with events waiting");
+                if purpose == Purpose::Sleep {
+                    self.tally.meet("checkpoint", "to sleep, with events waiting");
+                }
             }
             Some(party_core::room::Restless::DroppedLately) => {
                 self.tally.meet("checkpoint", "soon after a drop");
@@ -83,6 +86,13 @@ impl World {
         }
         let note = self.notes.get_mut(&seq).expect("it was taken");
         note.state = Some(plain(checkpoint, &note.memory));
+    }
+
+    /// Others need the room's place, or need it no more.
+    pub(crate) fn tell_to_give_way(&mut self, is_told: bool) {
+        self.log.say(|| format!("gives way: {is_told}"));
+        self.gives_way = is_told;
+        self.room.gives_way(is_told);
     }
 
     /// The last commit that the room has taken.

@@ -2,6 +2,8 @@
 //! checkpoint takes its place or its life ends, whatever happens until then. In that moment the setting is changed back: so
 //! what the room left must be, as ever, what it was with its last durable commit.
 
+use party_core::room::Rebuild;
+
 use crate::world::World;
 
 impl World {
@@ -14,9 +16,11 @@ impl World {
         }
     }
 
-    /// If the room records nothing any more, the process ends here, and the next one asks for durable rooms again.
+    /// If the room records nothing any more, the process ends here, and the next one asks for durable rooms again. Not before
+    /// it has been read: what it makes of its journal is to be seen.
     pub(crate) fn change_the_setting_back(&mut self) {
-        if self.room.config().durable.is_some() || self.out.is_some() {
+        let is_unread = self.room.rebuild() == Some(Rebuild::Unread);
+        if self.room.config().durable.is_some() || self.out.is_some() || is_unread {
             return;
         }
         self.log.say(|| "durable again".into());

@@ -57,7 +57,8 @@ impl Model {
         if draft.wrote || self.state.alarm_record() != alarm_before {
             let entries = &self.state.entries;
             let bytes = |key: &Bytes| key.len() + entries.get(key).map_or(0, Bytes::len);
-            self.commit(draft.changed.iter().map(|key| bytes(key) as u64).sum());
+            let bytes = draft.changed.iter().map(|key| bytes(key) as u64).sum();
+            self.commit(bytes, draft.wrote);
         }
         self.ledger.expect(outputs);
         if let Some(failure) = self.start_failure.take() {
@@ -143,7 +144,7 @@ impl Model {
 
     pub(crate) fn commit_alarm(&mut self, before: Option<Alarm>) {
         if self.state.alarm_record() != before {
-            self.commit(0);
+            self.commit(0, false);
         }
     }
 

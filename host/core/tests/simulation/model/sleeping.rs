@@ -51,10 +51,18 @@ impl Model {
         matches!(self.phase, Phase::Starting | Phase::Running)
             && self.is_open
             && self.sleeping != Sleeping::Asleep
-            && self.waiting.is_empty()
-            && self.arriving.is_empty()
+            && (self.waiting.is_empty() && self.arriving.is_empty() || self.stands_still())
             && self.drops.is_empty()
             && self.ledger.waiting_turns() == 0
+    }
+
+    /// It is told to sleep for others, and can: what waits goes on waiting.
+    pub(crate) fn stands_still(&self) -> bool {
+        self.gives_way
+            && matches!(self.phase, Phase::Starting | Phase::Running)
+            && self.is_open
+            && self.sleeping != Sleeping::Asleep
+            && self.drops.is_empty()
     }
 
     /// The state is put aside with the next commit.
@@ -91,7 +99,8 @@ impl Model {
         if self.sleeping != Sleeping::Saving(seq) {
             return;
         }
-        self.sleeping = if self.waiting.is_empty() { Sleeping::Asleep } else { Sleeping::Awake };
+        let sleeps = self.waiting.is_empty() || self.stands_still();
+        self.sleeping = if sleeps { Sleeping::Asleep } else { Sleeping::Awake };
         self.instances_lost += u32::from(self.sleeping == Sleeping::Asleep);
     }
 
@@ -108,6 +117,8 @@ impl Model {
         (model.phase, model.state, model.memory) = (kept.phase, kept.state.clone(), kept.memory);
         (model.now, model.sleeping) = (kept.now, Sleeping::Asleep);
         model.state.sessions.values_mut().for_each(|session| session.upgraded = true);
+        // What waited is gone, and comes again.
+        model.state.sleeps.values_mut().for_each(|sleep| sleep.rung = false);
         for (id, session) in &kept.state.sessions {
             model.ledger.connection_gone(*id);
             if session.state != ReadyState::Closed && session.gone.is_none() {
@@ -131,6 +142,7 @@ impl Model {
         let seq = self.ledger.issue(0);
         let (entries, alarm, moved) = (self.state.entries.clone(), self.state.alarm_record(), self.moved);
         let memory_due = self.memory_due;
+        self.alarm_committed = alarm;
         self.snapshots.push_back(Snapshot { seq, entries, alarm, moved, memory_due });
         seq
     }

@@ -46,6 +46,7 @@ impl World {
     pub(crate) fn wind_up(&mut self) {
         self.log.say(|| "winding up".into());
         self.is_winding_up = true;
+        self.tell_to_give_way(false);
         for _ in 0..ROUNDS_MAX {
             self.end_turn();
             self.write_and_report_all();

@@ -38,11 +38,21 @@ impl World {
             assert_eq!(turns, self.turns, "a turn has run since the memory was captured");
             assert!(self.model.may_save(), "the room is not as it was when the memory was captured");
             self.log.say(|| format!("save, to {purpose:?}, {} turns", self.model.memory));
+            if sleeps && self.model.stands_still() && self.room.restless().is_some() {
+                self.tally.meet("sleep", "before the events that wait");
+            }
             let kept = self.model.save(sleeps);
             self.kept.insert(kept.seq, kept);
         } else {
             self.tally.meet("sleep", "given up");
         }
+    }
+
+    /// Others need the room's place, or need it no more.
+    pub(crate) fn tell_to_give_way(&mut self, is_told: bool) {
+        self.log.say(|| format!("gives way: {is_told}"));
+        self.room.gives_way(is_told);
+        self.model.gives_way = is_told;
     }
 
     /// The driver restores the instance of a room that sleeps, or finds that it cannot.
