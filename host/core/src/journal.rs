@@ -136,6 +136,16 @@ pub enum RecordError {
         /// The version that they name.
         found: u8,
     },
+    /// They were written by a newer version of this host, whose rooms have more limits.
+    #[error(
+        "the journal's record is from a newer version of this host: it has {found} limits, and this one knows {known}"
+    )]
+    NewerLimits {
+        /// How many limits it has.
+        found: usize,
+        /// How many there are here.
+        known: usize,
+    },
     /// Something in them is wrong.
     #[error("the journal's record cannot be read: {0}")]
     Malformed(#[from] Malformed),
