@@ -15,6 +15,7 @@ use party_core::event::{DropCause, Handlers};
 use party_core::ids::{CommitSeq, Timestamp};
 use party_core::room::{Purpose, Rebuild, Room, RoomConfig};
 use party_core::storage::StorageReadError;
+use party_runtime::capture::NotCapturable;
 use party_runtime::component::Component;
 use party_runtime::instance::Instance;
 use party_runtime::restore::RestoreError;
@@ -53,6 +54,26 @@ pub(crate) enum WakeError {
     Image(#[from] DecodeError),
     #[error("its memory cannot be restored: {0}")]
     Restore(#[from] RestoreError),
+}
+
+impl WakeError {
+    /// What the system said, if it only has nothing to wake the room with at this moment.
+    pub(crate) fn refused(&self) -> Option<String> {
+        match self {
+            WakeError::Restore(RestoreError::Start(
+                DropCause::Instantiation(reason) | DropCause::NoMemory(reason),
+            )) => Some(reason.clone()),
+            WakeError::Image(DecodeError::NoMemory(refused))
+            | WakeError::Store(StorageReadError::NoMemory(refused)) => Some(refused.to_string()),
+            WakeError::Store(_)
+            | WakeError::Missing
+            | WakeError::Stale { .. }
+            | WakeError::OtherComponent { .. }
+            | WakeError::Checkpoint(_)
+            | WakeError::Image(_)
+            | WakeError::Restore(_) => None,
+        }
+    }
 }
 
 /// The component of a party, as checkpoints name it.
@@ -135,7 +156,9 @@ pub(crate) fn known_room(
                 None => lost(fresh),
             }
         }
-        Err(WakeError::Store(error @ StorageReadError::Io(_))) => Err(error),
+        Err(WakeError::Store(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_)))) => {
+            Err(error)
+        }
         Err(error) if is_durable => {
             let mut room = Room::new(fresh, Some(record));
             room.damaged(&error.to_string());
@@ -199,6 +222,7 @@ pub(crate) async fn save(
     entry.not_captured.replace(None);
     entry.has_changed.set(false);
     let gives_way = entry.gives_way.replace(false);
+    entry.refused_until.set(None);
     let is_known = match entry.farewell.borrow().is_some() {
         true => unsaved::settle_now(worker, entry),
         false => unsaved::settle(worker, entry),
@@ -210,12 +234,16 @@ pub(crate) async fn save(
         // All that has happened in this life needed no guest.
         match entry.party().component.instantiate().await {
             Ok(fresh) => *instance = Some(fresh),
-            Err(cause) => return tracing::warn!(room = %entry.address(), "cannot be saved now: {cause}"),
+            Err(cause) => {
+                tracing::warn!(room = %entry.address(), "cannot be saved now: {cause}");
+                return;
+            }
         }
     }
     let Some(awake) = instance.as_mut() else { return };
     let snapshot = match awake.capture() {
         Ok(snapshot) => snapshot,
+        Err(NotCapturable::NoMemory(refused)) => return unsaved::refused(worker, entry, gives_way, &refused),
         Err(reason) => {
             worker.tallies().not_captured(&reason);
             entry.not_captured.replace(Some(reason.clone()));
@@ -248,12 +276,19 @@ pub(crate) async fn save(
         true if is_patient => Some(run_apart(move || snapshot.encode()).await),
         true => unless_something_comes(worker, entry, run_apart(move || snapshot.encode())).await,
     };
-    let Some(image) = image else { return };
+    let image = match image {
+        Some(Ok(image)) => image,
+        Some(Err(refused)) => return unsaved::refused(worker, entry, gives_way, &refused),
+        None => return,
+    };
     if !entry.core.borrow().may_save() {
         return;
     }
     let captured = entry.core.borrow_mut().captured(digest_of(component), image.into());
-    let bytes = captured.encode();
+    let bytes = match captured.encode() {
+        Ok(bytes) => bytes,
+        Err(refused) => return unsaved::refused(worker, entry, gives_way, &refused),
+    };
     entry.kept_bytes.set(bytes.len() as u64);
     let (bytes, staged) = match bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
         true => (Some(CheckpointBytes::Inline(bytes)), None),
@@ -325,21 +360,21 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
             entry.has_changed.set(true);
             Some(instance)
         }
-        // No reason to lose a memory.
-        Err(WakeError::Restore(RestoreError::Start(DropCause::Instantiation(reason)))) => {
-            worker.system_is_full(entry, &reason);
-            None
-        }
         Err(WakeError::Store(StorageReadError::Io(error))) => {
             unreadable(entry, &error);
             None
         }
-        Err(error) if entry.core.borrow().config().durable.is_some() => {
-            entry.core.borrow_mut().damaged(&error.to_string());
-            carry(worker, entry);
-            None
-        }
         Err(error) => {
+            if let Some(reason) = error.refused() {
+                // No reason to lose a memory.
+                worker.system_is_full(entry, &reason);
+                return None;
+            }
+            if entry.core.borrow().config().durable.is_some() {
+                entry.core.borrow_mut().damaged(&error.to_string());
+                carry(worker, entry);
+                return None;
+            }
             tracing::error!(room = %entry.address(), "its memory is lost, and it starts afresh: {error}");
             entry.core.borrow_mut().memory_lost(worker.now());
             carry(worker, entry);
