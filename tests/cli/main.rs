@@ -15,6 +15,7 @@ mod memory_settings;
 mod new;
 mod pressure;
 mod refusals;
+mod refused_buffers;
 mod refused_memory;
 mod replaying;
 mod sleeping;

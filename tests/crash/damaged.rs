@@ -183,7 +183,7 @@ fn again(checkpoint: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Result<Vec<u8>
     let mut image = checkpoint.image.to_vec();
     change(&mut image);
     (checkpoint.image, checkpoint.seq) = (image.into(), checkpoint.seq.next());
-    Ok(checkpoint.encode().to_vec())
+    Ok(checkpoint.encode()?.to_vec())
 }
 
 /// A record in which a turn has stored 7 where it stored 3.

@@ -168,6 +168,7 @@ pub(crate) fn not_imported(error: ImportError) -> anyhow::Error {
         | ImportError::Storage(_)
         | ImportError::Keep(_)
         | ImportError::Commit(_)
+        | ImportError::NoMemory(_)
         | ImportError::Inspect(_) => anyhow!(error),
     }
 }

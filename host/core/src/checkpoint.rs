@@ -20,6 +20,7 @@ use crate::codec::Malformed;
 use crate::commit::ComponentDigest;
 use crate::event::ResumeReason;
 use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, OperationId, RequestId, Timestamp};
+use crate::large::NoMemory;
 use crate::operation::Operation;
 use crate::session::{Session, Sessions};
 use crate::turn::Subject;
@@ -82,8 +83,8 @@ pub enum CheckpointError {
 }
 
 impl Checkpoint {
-    /// Its bytes.
-    pub fn encode(&self) -> Bytes {
+    /// Its bytes: as many as its image has, and some for each session. They are asked for before anything is written.
+    pub fn encode(&self) -> Result<Bytes, NoMemory> {
         encode::encode(self)
     }
 

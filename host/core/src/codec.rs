@@ -5,6 +5,8 @@
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::large::{self, NoMemory};
+
 /// Why bytes are not what they should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum Malformed {
@@ -24,6 +26,11 @@ pub enum Malformed {
 pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
+    /// One with place for so many bytes. More can be written, but then nobody is asked for their memory.
+    pub(crate) fn of(bytes: usize) -> Result<Writer, NoMemory> {
+        Ok(Writer(large::list(bytes)?))
+    }
+
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }

@@ -64,16 +64,22 @@ pub(crate) enum Step {
 impl Step {
     /// About how many bytes it takes while it waits to be recorded. Turns do not wait.
     pub(crate) fn bytes(&self) -> u64 {
-        let taken = match self {
-            Step::Unheard(taken) | Step::Dropped(taken, _) => taken,
-            Step::Life(_) | Step::Settings(_) | Step::Resumed | Step::Time(_) | Step::Turn(_) => return 0,
-        };
-        let arriving = taken.arriving.as_ref().map_or(0, |arriving| {
+        match self {
+            Step::Unheard(taken) | Step::Dropped(taken, _) => taken.bytes() + size_of::<Step>() as u64,
+            Step::Life(_) | Step::Settings(_) | Step::Resumed | Step::Time(_) | Step::Turn(_) => 0,
+        }
+    }
+}
+
+impl Taken {
+    /// About how many bytes it has of whoever sent them.
+    pub(crate) fn bytes(&self) -> u64 {
+        let arriving = self.arriving.as_ref().map_or(0, |arriving| {
             let NewConnection { key, uri, headers, .. } = &arriving.0;
             let headers: usize = headers.iter().map(|header| header.name.len() + header.value.len()).sum();
             key.len() + uri.len() + headers
         });
-        let payload = match &taken.event {
+        let payload = match &self.event {
             Event::Message(_, message) => message.len(),
             Event::Error(_, error) => error.len(),
             Event::Request(_, request) => {
@@ -88,7 +94,7 @@ impl Step {
             | Event::Alarm
             | Event::Completed(..) => 0,
         };
-        (size_of::<Step>() + arriving + payload) as u64
+        (arriving + payload) as u64
     }
 }
 
@@ -135,6 +141,16 @@ pub enum RecordError {
     Format {
         /// The version that they name.
         found: u8,
+    },
+    /// They were written by a newer version of this host, whose rooms have more limits.
+    #[error(
+        "the journal's record is from a newer version of this host: it has {found} limits, and this one knows {known}"
+    )]
+    NewerLimits {
+        /// How many limits it has.
+        found: usize,
+        /// How many there are here.
+        known: usize,
     },
     /// Something in them is wrong.
     #[error("the journal's record cannot be read: {0}")]

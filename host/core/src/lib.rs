@@ -16,6 +16,7 @@ pub mod event;
 pub mod http;
 pub mod ids;
 pub mod journal;
+pub mod large;
 pub mod limits;
 pub mod mailbox;
 pub mod message;

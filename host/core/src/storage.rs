@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::commit::KvChanges;
 use crate::ids::CommitSeq;
+use crate::large::NoMemory;
 use crate::planted::{self, PlantedBug};
 
 /// The store could not be read. The turn that asked is dropped and its room fails closed.
@@ -23,6 +24,9 @@ pub enum StorageReadError {
     /// A value does not match its checksum.
     #[error("a stored value is damaged: {0}")]
     Damaged(String),
+    /// There is no memory for what is stored, which says nothing of it.
+    #[error("it cannot be read now: {0}")]
+    NoMemory(#[from] NoMemory),
 }
 
 /// Keys from `start` (included) to `end` (excluded).
@@ -282,6 +286,7 @@ mod tests {
     use super::{KeyRange, Overlay, prefix_range};
     use crate::commit::KvChanges;
     use crate::ids::CommitSeq;
+    use crate::large::NoMemory;
 
     fn range(start: &'static [u8], end: Option<&'static [u8]>) -> KeyRange {
         KeyRange { start: Bytes::from_static(start), end: end.map(Bytes::from_static) }

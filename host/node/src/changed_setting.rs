@@ -14,6 +14,7 @@ use party_core::commit::{
 };
 use party_core::ids::{CommitSeq, Epoch};
 use party_core::journal::Record;
+use party_core::large::claim_u64;
 use party_core::room::{ReplayError, Room, RoomConfig};
 use party_core::storage::StorageReadError;
 use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, JournalEntry, RoomSummary};
@@ -41,7 +42,7 @@ pub(crate) fn bring_up(
     // What the two say of the same comes from the one that is used.
     let record = RoomRecord { seq, alarm: checkpoint.alarm(), memory_due: checkpoint.next_due(), ..record };
     let failed = |error: &dyn std::fmt::Display| StorageReadError::Io(error.to_string());
-    let bytes = checkpoint.encode();
+    let bytes = checkpoint.encode()?;
     let bytes = match bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
         true => CheckpointBytes::Inline(bytes),
         false => CheckpointBytes::Staged(
@@ -80,7 +81,9 @@ pub(crate) fn without_memory(
             tracing::warn!(room = %config.address, "forgets what it remembered: its party is volatile now; its storage stays");
             Ok(Room::forgetting(config, summary.record, writes))
         }
-        Err(JournalError::Store(error @ StorageReadError::Io(_))) => Err(error),
+        Err(JournalError::Store(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_)))) => {
+            Err(error)
+        }
         Err(error) => {
             let mut room = Room::new(config, Some(summary.record));
             room.damaged(&error.to_string());
@@ -106,6 +109,8 @@ fn journal_writes(
     address: &RoomAddress,
     summary: &RoomSummary,
 ) -> Result<KvChanges, JournalError> {
+    // Once as it is read, and once as it is put together.
+    claim_u64(summary.journal.bytes.saturating_mul(2)).map_err(StorageReadError::from)?;
     let journal = store.journal(address)?;
     let mut found = summary.checkpoint.map(|checkpoint| checkpoint.seq);
     for JournalEntry { seq, bytes } in &journal {

@@ -9,7 +9,7 @@ use party_core::ids::Timestamp;
 use party_core::room::Purpose;
 use party_runtime::instance::Instance;
 
-use crate::hibernation;
+use crate::hibernation::saving;
 use crate::party::Memory;
 use crate::registry::RoomEntry;
 use crate::worker::Worker;
@@ -61,7 +61,7 @@ pub(crate) async fn may_end(
     if entry.saved_at.get() >= since && tried_at <= now && now < tried_at.after_ms(LOOK_AGAIN_MS) {
         return false;
     }
-    Box::pin(hibernation::save(worker, entry, instance, Purpose::Keep)).await;
+    Box::pin(saving::save(worker, entry, instance, Purpose::Keep)).await;
     false
 }
 

@@ -3,6 +3,7 @@
 //! Sockets, sessions and timers stay where they are; only the instance goes. Whatever stands in the way of waking a room
 //! is said, and the room then starts afresh from its storage: `hibernate` fails open.
 
+pub(crate) mod saving;
 pub(crate) mod staging;
 
 use std::rc::Rc;
@@ -10,26 +11,24 @@ use std::sync::Arc;
 
 use party_core::address::RoomAddress;
 use party_core::checkpoint::{Checkpoint, CheckpointError};
-use party_core::commit::{CheckpointBytes, ComponentDigest};
+use party_core::commit::ComponentDigest;
 use party_core::event::{DropCause, Handlers};
-use party_core::ids::{CommitSeq, Timestamp};
-use party_core::room::{Purpose, Rebuild, Room, RoomConfig};
+use party_core::ids::CommitSeq;
+use party_core::room::{Rebuild, Room, RoomConfig};
 use party_core::storage::StorageReadError;
 use party_runtime::component::Component;
 use party_runtime::instance::Instance;
 use party_runtime::restore::RestoreError;
 use party_runtime::snapshot::{DecodeError, MEMORY_BYTES_MAX, Snapshot};
-use party_store::kept::{CHECKPOINT_INLINE_BYTES_MAX, KeptCheckpoint, RoomSummary};
+use party_store::kept::{KeptCheckpoint, RoomSummary};
 use thiserror::Error;
 
 use crate::apart::run_apart;
 use crate::changed_setting::{bring_up, without_memory};
-use crate::hibernation::staging::stage;
 use crate::party::{Memory, Party};
 use crate::recovery::{recover, unreadable};
 use crate::registry::RoomEntry;
 use crate::room_task::carry;
-use crate::unsaved;
 use crate::upgrade::load_version;
 use crate::worker::Worker;
 
@@ -53,6 +52,26 @@ pub(crate) enum WakeError {
     Image(#[from] DecodeError),
     #[error("its memory cannot be restored: {0}")]
     Restore(#[from] RestoreError),
+}
+
+impl WakeError {
+    /// What the system said, if it only has nothing to wake the room with at this moment.
+    pub(crate) fn refused(&self) -> Option<String> {
+        match self {
+            WakeError::Restore(RestoreError::Start(
+                DropCause::Instantiation(reason) | DropCause::NoMemory(reason),
+            )) => Some(reason.clone()),
+            WakeError::Image(DecodeError::NoMemory(refused))
+            | WakeError::Store(StorageReadError::NoMemory(refused)) => Some(refused.to_string()),
+            WakeError::Store(_)
+            | WakeError::Missing
+            | WakeError::Stale { .. }
+            | WakeError::OtherComponent { .. }
+            | WakeError::Checkpoint(_)
+            | WakeError::Image(_)
+            | WakeError::Restore(_) => None,
+        }
+    }
 }
 
 /// The component of a party, as checkpoints name it.
@@ -135,7 +154,9 @@ pub(crate) fn known_room(
                 None => lost(fresh),
             }
         }
-        Err(WakeError::Store(error @ StorageReadError::Io(_))) => Err(error),
+        Err(WakeError::Store(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_)))) => {
+            Err(error)
+        }
         Err(error) if is_durable => {
             let mut room = Room::new(fresh, Some(record));
             room.damaged(&error.to_string());
@@ -186,144 +207,6 @@ pub(crate) fn readable(
     Ok(checkpoint)
 }
 
-/// Captures the memory of a room that has nothing to do, and asks for the commit that carries it. Gives up when
-/// something comes meanwhile.
-pub(crate) async fn save(
-    worker: &Rc<Worker>,
-    entry: &Rc<RoomEntry>,
-    instance: &mut Option<Instance>,
-    purpose: Purpose,
-) {
-    entry.saved_at.set(worker.now());
-    entry.save_tried_at.set(worker.now());
-    entry.not_captured.replace(None);
-    entry.has_changed.set(false);
-    let is_known = match entry.farewell.borrow().is_some() {
-        true => unsaved::settle_now(worker, entry),
-        false => unsaved::settle(worker, entry),
-    };
-    if !is_known {
-        return unsaved::put_off(worker, entry);
-    }
-    if instance.is_none() {
-        // All that has happened in this life needed no guest.
-        match entry.party().component.instantiate().await {
-            Ok(fresh) => *instance = Some(fresh),
-            Err(cause) => {
-                fails_to_give_way(worker, entry);
-                tracing::warn!(room = %entry.address(), "cannot be saved now: {cause}");
-                return unsaved::put_off(worker, entry);
-            }
-        }
-    }
-    let Some(awake) = instance.as_mut() else { return };
-    let snapshot = match awake.capture() {
-        Ok(snapshot) => snapshot,
-        Err(reason) => {
-            worker.tallies().not_captured(&reason);
-            entry.not_captured.replace(Some(reason.clone()));
-            if !entry.stays_awake.replace(true) {
-                let (party, room) = (entry.address().party(), entry.address().room());
-                tracing::warn!(party, room, "stays awake: {reason}");
-            }
-            let gives_way = entry.gives_way.is_told();
-            fails_to_give_way(worker, entry);
-            if gives_way {
-                worker.end_without_memory(entry, &reason);
-            }
-            return;
-        }
-    };
-    let party = entry.party();
-    let component = &party.component;
-    let is_as_new = {
-        let core = entry.core.borrow();
-        core.is_quiet() && core.durable() == CommitSeq(0) && component.is_fresh(&snapshot)
-    };
-    if is_as_new && purpose == Purpose::Sleep {
-        // Nothing would be lost: whoever asks for random rooms leaves nothing behind.
-        return worker.end_room(entry);
-    }
-    let is_large = snapshot.delta_bytes() > LARGE_BYTES;
-    // Its journal must not grow, or it ends with this: whatever comes waits until it is saved.
-    let is_patient = entry.save_soon.get()
-        || entry.farewell.borrow().is_some()
-        || entry.upgrade.is_kept_for_it()
-        || entry.core.borrow().wants_to_be_saved();
-    let image = match is_large {
-        false => Some(snapshot.encode()),
-        true if is_patient => Some(run_apart(move || snapshot.encode()).await),
-        true => unless_something_comes(worker, entry, run_apart(move || snapshot.encode())).await,
-    };
-    let Some(image) = image else { return };
-    if !entry.core.borrow().may_save() {
-        return;
-    }
-    let captured = entry.core.borrow_mut().captured(digest_of(component), image.into());
-    let bytes = captured.encode();
-    entry.kept_bytes.set(bytes.len() as u64);
-    let (bytes, staged) = match bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
-        true => (Some(CheckpointBytes::Inline(bytes)), None),
-        false => {
-            let staged = stage(worker, entry, bytes, is_patient).await;
-            (staged.map(CheckpointBytes::Staged), staged)
-        }
-    };
-    match bytes {
-        Some(bytes) => {
-            if entry.core.borrow_mut().save(&captured, purpose, bytes) {
-                entry.save_soon.set(false);
-                entry.was_kept.set(purpose == Purpose::Keep);
-                entry.save_tried_at.set(Timestamp(0));
-                entry.checkpoint_at.set(Some(worker.now()));
-                entry.standstill.saved(worker.now());
-                worker.tallies().checkpoint();
-            } else if let Some(staged) = staged {
-                worker.node().store().unstage_checkpoint(staged);
-            }
-            carry(worker, entry);
-        }
-        // Tried again when the room has been quiet for as long again.
-        None => {
-            entry.has_changed.set(true);
-            entry.active_at.set(worker.now());
-            fails_to_give_way(worker, entry);
-        }
-    }
-}
-
-/// A room whose memory cannot be kept now has its place for longer, whoever waits for it.
-pub(crate) fn fails_to_give_way(worker: &Worker, entry: &RoomEntry) {
-    entry.gives_way.fail(&mut entry.core.borrow_mut(), worker.now());
-}
-
-/// What a future gives, or `None` if the room has something to do before.
-async fn unless_something_comes<T>(
-    worker: &Worker,
-    entry: &RoomEntry,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    let something = async {
-        loop {
-            let now = worker.now();
-            entry.gives_way.fail_if_late(&mut entry.core.borrow_mut(), now);
-            if entry.core.borrow().wants_a_turn(now) {
-                break;
-            }
-            if let Some(until) = entry.gives_way.until() {
-                worker.set_deadline(entry, Some(until.max(now.after_ms(1))));
-            }
-            entry.wake.wait().await;
-        }
-        entry.wake.set();
-    };
-    tokio::select! {
-        biased;
-        result = future => Some(result),
-        () = something => None,
-    }
-}
-
 /// Makes the instance of a room that sleeps, which has something to do and a place. If that cannot be, the room has lost its memory
 /// and starts afresh.
 pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<Instance> {
@@ -347,21 +230,21 @@ pub(crate) async fn wake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Option<I
             entry.has_changed.set(true);
             Some(instance)
         }
-        // No reason to lose a memory.
-        Err(WakeError::Restore(RestoreError::Start(DropCause::Instantiation(reason)))) => {
-            worker.system_is_full(entry, &reason);
-            None
-        }
         Err(WakeError::Store(StorageReadError::Io(error))) => {
             unreadable(entry, &error);
             None
         }
-        Err(error) if entry.core.borrow().config().durable.is_some() => {
-            entry.core.borrow_mut().damaged(&error.to_string());
-            carry(worker, entry);
-            None
-        }
         Err(error) => {
+            if let Some(reason) = error.refused() {
+                // No reason to lose a memory.
+                worker.system_is_full(entry, &reason);
+                return None;
+            }
+            if entry.core.borrow().config().durable.is_some() {
+                entry.core.borrow_mut().damaged(&error.to_string());
+                carry(worker, entry);
+                return None;
+            }
             tracing::error!(room = %entry.address(), "its memory is lost, and it starts afresh: {error}");
             entry.core.borrow_mut().memory_lost(worker.now());
             carry(worker, entry);

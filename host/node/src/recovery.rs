@@ -12,6 +12,7 @@ use party_core::commit::KvChanges;
 use party_core::event::{DropCause, TurnEnd};
 use party_core::ids::CommitSeq;
 use party_core::journal::Record;
+use party_core::large::claim_u64;
 use party_core::room::{Rebuild, Replay, ReplayError};
 use party_core::storage::StorageReadError;
 use party_runtime::instance::Instance;
@@ -69,17 +70,17 @@ pub(crate) async fn recover(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Re
             carry(worker, entry);
             Some(instance)
         }
-        Err(RecoveryError::Wake(WakeError::Restore(RestoreError::Start(DropCause::Instantiation(
-            reason,
-        ))))) => {
-            worker.system_is_full(entry, &reason);
-            None
-        }
         Err(RecoveryError::Wake(WakeError::Store(StorageReadError::Io(error)))) => {
             unreadable(entry, &error);
             None
         }
         Err(error) => {
+            if let RecoveryError::Wake(error) = &error
+                && let Some(reason) = error.refused()
+            {
+                worker.system_is_full(entry, &reason);
+                return None;
+            }
             entry.core.borrow_mut().damaged(&error.to_string());
             carry(worker, entry);
             None
@@ -112,7 +113,7 @@ async fn replay(worker: &Rc<Worker>, entry: &RoomEntry) -> Result<(Instance, Rep
             let (mut turn, end) = instance.run_again(turn).await;
             // They were said then.
             turn.take_logs();
-            if let Some(error @ StorageReadError::Io(_)) = turn.fault() {
+            if let Some(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_))) = turn.fault() {
                 return Err(error.clone().into());
             }
             if let TurnEnd::Dropped(DropCause::NoMemory(reason)) = end {
@@ -139,7 +140,11 @@ async fn read(
     let (store, address) = (Arc::clone(worker.node().store()), Arc::clone(entry.address()));
     let summary = store.summary(&address)?.unwrap_or_default();
     let bytes = summary.journal.bytes + summary.checkpoint.map_or(0, |checkpoint| checkpoint.bytes);
-    let read = move || Ok((store.checkpoint(&address)?, store.journal(&address)?));
+    let read = move || {
+        // Its records are as many pieces as it has turns.
+        claim_u64(bytes)?;
+        Ok((store.checkpoint(&address)?, store.journal(&address)?))
+    };
     if bytes <= LARGE_BYTES { read() } else { run_apart(read).await }
 }
 

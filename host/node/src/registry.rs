@@ -65,6 +65,8 @@ pub(crate) struct RoomEntry {
     pub(crate) unsure: Cell<Option<Timestamp>>,
     /// Its memory could not be written: when that is tried again by itself.
     pub(crate) save_again_at: Cell<Option<Timestamp>>,
+    /// The system had no memory for that: until then it is not asked again, whoever wants the room saved.
+    pub(crate) refused_until: Cell<Option<Timestamp>>,
     /// Every client is to be told this, and the room is to end.
     pub(crate) farewell: RefCell<Option<CloseFrame>>,
     /// When something last happened.
@@ -133,6 +135,7 @@ impl RoomEntry {
             attempt: Cell::new(0),
             unsure: Cell::new(None),
             save_again_at: Cell::new(None),
+            refused_until: Cell::new(None),
             farewell: RefCell::new(None),
             active_at: Cell::new(now),
             is_awake: Cell::new(false),

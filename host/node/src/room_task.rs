@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use party_core::event::{DropCause, TurnEnd};
 use party_core::ids::Timestamp;
+use party_core::large::claim_u64;
 use party_core::room::{Action, Phase, Purpose, Report, Room};
 use party_core::turn::Turn;
 use party_runtime::aside::step_aside;
@@ -11,7 +12,7 @@ use party_runtime::instance::Instance;
 
 use crate::awake_instance::{dispose, make, run_guest};
 use crate::farewell;
-use crate::hibernation;
+use crate::hibernation::{self, saving};
 use crate::party::Memory;
 use crate::registry::RoomEntry;
 use crate::room_log::{log_report, log_turn};
@@ -95,7 +96,7 @@ async fn run_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Ended {
                 Err(cause) => failed = Some(cause),
             },
             Next::Save(purpose) => {
-                Box::pin(hibernation::save(worker, entry, &mut instance, purpose)).await;
+                Box::pin(saving::save(worker, entry, &mut instance, purpose)).await;
             }
             Next::Switch => Box::pin(upgrade::switch(worker, entry, &mut instance)).await,
             Next::StepAside => {
@@ -273,6 +274,7 @@ fn mind_giving_way(entry: &RoomEntry, now: Timestamp) {
 fn wants_to_be_saved(entry: &RoomEntry, core: &Room, now: Timestamp) -> bool {
     (core.wants_to_be_saved() || entry.save_soon.get())
         && core.may_save()
+        && !unsaved::must_wait(entry, now)
         && (entry.save_tried_at.get().after_ms(SAVE_AGAIN_MS) <= now || entry.save_tried_at.get() > now)
 }
 
@@ -345,6 +347,16 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
 
 async fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: TurnEnd) {
     log_turn(entry, &mut turn).await;
+    let end = match end {
+        TurnEnd::Dropped(_) => end,
+        // The record is put together in memory that grows as it is written.
+        TurnEnd::Done | TurnEnd::Failed(_) | TurnEnd::Pending => {
+            match claim_u64(entry.core.borrow().bytes_to_record(&turn).saturating_mul(3)) {
+                Ok(()) => end,
+                Err(refused) => TurnEnd::Dropped(DropCause::NoMemory(refused.to_string())),
+            }
+        }
+    };
     entry.core.borrow_mut().end_turn(turn, end);
     carry(worker, entry);
 }

@@ -19,6 +19,7 @@ use party_core::address::RoomAddress;
 use party_core::commit::RoomRecord;
 use party_core::event::ResumeReason;
 use party_core::ids::{Incarnation, Timestamp};
+use party_core::large::{NoMemory, claim_u64};
 use party_core::storage::{KeyRange, StorageReadError, Visit};
 use party_runtime::load::LoadError;
 use party_runtime::snapshot::MEMORY_BYTES_MAX;
@@ -94,6 +95,12 @@ pub enum ExportError {
     Inspect(#[from] InspectError),
 }
 
+impl From<NoMemory> for ExportError {
+    fn from(refused: NoMemory) -> ExportError {
+        ExportError::NotNow(refused.to_string())
+    }
+}
+
 /// Reads a room of a store, with its memory if that is of use.
 pub fn export(
     store: &dyn Store,
@@ -108,6 +115,8 @@ pub fn export(
         }
         let bytes = before.record.storage_bytes;
         check("keys and values in bytes", bytes, ENTRIES_BYTES_MAX)?;
+        let kept = before.checkpoint.map_or(0, |checkpoint| checkpoint.bytes);
+        claim_u64(bytes.saturating_add(kept))?;
         let entries = entries(store, address)?;
         let checkpoint = store.checkpoint(address)?;
         let after = store.summary(address)?.ok_or_else(missing)?;
@@ -204,7 +213,9 @@ impl Node {
         let Some(recorded) = self.journal_of(address).await? else { return Ok(None) };
         let party = self.version(address.party(), recorded.component).await;
         let party = party.map_err(|error| match error {
-            VersionError::Store(error @ StorageReadError::Io(_)) => ExportError::Storage(error),
+            VersionError::Store(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_))) => {
+                ExportError::Storage(error)
+            }
             VersionError::Load(_, LoadError::Refused(why)) => ExportError::NotNow(why),
             error => ExportError::Version(error.to_string()),
         })?;

@@ -1,4 +1,5 @@
-//! Rooms whose memory could not be written, as on a full disk: they stay awake with it, and are saved later.
+//! Rooms whose memory could not be written, as on a full disk or where the system has no memory for it: they stay awake with
+//! it, and are saved later.
 //!
 //! A commit that carries nothing but a checkpoint has told nobody anything: if it fails, nothing depends on it, and to make
 //! the room anew would only lose what it was to keep. The number of that commit is used again. Whether it is in the store
@@ -7,8 +8,9 @@
 use std::rc::Rc;
 
 use party_core::ids::Timestamp;
+use party_core::large::NoMemory;
 
-use crate::hibernation::fails_to_give_way;
+use crate::hibernation::saving::fails_to_give_way;
 use crate::hibernation::staging::unstage_all;
 use crate::registry::RoomEntry;
 use crate::room_task::carry;
@@ -17,6 +19,10 @@ use crate::worker::Worker;
 /// How long a room whose memory could not be written goes on before that is tried again by itself, in milliseconds: each
 /// attempt on a disk that fails costs an opening of the store.
 const SAVE_AGAIN_MS: u64 = 30_000;
+
+/// How long a room goes on for which the system had no memory, in milliseconds: capturing it costs more than asking for an
+/// instance, and nobody waits for it.
+const ASK_SYSTEM_AGAIN_MS: u64 = 1_000;
 
 /// How long a room whose store cannot be read waits before it asks again, in milliseconds.
 const ASK_AGAIN_MS: u64 = 100;
@@ -49,6 +55,37 @@ pub(crate) fn put_off(worker: &Worker, entry: &RoomEntry) {
     fails_to_give_way(worker, entry);
     entry.has_changed.set(true);
     entry.save_again_at.set(Some(worker.now().after_ms(SAVE_AGAIN_MS)));
+}
+
+/// The system has no memory for what is to be written of the room, which keeps what it has and is saved later.
+/// If it was to give way, others are asked before it is again.
+pub(crate) fn refused(worker: &Worker, entry: &RoomEntry, refused: &NoMemory) {
+    let now = worker.now();
+    entry.standstill.goes_on();
+    let gives_way = entry.gives_way.is_told();
+    fails_to_give_way(worker, entry);
+    if gives_way {
+        entry.active_at.set(now);
+    }
+    if entry.save_again_at.get().is_none() {
+        let (party, room) = (entry.address().party(), entry.address().room());
+        tracing::warn!(
+            party,
+            room,
+            "stays awake: it cannot be saved now, and that is tried again: {refused}"
+        );
+    }
+    entry.has_changed.set(true);
+    let again_at = now.after_ms(ASK_SYSTEM_AGAIN_MS);
+    entry.save_again_at.set(Some(again_at));
+    entry.refused_until.set(Some(again_at));
+}
+
+/// Whether it is too early to ask the system again.
+pub(crate) fn must_wait(entry: &RoomEntry, now: Timestamp) -> bool {
+    // More than it ever is: somebody has set the clock.
+    let is_ahead = |at: Timestamp| now < at && at <= now.after_ms(ASK_SYSTEM_AGAIN_MS);
+    entry.refused_until.get().is_some_and(is_ahead)
 }
 
 /// Finds out, if it is not known and can be read, whether the commit that failed is in the store; not more often than is of

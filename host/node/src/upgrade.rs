@@ -19,6 +19,7 @@ use party_core::commit::{CheckpointBytes, ComponentDigest};
 use party_core::ids::Timestamp;
 use party_core::room::{Readiness, Rebuild, Room, RoomConfig, Upgraded};
 use party_core::storage::StorageReadError;
+use party_runtime::capture::NotCapturable;
 use party_runtime::instance::Instance;
 use party_runtime::load::LoadError;
 use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
@@ -188,6 +189,10 @@ pub(crate) async fn load_version(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, wha
                 unreadable(entry, &error);
                 return false;
             }
+            Err(VersionError::Store(StorageReadError::NoMemory(refused))) => {
+                worker.system_is_full(entry, &refused.to_string());
+                return false;
+            }
             Err(VersionError::Load(_, LoadError::Refused(reason))) => {
                 worker.system_is_full(entry, &reason);
                 return false;
@@ -279,9 +284,18 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
         Err(cause) => return stays(worker, entry, &Stays::Start(cause)),
     };
     // The room is to be as it was if it stays, whatever `save` does to it.
-    let backup = awake.capture();
+    let backup = match awake.capture() {
+        // Nothing has begun that would have to be taken back.
+        Err(refused @ NotCapturable::NoMemory(_)) => return stays(worker, entry, &refused.into()),
+        backup => backup,
+    };
     let turn = entry.core.borrow_mut().begin_upgrade(worker.moment(worker.now()));
     let (mut turn, handed) = hand_over(awake, &mut fresh, turn, sleeps(&new)).await;
+    let handed = match handed {
+        Ok(Some(image)) => encode(image).await.map(Some).map_err(Stays::from),
+        Ok(None) => Ok(None),
+        Err(why) => Err(why),
+    };
     log_turn(entry, &mut turn).await;
     let image = match handed {
         Ok(image) => image,
@@ -295,10 +309,7 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
         }
     };
     let config = config_of(entry, &new);
-    let image = match image {
-        Some(image) => Some((digest_of(&new.component), encode(image).await)),
-        None => None,
-    };
+    let image = image.map(|image| (digest_of(&new.component), image));
     let upgraded = entry.core.borrow_mut().upgraded(turn, config, image);
     *instance = Some(fresh);
     commit(worker, entry, upgraded).await;
@@ -312,8 +323,13 @@ pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance:
 /// The switch, as one commit.
 async fn commit(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, upgraded: Upgraded) {
     let bytes = match upgraded.encode() {
-        None => None,
-        Some(bytes) => {
+        // Made anew of what is durable, it goes on with the version that it had then, and tries again.
+        Err(refused) => {
+            tracing::error!(room = %entry.address(), "cannot go on with the new version now: {refused}");
+            return entry.core.borrow_mut().cannot_go_on(upgraded);
+        }
+        Ok(None) => None,
+        Ok(Some(bytes)) => {
             entry.kept_bytes.set(bytes.len() as u64);
             if bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
                 Some(CheckpointBytes::Inline(bytes))

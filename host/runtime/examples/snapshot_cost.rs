@@ -104,7 +104,7 @@ impl Bench {
         }
         let snapshot = room.instance.capture().expect("it can be captured");
         let times = if snapshot.delta_bytes() > 1 << 20 { 21 } else { TIMES };
-        let encoded = snapshot.encode();
+        let encoded = snapshot.encode().expect("there is memory");
         println!(
             "{}: {} KiB of memory, {} bytes differ, {} bytes encoded",
             case.name,

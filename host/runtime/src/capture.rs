@@ -5,6 +5,7 @@
 //! meaning is in a table of the host. Only the handles that the prologue opened will have the same meaning in another
 //! instance, because its prologue opens the same.
 
+use party_core::large::NoMemory;
 use thiserror::Error;
 
 use crate::access::WASM_PAGE_BYTES;
@@ -68,6 +69,9 @@ pub enum NotCapturable {
     /// The accessors did not do what they are for; the engine's text.
     #[error("the instance's memory cannot be read: {0}")]
     Reading(String),
+    /// There is no memory for what differs at this moment, which says nothing of the instance.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }
 
 impl NotCapturable {
@@ -88,6 +92,7 @@ impl NotCapturable {
             NotCapturable::Dropped => "dropped",
             NotCapturable::Handles { .. } => "handles",
             NotCapturable::Reading(_) => "reading",
+            NotCapturable::NoMemory(_) => "no-memory",
         }
     }
 }
@@ -106,13 +111,13 @@ impl Instance {
     /// pages were written. The snapshot is the same.
     pub fn capture_by_comparing(&mut self) -> Result<Snapshot, NotCapturable> {
         let component = self.component().clone();
-        self.capture_where(component.image()?, everything)
+        self.capture_where(component.image()?, |memory| Ok(everything(memory)))
     }
 
     fn capture_where(
         &mut self,
         image: &Image,
-        stretches: impl Fn(&[u8]) -> Vec<Stretch>,
+        stretches: impl Fn(&[u8]) -> Result<Vec<Stretch>, NoMemory>,
     ) -> Result<Snapshot, NotCapturable> {
         if !self.is_callable() {
             return Err(NotCapturable::Dropped);
@@ -122,11 +127,12 @@ impl Instance {
         let mut access = self.open(&image.accessors);
         let mut memories = Vec::with_capacity(image.memories.len());
         for (number, base) in image.memories.iter().enumerate() {
-            let snapshot = access.read(number, |memory| MemorySnapshot {
-                pages: (memory.len() as u64 / WASM_PAGE_BYTES) as u32,
-                delta: Delta::between(memory, base, &stretches(memory)),
+            let snapshot = access.read(number, |memory| {
+                let pages = (memory.len() as u64 / WASM_PAGE_BYTES) as u32;
+                let delta = Delta::between(memory, base, &stretches(memory)?)?;
+                Ok::<_, NoMemory>(MemorySnapshot { pages, delta })
             });
-            memories.push(snapshot.map_err(reading)?);
+            memories.push(snapshot.map_err(reading)??);
         }
         let mut globals = Vec::new();
         for (number, base) in image.globals.iter().enumerate() {

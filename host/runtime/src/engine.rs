@@ -1,6 +1,7 @@
 //! The engine: one per process. It owns the pool that instances live in, the linker, the compile cache and the
 //! clock that makes guests yield.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,9 +40,22 @@ pub enum EngineError {
     /// No thread can be started.
     #[error("the engine's clock thread cannot be started")]
     Ticker(#[source] std::io::Error),
+    /// Nor can those that compile.
+    #[error("the threads that compile components cannot be started")]
+    Compilers(#[source] rayon::ThreadPoolBuildError),
     /// The compile cache cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
+}
+
+/// Starts the threads that compile, once for the process. Left to the first compilation, they would be asked for when a version
+/// is deployed, perhaps under pressure; and if the system had none just then, that and every later compilation would panic.
+fn start_compilers() -> Result<(), EngineError> {
+    match rayon::ThreadPoolBuilder::new().build_global() {
+        // Without a cause it says that they have been started before.
+        Err(error) if error.source().is_some() => Err(EngineError::Compilers(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Loads components. Cheap to clone; all clones are one.
@@ -72,6 +86,7 @@ impl Engine {
     }
 
     fn make(options: EngineOptions, guests_yield: bool) -> Result<Engine, EngineError> {
+        start_compilers()?;
         let rooms_awake_max = config::rooms_awake_max(options.rooms_awake_max);
         let setup =
             |error: wasmtime::Error| EngineError::Setup { rooms_awake_max, reason: format!("{error:#}") };

@@ -6,6 +6,7 @@
 //! storing whole memories instead would work for sleeping rooms, but what makes two fresh instances differ would
 //! make a replayed turn differ, too, and the author should hear of it.
 
+use party_core::large::{self, NoMemory};
 use sha2::{Digest as _, Sha256};
 use wasm_encoder::ValType;
 use wasmtime::Result;
@@ -41,10 +42,13 @@ pub(crate) struct BaseMemory {
 
 impl BaseMemory {
     /// A copy of a memory.
-    pub(crate) fn of(memory: &[u8]) -> BaseMemory {
+    pub(crate) fn of(memory: &[u8]) -> std::result::Result<BaseMemory, NoMemory> {
         let (blocks, _) = memory.as_chunks::<BLOCK_BYTES>();
-        let keep = |block: &Block| (*block != [0; BLOCK_BYTES]).then(|| Box::new(*block));
-        BaseMemory { bytes: memory.len() as u64, blocks: blocks.iter().map(keep).collect() }
+        let is_kept = |block: &Block| *block != [0; BLOCK_BYTES];
+        large::claim(blocks.iter().filter(|block| is_kept(block)).count() * BLOCK_BYTES)?;
+        let mut kept = large::list(blocks.len())?;
+        kept.extend(blocks.iter().map(|block| is_kept(block).then(|| Box::new(*block))));
+        Ok(BaseMemory { bytes: memory.len() as u64, blocks: kept })
     }
 
     /// How long it is, in bytes.
@@ -82,7 +86,7 @@ impl Image {
     ) -> Result<Image> {
         let mut access = instance.open(&accessors);
         let memories: Vec<_> = (0..accessors.memories())
-            .map(|memory| access.read(memory, BaseMemory::of))
+            .map(|memory| Ok(access.read(memory, BaseMemory::of)??))
             .collect::<Result<_>>()?;
         let globals: Vec<_> =
             (0..accessors.globals()).map(|global| access.global(global)).collect::<Result<_>>()?;

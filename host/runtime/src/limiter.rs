@@ -1,6 +1,9 @@
 //! The bound on an instance's memory. Growth beyond it is refused: `memory.grow` answers -1, as wasm code expects. Growth
 //! within it succeeds or ends the turn.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use party_core::large::{LARGE_BYTES, claim_u64};
 use wasmtime::{Error, ResourceLimiter, Result};
 
 use crate::config::TABLE_ELEMENTS_MAX;
@@ -35,6 +38,27 @@ impl Limiter {
     }
 }
 
+/// How far all instances together may have grown since it was last asked whether anything would be left, in bytes.
+const ASK_AFTER_BYTES: u64 = 1 << 20;
+/// How far they have.
+static GROWN_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// Whether this much more memory for guests would leave too little for the host: then they get none, because of what the host
+/// itself needs in small pieces nobody can be told that there is none.
+fn leaves_nothing_to_spare(growth: u64) -> bool {
+    let grown = GROWN_BYTES.fetch_add(growth, Ordering::Relaxed).saturating_add(growth);
+    if grown < ASK_AFTER_BYTES {
+        return false;
+    }
+    GROWN_BYTES.store(0, Ordering::Relaxed);
+    let is_refused = claim_u64(growth.max(LARGE_BYTES as u64)).is_err();
+    if is_refused {
+        // Whoever asks next is to be told so, too.
+        GROWN_BYTES.store(ASK_AFTER_BYTES, Ordering::Relaxed);
+    }
+    is_refused
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
@@ -43,6 +67,9 @@ impl ResourceLimiter for Limiter {
         let growth = (desired - current) as u64;
         if self.memory_bytes + growth > self.memory_bytes_max {
             return Ok(false);
+        }
+        if leaves_nothing_to_spare(growth) {
+            return Err(Error::new(GuestFault::NoMemory(format!("{growth} bytes were refused"))));
         }
         self.memory_bytes += growth;
         self.last_growth_bytes = growth;

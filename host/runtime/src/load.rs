@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use party_core::event::DropCause;
+use party_core::large::{NoMemory, claim};
 use party_core::limits::Limits;
 use thiserror::Error;
 
@@ -33,6 +34,11 @@ type Readable = Result<(Accessors, State), NotCapturable>;
 
 /// The largest component, in bytes: 64 MiB.
 pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+
+/// How many times its own size a component takes while it is given accessors.
+const REWRITTEN_TIMES: usize = 4;
+/// How many times its own size a component takes while it is compiled.
+const COMPILED_TIMES: usize = 32;
 
 /// Why a component is refused.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -128,6 +134,12 @@ pub enum LoadError {
     Refused(String),
 }
 
+impl From<NoMemory> for LoadError {
+    fn from(refused: NoMemory) -> LoadError {
+        LoadError::Refused(refused.to_string())
+    }
+}
+
 impl LoadError {
     /// What the author of the party can do about it.
     pub fn hint(&self) -> Option<&'static str> {
@@ -181,6 +193,7 @@ impl Engine {
         limits: &Arc<Limits>,
     ) -> Result<Component, LoadError> {
         checks::check(bytes, limits)?;
+        claim(bytes.len().saturating_mul(REWRITTEN_TIMES))?;
         let digest = Digest::of(bytes);
         let (compiled, readable) = self.compile_readable(bytes, digest)?;
         let linked = self.link(&compiled)?;
@@ -221,7 +234,9 @@ impl Engine {
     /// Compiles what a component has become, or finds it compiled. `component` is the digest of what its author made.
     fn compile(&self, bytes: &[u8], component: Digest) -> Result<Compiled, LoadError> {
         let compile_error = |error| unless_refused(error, LoadError::Compile);
+        let claim_to_compile = || claim(bytes.len().saturating_mul(COMPILED_TIMES));
         let Some(cache) = self.cache() else {
+            claim_to_compile()?;
             tracing::info!(%component, bytes = bytes.len(), "compiling a component");
             return Compiled::new(self.wasm(), bytes).map_err(compile_error);
         };
@@ -229,6 +244,7 @@ impl Engine {
         if let Some(compiled) = cache.get(self.wasm(), digest) {
             return Ok(compiled);
         }
+        claim_to_compile()?;
         tracing::info!(%component, bytes = bytes.len(), "compiling a component, for the first time on this host");
         let compiled = self.wasm().precompile_component(bytes).map_err(compile_error)?;
         tracing::info!(%component, compiled_bytes = compiled.len(), "compiled");
@@ -256,6 +272,7 @@ async fn probe(component: Component, readable: Readable) -> Result<Component, Lo
     match started(&loaded).await?.capture() {
         Ok(difference) if loaded.is_fresh(&difference) => Ok(loaded),
         Ok(_) => Ok(component.with(handlers, Err(NotCapturable::BaseDiffers))),
+        Err(NotCapturable::NoMemory(refused)) => Err(refused.into()),
         Err(reason) => Ok(component.with(handlers, Err(reason))),
     }
 }

@@ -5,6 +5,7 @@
 use std::error::Error as StdError;
 use std::io;
 
+use party_core::large::NoMemory;
 use rustix::io::Errno;
 use wasmtime::{Error, OutOfMemory, PoolConcurrencyLimitError};
 
@@ -18,6 +19,7 @@ const NONE_LEFT: [Errno; 6] =
 pub(crate) fn is_refusal(error: &Error) -> bool {
     error.is::<PoolConcurrencyLimitError>()
         || error.is::<OutOfMemory>()
+        || error.is::<NoMemory>()
         || matches!(error.downcast_ref::<GuestFault>(), Some(GuestFault::NoMemory(_)))
         || error.chain().any(|cause| errno(cause).is_some_and(|errno| NONE_LEFT.contains(&errno)))
 }
@@ -31,6 +33,7 @@ fn errno(cause: &(dyn StdError + 'static)) -> Option<Errno> {
 mod tests {
     use std::io;
 
+    use party_core::large::NoMemory;
     use rustix::io::Errno;
     use wasmtime::{Error, OutOfMemory, format_err};
 
@@ -41,6 +44,7 @@ mod tests {
     fn what_the_system_has_none_of_is_a_refusal_in_whatever_it_is_wrapped() {
         let refusals = [
             Error::from(OutOfMemory::new(100)),
+            Error::from(NoMemory { bytes: 100 }).context("while it was read"),
             Error::new(Errno::NOMEM).context("mmap failed to allocate 0x1000 bytes"),
             Error::new(io::Error::from(Errno::MFILE))
                 .context("failed to open file")

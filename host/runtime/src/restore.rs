@@ -17,6 +17,8 @@ use crate::traps::GuestFault;
 const GAP_BYTES_MAX: usize = BLOCK_BYTES / 2;
 /// Runs that are worth a write of their own.
 const LONG_RUN_BYTES: usize = 4 * BLOCK_BYTES;
+/// About as many bytes of runs are put together: they are copied for it, into memory that nobody is asked for.
+const TOGETHER_BYTES_MAX: usize = 64 << 10;
 /// About as much is written before others on this thread go on.
 const WRITE_BYTES_MAX: usize = 1 << 20;
 
@@ -143,45 +145,59 @@ fn write_some(access: &mut Access<'_>, memory: usize, spans: &mut Spans<'_>) -> 
 
 /// What is written at once: long runs in parts, and short runs that lie close together as one.
 struct Spans<'a> {
-    runs: Vec<(Run, &'a [u8])>,
+    /// Runs that are not written yet, or not in whole.
+    runs: &'a [Run],
+    /// What stands in them.
+    bytes: &'a [u8],
     base: &'a BaseMemory,
-    /// Runs before this one are written.
-    next: usize,
-    /// Bytes of that one are written.
+    /// Bytes of the first of them are written.
     into: usize,
     together: Vec<u8>,
 }
 
 impl<'a> Spans<'a> {
     fn of(delta: &'a Delta, base: &'a BaseMemory) -> Spans<'a> {
-        Spans { runs: delta.iter().collect(), base, next: 0, into: 0, together: Vec::new() }
+        Spans { runs: delta.runs(), bytes: delta.bytes(), base, into: 0, together: Vec::new() }
+    }
+
+    /// The first run, and what stands in it.
+    fn first(&self) -> Option<(Run, &'a [u8])> {
+        let run = *self.runs.first()?;
+        Some((run, &self.bytes[..run.len as usize]))
+    }
+
+    fn pass(&mut self, run: Run) {
+        (self.runs, self.bytes) = (&self.runs[1..], &self.bytes[run.len as usize..]);
     }
 
     /// An address and what is to stand there.
     fn next(&mut self) -> Option<(u32, &[u8])> {
-        let &(run, bytes) = self.runs.get(self.next)?;
+        let (run, bytes) = self.first()?;
         if bytes.len() >= LONG_RUN_BYTES {
             let part = self.into..bytes.len().min(self.into + WRITE_BYTES_MAX);
             let at = run.at + part.start as u32;
             self.into = part.end;
             if part.end == bytes.len() {
-                (self.next, self.into) = (self.next + 1, 0);
+                self.pass(run);
+                self.into = 0;
             }
             return Some((at, &bytes[part]));
         }
         self.together.clear();
         self.together.extend_from_slice(bytes);
-        self.next += 1;
-        while let Some(&(following, bytes)) = self.runs.get(self.next) {
+        self.pass(run);
+        while let Some((following, bytes)) = self.first() {
             let end = run.at as usize + self.together.len();
             let gap = following.at as usize - end;
-            if gap > GAP_BYTES_MAX || bytes.len() >= LONG_RUN_BYTES || self.together.len() >= WRITE_BYTES_MAX
+            if gap > GAP_BYTES_MAX
+                || bytes.len() >= LONG_RUN_BYTES
+                || self.together.len() >= TOGETHER_BYTES_MAX
             {
                 break;
             }
             self.base.append(end, gap, &mut self.together);
             self.together.extend_from_slice(bytes);
-            self.next += 1;
+            self.pass(following);
         }
         Some((run.at, &self.together))
     }

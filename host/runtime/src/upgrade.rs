@@ -6,6 +6,7 @@
 //! so that what they do takes effect together or not at all.
 
 use party_core::event::{DropCause, Failure, Handlers};
+use party_core::large::{NoMemory, claim_u64};
 use party_core::turn::Turn;
 use thiserror::Error;
 use wasmtime::component::{Component, ComponentExportIndex, TypedFunc};
@@ -58,6 +59,9 @@ pub enum UpgradeError {
         /// How many.
         bytes: usize,
     },
+    /// There is no memory for what is saved at this moment. The guest was not asked.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }
 
 /// Where a component has the two functions.
@@ -110,6 +114,11 @@ impl Instance {
         let index = self.component().linked().upgrade.and_then(|found| found.save);
         let index = index.expect("what is announced was found when the component was loaded");
         let (fuel_max, ticks_max) = bounds(&turn);
+        // The engine copies what is saved, and asks nobody for that memory.
+        let copied = self.memory_bytes().min(SAVED_BYTES_MAX as u64);
+        if let Err(refused) = claim_u64(copied) {
+            return (turn, Err(UpgradeError::NoMemory(refused)));
+        }
         let called = self.in_turn(turn, fuel_max, ticks_max, async |mut opened| {
             let save = save_of(&mut opened, index)?;
             let (saved,) = save.call_async(opened.store, ()).await?;

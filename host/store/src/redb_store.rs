@@ -168,6 +168,7 @@ impl OpenError {
         let cause = trouble.to_string();
         match trouble {
             Trouble::Damage(_) | Trouble::Panic(_) => OpenError::Damaged { cause },
+            Trouble::NoMemory(_) => OpenError::Failed { cause },
             Trouble::Engine(error) => match **error {
                 redb::Error::Corrupted(_)
                 | redb::Error::TableDoesNotExist(_)

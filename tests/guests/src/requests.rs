@@ -6,6 +6,13 @@ use party::{Error, Reply, Request, Response, Result, Room};
 
 use crate::Probe;
 
+/// So many words, each unlike all others.
+fn treasure(words: u64) -> impl Iterator<Item = u8> {
+    let word =
+        |n: u64| (n ^ (n << 29)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23).wrapping_mul(n | 1);
+    (0..words).flat_map(move |n| word(n).to_le_bytes())
+}
+
 impl Probe {
     /// Answers a request.
     pub(crate) fn answer(&mut self, room: &Room, request: &Request) -> Result<Reply> {
@@ -46,6 +53,17 @@ impl Probe {
             "/hoarded" => {
                 let (mib, has_others) = (self.hoard.len() >> 20, self.hoard.iter().any(|byte| *byte != 0));
                 Response::text(format!("{} {mib} {has_others}", self.said)).into()
+            }
+            // So many MiB that the room keeps instead, of which nothing can be packed; and what they are, if they are whole.
+            "/treasure" => {
+                self.hoard = Vec::with_capacity(query.parse::<usize>()? << 20);
+                self.hoard.extend(treasure(query.parse::<u64>()? << 17));
+                Response::text("kept").into()
+            }
+            "/treasured" => {
+                // Compared as it is made: there may be no memory for another.
+                let is_whole = treasure(self.hoard.len() as u64 / 8).eq(self.hoard.iter().copied());
+                Response::text(format!("{} {} {is_whole}", self.said, self.hoard.len() >> 20)).into()
             }
             "/later" => {
                 let ms = query.parse()?;

@@ -9,12 +9,41 @@ use crate::codec::Writer;
 use crate::commit::Alarm;
 use crate::event::ResumeReason;
 use crate::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
+use crate::large::NoMemory;
 use crate::operation::Operation;
 use crate::session::{ReadyState, Session};
 use crate::turn::Subject;
 
-pub(super) fn encode(checkpoint: &Checkpoint) -> Bytes {
-    let mut writer = Writer::default();
+/// What a session, an operation or an event takes at most beside what it holds of bytes, and what all the rest takes.
+const OVERHEAD_BYTES: usize = 128;
+
+pub(super) fn encode(checkpoint: &Checkpoint) -> Result<Bytes, NoMemory> {
+    Ok(write(checkpoint, Writer::of(bytes_max(checkpoint))?))
+}
+
+/// The room with which a life begins: it has no image.
+pub(crate) fn encode_life(checkpoint: &Checkpoint) -> Bytes {
+    write(checkpoint, Writer::default())
+}
+
+/// A little more than the checkpoint takes.
+fn bytes_max(checkpoint: &Checkpoint) -> usize {
+    let of_session = |session: &Session| {
+        let headers =
+            session.headers.iter().map(|header| header.name.len() + header.value.len() + OVERHEAD_BYTES);
+        let tags = session.tags.iter().map(|tag| tag.len() + OVERHEAD_BYTES);
+        let reason = session.gone.as_ref().map_or(0, |(frame, _)| frame.reason.len());
+        let texts = session.key.len() + session.uri.len() + session.attachment.len() + reason;
+        texts + headers.sum::<usize>() + tags.sum::<usize>() + OVERHEAD_BYTES
+    };
+    let sessions: usize = checkpoint.sessions.values().map(|session| of_session(session)).sum();
+    let others = checkpoint.operations.len() + checkpoint.pending.len() + checkpoint.requests.len() + 4;
+    let pair = checkpoint.auto_response.as_ref();
+    let pair = pair.map_or(0, |pair| pair.request.as_bytes().len() + pair.response.as_bytes().len());
+    checkpoint.image.len() + sessions + others * OVERHEAD_BYTES + pair
+}
+
+fn write(checkpoint: &Checkpoint, mut writer: Writer) -> Bytes {
     writer.raw(&MAGIC);
     writer.raw(&FORMAT.to_le_bytes());
     writer.raw(&checkpoint.component.0);

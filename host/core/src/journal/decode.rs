@@ -61,12 +61,20 @@ fn step(reader: &mut Reader) -> Result<Step, RecordError> {
     })
 }
 
-fn settings(reader: &mut Reader) -> Read<Settings> {
+fn settings(reader: &mut Reader) -> Result<Settings, RecordError> {
     let vars = reader.list("vars", |reader| Ok((reader.text("var's name")?, reader.text("var's value")?)))?;
     if !vars.is_sorted_by(|(one, _), (next, _)| one < next) {
-        return Err(Malformed::Field { field: "vars" });
+        return Err(Malformed::Field { field: "vars" }.into());
     }
-    let words = reader.list("limits", |reader| reader.number("limit"))?;
+    let found = reader.count("limits")?;
+    if found > Limits::WORDS {
+        // Before they are read: there is no bound on what a later host knows.
+        return Err(RecordError::NewerLimits { found, known: Limits::WORDS });
+    }
+    let mut words = Vec::with_capacity(found);
+    for _ in 0..found {
+        words.push(reader.number("limit")?);
+    }
     let limits = Limits::of_words(&words).ok_or(Malformed::Field { field: "limits" })?;
     Ok(Settings { vars: BTreeMap::from_iter(vars), limits })
 }

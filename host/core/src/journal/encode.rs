@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{FORMAT, Record, RecordedTurn, Settings, Step, Taken};
+use crate::checkpoint::encode::encode_life;
 use crate::codec::Writer;
 use crate::commit::KvChanges;
 use crate::event::{Event, NewConnection, Outcome, ResumeReason, StartReason};
@@ -23,7 +24,7 @@ fn step(writer: &mut Writer, step: &Step) {
     match step {
         Step::Life(checkpoint) => {
             writer.byte(0);
-            writer.bytes(&checkpoint.encode());
+            writer.bytes(&encode_life(checkpoint));
         }
         Step::Settings(settings) => {
             writer.byte(1);

@@ -6,7 +6,7 @@ use super::{
     FORMAT, Fate, Happening, Record, RecordError, RecordedTurn, STEPS_MAX, Settings, Step, TRACE_BYTES, Taken,
 };
 use crate::address::RoomAddress;
-use crate::codec::Malformed;
+use crate::codec::{Malformed, Writer};
 use crate::commit::{ComponentDigest, KvChanges};
 use crate::event::{Event, Handlers, NewConnection, Outcome, ResumeReason, StartReason};
 use crate::http::{Header, Request};
@@ -131,7 +131,8 @@ fn full() -> Record {
     Record { steps }
 }
 
-/// Whatever can be read is what would be written, so it is a record.
+/// Whatever can be read is what would be written, so it is a record. (Limits of older hosts are written as today; no damage
+/// here makes such of these.)
 fn check_bytes(bytes: Vec<u8>, what: impl FnOnce() -> String) {
     let bytes = Bytes::from(bytes);
     if let Ok(record) = Record::decode(&bytes) {
@@ -218,6 +219,53 @@ fn other_versions_are_refused_by_name() {
         let error = Record::decode(&other.into()).unwrap_err();
         let text = format!("the journal's record has format {found}; this host reads format {FORMAT}");
         assert_eq!((&error, error.to_string()), (&RecordError::Format { found }, text));
+    }
+}
+
+/// A record with nothing but settings: no vars, and these numbers as limits.
+fn record_of_limits(words: &[u64]) -> Bytes {
+    let mut writer = Writer::default();
+    [FORMAT, 1, 1, 0].into_iter().for_each(|byte| writer.byte(byte));
+    writer.number(words.len() as u64);
+    words.iter().for_each(|word| writer.number(*word));
+    writer.finish()
+}
+
+#[test]
+fn a_record_of_a_host_that_had_fewer_limits_is_read_as_it_was_meant() {
+    // As the first host that kept a journal wrote it, with 44 limits: neither `auto_response_chars_max`, which has come in
+    // behind the 20th, nor `upgrade_wait_ms` behind the 42nd of these.
+    let words: Vec<u64> = (1..=44).collect();
+    let Ok(Record { steps }) = Record::decode(&record_of_limits(&words)) else { panic!("it is read") };
+    let [Step::Settings(settings)] = &steps[..] else { panic!("{steps:?}") };
+    let found = &settings.limits;
+    assert_eq!((found.memory_bytes_max, found.attachment_bytes_max, found.credit_events), (1, 20, 21));
+    assert_eq!((found.alarm_deadline_ms, found.drops_per_minute_max, found.suspended_ms), (42, 43, 44));
+    let as_before = Limits::default();
+    assert_eq!(found.auto_response_chars_max, as_before.auto_response_chars_max);
+    assert_eq!(found.upgrade_wait_ms, as_before.upgrade_wait_ms);
+    // What is read is written as this host writes it.
+    let again = Record { steps }.encode();
+    assert!(Record::decode(&again).is_ok_and(|record| record.encode() == again));
+}
+
+#[test]
+fn a_record_of_a_host_that_has_more_limits_is_refused_as_newer() {
+    let known = Limits::WORDS;
+    let newer = |found: usize| RecordError::NewerLimits { found, known };
+    assert!(Record::decode(&record_of_limits(&vec![1; known])).is_ok());
+    for found in [known + 1, 10_000] {
+        assert_eq!(Record::decode(&record_of_limits(&vec![1; found])), Err(newer(found)));
+    }
+    let told = newer(known + 1).to_string();
+    assert!(told.contains("a newer version of this host") && told.contains(&known.to_string()), "{told}");
+    // A number that its bytes do not bear out is only wrong, and so are fewer limits than there ever were.
+    let mut cut = record_of_limits(&vec![1; known]).to_vec();
+    cut[4] = u8::MAX >> 1;
+    assert_eq!(Record::decode(&cut.into()), Err(Malformed::Length.into()));
+    for few in [0, 1, 43] {
+        let refused = Err(Malformed::Field { field: "limits" }.into());
+        assert_eq!(Record::decode(&record_of_limits(&vec![1; few])), refused);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::profile;
 use crate::room::pending::PendingEvent;
 use crate::room::{Action, Phase, Report, Room};
 use crate::session::ReadyState;
+use crate::storage::StorageReadError;
 use crate::turn::{Changes, HoldsChange, Subject, Turn};
 
 impl Room {
@@ -22,7 +23,12 @@ impl Room {
         let durable = self.gate.durable();
         self.home().overlay.settle(durable);
         let end = match &turn.fault {
-            Some(fault) => TurnEnd::Dropped(DropCause::Storage(fault.to_string())),
+            Some(StorageReadError::NoMemory(refused)) => {
+                TurnEnd::Dropped(DropCause::NoMemory(refused.to_string()))
+            }
+            Some(fault @ (StorageReadError::Io(_) | StorageReadError::Damaged(_))) => {
+                TurnEnd::Dropped(DropCause::Storage(fault.to_string()))
+            }
             None => self.check_pending(end, changes),
         };
         self.trace_turn(changes, &end);

@@ -18,7 +18,7 @@ use crate::operation::Operation;
 use crate::planted::{self, PlantedBug};
 use crate::room::dropping::Again;
 use crate::room::{Phase, Room};
-use crate::turn::Changes;
+use crate::turn::{Changes, Turn};
 
 /// Steps that may wait for a commit, and about how many bytes; beyond, one is made for them.
 const STEPS_WAITING_MAX: usize = STEPS_MAX / 2;
@@ -282,6 +282,14 @@ impl Room {
             recording.steps.push(Step::Turn(Box::new(turn)));
         }
         true
+    }
+
+    /// About how many bytes the record of a turn that is to be kept will have; 0 if none is made of it.
+    pub fn bytes_to_record(&self, turn: &Turn) -> u64 {
+        self.recording.as_ref().map_or(0, |recording| {
+            let taken = recording.open.as_ref().map_or(0, |open| open.note.taken.bytes());
+            recording.steps_bytes + taken + turn.changes.kv.bytes()
+        })
     }
 
     /// A recorded commit is taken again: its changes are known already, and go to no table. Whether that is so.

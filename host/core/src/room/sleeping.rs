@@ -16,6 +16,7 @@ use crate::checkpoint::Checkpoint;
 use crate::commit::{CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint, RoomRecord};
 use crate::event::StartReason;
 use crate::ids::{CommitSeq, ConnectionId, IdBlock, RequestId, Timestamp};
+use crate::large::NoMemory;
 use crate::message::CloseFrame;
 use crate::operation::Operations;
 use crate::planted::{self, PlantedBug};
@@ -81,7 +82,7 @@ pub struct Captured {
 
 impl Captured {
     /// The checkpoint's bytes, as the commit is to carry or to find them.
-    pub fn encode(&self) -> Bytes {
+    pub fn encode(&self) -> Result<Bytes, NoMemory> {
         self.checkpoint.encode()
     }
 }

@@ -15,6 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::commit::{CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint};
 use crate::event::{Event, Outcome, Output};
 use crate::ids::Timestamp;
+use crate::large::NoMemory;
 use crate::mailbox::Lane;
 use crate::planted::{self, PlantedBug};
 use crate::room::durable_no_more::not_durable;
@@ -47,8 +48,8 @@ pub struct Upgraded {
 
 impl Upgraded {
     /// The bytes of the checkpoint that the commit is to carry or to find, if the memory is kept.
-    pub fn encode(&self) -> Option<Bytes> {
-        self.checkpoint.as_ref().map(Checkpoint::encode)
+    pub fn encode(&self) -> Result<Option<Bytes>, NoMemory> {
+        self.checkpoint.as_ref().map(Checkpoint::encode).transpose()
     }
 }
 

@@ -156,7 +156,7 @@ impl Stage {
         let checkpoint = Checkpoint::decode(bytes).expect("it was encoded");
         let seq = checkpoint.seq;
         let copy = checkpoint.elsewhere(ResumeReason::Forked, Incarnation(7), seq).expect("it is fit");
-        durable.checkpoint = Some(copy.encode());
+        durable.checkpoint = Some(copy.encode().unwrap());
     }
 
     fn room(&mut self) -> &mut Room {
@@ -301,7 +301,7 @@ impl Stage {
         }
         let image = Bytes::copy_from_slice(memory.as_bytes());
         let captured = self.room().captured(ComponentDigest([1; 32]), image);
-        let bytes = CheckpointBytes::Inline(captured.encode());
+        let bytes = CheckpointBytes::Inline(captured.encode().unwrap());
         assert!(self.room().save(&captured, purpose, bytes), "nothing has happened since it was captured");
     }
 

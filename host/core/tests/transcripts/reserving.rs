@@ -64,7 +64,7 @@ fn use_ids(room: &mut Room, count: u64) -> (OperationId, RoomRecord) {
 /// The record and the checkpoint of a room that sleeps.
 fn asleep(mut room: Room) -> (RoomRecord, Checkpoint) {
     let captured = room.captured(ComponentDigest([1; 32]), Bytes::from("image"));
-    let bytes = captured.encode();
+    let bytes = captured.encode().unwrap();
     assert!(room.save(&captured, Purpose::Sleep, CheckpointBytes::Inline(bytes.clone())));
     let record = committed(&mut room).expect("a checkpoint is a commit");
     assert!(room.is_asleep());

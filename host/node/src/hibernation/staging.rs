@@ -7,7 +7,7 @@ use bytes::Bytes;
 use party_core::commit::StagedCheckpoint;
 
 use crate::apart::run_apart;
-use crate::hibernation::unless_something_comes;
+use crate::hibernation::saving::unless_something_comes;
 use crate::registry::RoomEntry;
 use crate::unsaved;
 use crate::worker::Worker;

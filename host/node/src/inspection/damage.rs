@@ -94,6 +94,6 @@ fn unless_damaged<T>(
             problems.push(what);
             Ok(None)
         }
-        Err(error @ StorageReadError::Io(_)) => Err(error),
+        Err(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_))) => Err(error),
     }
 }

@@ -111,7 +111,7 @@ fn read_checkpoint(
         Ok(Some(kept)) => kept,
         Ok(None) => return Ok((None, None)),
         Err(StorageReadError::Damaged(what)) => return Ok((None, Some(what))),
-        Err(error @ StorageReadError::Io(_)) => return Err(error),
+        Err(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_))) => return Err(error),
     };
     let problem = match summary.journal.records == 0 && kept.seq < summary.record.moved_at {
         true => {

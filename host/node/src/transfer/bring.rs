@@ -10,6 +10,7 @@ use party_core::commit::{
     CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint, RoomCommit, RoomRecord,
 };
 use party_core::ids::{CommitSeq, Epoch, ID_MAX, MOVED_ID_MAX, Timestamp};
+use party_core::large::NoMemory;
 use party_core::storage::StorageReadError;
 use party_runtime::component::Digest;
 use party_runtime::snapshot::{DecodeError, MEMORY_BYTES_MAX, Snapshot};
@@ -83,6 +84,9 @@ pub enum ImportError {
     /// The component or the checkpoint was not taken by the store.
     #[error(transparent)]
     Keep(#[from] KeepError),
+    /// There is no memory for it at this moment.
+    #[error("the room cannot be brought now: {0}\nhint: try again in a moment")]
+    NoMemory(#[from] NoMemory),
     /// The room was not taken by the store.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -111,7 +115,7 @@ pub fn import(
         record.alarm = checkpoint.alarm();
         record.memory_due = checkpoint.next_due();
         record.ids_reserved = record.ids_reserved.max(checkpoint.ids_end());
-        moving = Some((memory, checkpoint.encode()));
+        moving = Some((memory, checkpoint.encode()?));
     }
     if record.ids_reserved > MOVED_ID_MAX {
         return Err(ImportError::Ids(record.ids_reserved));
@@ -148,8 +152,12 @@ fn checkpoint(memory: &RoomFileMemory, elsewhere: Elsewhere) -> Result<Checkpoin
             return Err(ImportError::OtherComponent { found, named });
         }
     }
-    let (bytes, bytes_max) =
-        (Snapshot::decode(&checkpoint.image, MEMORY_BYTES_MAX)?.memory_bytes(), elsewhere.memory_bytes_max);
+    let snapshot = Snapshot::decode(&checkpoint.image, MEMORY_BYTES_MAX).map_err(|error| match error {
+        DecodeError::NoMemory(refused) => ImportError::NoMemory(refused),
+        error => ImportError::Image(error),
+    })?;
+    let (bytes, bytes_max) = (snapshot.memory_bytes(), elsewhere.memory_bytes_max);
+    drop(snapshot);
     if bytes > bytes_max {
         return Err(ImportError::Memory { bytes, bytes_max });
     }

@@ -16,6 +16,7 @@ use party_core::commit::ComponentDigest;
 use party_core::event::{DropCause, TurnEnd};
 use party_core::ids::{CommitSeq, Timestamp};
 use party_core::journal::Record;
+use party_core::large::{NoMemory, claim_u64};
 use party_core::room::{Replay, ReplayError, RoomConfig};
 use party_core::storage::StorageReadError;
 use party_runtime::capture::NotCapturable;
@@ -84,6 +85,8 @@ impl From<TakeAgainError> for ExportError {
                 DropCause::Instantiation(why) | DropCause::NoMemory(why),
             ))
             | TakeAgainError::NoMemory(why) => ExportError::NotNow(why),
+            TakeAgainError::Snapshot(DecodeError::NoMemory(refused))
+            | TakeAgainError::NotCapturable(NotCapturable::NoMemory(refused)) => refused.into(),
             TakeAgainError::Storage(error) => ExportError::Storage(error),
             error => ExportError::TakeAgain(error),
         }
@@ -131,6 +134,10 @@ impl Recorded {
                 return Ok(None);
             }
             let component = summary.component.ok_or(ExportError::NoComponent)?;
+            let kept = summary.checkpoint.map_or(0, |checkpoint| checkpoint.bytes);
+            claim_u64(
+                summary.record.storage_bytes.saturating_add(summary.journal.bytes).saturating_add(kept),
+            )?;
             let component_bytes = store.component(component)?.ok_or(ExportError::NoComponent)?;
             let checkpoint = store.checkpoint(address)?;
             let read_journal = || -> Result<Vec<JournalEntry>, StorageReadError> {
@@ -255,8 +262,9 @@ async fn memory(
     if !past.goes_on() {
         return Ok(None);
     }
-    let image = instance.capture()?.encode();
-    Ok(Some(past.as_checkpoint(image.into()).encode()))
+    let refused = |refused: NoMemory| TakeAgainError::NoMemory(refused.to_string());
+    let image = instance.capture()?.encode().map_err(refused)?;
+    Ok(Some(past.as_checkpoint(image.into()).encode().map_err(refused)?))
 }
 
 async fn replay(
@@ -277,7 +285,7 @@ async fn replay(
             let (mut turn, end) = instance.run_again(turn).await;
             // They were said then.
             turn.take_logs();
-            if let Some(error @ StorageReadError::Io(_)) = turn.fault() {
+            if let Some(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_))) = turn.fault() {
                 return Err(TakeAgainError::Storage(error.clone()));
             }
             if let TurnEnd::Dropped(DropCause::NoMemory(why)) = end {

@@ -4,6 +4,8 @@
 
 use bytes::Bytes;
 use party_core::event::DropCause;
+use party_core::large::NoMemory;
+use party_core::storage::StorageReadError;
 use party_core::turn::Turn;
 use party_runtime::capture::NotCapturable;
 use party_runtime::instance::Instance;
@@ -29,9 +31,35 @@ pub(super) enum Stays {
     #[error("the new version does not start: {0}")]
     Start(DropCause),
     #[error("the memory of the new version cannot be captured: {0}")]
-    NotCapturable(#[from] NotCapturable),
+    NotCapturable(NotCapturable),
     #[error("the store could not be read: {0}")]
     Fault(String),
+    #[error("{0}")]
+    NoMemory(String),
+}
+
+impl From<NoMemory> for Stays {
+    fn from(refused: NoMemory) -> Stays {
+        Stays::NoMemory(refused.to_string())
+    }
+}
+
+impl From<NotCapturable> for Stays {
+    fn from(reason: NotCapturable) -> Stays {
+        match reason {
+            NotCapturable::NoMemory(refused) => refused.into(),
+            reason => Stays::NotCapturable(reason),
+        }
+    }
+}
+
+impl From<UpgradeError> for Stays {
+    fn from(error: UpgradeError) -> Stays {
+        match error {
+            UpgradeError::NoMemory(refused) => refused.into(),
+            error => Stays::Save(error),
+        }
+    }
 }
 
 impl Stays {
@@ -40,7 +68,8 @@ impl Stays {
         match self {
             Stays::Start(DropCause::Instantiation(reason))
             | Stays::Save(UpgradeError::Dropped(DropCause::NoMemory(reason)))
-            | Stays::Restore(UpgradeError::Dropped(DropCause::NoMemory(reason))) => Some(reason),
+            | Stays::Restore(UpgradeError::Dropped(DropCause::NoMemory(reason)))
+            | Stays::NoMemory(reason) => Some(reason),
             Stays::Save(_)
             | Stays::Restore(_)
             | Stays::Start(_)
@@ -57,12 +86,17 @@ pub(super) async fn hand_over(
     turn: Box<Turn>,
     is_kept: bool,
 ) -> (Box<Turn>, Result<Option<Snapshot>, Stays>) {
-    let fault = |turn: &Turn| turn.fault().map(|fault| Stays::Fault(fault.to_string()));
+    let fault = |turn: &Turn| {
+        turn.fault().map(|fault| match fault {
+            StorageReadError::NoMemory(refused) => (*refused).into(),
+            StorageReadError::Io(_) | StorageReadError::Damaged(_) => Stays::Fault(fault.to_string()),
+        })
+    };
     let (turn, saved) = old.save(turn).await;
     let saved = match (fault(&turn), saved) {
         (None, Ok(saved)) => saved,
         (Some(fault), _) => return (turn, Err(fault)),
-        (None, Err(error)) => return (turn, Err(Stays::Save(error))),
+        (None, Err(error)) => return (turn, Err(error.into())),
     };
     let (turn, restored) = new.restore_saved(turn, &saved).await;
     match (fault(&turn), restored) {
@@ -75,11 +109,12 @@ pub(super) async fn hand_over(
 }
 
 /// The memory of the new version, packed.
-pub(super) async fn encode(image: Snapshot) -> Bytes {
-    match image.delta_bytes() > LARGE_BYTES {
-        true => run_apart(move || image.encode()).await.into(),
-        false => image.encode().into(),
-    }
+pub(super) async fn encode(image: Snapshot) -> Result<Bytes, NoMemory> {
+    let encoded = match image.delta_bytes() > LARGE_BYTES {
+        true => run_apart(move || image.encode()).await,
+        false => image.encode(),
+    };
+    Ok(encoded?.into())
 }
 
 /// The instance of a room that stays, as it was before it was asked to save.
@@ -110,7 +145,7 @@ async fn restore(worker: &Worker, entry: &RoomEntry, party: &Party, backup: &Sna
     loop {
         match party.component.restore(backup).await {
             Ok(instance) => return Some(instance),
-            Err(RestoreError::Start(DropCause::Instantiation(reason))) => {
+            Err(RestoreError::Start(DropCause::Instantiation(reason) | DropCause::NoMemory(reason))) => {
                 worker.misses_a_second_place(entry, &reason);
                 worker.node().clock().sleep_until(worker.now().after_ms(SYSTEM_MS)).await;
             }

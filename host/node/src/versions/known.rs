@@ -44,9 +44,8 @@ impl From<VersionError> for UnusableError {
     fn from(error: VersionError) -> UnusableError {
         let text = error.to_string();
         match error {
-            VersionError::Store(StorageReadError::Io(_)) | VersionError::Load(_, LoadError::Refused(_)) => {
-                UnusableError::NotNow(text)
-            }
+            VersionError::Store(StorageReadError::Io(_) | StorageReadError::NoMemory(_))
+            | VersionError::Load(_, LoadError::Refused(_)) => UnusableError::NotNow(text),
             VersionError::Store(StorageReadError::Damaged(_))
             | VersionError::Load(..)
             | VersionError::Missing(_)
@@ -75,7 +74,9 @@ impl Node {
                 tracing::error!("which versions were served last cannot be read, and is forgotten: {what}");
                 Vec::new()
             }
-            Err(error @ StorageReadError::Io(_)) => return Err(error.into()),
+            Err(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_))) => {
+                return Err(error.into());
+            }
         };
         let (mut known, mut changed) = (Known::new(), Vec::new());
         for party in self.parties() {

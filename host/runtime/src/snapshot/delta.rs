@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use party_core::large::{self, NoMemory};
+
 use crate::image::{BLOCK_BYTES, BaseMemory, Block};
 use crate::snapshot::touched::Stretch;
 
@@ -33,7 +35,11 @@ pub(crate) struct Delta {
 impl Delta {
     /// Compares a memory with the base's, but only in these stretches: whoever gives them knows that the rest is
     /// equal.
-    pub(crate) fn between(memory: &[u8], base: &BaseMemory, stretches: &[Stretch]) -> Delta {
+    pub(crate) fn between(
+        memory: &[u8],
+        base: &BaseMemory,
+        stretches: &[Stretch],
+    ) -> Result<Delta, NoMemory> {
         let mut runs = Runs::default();
         let (blocks, _) = memory.as_chunks::<BLOCK_BYTES>();
         for Stretch { range, is_zero } in stretches {
@@ -42,16 +48,16 @@ impl Delta {
             for (number, block) in numbers.clone().zip(&blocks[numbers]) {
                 let base = base.block(number);
                 if !is_zero || base.is_some() {
-                    runs.compare(number * BLOCK_BYTES, block, base);
+                    runs.compare(number * BLOCK_BYTES, block, base)?;
                 }
             }
         }
-        let runs = runs.finish();
-        let mut bytes = Vec::with_capacity(runs.iter().map(|run| run.len as usize).sum());
+        let runs = runs.finish()?;
+        let mut bytes = large::list(runs.iter().map(|run| run.len as usize).sum())?;
         for run in &runs {
             bytes.extend_from_slice(&memory[run.at as usize..][..run.len as usize]);
         }
-        Delta { runs, bytes }
+        Ok(Delta { runs, bytes })
     }
 
     /// Of runs that ascend, do not touch, and have together as many bytes as these.
@@ -70,6 +76,7 @@ impl Delta {
     }
 
     /// The runs with what stands in them.
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Run, &[u8])> {
         let mut rest = self.bytes.as_slice();
         self.runs.iter().map(move |run| {
@@ -89,7 +96,9 @@ struct Runs {
 }
 
 impl Runs {
-    fn compare(&mut self, at: usize, block: &Block, base: Option<&Block>) {
+    fn compare(&mut self, at: usize, block: &Block, base: Option<&Block>) -> Result<(), NoMemory> {
+        // A word ends one run at most.
+        large::reserve_ahead(&mut self.done, BLOCK_BYTES / WORD_BYTES)?;
         let (words, _) = block.as_chunks::<WORD_BYTES>();
         match base {
             None => {
@@ -105,6 +114,7 @@ impl Runs {
                 }
             }
         }
+        Ok(())
     }
 
     /// The bits of a word that differ, at this address.
@@ -123,6 +133,7 @@ impl Runs {
         self.open = first..behind;
     }
 
+    /// There is place for it.
     fn close(&mut self) {
         if !self.open.is_empty() {
             // Addresses are below 2^32: memories have 32-bit addresses.
@@ -130,9 +141,10 @@ impl Runs {
         }
     }
 
-    fn finish(mut self) -> Vec<Run> {
+    fn finish(mut self) -> Result<Vec<Run>, NoMemory> {
+        large::reserve_ahead(&mut self.done, 1)?;
         self.close();
-        self.done
+        Ok(self.done)
     }
 }
 
@@ -148,7 +160,7 @@ mod tests {
         for (at, bytes) in changes {
             memory[*at..at + bytes.len()].copy_from_slice(bytes);
         }
-        let delta = Delta::between(&memory, &BaseMemory::of(&base), &everything(&memory));
+        let delta = Delta::between(&memory, &BaseMemory::of(&base).unwrap(), &everything(&memory)).unwrap();
         for (run, bytes) in delta.iter() {
             assert_eq!(bytes, &memory[run.at as usize..][..run.len as usize]);
         }
@@ -173,10 +185,10 @@ mod tests {
 
     #[test]
     fn a_page_that_has_become_zero_is_different_from_one_that_was_not() {
-        let base = BaseMemory::of(&[vec![7; BLOCK_BYTES], vec![0; BLOCK_BYTES]].concat());
+        let base = BaseMemory::of(&[vec![7; BLOCK_BYTES], vec![0; BLOCK_BYTES]].concat()).unwrap();
         let memory = vec![0; 2 * BLOCK_BYTES];
         let known_zero = [Stretch { range: 0..2 * BLOCK_BYTES, is_zero: true }];
-        let delta = Delta::between(&memory, &base, &known_zero);
+        let delta = Delta::between(&memory, &base, &known_zero).unwrap();
         assert_eq!(delta.runs(), [Run { at: 0, len: BLOCK_BYTES as u32 }]);
     }
 
@@ -184,7 +196,9 @@ mod tests {
     fn what_has_grown_is_compared_with_zeros() {
         let mut memory = vec![0; 3 * BLOCK_BYTES];
         memory[2 * BLOCK_BYTES + 5] = 1;
-        let delta = Delta::between(&memory, &BaseMemory::of(&[0; BLOCK_BYTES]), &everything(&memory));
+        let delta =
+            Delta::between(&memory, &BaseMemory::of(&[0; BLOCK_BYTES]).unwrap(), &everything(&memory))
+                .unwrap();
         assert_eq!(delta.runs(), [Run { at: 8_197, len: 1 }]);
     }
 }

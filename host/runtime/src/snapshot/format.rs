@@ -4,6 +4,8 @@
 //! checksum; then how large it will become, before memory is taken for it; then every number in it. There is one form
 //! for every snapshot: what could have been written differently is refused.
 
+use lz4_flex::block::get_maximum_output_size;
+use party_core::large::{self, NoMemory};
 use thiserror::Error;
 
 use crate::access::WASM_PAGE_BYTES;
@@ -60,24 +62,44 @@ pub enum DecodeError {
     /// Whole, but never written by this host. What is wrong with it.
     #[error("the snapshot is malformed: {0}")]
     Malformed(&'static str),
+    /// There is no memory for it at this moment, which says nothing of it.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }
 
 impl Snapshot {
     /// The bytes to keep: format 1, with its own checksum. Never longer than what differs and a few bytes for each
-    /// run of it; the state of a counter is about 200 bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        let body = self.body();
-        let packed = lz4_flex::block::compress(&body);
-        let (packing, packed) = if packed.len() < body.len() { (LZ4, &packed) } else { (PLAIN, &body) };
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + packed.len() + TRAILER_BYTES);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&[VERSION, packing]);
-        bytes.extend_from_slice(&self.layout_key.0);
-        bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(packed);
+    /// run of it; the state of a counter is about 200 bytes. Takes twice as much memory until it is done, which is asked
+    /// for.
+    pub fn encode(&self) -> Result<Vec<u8>, NoMemory> {
+        let body = self.body()?;
+        // What packs takes its output as it finds it, and asks nobody for memory.
+        let packed_bytes_max = get_maximum_output_size(body.len());
+        let mut bytes = large::zeros(HEADER_BYTES + packed_bytes_max + TRAILER_BYTES)?;
+        let place = &mut bytes[HEADER_BYTES..HEADER_BYTES + packed_bytes_max];
+        let packing = match lz4_flex::block::compress_into(&body, place) {
+            Ok(packed_bytes) if packed_bytes < body.len() => {
+                bytes.truncate(HEADER_BYTES + packed_bytes);
+                LZ4
+            }
+            _ => {
+                bytes.truncate(HEADER_BYTES);
+                bytes.extend_from_slice(&body);
+                PLAIN
+            }
+        };
+        let mut header = Vec::with_capacity(HEADER_BYTES);
+        header.extend_from_slice(&MAGIC);
+        header.extend_from_slice(&[VERSION, packing]);
+        header.extend_from_slice(&self.layout_key.0);
+        header.extend_from_slice(&(body.len() as u64).to_le_bytes());
+        bytes[..HEADER_BYTES].copy_from_slice(&header);
         let checksum = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
-        bytes
+        // Making it smaller gives memory back, and never needs any.
+        drop(body);
+        bytes.shrink_to_fit();
+        Ok(bytes)
     }
 
     /// Reads what [`encode`](Snapshot::encode) has written. `memory_bytes_max` bounds the linear memory of the
@@ -94,11 +116,13 @@ impl Snapshot {
             LZ4 if envelope.body_bytes <= envelope.packed.len() as u64 * LZ4_RATIO_MAX => {
                 let bytes = usize::try_from(envelope.body_bytes)
                     .map_err(|_| DecodeError::TooLarge { bytes: envelope.body_bytes, bytes_max })?;
-                unpacked = lz4_flex::block::decompress(envelope.packed, bytes)
+                let mut place = large::zeros(bytes)?;
+                let found = lz4_flex::block::decompress_into(envelope.packed, &mut place)
                     .map_err(|_| DecodeError::Malformed("it cannot be unpacked"))?;
-                if unpacked.len() != bytes {
+                if found != bytes {
                     return Err(DecodeError::Malformed("it unpacks to another length than it says"));
                 }
+                unpacked = place;
                 &unpacked
             }
             PLAIN | LZ4 => return Err(DecodeError::Malformed("its length cannot be right")),
@@ -116,8 +140,8 @@ impl Snapshot {
 
     /// Numbers first, then the contents of all runs: like goes with like, and what is written in one piece is read in
     /// one.
-    fn body(&self) -> Vec<u8> {
-        let mut body = Vec::with_capacity(self.delta_bytes() as usize + 64);
+    fn body(&self) -> Result<Vec<u8>, NoMemory> {
+        let mut body = large::list(self.body_bytes_max())?;
         varint::write(&mut body, self.memories.len() as u64);
         for memory in &self.memories {
             varint::write(&mut body, u64::from(memory.pages));
@@ -139,7 +163,23 @@ impl Snapshot {
         for memory in &self.memories {
             body.extend_from_slice(memory.delta.bytes());
         }
-        body
+        Ok(body)
+    }
+
+    /// As many bytes as the body has, or a few more.
+    fn body_bytes_max(&self) -> usize {
+        let of_runs = |memory: &MemorySnapshot| {
+            let mut end = 0;
+            let of_run = |run: &Run| {
+                let gap = run.at - end;
+                end = run.at.saturating_add(run.len);
+                varint::bytes(gap.into()) + varint::bytes(run.len.into())
+            };
+            memory.delta.runs().iter().map(of_run).sum::<usize>()
+        };
+        let runs: usize = self.memories.iter().map(of_runs).sum();
+        let numbers = 2 + 2 * self.memories.len() + 2 * self.globals.len();
+        self.delta_bytes() as usize + runs + numbers * varint::BYTES_MAX
     }
 }
 
@@ -216,7 +256,7 @@ impl Body<'_> {
 
     fn runs(&mut self, memory_bytes: u64) -> Result<Vec<Run>, DecodeError> {
         let count = self.count()?;
-        let mut runs = Vec::with_capacity(count);
+        let mut runs = large::list(count)?;
         let mut end = 0_u64;
         for first in (0..count).map(|n| n == 0) {
             let (gap, len) = (self.number()?, self.number()?);
@@ -253,7 +293,7 @@ impl Body<'_> {
             let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= self.rest.len());
             let bytes = bytes.ok_or(DecodeError::Malformed("there are fewer bytes than it says"))?;
             let (own, behind) = self.rest.split_at(bytes);
-            *contents = own.to_vec();
+            *contents = large::copy(own)?;
             self.rest = behind;
         }
         if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::Malformed("something follows its end")) }

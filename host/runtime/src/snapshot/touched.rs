@@ -11,6 +11,8 @@
 
 use std::ops::Range;
 
+use party_core::large::NoMemory;
+
 /// Pages that follow each other.
 pub(crate) struct Stretch {
     /// Bytes of the memory.
@@ -35,12 +37,12 @@ impl Touched {
     }
 
     /// Ascending stretches of this memory, outside of which it is as it was when it was mapped.
-    pub(crate) fn stretches(&self, memory: &[u8]) -> Vec<Stretch> {
+    pub(crate) fn stretches(&self, memory: &[u8]) -> Result<Vec<Stretch>, NoMemory> {
         #[cfg(target_os = "linux")]
         if let Some(stretches) = self.pagemap.as_ref().and_then(|pagemap| pagemap.touched(memory)) {
             return stretches;
         }
-        everything(memory)
+        Ok(everything(memory))
     }
 }
 
@@ -55,6 +57,7 @@ mod linux {
     use std::fs::File;
     use std::ptr;
 
+    use party_core::large::{self, NoMemory};
     use rustix::io::Errno;
     use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
 
@@ -117,7 +120,7 @@ mod linux {
         }
 
         /// Stretches of a memory that may have been written to.
-        pub(super) fn touched(&self, memory: &[u8]) -> Option<Vec<Stretch>> {
+        pub(super) fn touched(&self, memory: &[u8]) -> Option<Result<Vec<Stretch>, NoMemory>> {
             let first = memory.as_ptr() as u64;
             let (mut start, end) = (first, first + memory.len() as u64);
             let (mut found, mut regions) = (Vec::new(), [Region::default(); REGIONS]);
@@ -129,6 +132,9 @@ mod linux {
                         return None;
                     }
                 };
+                if let Err(refused) = large::reserve_ahead(&mut found, count) {
+                    return Some(Err(refused));
+                }
                 let offset = |address: u64| (address - first) as usize;
                 found.extend(regions.iter().take(count).map(|one| Stretch {
                     range: offset(one.start)..offset(one.end),
@@ -140,7 +146,7 @@ mod linux {
                 }
                 start = walked_to;
             }
-            Some(found)
+            Some(Ok(found))
         }
 
         /// Pages of an address range that are in memory or swapped out, and no file's: how many ranges of them were
@@ -218,7 +224,7 @@ mod tests {
         for at in &written {
             memory[*at] = 1;
         }
-        let stretches = Touched::new().stretches(memory);
+        let stretches = Touched::new().stretches(memory).unwrap();
         for at in &written {
             let found = stretches.iter().find(|stretch| stretch.range.contains(at));
             assert!(found.is_some_and(|stretch| !stretch.is_zero), "{at}");

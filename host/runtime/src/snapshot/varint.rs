@@ -1,7 +1,12 @@
 //! Numbers in as few bytes as they need: seven bits each, the lowest first, the top bit set in all but the last.
 
 /// The longest number, in bytes.
-const BYTES_MAX: usize = 10;
+pub(super) const BYTES_MAX: usize = 10;
+
+/// How many bytes a number takes.
+pub(super) fn bytes(number: u64) -> usize {
+    (u64::BITS - number.leading_zeros()).div_ceil(7).max(1) as usize
+}
 
 /// Appends a number.
 pub(super) fn write(out: &mut Vec<u8>, mut number: u64) {
@@ -42,6 +47,7 @@ mod tests {
         for number in [0, 1, 127, 128, 300, 16_383, 16_384, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
             let mut bytes = Vec::new();
             write(&mut bytes, number);
+            assert_eq!(bytes.len(), super::bytes(number));
             for cut in 0..bytes.len() {
                 assert_eq!(read(&mut &bytes[..cut]), None, "{number} cut after {cut} bytes");
             }

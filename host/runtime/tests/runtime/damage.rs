@@ -85,12 +85,12 @@ fn the_bytes_of_the_format_are_what_the_page_says() {
     let snapshot = decode(&bytes).unwrap();
     assert_eq!((snapshot.layout_key().0, snapshot.memory_bytes()), ([7; 32], 2 << 16));
     assert_eq!(snapshot.delta_bytes(), 4);
-    assert_eq!(snapshot.encode(), bytes, "short bodies are not packed");
+    assert_eq!(snapshot.encode().unwrap(), bytes, "short bodies are not packed");
 }
 
 #[test]
 fn every_cut_and_every_flipped_bit_is_found() {
-    let whole = snapshot().encode();
+    let whole = snapshot().encode().unwrap();
     assert!(decode(&whole).is_ok());
     for length in 0..whole.len() {
         assert!(decode(&whole[..length]).is_err(), "cut to {length} bytes");
@@ -124,7 +124,7 @@ fn other_bytes_are_no_snapshot() {
 
 #[test]
 fn a_newer_format_is_named() {
-    let mut bytes = snapshot().encode();
+    let mut bytes = snapshot().encode().unwrap();
     bytes[4] = 2;
     let error = decode(&bytes).unwrap_err();
     assert_eq!(error, DecodeError::NewerFormat { found: 2, known: 1 });
@@ -202,7 +202,7 @@ fn growth_beyond_a_memory_s_own_maximum_is_refused() {
 
 #[test]
 fn random_damage_with_a_right_checksum_never_panics() {
-    let whole = snapshot().encode();
+    let whole = snapshot().encode().unwrap();
     let component = load(&guest(), small_limits());
     let (mut refused, mut misread) = (0, 0);
     for seed in seeds(400) {

@@ -175,7 +175,7 @@ impl TestRoom {
         assert_eq!(instance.capture_by_comparing().as_ref(), Ok(&snapshot));
         assert_eq!(snapshot.memory_bytes(), instance.memory_bytes());
         drop(instance);
-        let read = Snapshot::decode(&snapshot.encode(), snapshot.memory_bytes());
+        let read = Snapshot::decode(&snapshot.encode().unwrap(), snapshot.memory_bytes());
         assert_eq!(read.as_ref(), Ok(&snapshot));
         let restored = component.restore(&snapshot).await;
         let mut restored = restored.unwrap_or_else(|error| panic!("{error}"));

@@ -48,7 +48,7 @@ fn a_counter_sleeps_in_a_few_hundred_bytes() {
         room.message(client, Message::text("+")).await;
     });
     assert_eq!(room.sent().last().map(String::as_str), Some("0"));
-    let encoded = room.capture().unwrap().encode();
+    let encoded = room.capture().unwrap().encode().unwrap();
     assert!(encoded.len() < 512, "{} bytes", encoded.len());
 }
 

@@ -140,7 +140,7 @@ fn a_snapshot_is_small() {
         let client = room.connect().await;
         room.end_of(client, "x").await;
     });
-    let encoded = room.capture().unwrap().encode();
+    let encoded = room.capture().unwrap().encode().unwrap();
     assert!(encoded.len() < 200, "{} bytes", encoded.len());
 }
 

@@ -222,7 +222,7 @@ impl From<ImportError> for Refused {
             | ImportError::Ids(_)
             | ImportError::Alarm(_) => 400,
             ImportError::Storage(_) | ImportError::Keep(_) | ImportError::Commit(_) => 500,
-            ImportError::Inspect(_) => 503,
+            ImportError::Inspect(_) | ImportError::NoMemory(_) => 503,
         };
         refused(status, error)
     }

@@ -5,11 +5,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use party_core::http::Response;
 use party_core::ids::Timestamp;
+use party_core::large;
 use party_node::clock::Clock;
 
 use super::count::Share;
@@ -96,7 +97,7 @@ async fn collect_within(
     bytes_max: usize,
 ) -> Result<Collected, Response> {
     let Some(mut share) = worker.bodies().take(0) else { return Err(no_room()) };
-    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+    let (mut first, mut rest) = (Bytes::new(), Vec::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Response::text(400, format!("the body is broken: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
@@ -114,10 +115,13 @@ async fn collect_within(
             first = data;
             continue;
         }
+        if let Err(refused) = large::reserve_ahead(&mut rest, first.len() + data.len()) {
+            return Err(Response::text(503, refused.to_string()));
+        }
         rest.extend_from_slice(&std::mem::take(&mut first));
         rest.extend_from_slice(&data);
     }
-    let bytes = if rest.is_empty() { first } else { rest.freeze() };
+    let bytes = if rest.is_empty() { first } else { rest.into() };
     Ok(Collected { bytes, share: Some(share) })
 }
 

@@ -17,6 +17,7 @@
 //! ```
 
 use bytes::{Bytes, BytesMut};
+use party_core::large::{self, NoMemory};
 use party_core::message::{CloseFrame, Message, Text};
 use thiserror::Error;
 
@@ -59,6 +60,9 @@ pub(crate) enum Fault {
         /// The limit.
         bytes_max: u64,
     },
+    /// There is no memory for the message.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
     /// Text that is not UTF-8.
     #[error("a text message or close reason is not UTF-8")]
     BadText,
@@ -225,7 +229,7 @@ impl Frames {
         match partial.bytes.is_empty() {
             true => partial.bytes.reserve_exact(first),
             // Many small fragments must not each move all that has come.
-            false => partial.bytes.reserve(first),
+            false => large::reserve_ahead(&mut partial.bytes, first)?,
         }
         Ok(frame)
     }
@@ -240,7 +244,7 @@ impl Frames {
                 if partial.bytes.capacity() - partial.bytes.len() < now.len() {
                     // Twice as much as there is, but never more than will come.
                     let grown = missing.min((partial.bytes.len() + now.len()) as u64);
-                    partial.bytes.reserve_exact(grown as usize);
+                    large::reserve(&mut partial.bytes, grown as usize)?;
                 }
                 (*kind == TEXT, &mut partial.bytes)
             }

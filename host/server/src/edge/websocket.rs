@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use party_core::message::CloseFrame;
-use party_core::profile::{CLOSE_BAD_TEXT, CLOSE_GOING_AWAY, CLOSE_PROTOCOL, too_large};
+use party_core::profile::{CLOSE_BAD_TEXT, CLOSE_GOING_AWAY, CLOSE_PROTOCOL, CLOSE_TRY_LATER, too_large};
 use party_node::connection::Connection;
 use party_node::outbox::Outbound;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -322,6 +322,7 @@ impl WebSocket {
             End::Fault(fault) => {
                 let frame = match fault {
                     Fault::TooLarge { bytes, bytes_max } => too_large(bytes, bytes_max),
+                    Fault::NoMemory(_) => CloseFrame::new(CLOSE_TRY_LATER, fault.to_string()),
                     Fault::BadText => CloseFrame::new(CLOSE_BAD_TEXT, fault.to_string()),
                     Fault::Protocol(_) => CloseFrame::new(CLOSE_PROTOCOL, fault.to_string()),
                 };

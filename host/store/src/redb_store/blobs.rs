@@ -7,7 +7,8 @@
 
 use std::ops::Bound;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use party_core::large;
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::kept::{CHECKPOINT_BYTES_MAX, KeptCheckpoint};
@@ -110,7 +111,7 @@ impl Snapshot {
         let count = chunk_count(owner, pointer.bytes);
         let missing = |number: u32| Damage(format!("of its {count} chunks number {number} is missing"));
         let mut rest = usize::try_from(pointer.bytes).expect("it is bounded");
-        let mut bytes = BytesMut::with_capacity(rest);
+        let mut bytes = large::list(rest)?;
         let start = chunk_key(owner, pointer.blob, 0);
         let mut rows = self.rows_of(CHUNKS, Bound::Included(&start), Bound::Unbounded)?;
         let mut number = 0;
@@ -129,7 +130,7 @@ impl Snapshot {
         if crc32c::crc32c(&bytes) != pointer.crc {
             return Err(Damage("its parts are sound but do not belong together".to_owned()).into());
         }
-        Ok(bytes.freeze())
+        Ok(bytes.into())
     }
 
     /// How many chunks lie under a blob's number, whether or not anything points to it.
@@ -166,6 +167,6 @@ impl Snapshot {
 pub(crate) fn name_damage(what: &str, trouble: Trouble) -> Trouble {
     match trouble {
         Trouble::Damage(damage) => Damage(format!("{what}: {}", damage.0)).into(),
-        Trouble::Engine(_) | Trouble::Panic(_) => trouble,
+        Trouble::Engine(_) | Trouble::Panic(_) | Trouble::NoMemory(_) => trouble,
     }
 }

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::ops::Bound;
 
-use bytes::Bytes;
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::kept::JournalEntry;
@@ -19,6 +18,7 @@ use crate::redb_store::layout::{Damage, Tally, open, printable, seal};
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::Trouble;
 use party_core::ids::CommitSeq;
+use party_core::large;
 
 /// How many rows a trimming looks at, at most: those that are still needed stand among the covered ones.
 const TRIM_WINDOW_ROWS: usize = 1_024;
@@ -134,7 +134,7 @@ impl Snapshot {
                 return Err(Damage(format!("{}: a record is another's", journal_name(prefix))).into());
             }
             found.add(sealed.value());
-            entries.push(JournalEntry { seq, bytes: Bytes::copy_from_slice(record) });
+            entries.push(JournalEntry { seq, bytes: large::copy(record)?.into() });
         }
         if found != memory.journal || !entries.is_sorted_by(|entry, next| entry.seq < next.seq) {
             let (found, expected) = (found.rows, memory.journal.rows);

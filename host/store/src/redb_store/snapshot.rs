@@ -14,6 +14,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 use party_core::address::RoomAddress;
 use party_core::ids::Timestamp;
+use party_core::large;
 use party_core::storage::{KeyRange, Visit};
 use redb::{
     AccessGuard, Database, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTableMetadata,
@@ -99,7 +100,7 @@ impl Snapshot {
     pub(crate) fn get(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Bytes>, Trouble> {
         let key = entry_key(prefix, key);
         let Some(row) = get(&self.rooms, &key)? else { return Ok(None) };
-        Ok(Some(Bytes::copy_from_slice(open(&key, row.value())?)))
+        Ok(Some(large::copy(open(&key, row.value())?)?.into()))
     }
 
     /// Visits a range of a room's entries. `visited` is the tally of those that have been.

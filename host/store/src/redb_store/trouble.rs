@@ -8,6 +8,7 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use party_core::large::NoMemory;
 use party_core::storage::StorageReadError;
 use thiserror::Error;
 
@@ -26,6 +27,9 @@ pub(crate) enum Trouble {
     /// The engine panicked.
     #[error("the storage engine panicked: {0}")]
     Panic(String),
+    /// There is no memory for what is to be read.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }
 
 impl Trouble {
@@ -42,7 +46,7 @@ impl Trouble {
     /// Whether the engine has to be opened anew before it works again, and may work then.
     pub(crate) fn needs_reopening(&self) -> bool {
         match self {
-            Trouble::Damage(_) | Trouble::Panic(_) => false,
+            Trouble::Damage(_) | Trouble::Panic(_) | Trouble::NoMemory(_) => false,
             Trouble::Engine(error) => match **error {
                 redb::Error::Io(_)
                 | redb::Error::PreviousIo
@@ -59,6 +63,7 @@ impl Trouble {
         match self {
             Trouble::Damage(damage) => StorageReadError::Damaged(damage.0),
             Trouble::Panic(_) => StorageReadError::Damaged(self.to_string()),
+            Trouble::NoMemory(refused) => refused.into(),
             Trouble::Engine(error) => match *error {
                 redb::Error::Corrupted(cause) => StorageReadError::Damaged(cause),
                 error => StorageReadError::Io(error.to_string()),

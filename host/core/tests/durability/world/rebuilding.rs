@@ -69,7 +69,7 @@ impl World {
         if copy.operations() > 0 {
             self.tally.meet("forked", "with operations");
         }
-        durable.checkpoint = Some(copy.encode());
+        durable.checkpoint = Some(copy.encode().unwrap());
         drop(durable);
         note.incarnation = Some(incarnation);
         note.state.iter_mut().for_each(|state| state.incarnation = incarnation);
@@ -258,6 +258,6 @@ impl World {
         let Some(state) = state else { return };
         let again = plain(replay.as_checkpoint(memory.image()), memory);
         assert_eq!(&again, state, "the room after commit {seq}");
-        assert_eq!(again.encode(), state.encode(), "the room's bytes after commit {seq}");
+        assert_eq!(again.encode().unwrap(), state.encode().unwrap(), "the room's bytes after commit {seq}");
     }
 }

@@ -31,7 +31,7 @@ impl World {
         }
         let memory = self.instance.get_or_insert_default().clone();
         let captured = self.room.captured(self.version(), memory.image());
-        let bytes = captured.encode();
+        let bytes = captured.encode().unwrap();
         let (waits, is_under_way) = (self.room.restless(), self.room.uncommitted() > 0);
         let last = self.last_seq();
         let mut is_late = false;

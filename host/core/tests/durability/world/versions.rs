@@ -183,7 +183,7 @@ impl World {
         let incarnation = self.life.as_ref().expect("it has an instance").incarnation;
         self.life = Some(Life { incarnation, memory: memory.clone(), is_kept: true });
         (self.instance, self.entries, self.config) = (Some(memory), entries, config);
-        let bytes = upgraded.encode().expect("its memory is kept");
+        let bytes = upgraded.encode().unwrap().expect("its memory is kept");
         self.room.goes_on(upgraded, Some(CheckpointBytes::Inline(bytes)));
         let actions = self.room.take_actions();
         let commits = actions.iter().filter_map(|action| match action {

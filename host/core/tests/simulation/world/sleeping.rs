@@ -32,7 +32,7 @@ impl World {
             }
             self.tell_time();
         }
-        let bytes = CheckpointBytes::Inline(captured.encode());
+        let bytes = CheckpointBytes::Inline(captured.encode().unwrap());
         let turns = self.turns;
         if self.out.is_none() && self.room.save(&captured, purpose, bytes) {
             assert_eq!(turns, self.turns, "a turn has run since the memory was captured");

@@ -405,6 +405,7 @@ fn by_us(wire: &[u8], bytes_max: u32, step: usize) -> (Vec<Message>, Option<End>
                 Err(Fault::TooLarge { .. }) => return (messages, Some(End::Fault(1009))),
                 Err(Fault::BadText) => return (messages, Some(End::Fault(1007))),
                 Err(Fault::Protocol(_)) => return (messages, Some(End::Fault(1002))),
+                Err(Fault::NoMemory(refused)) => panic!("{refused}"),
             }
         }
     }
