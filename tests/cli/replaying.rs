@@ -186,7 +186,7 @@ fn what_has_happened_since_a_checkpoint_comes_with_the_room_that_it_was() -> Res
     assert_eq!(alice.text()?, "once more");
     host.kill()?;
     let text = saves(project.path(), data.path(), "incident.party", &[])?;
-    assert!(text.contains("\nimport incident.room\n"), "{text}");
+    assert!(text.contains("\ncontinue incident.room\n  > alice session "), "{text}");
     assert!(text.contains("> alice send get a\n< alice xxx\n"), "{text}");
     assert!(project.path().join("incident.room").is_file());
     Ok(())

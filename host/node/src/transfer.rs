@@ -6,6 +6,7 @@
 //! same is done to a store alone, when no host runs.
 
 mod bring;
+mod going_on;
 mod recorded_room;
 pub(crate) mod standstill;
 mod taken_again;
@@ -28,6 +29,7 @@ use party_store::store::Store;
 use thiserror::Error;
 
 pub use bring::{Brought, ImportError, import};
+pub use going_on::ContinueError;
 /// Rooms as files: whoever asks for a room gets it as one, and brings it as one.
 pub use party_store::room_file;
 pub use recorded_room::{RECORDED_BYTES_MAX, RecordedError, RecordedRoom};

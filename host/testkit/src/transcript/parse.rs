@@ -1,6 +1,7 @@
 //! Reading transcripts. The grammar is told in docs/transcripts.md.
 
 mod expect;
+mod going_on;
 mod request;
 mod settings;
 
@@ -151,6 +152,7 @@ impl<'a> Parser<'a> {
                 let (from, to) = two(rest, "fork ROOM ROOM")?;
                 Action::Fork(room(from)?, room(to)?)
             }
+            "continue" => self.continues(rest)?,
             "import" => {
                 let (file, to) = word(rest);
                 if file.is_empty() {
@@ -269,7 +271,7 @@ const DEEDS: [&str; 7] = ["connect", "send", "close", "cut", "stall", "slow", "d
 /// Bytes a second that a slow line lets through, at most: more is no line that is slow.
 const SLOW_MAX: u64 = 1 << 30;
 /// What a line can begin with, for whoever wrote something else.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 19] = [
     "advance",
     "jump",
     "draw",
@@ -288,6 +290,7 @@ const WORDS: [&str; 18] = [
     "rollback",
     "fork",
     "import",
+    "continue",
 ];
 
 /// The first word, and the rest.

@@ -4,6 +4,7 @@
 //! up to date it goes on, and notes what would have to be written ([`Edits`]).
 
 mod expect;
+mod going_on;
 mod seats;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -197,6 +198,7 @@ impl<'w> Player<'w> {
                 let bytes = self.read(step.line, file)?;
                 world.import(&bytes, to).await.map(drop).map_err(failed)
             }
+            Action::Continue(continues) => self.go_on(step.line, continues).await,
             Action::Commits(what) => {
                 match what {
                     Commits::Fail => world.fail_next_commit(),

@@ -106,7 +106,7 @@ pub enum SaveError {
 /// Blocks until that is done. Needs a thread without a tokio runtime.
 pub fn save(recorded: RecordedRoom, saving: &Saving) -> Result<Saved, SaveError> {
     let (party, component) = (recorded.base.address.party().to_owned(), Arc::from(&*recorded.component));
-    let mut scenes = Scenes::begin(&recorded, &saving.start_file)?;
+    let mut scenes = Scenes::begin(&recorded, &saving.start_file, saving.until)?;
     let past = past::take_again(&recorded, saving, &mut |commit| {
         scenes.take(commit);
         scenes.check()
@@ -116,8 +116,9 @@ pub fn save(recorded: RecordedRoom, saving: &Saving) -> Result<Saved, SaveError>
     stage.parties.insert(party, component);
     let mut start = None;
     if scenes.begins_with_file() {
-        let mut bytes = Vec::new();
-        recorded.base.write(&mut bytes)?;
+        let (mut bytes, mut base) = (Vec::new(), recorded.base);
+        base.ids_reserved = scenes.ids_reserved().unwrap_or(base.ids_reserved);
+        base.write(&mut bytes)?;
         stage.files.insert(saving.start_file.as_str().into(), Arc::from(&*bytes));
         start = Some(bytes);
     }

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use party_core::room::Here;
 use party_node::transfer::room_file::RoomFile;
 use party_node::transfer::{Brought, RecordedRoom};
 
@@ -30,6 +31,16 @@ impl World {
         let brought = self.host.during(node.import_room(file, &to)).await?;
         self.settle().await;
         Ok(brought)
+    }
+
+    /// Brings in a room from such a file that is no copy: it goes on as the one that it was, with those who are here, or as one
+    /// whose host was started again. Whoever is here asks next, in the order of the ids, and is where it was.
+    pub(crate) async fn go_on(&self, file: &[u8], to: &str, here: Option<Here>) -> Result<()> {
+        let (node, to) = (self.node(), address(to)?);
+        let file = RoomFile::read(&mut &file[..]).context("the file is no room")?;
+        self.host.during(node.continue_room(file, &to, here)).await?;
+        self.settle().await;
+        Ok(())
     }
 
     /// What is recorded of a durable room since its last checkpoint, for [`recorded::save`](crate::transcript::recorded::save).
