@@ -89,6 +89,8 @@ pub enum Action {
     RollBack(String),
     /// A copy of the first room, as the second.
     Fork(RoomName, RoomName),
+    /// A room becomes a file, for the steps that follow.
+    Export(PathBuf, RoomName),
     /// A room from a file.
     Import(PathBuf, RoomName),
     /// A room from a file goes on as the one that it was.

@@ -24,6 +24,16 @@ impl World {
         Ok(brought)
     }
 
+    /// A room as the bytes of a file, as `party-host checkpoint export` writes it: it is saved first, which may take some
+    /// milliseconds of the world's time.
+    pub async fn export(&self, room: &str) -> Result<Vec<u8>> {
+        let (node, address) = (self.node(), address(room)?);
+        let file = self.as_time_passes(node.export_room(&address)).await?;
+        let mut bytes = Vec::new();
+        file.write(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Brings in a room from the bytes of a file that `party-host checkpoint export` wrote.
     pub async fn import(&self, file: &[u8], to: &str) -> Result<Brought> {
         let (node, to) = (self.node(), address(to)?);
