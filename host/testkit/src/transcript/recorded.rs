@@ -18,11 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use party_core::ids::CommitSeq;
-use party_node::transfer::RecordedRoom;
+use party_node::transfer::{RecordedRoom, TakeAgainError};
 use party_store::room_file::RoomFileError;
 use thiserror::Error;
-
-pub use past::PastError;
 
 use crate::transcript::parse::{LINE_BYTES_MAX, LINES_MAX, TRANSCRIPT_BYTES_MAX};
 use crate::transcript::play::Failure;
@@ -66,7 +64,10 @@ pub struct Saved {
 pub enum SaveError {
     /// The past cannot be taken again.
     #[error(transparent)]
-    Past(#[from] PastError),
+    TakeAgain(#[from] TakeAgainError),
+    /// There is nothing that could run it.
+    #[error("there is no place to run it: {0}")]
+    Engine(String),
     /// Something is longer than a transcript can hold it.
     #[error(
         "the {what} that commit {commit} ends with would have {found} bytes; the limit is {max}\n\

@@ -8,12 +8,12 @@ use party_core::checkpoint::Checkpoint;
 use party_core::event::Event;
 use party_core::ids::{CommitSeq, EventId, NextIds};
 use party_core::journal::{Fate, Happening, Record};
-use party_node::transfer::RecordedRoom;
+use party_node::transfer::{RecordedRoom, TakeAgainError};
 use party_runtime::component::Digest;
 use party_store::kept::JournalEntry;
 
 use crate::transcript::recorded::SaveError;
-use crate::transcript::recorded::past::{PastError, checkpoint};
+use crate::transcript::recorded::past::checkpoint;
 use crate::transcript::recorded::scenes::scene::Before;
 use crate::transcript::recorded::scenes::{Asked, Client, Scenes, State};
 
@@ -113,7 +113,7 @@ struct Known {
 }
 
 impl Known {
-    fn read<'j>(journal: impl Iterator<Item = &'j JournalEntry>) -> Result<Known, PastError> {
+    fn read<'j>(journal: impl Iterator<Item = &'j JournalEntry>) -> Result<Known, TakeAgainError> {
         let mut known = Known::default();
         // Whether a host has taken the room up, and turns that have an id and stand in no record.
         let (mut is_later, mut dropped) = (false, 0);
