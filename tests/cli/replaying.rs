@@ -157,7 +157,9 @@ fn what_has_happened_becomes_a_transcript_of_a_host_that_runs_and_of_one_that_wa
     // A party with a bug does not pass.
     let buggy = Version::named('2').component();
     fs::write(project.path().join("buggy.wasm"), buggy)?;
-    let text = some.replacen("\n> alice", "\nparty main buggy.wasm\n> alice", 1);
+    // Where the machine is busy, its first step is the time that the room took to start: no setting may stand behind that.
+    let some = some.replacen("\n> alice", "\nadvance 1ms\n> alice", 1);
+    let text = some.replacen("\nmemory durable\n", "\nmemory durable\nparty main buggy.wasm\n", 1);
     fs::write(project.path().join("some.party"), &text)?;
     let played = Program::run(party_host().current_dir(project.path()).args(["test", "some.party"]), BOUND)?;
     let line =
@@ -184,7 +186,7 @@ fn what_has_happened_since_a_checkpoint_comes_with_the_room_that_it_was() -> Res
     assert_eq!(alice.text()?, "once more");
     host.kill()?;
     let text = saves(project.path(), data.path(), "incident.party", &[])?;
-    assert!(text.contains("\nimport incident.room\n"), "{text}");
+    assert!(text.contains("\ncontinue incident.room\n  > alice session "), "{text}");
     assert!(text.contains("> alice send get a\n< alice xxx\n"), "{text}");
     assert!(project.path().join("incident.room").is_file());
     Ok(())

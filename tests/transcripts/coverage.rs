@@ -1,7 +1,8 @@
-//! Every function, every event and every error of the contract is shown by a fact, and a fact covers what it says.
+//! Every function, every event, every error and every reason of the contract is shown by a fact, and a fact covers what it
+//! says.
 //!
 //! The header of a fact ends with what it covers: `//! covers: storage.put, storage.storage-error.too-many`. A function is
-//! `INTERFACE.FUNCTION`, an error `INTERFACE.TYPE.CASE`, and an interface of WASI has its own name. That a fact calls what it
+//! `INTERFACE.FUNCTION`, an error or a reason `INTERFACE.TYPE.CASE`, and an interface of WASI has its own name. That a fact calls what it
 //! covers is read off its component, which imports what it calls and nothing else.
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use wit_component::DecodedWasm;
 use wit_parser::{Resolve, TypeDefKind, WorldItem};
 
 /// What nothing can show, because this host does not do yet what it belongs to. Whatever takes one of these away covers it.
-const NOT_YET: [&str; 21] = [
+const NOT_YET: [&str; 20] = [
     // There are no lobby events.
     "alarms.alarm-error.not-in-a-room",
     "connections.connection-error.not-in-a-room",
@@ -25,8 +26,6 @@ const NOT_YET: [&str; 21] = [
     "types.operation-error.not-in-a-room",
     "lobby-answers.decide-error.not-pending",
     "lobby-answers.decide-error.not-yet",
-    // Nothing of `connections` is missing.
-    "connections.connection-error.not-yet",
     // There are no streams.
     "streams.stream-error.unknown",
     "streams.stream-error.no-credit",
@@ -87,6 +86,11 @@ impl Contract {
                     (&resolve.types[*id].kind, type_name.ends_with("-error"))
                 {
                     items.extend(error.cases.iter().map(|case| format!("{name}.{type_name}.{}", case.name)));
+                }
+                if let (TypeDefKind::Enum(reason), true) =
+                    (&resolve.types[*id].kind, type_name.ends_with("-reason"))
+                {
+                    items.extend(reason.cases.iter().map(|case| format!("{name}.{type_name}.{}", case.name)));
                 }
             }
         }

@@ -1064,7 +1064,9 @@ pub mod party {
             }
             impl ::core::error::Error for EventError {}
             #[allow(unused_unsafe, clippy::all)]
-            /// End an event whose export returned `pending`. An `err` has the meaning it has when an export returns it.
+            /// End an event whose export returned `pending`. An `err` has the meaning it has when an export returns it. An event
+            /// can be ended in its own turn too, before its export returns: then `pending` and `done` add nothing to that, and an
+            /// `err` that the export returns stands for it.
             #[allow(async_fn_in_trait)]
             pub fn settle(
                 event: EventId,
@@ -1439,8 +1441,6 @@ pub mod party {
                 BadCloseCode(u16),
                 /// The response cannot be sent; the text says why.
                 BadResponse(_rt::String),
-                /// Part of the contract, not of this host yet; the text names it.
-                NotYet(_rt::String),
                 /// Called from a lobby event.
                 NotInARoom,
             }
@@ -1482,9 +1482,6 @@ pub mod party {
                             f.debug_tuple("ConnectionError::BadResponse")
                                 .field(e)
                                 .finish()
-                        }
-                        ConnectionError::NotYet(e) => {
-                            f.debug_tuple("ConnectionError::NotYet").field(e).finish()
                         }
                         ConnectionError::NotInARoom => {
                             f.debug_tuple("ConnectionError::NotInARoom").finish()
@@ -1560,7 +1557,7 @@ pub mod party {
                     }
                     wit_import3(_rt::as_i64(connection), result1, len1, ptr2);
                     let l4 = i32::from(*ptr2.add(0).cast::<u8>());
-                    let result18 = match l4 {
+                    let result15 = match l4 {
                         0 => {
                             let e = ();
                             Ok(e)
@@ -1568,47 +1565,47 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l5 = i32::from(*ptr2.add(8).cast::<u8>());
-                                let v17 = match l5 {
+                                let v14 = match l5 {
                                     0 => ConnectionError::Unknown,
                                     1 => ConnectionError::NotConnecting,
                                     2 => ConnectionError::Closed,
                                     3 => {
-                                        let e17 = {
+                                        let e14 = {
                                             let l6 = *ptr2.add(16).cast::<i32>();
                                             l6 as u32
                                         };
-                                        ConnectionError::TooManyTags(e17)
+                                        ConnectionError::TooManyTags(e14)
                                     }
                                     4 => {
-                                        let e17 = {
+                                        let e14 = {
                                             let l7 = *ptr2.add(16).cast::<i32>();
                                             l7 as u32
                                         };
-                                        ConnectionError::BadTag(e17)
+                                        ConnectionError::BadTag(e14)
                                     }
                                     5 => {
-                                        let e17 = {
+                                        let e14 = {
                                             let l8 = *ptr2.add(16).cast::<i32>();
                                             l8 as u32
                                         };
-                                        ConnectionError::TooLarge(e17)
+                                        ConnectionError::TooLarge(e14)
                                     }
                                     6 => {
-                                        let e17 = {
+                                        let e14 = {
                                             let l9 = *ptr2.add(16).cast::<i64>();
                                             l9 as u64
                                         };
-                                        ConnectionError::TurnFull(e17)
+                                        ConnectionError::TurnFull(e14)
                                     }
                                     7 => {
-                                        let e17 = {
+                                        let e14 = {
                                             let l10 = i32::from(*ptr2.add(16).cast::<u16>());
                                             l10 as u16
                                         };
-                                        ConnectionError::BadCloseCode(e17)
+                                        ConnectionError::BadCloseCode(e14)
                                     }
                                     8 => {
-                                        let e17 = {
+                                        let e14 = {
                                             let l11 = *ptr2.add(16).cast::<*mut u8>();
                                             let l12 = *ptr2
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -1621,36 +1618,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes13)
                                         };
-                                        ConnectionError::BadResponse(e17)
-                                    }
-                                    9 => {
-                                        let e17 = {
-                                            let l14 = *ptr2.add(16).cast::<*mut u8>();
-                                            let l15 = *ptr2
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len16 = l15;
-                                            let bytes16 = _rt::Vec::from_raw_parts(
-                                                l14.cast(),
-                                                len16,
-                                                len16,
-                                            );
-                                            _rt::string_lift(bytes16)
-                                        };
-                                        ConnectionError::NotYet(e17)
+                                        ConnectionError::BadResponse(e14)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 10, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 9, "invalid enum discriminant");
                                         ConnectionError::NotInARoom
                                     }
                                 };
-                                v17
+                                v14
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result18
+                    result15
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -1775,7 +1756,7 @@ pub mod party {
                         ptr8,
                     );
                     let l10 = i32::from(*ptr8.add(0).cast::<u8>());
-                    let result24 = match l10 {
+                    let result21 = match l10 {
                         0 => {
                             let e = ();
                             Ok(e)
@@ -1783,47 +1764,47 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l11 = i32::from(*ptr8.add(8).cast::<u8>());
-                                let v23 = match l11 {
+                                let v20 = match l11 {
                                     0 => ConnectionError::Unknown,
                                     1 => ConnectionError::NotConnecting,
                                     2 => ConnectionError::Closed,
                                     3 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l12 = *ptr8.add(16).cast::<i32>();
                                             l12 as u32
                                         };
-                                        ConnectionError::TooManyTags(e23)
+                                        ConnectionError::TooManyTags(e20)
                                     }
                                     4 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l13 = *ptr8.add(16).cast::<i32>();
                                             l13 as u32
                                         };
-                                        ConnectionError::BadTag(e23)
+                                        ConnectionError::BadTag(e20)
                                     }
                                     5 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l14 = *ptr8.add(16).cast::<i32>();
                                             l14 as u32
                                         };
-                                        ConnectionError::TooLarge(e23)
+                                        ConnectionError::TooLarge(e20)
                                     }
                                     6 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l15 = *ptr8.add(16).cast::<i64>();
                                             l15 as u64
                                         };
-                                        ConnectionError::TurnFull(e23)
+                                        ConnectionError::TurnFull(e20)
                                     }
                                     7 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l16 = i32::from(*ptr8.add(16).cast::<u16>());
                                             l16 as u16
                                         };
-                                        ConnectionError::BadCloseCode(e23)
+                                        ConnectionError::BadCloseCode(e20)
                                     }
                                     8 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l17 = *ptr8.add(16).cast::<*mut u8>();
                                             let l18 = *ptr8
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -1836,36 +1817,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes19)
                                         };
-                                        ConnectionError::BadResponse(e23)
-                                    }
-                                    9 => {
-                                        let e23 = {
-                                            let l20 = *ptr8.add(16).cast::<*mut u8>();
-                                            let l21 = *ptr8
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len22 = l21;
-                                            let bytes22 = _rt::Vec::from_raw_parts(
-                                                l20.cast(),
-                                                len22,
-                                                len22,
-                                            );
-                                            _rt::string_lift(bytes22)
-                                        };
-                                        ConnectionError::NotYet(e23)
+                                        ConnectionError::BadResponse(e20)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 10, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 9, "invalid enum discriminant");
                                         ConnectionError::NotInARoom
                                     }
                                 };
-                                v23
+                                v20
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result24
+                    result21
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -1926,7 +1891,7 @@ pub mod party {
                         ptr4,
                     );
                     let l6 = i32::from(*ptr4.add(0).cast::<u8>());
-                    let result20 = match l6 {
+                    let result17 = match l6 {
                         0 => {
                             let e = ();
                             Ok(e)
@@ -1934,47 +1899,47 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l7 = i32::from(*ptr4.add(8).cast::<u8>());
-                                let v19 = match l7 {
+                                let v16 = match l7 {
                                     0 => ConnectionError::Unknown,
                                     1 => ConnectionError::NotConnecting,
                                     2 => ConnectionError::Closed,
                                     3 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l8 = *ptr4.add(16).cast::<i32>();
                                             l8 as u32
                                         };
-                                        ConnectionError::TooManyTags(e19)
+                                        ConnectionError::TooManyTags(e16)
                                     }
                                     4 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l9 = *ptr4.add(16).cast::<i32>();
                                             l9 as u32
                                         };
-                                        ConnectionError::BadTag(e19)
+                                        ConnectionError::BadTag(e16)
                                     }
                                     5 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l10 = *ptr4.add(16).cast::<i32>();
                                             l10 as u32
                                         };
-                                        ConnectionError::TooLarge(e19)
+                                        ConnectionError::TooLarge(e16)
                                     }
                                     6 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l11 = *ptr4.add(16).cast::<i64>();
                                             l11 as u64
                                         };
-                                        ConnectionError::TurnFull(e19)
+                                        ConnectionError::TurnFull(e16)
                                     }
                                     7 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l12 = i32::from(*ptr4.add(16).cast::<u16>());
                                             l12 as u16
                                         };
-                                        ConnectionError::BadCloseCode(e19)
+                                        ConnectionError::BadCloseCode(e16)
                                     }
                                     8 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l13 = *ptr4.add(16).cast::<*mut u8>();
                                             let l14 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -1987,36 +1952,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes15)
                                         };
-                                        ConnectionError::BadResponse(e19)
-                                    }
-                                    9 => {
-                                        let e19 = {
-                                            let l16 = *ptr4.add(16).cast::<*mut u8>();
-                                            let l17 = *ptr4
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len18 = l17;
-                                            let bytes18 = _rt::Vec::from_raw_parts(
-                                                l16.cast(),
-                                                len18,
-                                                len18,
-                                            );
-                                            _rt::string_lift(bytes18)
-                                        };
-                                        ConnectionError::NotYet(e19)
+                                        ConnectionError::BadResponse(e16)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 10, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 9, "invalid enum discriminant");
                                         ConnectionError::NotInARoom
                                     }
                                 };
-                                v19
+                                v16
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result20
+                    result17
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -2109,7 +2058,7 @@ pub mod party {
                         ptr7,
                     );
                     let l9 = i32::from(*ptr7.add(0).cast::<u8>());
-                    let result24 = match l9 {
+                    let result21 = match l9 {
                         0 => {
                             let e = {
                                 let l10 = *ptr7.add(8).cast::<i32>();
@@ -2120,47 +2069,47 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l11 = i32::from(*ptr7.add(8).cast::<u8>());
-                                let v23 = match l11 {
+                                let v20 = match l11 {
                                     0 => ConnectionError::Unknown,
                                     1 => ConnectionError::NotConnecting,
                                     2 => ConnectionError::Closed,
                                     3 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l12 = *ptr7.add(16).cast::<i32>();
                                             l12 as u32
                                         };
-                                        ConnectionError::TooManyTags(e23)
+                                        ConnectionError::TooManyTags(e20)
                                     }
                                     4 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l13 = *ptr7.add(16).cast::<i32>();
                                             l13 as u32
                                         };
-                                        ConnectionError::BadTag(e23)
+                                        ConnectionError::BadTag(e20)
                                     }
                                     5 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l14 = *ptr7.add(16).cast::<i32>();
                                             l14 as u32
                                         };
-                                        ConnectionError::TooLarge(e23)
+                                        ConnectionError::TooLarge(e20)
                                     }
                                     6 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l15 = *ptr7.add(16).cast::<i64>();
                                             l15 as u64
                                         };
-                                        ConnectionError::TurnFull(e23)
+                                        ConnectionError::TurnFull(e20)
                                     }
                                     7 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l16 = i32::from(*ptr7.add(16).cast::<u16>());
                                             l16 as u16
                                         };
-                                        ConnectionError::BadCloseCode(e23)
+                                        ConnectionError::BadCloseCode(e20)
                                     }
                                     8 => {
-                                        let e23 = {
+                                        let e20 = {
                                             let l17 = *ptr7.add(16).cast::<*mut u8>();
                                             let l18 = *ptr7
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2173,36 +2122,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes19)
                                         };
-                                        ConnectionError::BadResponse(e23)
-                                    }
-                                    9 => {
-                                        let e23 = {
-                                            let l20 = *ptr7.add(16).cast::<*mut u8>();
-                                            let l21 = *ptr7
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len22 = l21;
-                                            let bytes22 = _rt::Vec::from_raw_parts(
-                                                l20.cast(),
-                                                len22,
-                                                len22,
-                                            );
-                                            _rt::string_lift(bytes22)
-                                        };
-                                        ConnectionError::NotYet(e23)
+                                        ConnectionError::BadResponse(e20)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 10, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 9, "invalid enum discriminant");
                                         ConnectionError::NotInARoom
                                     }
                                 };
-                                v23
+                                v20
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result24
+                    result21
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -2270,7 +2203,7 @@ pub mod party {
                         ptr3,
                     );
                     let l5 = i32::from(*ptr3.add(0).cast::<u8>());
-                    let result19 = match l5 {
+                    let result16 = match l5 {
                         0 => {
                             let e = ();
                             Ok(e)
@@ -2278,47 +2211,47 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l6 = i32::from(*ptr3.add(8).cast::<u8>());
-                                let v18 = match l6 {
+                                let v15 = match l6 {
                                     0 => ConnectionError::Unknown,
                                     1 => ConnectionError::NotConnecting,
                                     2 => ConnectionError::Closed,
                                     3 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l7 = *ptr3.add(16).cast::<i32>();
                                             l7 as u32
                                         };
-                                        ConnectionError::TooManyTags(e18)
+                                        ConnectionError::TooManyTags(e15)
                                     }
                                     4 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l8 = *ptr3.add(16).cast::<i32>();
                                             l8 as u32
                                         };
-                                        ConnectionError::BadTag(e18)
+                                        ConnectionError::BadTag(e15)
                                     }
                                     5 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l9 = *ptr3.add(16).cast::<i32>();
                                             l9 as u32
                                         };
-                                        ConnectionError::TooLarge(e18)
+                                        ConnectionError::TooLarge(e15)
                                     }
                                     6 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l10 = *ptr3.add(16).cast::<i64>();
                                             l10 as u64
                                         };
-                                        ConnectionError::TurnFull(e18)
+                                        ConnectionError::TurnFull(e15)
                                     }
                                     7 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l11 = i32::from(*ptr3.add(16).cast::<u16>());
                                             l11 as u16
                                         };
-                                        ConnectionError::BadCloseCode(e18)
+                                        ConnectionError::BadCloseCode(e15)
                                     }
                                     8 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l12 = *ptr3.add(16).cast::<*mut u8>();
                                             let l13 = *ptr3
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2331,36 +2264,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes14)
                                         };
-                                        ConnectionError::BadResponse(e18)
-                                    }
-                                    9 => {
-                                        let e18 = {
-                                            let l15 = *ptr3.add(16).cast::<*mut u8>();
-                                            let l16 = *ptr3
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len17 = l16;
-                                            let bytes17 = _rt::Vec::from_raw_parts(
-                                                l15.cast(),
-                                                len17,
-                                                len17,
-                                            );
-                                            _rt::string_lift(bytes17)
-                                        };
-                                        ConnectionError::NotYet(e18)
+                                        ConnectionError::BadResponse(e15)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 10, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 9, "invalid enum discriminant");
                                         ConnectionError::NotInARoom
                                     }
                                 };
-                                v18
+                                v15
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result19
+                    result16
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -2604,7 +2521,7 @@ pub mod party {
                     }
                     wit_import1(_rt::as_i64(connection), ptr0);
                     let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                    let result19 = match l2 {
+                    let result16 = match l2 {
                         0 => {
                             let e = {
                                 let l3 = *ptr0.add(8).cast::<*mut u8>();
@@ -2621,47 +2538,47 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l6 = i32::from(*ptr0.add(8).cast::<u8>());
-                                let v18 = match l6 {
+                                let v15 = match l6 {
                                     0 => ConnectionError::Unknown,
                                     1 => ConnectionError::NotConnecting,
                                     2 => ConnectionError::Closed,
                                     3 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l7 = *ptr0.add(16).cast::<i32>();
                                             l7 as u32
                                         };
-                                        ConnectionError::TooManyTags(e18)
+                                        ConnectionError::TooManyTags(e15)
                                     }
                                     4 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l8 = *ptr0.add(16).cast::<i32>();
                                             l8 as u32
                                         };
-                                        ConnectionError::BadTag(e18)
+                                        ConnectionError::BadTag(e15)
                                     }
                                     5 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l9 = *ptr0.add(16).cast::<i32>();
                                             l9 as u32
                                         };
-                                        ConnectionError::TooLarge(e18)
+                                        ConnectionError::TooLarge(e15)
                                     }
                                     6 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l10 = *ptr0.add(16).cast::<i64>();
                                             l10 as u64
                                         };
-                                        ConnectionError::TurnFull(e18)
+                                        ConnectionError::TurnFull(e15)
                                     }
                                     7 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l11 = i32::from(*ptr0.add(16).cast::<u16>());
                                             l11 as u16
                                         };
-                                        ConnectionError::BadCloseCode(e18)
+                                        ConnectionError::BadCloseCode(e15)
                                     }
                                     8 => {
-                                        let e18 = {
+                                        let e15 = {
                                             let l12 = *ptr0.add(16).cast::<*mut u8>();
                                             let l13 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2674,36 +2591,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes14)
                                         };
-                                        ConnectionError::BadResponse(e18)
-                                    }
-                                    9 => {
-                                        let e18 = {
-                                            let l15 = *ptr0.add(16).cast::<*mut u8>();
-                                            let l16 = *ptr0
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len17 = l16;
-                                            let bytes17 = _rt::Vec::from_raw_parts(
-                                                l15.cast(),
-                                                len17,
-                                                len17,
-                                            );
-                                            _rt::string_lift(bytes17)
-                                        };
-                                        ConnectionError::NotYet(e18)
+                                        ConnectionError::BadResponse(e15)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 10, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 9, "invalid enum discriminant");
                                         ConnectionError::NotInARoom
                                     }
                                 };
-                                v18
+                                v15
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result19
+                    result16
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -2745,7 +2646,7 @@ pub mod party {
                     }
                     wit_import2(_rt::as_i64(connection), ptr0.cast_mut(), len0, ptr1);
                     let l3 = i32::from(*ptr1.add(0).cast::<u8>());
-                    let result17 = match l3 {
+                    let result14 = match l3 {
                         0 => {
                             let e = ();
                             Ok(e)
@@ -2753,47 +2654,47 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l4 = i32::from(*ptr1.add(8).cast::<u8>());
-                                let v16 = match l4 {
+                                let v13 = match l4 {
                                     0 => ConnectionError::Unknown,
                                     1 => ConnectionError::NotConnecting,
                                     2 => ConnectionError::Closed,
                                     3 => {
-                                        let e16 = {
+                                        let e13 = {
                                             let l5 = *ptr1.add(16).cast::<i32>();
                                             l5 as u32
                                         };
-                                        ConnectionError::TooManyTags(e16)
+                                        ConnectionError::TooManyTags(e13)
                                     }
                                     4 => {
-                                        let e16 = {
+                                        let e13 = {
                                             let l6 = *ptr1.add(16).cast::<i32>();
                                             l6 as u32
                                         };
-                                        ConnectionError::BadTag(e16)
+                                        ConnectionError::BadTag(e13)
                                     }
                                     5 => {
-                                        let e16 = {
+                                        let e13 = {
                                             let l7 = *ptr1.add(16).cast::<i32>();
                                             l7 as u32
                                         };
-                                        ConnectionError::TooLarge(e16)
+                                        ConnectionError::TooLarge(e13)
                                     }
                                     6 => {
-                                        let e16 = {
+                                        let e13 = {
                                             let l8 = *ptr1.add(16).cast::<i64>();
                                             l8 as u64
                                         };
-                                        ConnectionError::TurnFull(e16)
+                                        ConnectionError::TurnFull(e13)
                                     }
                                     7 => {
-                                        let e16 = {
+                                        let e13 = {
                                             let l9 = i32::from(*ptr1.add(16).cast::<u16>());
                                             l9 as u16
                                         };
-                                        ConnectionError::BadCloseCode(e16)
+                                        ConnectionError::BadCloseCode(e13)
                                     }
                                     8 => {
-                                        let e16 = {
+                                        let e13 = {
                                             let l10 = *ptr1.add(16).cast::<*mut u8>();
                                             let l11 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2806,36 +2707,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes12)
                                         };
-                                        ConnectionError::BadResponse(e16)
-                                    }
-                                    9 => {
-                                        let e16 = {
-                                            let l13 = *ptr1.add(16).cast::<*mut u8>();
-                                            let l14 = *ptr1
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len15 = l14;
-                                            let bytes15 = _rt::Vec::from_raw_parts(
-                                                l13.cast(),
-                                                len15,
-                                                len15,
-                                            );
-                                            _rt::string_lift(bytes15)
-                                        };
-                                        ConnectionError::NotYet(e16)
+                                        ConnectionError::BadResponse(e13)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 10, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 9, "invalid enum discriminant");
                                         ConnectionError::NotInARoom
                                     }
                                 };
-                                v16
+                                v13
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result17
+                    result14
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -2912,7 +2797,7 @@ pub mod party {
                         ptr4,
                     );
                     let l6 = i32::from(*ptr4.add(0).cast::<u8>());
-                    let result20 = match l6 {
+                    let result17 = match l6 {
                         0 => {
                             let e = ();
                             Ok(e)
@@ -2920,47 +2805,47 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l7 = i32::from(*ptr4.add(8).cast::<u8>());
-                                let v19 = match l7 {
+                                let v16 = match l7 {
                                     0 => ConnectionError::Unknown,
                                     1 => ConnectionError::NotConnecting,
                                     2 => ConnectionError::Closed,
                                     3 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l8 = *ptr4.add(16).cast::<i32>();
                                             l8 as u32
                                         };
-                                        ConnectionError::TooManyTags(e19)
+                                        ConnectionError::TooManyTags(e16)
                                     }
                                     4 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l9 = *ptr4.add(16).cast::<i32>();
                                             l9 as u32
                                         };
-                                        ConnectionError::BadTag(e19)
+                                        ConnectionError::BadTag(e16)
                                     }
                                     5 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l10 = *ptr4.add(16).cast::<i32>();
                                             l10 as u32
                                         };
-                                        ConnectionError::TooLarge(e19)
+                                        ConnectionError::TooLarge(e16)
                                     }
                                     6 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l11 = *ptr4.add(16).cast::<i64>();
                                             l11 as u64
                                         };
-                                        ConnectionError::TurnFull(e19)
+                                        ConnectionError::TurnFull(e16)
                                     }
                                     7 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l12 = i32::from(*ptr4.add(16).cast::<u16>());
                                             l12 as u16
                                         };
-                                        ConnectionError::BadCloseCode(e19)
+                                        ConnectionError::BadCloseCode(e16)
                                     }
                                     8 => {
-                                        let e19 = {
+                                        let e16 = {
                                             let l13 = *ptr4.add(16).cast::<*mut u8>();
                                             let l14 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -2973,36 +2858,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes15)
                                         };
-                                        ConnectionError::BadResponse(e19)
-                                    }
-                                    9 => {
-                                        let e19 = {
-                                            let l16 = *ptr4.add(16).cast::<*mut u8>();
-                                            let l17 = *ptr4
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len18 = l17;
-                                            let bytes18 = _rt::Vec::from_raw_parts(
-                                                l16.cast(),
-                                                len18,
-                                                len18,
-                                            );
-                                            _rt::string_lift(bytes18)
-                                        };
-                                        ConnectionError::NotYet(e19)
+                                        ConnectionError::BadResponse(e16)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 10, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 9, "invalid enum discriminant");
                                         ConnectionError::NotInARoom
                                     }
                                 };
-                                v19
+                                v16
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result20
+                    result17
                 }
             }
         }
@@ -10785,9 +10654,9 @@ macro_rules! __export_party_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.63.0:party:server@0.1.0:party:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6195] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6184] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb7/\x01A\x02\x01A,\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xac/\x01A\x02\x01A,\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -10824,38 +10693,38 @@ rame\x03\0\x04\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a
 \x04\0\x08response\x03\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\
 \x01m\x04\x0aconnecting\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\0\x0c\
 \x01p\x07\x01ps\x01r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\x09\
-opened-at\x0b\x0bready-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0b\x07\
+opened-at\x0b\x0bready-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\x07\
 unknown\0\0\x0enot-connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07bad-t\
 ag\x01y\0\x09too-large\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0cba\
-d-response\x01s\0\x07not-yet\x01s\0\x0dnot-in-a-room\0\0\x04\0\x10connection-err\
-or\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0aconnection\x01\x04tags\x0f\0\x14\x04\0\x06\
-accept\x01\x15\x01@\x02\x0aconnection\x01\x08response\x09\0\x14\x04\0\x06reject\x01\
-\x16\x01@\x02\x0aconnection\x01\x07message\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\
-\x01ks\x01j\x01y\x01\x13\x01@\x03\x07message\x03\x06except\x18\x03tag\x19\0\x1a\x04\
-\0\x09broadcast\x01\x1b\x01k\x05\x01@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\
-\0\x05close\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01\
-@\x01\x0aconnection\x01\0\x1f\x04\0\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\
-\x01\x0aconnection\x01\0\"\x04\0\x0aattachment\x01#\x01@\x02\x0aconnection\x01\x05\
-bytes!\0\x14\x04\0\x0eset-attachment\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\
-\x04\0\x11set-auto-response\x01'\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\
-\x01B\"\x01q\x07\x0dkey-too-large\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exce\
-eded\x01w\0\x08too-many\x01y\0\x09turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-\
-room\0\0\x04\0\x0dstorage-error\x03\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05\
-start\x03\x0bstart-after\x03\x03end\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\
-\0\x0clist-options\x03\0\x04\x01o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04\
-next\x03\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\
-\0\x03get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\
-\x04\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\
-\x04\0\x03put\x01\x11\x01@\x01\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01\
-j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\
-\x01\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\
-\x01@\x01\x07options\x05\0\x17\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelet\
-e-all\x01\x19\x03\0\x1aparty:server/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\
-\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\
-\x04\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03\
-set\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\
-\0\0\x04\x04\0\x05clear\x01\x09\x03\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\
-\0\0\x0coperation-id\x02\x03\0\0\x0foperation-error\x02\x03\0\0\x07request\x01B\x1b\
+d-response\x01s\0\x0dnot-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01j\0\
+\x01\x13\x01@\x02\x0aconnection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01\
+@\x02\x0aconnection\x01\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0a\
+connection\x01\x07message\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01\
+y\x01\x13\x01@\x03\x07message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09broadc\
+ast\x01\x1b\x01k\x05\x01@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05clos\
+e\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0ac\
+onnection\x01\0\x1f\x04\0\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aco\
+nnection\x01\0\"\x04\0\x0aattachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\
+\x14\x04\0\x0eset-attachment\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\
+\x11set-auto-response\x01'\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\
+\x01q\x07\x0dkey-too-large\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01\
+w\0\x08too-many\x01y\0\x09turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\
+\x04\0\x0dstorage-error\x03\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\
+\x0bstart-after\x03\x03end\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0cl\
+ist-options\x03\0\x04\x01o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\
+\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03\
+get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\
+\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\
+\0\x03put\x01\x11\x01@\x01\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\
+\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\
+\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01\
+@\x01\x07options\x05\0\x17\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-al\
+l\x01\x19\x03\0\x1aparty:server/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\
+\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\
+\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\
+\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\
+\x04\x04\0\x05clear\x01\x09\x03\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\
+\0\x0coperation-id\x02\x03\0\0\x0foperation-error\x02\x03\0\0\x07request\x01B\x1b\
 \x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0f\
 operation-error\x03\0\x02\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x04\x01r\x04\
 \x0atimeout-msw\x0dredirects-maxy\x0fstream-response\x7f\x06resend\x7f\x04\0\x0d\
@@ -10945,8 +10814,8 @@ pub use __export_party_impl as export_party;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4474] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xde!\x01A\x02\x01A%\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4463] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd3!\x01A\x02\x01A%\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -10983,38 +10852,38 @@ rame\x03\0\x04\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a
 \x04\0\x08response\x03\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\
 \x01m\x04\x0aconnecting\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\0\x0c\
 \x01p\x07\x01ps\x01r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\x09\
-opened-at\x0b\x0bready-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0b\x07\
+opened-at\x0b\x0bready-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\x07\
 unknown\0\0\x0enot-connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07bad-t\
 ag\x01y\0\x09too-large\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0cba\
-d-response\x01s\0\x07not-yet\x01s\0\x0dnot-in-a-room\0\0\x04\0\x10connection-err\
-or\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0aconnection\x01\x04tags\x0f\0\x14\x04\0\x06\
-accept\x01\x15\x01@\x02\x0aconnection\x01\x08response\x09\0\x14\x04\0\x06reject\x01\
-\x16\x01@\x02\x0aconnection\x01\x07message\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\
-\x01ks\x01j\x01y\x01\x13\x01@\x03\x07message\x03\x06except\x18\x03tag\x19\0\x1a\x04\
-\0\x09broadcast\x01\x1b\x01k\x05\x01@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\
-\0\x05close\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01\
-@\x01\x0aconnection\x01\0\x1f\x04\0\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\
-\x01\x0aconnection\x01\0\"\x04\0\x0aattachment\x01#\x01@\x02\x0aconnection\x01\x05\
-bytes!\0\x14\x04\0\x0eset-attachment\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\
-\x04\0\x11set-auto-response\x01'\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\
-\x01B\"\x01q\x07\x0dkey-too-large\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exce\
-eded\x01w\0\x08too-many\x01y\0\x09turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-\
-room\0\0\x04\0\x0dstorage-error\x03\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05\
-start\x03\x0bstart-after\x03\x03end\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\
-\0\x0clist-options\x03\0\x04\x01o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04\
-next\x03\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\
-\0\x03get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\
-\x04\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\
-\x04\0\x03put\x01\x11\x01@\x01\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01\
-j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\
-\x01\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\
-\x01@\x01\x07options\x05\0\x17\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelet\
-e-all\x01\x19\x03\0\x1aparty:server/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\
-\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\
-\x04\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03\
-set\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\
-\0\0\x04\x04\0\x05clear\x01\x09\x03\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\
-\0\0\x0coperation-id\x02\x03\0\0\x0foperation-error\x02\x03\0\0\x07request\x01B\x1b\
+d-response\x01s\0\x0dnot-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01j\0\
+\x01\x13\x01@\x02\x0aconnection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01\
+@\x02\x0aconnection\x01\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0a\
+connection\x01\x07message\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01\
+y\x01\x13\x01@\x03\x07message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09broadc\
+ast\x01\x1b\x01k\x05\x01@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05clos\
+e\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0ac\
+onnection\x01\0\x1f\x04\0\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aco\
+nnection\x01\0\"\x04\0\x0aattachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\
+\x14\x04\0\x0eset-attachment\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\
+\x11set-auto-response\x01'\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\
+\x01q\x07\x0dkey-too-large\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01\
+w\0\x08too-many\x01y\0\x09turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\
+\x04\0\x0dstorage-error\x03\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\
+\x0bstart-after\x03\x03end\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0cl\
+ist-options\x03\0\x04\x01o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\
+\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03\
+get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\
+\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\
+\0\x03put\x01\x11\x01@\x01\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\
+\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\
+\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01\
+@\x01\x07options\x05\0\x17\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-al\
+l\x01\x19\x03\0\x1aparty:server/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\
+\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\
+\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\
+\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\
+\x04\x04\0\x05clear\x01\x09\x03\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\
+\0\x0coperation-id\x02\x03\0\0\x0foperation-error\x02\x03\0\0\x07request\x01B\x1b\
 \x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0f\
 operation-error\x03\0\x02\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x04\x01r\x04\
 \x0atimeout-msw\x0dredirects-maxy\x0fstream-response\x7f\x06resend\x7f\x04\0\x0d\

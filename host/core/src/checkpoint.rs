@@ -22,7 +22,7 @@ use crate::event::ResumeReason;
 use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, OperationId, RequestId, Timestamp};
 use crate::large::NoMemory;
 use crate::operation::Operation;
-use crate::session::{Session, Sessions};
+use crate::session::{ReadyState, Session, Sessions};
 use crate::turn::Subject;
 
 /// The version of the format that is written. Readers know this one and refuse every other.
@@ -99,9 +99,16 @@ impl Checkpoint {
         self.sessions.len()
     }
 
-    /// The clients that it knows of, in the order in which they came.
+    /// The clients that it knows of and whose sockets were there when it was made, in the order in which they came.
     pub fn clients(&self) -> impl Iterator<Item = (ConnectionId, &Session)> {
-        self.sessions.iter().map(|(id, session)| (*id, &**session))
+        let is_there =
+            |session: &Session| session.gone.is_none() && session.ready_state != ReadyState::Closed;
+        self.sessions.iter().map(|(id, session)| (*id, &**session)).filter(move |(_, it)| is_there(it))
+    }
+
+    /// The requests that wait for an answer, in the order in which they came.
+    pub fn open_requests(&self) -> impl Iterator<Item = RequestId> {
+        self.requests.iter().copied()
     }
 
     /// Whether its guest has begun nothing that could still end, so that another version can take its place at once.

@@ -111,6 +111,19 @@ impl IdBlock {
     }
 }
 
+/// The ids that a room gives out next, one of each kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NextIds {
+    /// To the next client that asks to be let in.
+    pub connection: ConnectionId,
+    /// To the next HTTP request.
+    pub request: RequestId,
+    /// To the next operation that the guest starts.
+    pub operation: OperationId,
+    /// To the next event that the guest is called with.
+    pub event: EventId,
+}
+
 /// One life of a room since a fresh start: 128 random bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Incarnation(pub u128);

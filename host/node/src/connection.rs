@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::node::Node;
 use crate::outbox::{Outbound, Outbox, Outgoing};
-use crate::registry::RoomEntry;
+use crate::registry::{RoomEntry, Seat};
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
 use crate::worker::{Worker, WorkerIndex};
@@ -222,7 +222,18 @@ pub(crate) fn knock(
     new: NewConnection,
 ) -> Result<(ConnectionId, oneshot::Receiver<Decision>), party_core::room::Refusal> {
     let (sender, receiver) = oneshot::channel();
-    let id = room.put_in(|core| core.connect(new))?;
-    room.add_link(Rc::new(Link::new(id, room.limits(), sender)));
+    let Some(Seat { id, is_upgraded, is_read }) = room.take_seat() else {
+        let id = room.put_in(|core| core.connect(new))?;
+        room.add_link(Rc::new(Link::new(id, room.limits(), sender)));
+        return Ok((id, receiver));
+    };
+    let link = Rc::new(Link::new(id, room.limits(), sender));
+    if is_upgraded {
+        link.decide(Decision::Accepted);
+    }
+    if is_read {
+        link.read();
+    }
+    room.add_link(link);
     Ok((id, receiver))
 }

@@ -1,6 +1,7 @@
 //! The rooms that are awake on a worker, and the passages between each and the world.
 
 mod leaving;
+mod seats;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -22,6 +23,8 @@ use crate::party::Party;
 use crate::pressure::giving_way::GivesWay;
 use crate::pressure::waiting::Waits;
 use crate::registry::leaving::AutoAnswer;
+pub(crate) use crate::registry::seats::Seat;
+use crate::registry::seats::Seats;
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
 use crate::transfer::standstill::Standstill;
@@ -37,6 +40,8 @@ pub(crate) struct RoomEntry {
     requests: RefCell<HashMap<RequestId, oneshot::Sender<Response>>>,
     links: RefCell<Vec<Rc<Link>>>,
     starved: RefCell<Vec<Rc<Link>>>,
+    /// Those who are to come back to where they were, in a room that goes on as it was.
+    seats: RefCell<Option<Box<Seats>>>,
     /// What the host answers by itself, while that is in force.
     auto_answer: RefCell<Option<AutoAnswer>>,
     /// How it stands to the version of its party that is served.
@@ -123,6 +128,7 @@ impl RoomEntry {
             requests: RefCell::default(),
             links: RefCell::default(),
             starved: RefCell::default(),
+            seats: RefCell::default(),
             undone: RefCell::default(),
             wake: Signal::default(),
             deadline: Cell::new(None),

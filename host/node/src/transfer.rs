@@ -5,7 +5,9 @@
 //! a new life without clients: the room is told so, and what has become of what it had begun (`core`, `elsewhere`). The
 //! same is done to a store alone, when no host runs.
 
+mod again;
 mod bring;
+mod going_on;
 mod recorded_room;
 pub(crate) mod standstill;
 mod taken_again;
@@ -28,11 +30,13 @@ use party_store::room_file::{ENTRIES_BYTES_MAX, ENTRIES_MAX, RoomFile, RoomFileM
 use party_store::store::Store;
 use thiserror::Error;
 
+pub use again::{Again, Left, TakeAgainError};
 pub use bring::{Brought, ImportError, import};
+pub use going_on::ContinueError;
 /// Rooms as files: whoever asks for a room gets it as one, and brings it as one.
 pub use party_store::room_file;
 pub use recorded_room::{RECORDED_BYTES_MAX, RecordedError, RecordedRoom};
-pub use taken_again::{Recorded, TakeAgainError, export_left};
+pub use taken_again::{Recorded, export_left};
 
 use crate::apart::run_apart;
 use crate::inspection::InspectError;

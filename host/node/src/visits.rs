@@ -23,7 +23,10 @@ impl Node {
         let ask = move |worker: &Rc<Worker>| {
             let entry = worker.open(&address)?;
             let now = worker.now();
-            let id = entry.put_in(|core| core.request(request, now))?;
+            let id = match entry.take_request() {
+                Some(id) => id,
+                None => entry.put_in(|core| core.request(request, now))?,
+            };
             entry.add_request(id, reply);
             Ok((entry.number, id))
         };

@@ -1,6 +1,7 @@
 //! A worker: one thread, its rooms, and the mail from other threads.
 
 mod alarms;
+mod opening;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,13 +12,12 @@ use std::sync::Arc;
 use party_core::address::RoomAddress;
 use party_core::ids::{CommitSeq, Timestamp};
 use party_core::message::CloseFrame;
-use party_core::room::{Moment, Phase, Room, RoomConfig};
+use party_core::room::{Moment, Phase};
 use tokio::sync::mpsc;
 
 use crate::chance::Chance;
 use crate::committer::{CommitReply, CommitRequest};
-use crate::hibernation;
-use crate::node::{Node, Unavailable};
+use crate::node::Node;
 use crate::panics::caught_in;
 use crate::pressure::waiting::Queue;
 use crate::registry::{Registry, RoomEntry};
@@ -272,49 +272,6 @@ impl Worker {
             entry.deadline.set(deadline);
             self.timers.change(entry.number, before, deadline);
         }
-    }
-
-    /// The room at an address. It has a place before its next turn, or waits for one.
-    pub(crate) fn open(self: &Rc<Worker>, address: &RoomAddress) -> Result<Rc<RoomEntry>, Unavailable> {
-        if let Some(entry) = self.rooms.by_address(address) {
-            return Ok(entry);
-        }
-        if self.ending.get() {
-            return Err(Unavailable::Ending);
-        }
-        if self.arriving.borrow().contains(address) {
-            return Err(Unavailable::Arriving);
-        }
-        let party = self.node.party(address.party()).ok_or(Unavailable::NoSuchParty)?;
-        let store = self.node.store();
-        let summary = store.summary(address)?;
-        let address = Arc::new(address.clone());
-        let storage = store.storage(&address);
-        // With the component that its turns are recorded on, if it is durable.
-        let config = |durable| {
-            Arc::new(RoomConfig {
-                address: Arc::clone(&address),
-                limits: Arc::clone(&party.limits),
-                handlers: party.handlers,
-                vars: Arc::clone(&party.vars),
-                storage: Arc::clone(&storage),
-                durable,
-            })
-        };
-        let number = RoomNumber(self.next_room.get());
-        self.next_room.set(number.0 + 1);
-        let (core, memory_of) = match summary {
-            Some(summary) => hibernation::known_room(self, &party, &config, summary)?,
-            None => (Room::new(config(hibernation::recorded_on(&party)), None), None),
-        };
-        let entry = Rc::new(RoomEntry::new(number, party, core, self.now()));
-        let kept_bytes = summary.and_then(|summary| summary.checkpoint).map_or(0, |kept| kept.bytes);
-        entry.kept_bytes.set(kept_bytes);
-        entry.upgrade.set_memory_of(memory_of);
-        self.rooms.insert(&entry);
-        let task = room_task::run(Rc::clone(self), Rc::clone(&entry));
-        tokio::task::spawn_local(Rc::clone(self).carry_room(Rc::clone(&entry), task));
-        Ok(entry)
     }
 
     /// Takes a room out; its task ends by itself. Its alarm wakes it again.

@@ -72,11 +72,6 @@ impl InstanceState {
         self.turn.as_deref_mut().ok_or_else(|| Error::new(GuestFault::OutsideOfATurn { import }))
     }
 
-    /// The running turn, if one runs.
-    pub(crate) fn turn_if_any(&mut self) -> Option<&mut Turn> {
-        self.turn.as_deref_mut()
-    }
-
     /// The time: 0 outside of a turn.
     pub(crate) fn now(&self) -> Timestamp {
         self.turn.as_deref().map_or(Timestamp(0), Turn::now)

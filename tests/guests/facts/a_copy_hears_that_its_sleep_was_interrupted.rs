@@ -1,5 +1,6 @@
 //! A room that is a copy is told so before anything else, and its operations end as interrupted: they are another room's.
-//! covers: guest.on-resume, guest.on-completed, types.operation-error.interrupted
+//! covers: guest.on-resume, guest.resume-reason.forked, guest.resume-reason.imported, guest.on-completed,
+//! types.operation-error.interrupted
 
 use std::cell::RefCell;
 

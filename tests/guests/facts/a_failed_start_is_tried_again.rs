@@ -1,5 +1,5 @@
 //! A start that fails answers the event that it was for, and the next event tries again.
-//! covers: guest.on-start
+//! covers: guest.on-start, guest.start-reason.failed-before
 
 use party::{Error, Party, Reply, Request, Result, Room, StartReason};
 use test_facts::tell;

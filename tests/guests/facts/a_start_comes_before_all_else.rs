@@ -1,5 +1,5 @@
 //! A fresh start is told why, once, and everything else waits until that has settled; a wake is no start.
-//! covers: guest.on-start
+//! covers: guest.on-start, guest.start-reason.new, guest.start-reason.lost
 
 use std::time::Duration;
 

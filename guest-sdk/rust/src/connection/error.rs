@@ -84,9 +84,6 @@ pub enum ConnectionError {
     /// The response cannot be sent; the text says why.
     #[error("the response cannot be sent: {0}")]
     BadResponse(String),
-    /// This host cannot do it yet; the text names it.
-    #[error("not available on this host yet: {0}")]
-    NotYet(String),
     /// There are no connections outside a room.
     #[error("not in a room")]
     NotInARoom,
@@ -175,7 +172,6 @@ impl<'a> Asked<'a> {
             }
             host::ConnectionError::BadCloseCode(code) => ConnectionError::BadCloseCode(code),
             host::ConnectionError::BadResponse(why) => ConnectionError::BadResponse(why),
-            host::ConnectionError::NotYet(what) => ConnectionError::NotYet(what),
             host::ConnectionError::NotInARoom => ConnectionError::NotInARoom,
         }
     }

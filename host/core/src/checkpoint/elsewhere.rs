@@ -9,7 +9,10 @@ use thiserror::Error;
 use crate::checkpoint::Checkpoint;
 use crate::commit::Alarm;
 use crate::event::ResumeReason;
-use crate::ids::{CommitSeq, ID_MAX, Incarnation, MOVED_ID_MAX, Timestamp};
+use crate::ids::{
+    CommitSeq, ConnectionId, EventId, ID_MAX, Incarnation, MOVED_ID_MAX, NextIds, OperationId, RequestId,
+    Timestamp,
+};
 
 /// Why a checkpoint cannot go on anywhere.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -37,6 +40,11 @@ impl Checkpoint {
         incarnation: Incarnation,
         seq: CommitSeq,
     ) -> Result<Checkpoint, UnfitToMove> {
+        Ok(Checkpoint { incarnation, resumes: Some(reason), ..self.as_it_is(seq)? })
+    }
+
+    /// The same room, carried by another commit, as if nothing had happened to it.
+    pub fn as_it_is(self, seq: CommitSeq) -> Result<Checkpoint, UnfitToMove> {
         let id = self.ids_end();
         if id > MOVED_ID_MAX {
             return Err(UnfitToMove::Id { id });
@@ -44,7 +52,7 @@ impl Checkpoint {
         if self.last_now.0 > ID_MAX {
             return Err(UnfitToMove::Time { at: self.last_now.0 });
         }
-        Ok(Checkpoint { incarnation, seq, resumes: Some(reason), ..self })
+        Ok(Checkpoint { seq, ..self })
     }
 
     /// One more than the largest id that it names.
@@ -55,6 +63,17 @@ impl Checkpoint {
         let connections = self.sessions.keys().map(|id| id.0);
         let largest = operations.chain(events).chain(requests).chain(connections).max();
         largest.map_or(0, |id| id + 1)
+    }
+
+    /// The smallest ids that could come next: one more than the largest of each kind that it names.
+    pub fn next_ids_min(&self) -> NextIds {
+        let after = |largest: Option<u64>| largest.map_or(1, |id| id.saturating_add(1));
+        NextIds {
+            connection: ConnectionId(after(self.sessions.keys().map(|id| id.0).max())),
+            request: RequestId(after(self.requests.iter().map(|id| id.0).max())),
+            operation: OperationId(after(self.operations.iter().map(|(id, _)| id.0).max())),
+            event: EventId(after(self.pending.iter().map(|event| event.id.0).max())),
+        }
     }
 
     /// The alarm that is set, or rings: what the record of its room says too.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::checkpoint::Checkpoint;
 use crate::event::{Event, NewConnection};
-use crate::ids::{Seed, Timestamp};
+use crate::ids::{EventId, OperationId, Seed, Timestamp};
 use crate::journal::{Record, Step, Taken};
 use crate::limits::Limits;
 
@@ -61,6 +61,19 @@ impl Record {
             | Step::Unheard(_)
             | Step::Dropped(..)
             | Step::Turn(_) => None,
+        })
+    }
+
+    /// The ids that were next when it was taken, of events and of operations, if there is a turn in it.
+    pub fn next_ids(&self) -> Option<(EventId, OperationId)> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Turn(turn) => Some((turn.event_id, OperationId(turn.next_operation))),
+            Step::Life(_)
+            | Step::Settings(_)
+            | Step::Resumed
+            | Step::Time(_)
+            | Step::Unheard(_)
+            | Step::Dropped(..) => None,
         })
     }
 

@@ -93,7 +93,11 @@ impl Room {
         let mut own_end = ended;
         for (event, outcome) in settled {
             if event == event_id {
-                own_end = own_end.or(Some(outcome));
+                // An error that the guest has told of is not lost because its export then returns in order.
+                own_end = match own_end {
+                    Some(Err(failure)) => Some(Err(failure)),
+                    Some(Ok(())) | None => Some(outcome),
+                };
             } else if let Some(subject) = self.home().pending.remove(event) {
                 outputs.extend(self.end_event(subject, outcome, now));
             }

@@ -319,7 +319,7 @@ impl Room {
         if let Some(reason) = reason {
             self.mailbox.push(Event::Resume(reason));
         }
-        self.say_who_is_gone();
+        self.say_who_is_gone(None);
         for id in interrupted {
             self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
         }

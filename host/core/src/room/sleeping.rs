@@ -21,7 +21,7 @@ use crate::message::CloseFrame;
 use crate::operation::Operations;
 use crate::planted::{self, PlantedBug};
 use crate::room::pending::PendingEvents;
-use crate::room::{Action, Phase, Restless, Room, RoomConfig, Service};
+use crate::room::{Action, Here, Phase, Restless, Room, RoomConfig, Service};
 use crate::session::{ReadyState, Session};
 use crate::turn::Subject;
 
@@ -336,9 +336,11 @@ impl Room {
         self.remember_accept_deadlines();
     }
 
-    /// Sockets and requests have not survived.
-    pub(super) fn say_who_is_gone(&mut self) {
+    /// Sockets and requests have not survived, but for those who are here.
+    pub(super) fn say_who_is_gone(&mut self, here: Option<&Here>) {
         let state = self.home();
+        let is_here = |id: ConnectionId| here.is_some_and(|here| here.clients.contains(&id));
+        let waits = |id: RequestId| here.is_some_and(|here| here.requests.contains(&id));
         let is_told = |id: ConnectionId, session: &Session| {
             session.gone.is_some()
                 || session.is_rejected()
@@ -346,9 +348,9 @@ impl Room {
                     && !planted::is(PlantedBug::CloseToldTwice)
                     && state.pending.is_about(Subject::Close(id)))
         };
-        let gone = state.sessions.iter().filter(|(id, session)| !is_told(**id, session));
+        let gone = state.sessions.iter().filter(|(id, session)| !is_told(**id, session) && !is_here(**id));
         let gone: Vec<ConnectionId> = gone.map(|(id, _)| *id).collect();
-        let requests: Vec<RequestId> = state.requests.iter().copied().collect();
+        let requests: Vec<RequestId> = state.requests.iter().copied().filter(|id| !waits(*id)).collect();
         if !planted::is(PlantedBug::GhostsKept) {
             for connection in gone {
                 self.closed(connection, CloseFrame::lost(), false);

@@ -21,7 +21,7 @@ pub enum EventError {
 }
 
 impl Turn {
-    /// Ends a pending event, or this turn's own if its export then returns `pending`.
+    /// Ends a pending event, or this turn's own, unless its export then fails: that is its end.
     pub fn settle(&mut self, event: EventId, outcome: Result<(), Failure>) -> Result<(), EventError> {
         let is_pending = event == self.event_id || self.state.pending.contains(event);
         if !is_pending || !self.changes.settled_ids.insert(event) {

@@ -23,7 +23,7 @@ use crate::inspection::InspectError;
 use crate::transfer::Elsewhere;
 
 /// The number of the commit that brings a room.
-const FIRST: CommitSeq = CommitSeq(1);
+pub(super) const FIRST: CommitSeq = CommitSeq(1);
 
 /// What has come in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +103,20 @@ pub fn import(
     to: &RoomAddress,
     elsewhere: Elsewhere,
 ) -> Result<Brought, ImportError> {
+    let Elsewhere { reason, incarnation, memory_bytes_max } = elsewhere;
+    let moved = |checkpoint: Checkpoint| checkpoint.elsewhere(reason, incarnation, FIRST);
+    bring_in(store, epoch, file, to, memory_bytes_max, moved)
+}
+
+/// As [`import`]; `moved` says what a checkpoint is there, which [`FIRST`] carries.
+pub(super) fn bring_in(
+    store: &dyn Store,
+    epoch: Epoch,
+    file: RoomFile,
+    to: &RoomAddress,
+    memory_bytes_max: u64,
+    moved: impl FnOnce(Checkpoint) -> Result<Checkpoint, UnfitToMove>,
+) -> Result<Brought, ImportError> {
     if store.summary(to)?.is_some() {
         return Err(ImportError::Exists(to.clone()));
     }
@@ -110,7 +124,7 @@ pub fn import(
     let (mut record, mut moving) =
         (RoomRecord { seq: FIRST, alarm, ids_reserved, moved_at: FIRST, ..RoomRecord::default() }, None);
     if let Some(memory) = memory {
-        let checkpoint = checkpoint(&memory, elsewhere)?;
+        let checkpoint = moved(checkpoint(&memory, memory_bytes_max)?)?;
         // What the two say of the same comes from the one that is used.
         record.alarm = checkpoint.alarm();
         record.memory_due = checkpoint.next_due();
@@ -144,7 +158,7 @@ pub fn import(
     Ok(brought)
 }
 
-fn checkpoint(memory: &RoomFileMemory, elsewhere: Elsewhere) -> Result<Checkpoint, ImportError> {
+fn checkpoint(memory: &RoomFileMemory, bytes_max: u64) -> Result<Checkpoint, ImportError> {
     let found = ComponentDigest(Digest::of(&memory.component_bytes).0);
     let checkpoint = Checkpoint::decode(&memory.checkpoint)?;
     for named in [memory.component, checkpoint.component] {
@@ -156,12 +170,12 @@ fn checkpoint(memory: &RoomFileMemory, elsewhere: Elsewhere) -> Result<Checkpoin
         DecodeError::NoMemory(refused) => ImportError::NoMemory(refused),
         error => ImportError::Image(error),
     })?;
-    let (bytes, bytes_max) = (snapshot.memory_bytes(), elsewhere.memory_bytes_max);
+    let bytes = snapshot.memory_bytes();
     drop(snapshot);
     if bytes > bytes_max {
         return Err(ImportError::Memory { bytes, bytes_max });
     }
-    Ok(checkpoint.elsewhere(elsewhere.reason, elsewhere.incarnation, FIRST)?)
+    Ok(checkpoint)
 }
 
 /// Puts what is large into the store, for the commit to point to. What no commit takes is reclaimed.

@@ -11,69 +11,28 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::checkpoint::{Checkpoint, CheckpointError};
+use party_core::checkpoint::Checkpoint;
 use party_core::commit::ComponentDigest;
-use party_core::event::{DropCause, TurnEnd};
+use party_core::event::DropCause;
 use party_core::ids::{CommitSeq, Timestamp};
 use party_core::journal::Record;
 use party_core::large::{NoMemory, claim_u64};
-use party_core::room::{Replay, ReplayError, RoomConfig};
+use party_core::room::{ReplayError, RoomConfig};
 use party_core::storage::StorageReadError;
 use party_runtime::capture::NotCapturable;
 use party_runtime::component::Component;
 use party_runtime::engine::Engine;
-use party_runtime::instance::Instance;
 use party_runtime::load::LoadError;
 use party_runtime::restore::RestoreError;
-use party_runtime::snapshot::{DecodeError, MEMORY_BYTES_MAX, Snapshot};
+use party_runtime::snapshot::DecodeError;
 use party_store::kept::{JournalEntry, KeptCheckpoint, RoomSummary};
 use party_store::room_file::{ENTRIES_BYTES_MAX, ENTRIES_MAX, RoomFile, RoomFileMemory};
 use party_store::store::Store;
-use thiserror::Error;
 
 use crate::recovery::salvage;
+use crate::transfer::again::{Again, TakeAgainError};
 use crate::transfer::recorded_room::RecordedRoom;
 use crate::transfer::{ExportError, READS_MAX, check, entries, export};
-
-/// Why the recorded turns of a room cannot be taken again.
-#[derive(Debug, Error)]
-pub enum TakeAgainError {
-    /// The component cannot be loaded.
-    #[error("its component cannot be loaded: {0}")]
-    Load(#[from] LoadError),
-    /// The checkpoint before them cannot be read.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// Nor can the memory in it.
-    #[error("its memory cannot be read: {0}")]
-    Snapshot(#[from] DecodeError),
-    /// The memory does not fit the component.
-    #[error(transparent)]
-    Restore(#[from] RestoreError),
-    /// There is no instance.
-    #[error("there is no instance of its component: {0}")]
-    Start(DropCause),
-    /// They cannot be read, or do something else now.
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
-    /// Some are missing at the end.
-    #[error("its journal ends with commit {found}; its last commit is {last}")]
-    Cut {
-        /// The last that there is.
-        found: CommitSeq,
-        /// The last that there was.
-        last: CommitSeq,
-    },
-    /// What they lead to cannot be captured.
-    #[error(transparent)]
-    NotCapturable(#[from] NotCapturable),
-    /// One of them read the store, which cannot be read now.
-    #[error(transparent)]
-    Storage(StorageReadError),
-    /// One of them grew, and the system has no memory for that now.
-    #[error("{0}")]
-    NoMemory(String),
-}
 
 impl From<TakeAgainError> for ExportError {
     /// What the system or the store refuses says nothing of the room: then nobody is to be told to give something up.
@@ -255,7 +214,11 @@ async fn memory(
         Some(kept) => Some(Checkpoint::decode(&kept.bytes)?),
         None => None,
     };
-    let (mut past, mut instance) = replay(config, component, checkpoint, journal).await?;
+    let mut again = Again::begin(config, component, checkpoint).await?;
+    for entry in &journal {
+        again.take(entry).await?;
+    }
+    let Again { mut past, mut instance } = again;
     if past.seq() != last {
         return Err(TakeAgainError::Cut { found: past.seq(), last });
     }
@@ -265,34 +228,4 @@ async fn memory(
     let refused = |refused: NoMemory| TakeAgainError::NoMemory(refused.to_string());
     let image = instance.capture()?.encode().map_err(refused)?;
     Ok(Some(past.as_checkpoint(image.into()).encode().map_err(refused)?))
-}
-
-async fn replay(
-    config: Arc<RoomConfig>,
-    component: &Component,
-    checkpoint: Option<Checkpoint>,
-    journal: Vec<JournalEntry>,
-) -> Result<(Replay, Instance), TakeAgainError> {
-    let mut instance = match &checkpoint {
-        Some(checkpoint) => {
-            component.restore(&Snapshot::decode(&checkpoint.image, MEMORY_BYTES_MAX)?).await?
-        }
-        None => component.instantiate().await.map_err(TakeAgainError::Start)?,
-    };
-    let mut past = Replay::new(config, checkpoint);
-    for JournalEntry { seq, bytes } in journal {
-        if let Some(turn) = past.take(seq, &bytes)? {
-            let (mut turn, end) = instance.run_again(turn).await;
-            // They were said then.
-            turn.take_logs();
-            if let Some(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_))) = turn.fault() {
-                return Err(TakeAgainError::Storage(error.clone()));
-            }
-            if let TurnEnd::Dropped(DropCause::NoMemory(why)) = end {
-                return Err(TakeAgainError::NoMemory(why));
-            }
-            past.end(turn, end)?;
-        }
-    }
-    Ok((past, instance))
 }

@@ -1,4 +1,4 @@
-//! `room`: who and when am I. These reads also answer outside of a turn, neutrally.
+//! `room`: who and when am I. Outside of a turn there is no room: only `vars` answers there, with none.
 
 use wasmtime::Result;
 
@@ -8,27 +8,27 @@ use crate::state::InstanceState;
 
 impl Host for InstanceState {
     fn project(&mut self) -> Result<String> {
-        Ok(self.turn_if_any().map_or_else(String::new, |turn| turn.address().project().into()))
+        Ok(self.turn("room.project")?.address().project().into())
     }
 
     fn party(&mut self) -> Result<String> {
-        Ok(self.turn_if_any().map_or_else(String::new, |turn| turn.address().party().into()))
+        Ok(self.turn("room.party")?.address().party().into())
     }
 
     fn id(&mut self) -> Result<String> {
-        Ok(self.turn_if_any().map_or_else(String::new, |turn| turn.address().room().into()))
+        Ok(self.turn("room.id")?.address().room().into())
     }
 
     fn incarnation(&mut self) -> Result<String> {
-        Ok(self.turn_if_any().map_or_else(String::new, |turn| turn.incarnation().to_string()))
+        Ok(self.turn("room.incarnation")?.incarnation().to_string())
     }
 
     fn now(&mut self) -> Result<u64> {
-        Ok(InstanceState::now(self).0)
+        Ok(self.turn("room.now")?.now().0)
     }
 
     fn var(&mut self, name: String) -> Result<Option<String>> {
-        Ok(InstanceState::vars(self).and_then(|vars| vars.get(&name)).cloned())
+        Ok(self.turn("room.var")?.vars().get(&name).cloned())
     }
 
     fn vars(&mut self) -> Result<Vec<(String, String)>> {

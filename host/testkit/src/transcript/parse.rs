@@ -1,6 +1,7 @@
 //! Reading transcripts. The grammar is told in docs/transcripts.md.
 
 mod expect;
+mod going_on;
 mod request;
 mod settings;
 
@@ -151,12 +152,14 @@ impl<'a> Parser<'a> {
                 let (from, to) = two(rest, "fork ROOM ROOM")?;
                 Action::Fork(room(from)?, room(to)?)
             }
-            "import" => {
-                let (file, to) = word(rest);
+            "continue" => self.continues(rest)?,
+            "export" | "import" => {
+                let (file, rest) = word(rest);
                 if file.is_empty() {
-                    return Err("it is written as: import FILE [ROOM]".into());
+                    return Err(format!("it is written as: {first} FILE [ROOM]"));
                 }
-                Action::Import(PathBuf::from(file), self.room_or_own(to)?)
+                let (file, room) = (PathBuf::from(file), self.room_or_own(rest)?);
+                if first == "export" { Action::Export(file, room) } else { Action::Import(file, room) }
             }
             "commits" => Action::Commits(match rest {
                 "fail" => Commits::Fail,
@@ -269,7 +272,7 @@ const DEEDS: [&str; 7] = ["connect", "send", "close", "cut", "stall", "slow", "d
 /// Bytes a second that a slow line lets through, at most: more is no line that is slow.
 const SLOW_MAX: u64 = 1 << 30;
 /// What a line can begin with, for whoever wrote something else.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 20] = [
     "advance",
     "jump",
     "draw",
@@ -287,7 +290,9 @@ const WORDS: [&str; 18] = [
     "upgrade",
     "rollback",
     "fork",
+    "export",
     "import",
+    "continue",
 ];
 
 /// The first word, and the rest.

@@ -4,6 +4,7 @@
 //! up to date it goes on, and notes what would have to be written ([`Edits`]).
 
 mod expect;
+mod going_on;
 mod seats;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -53,6 +54,8 @@ pub(crate) struct Player<'w> {
     directory: PathBuf,
     /// Files that are not read from there.
     files: &'w BTreeMap<PathBuf, Arc<[u8]>>,
+    /// Files that steps have made.
+    exported: BTreeMap<PathBuf, Vec<u8>>,
     /// What has been taken so far.
     names: Names,
     seats: BTreeMap<String, Seat>,
@@ -82,6 +85,7 @@ impl<'w> Player<'w> {
             transcript,
             directory: directory.to_owned(),
             files,
+            exported: BTreeMap::new(),
             names: Names::new(),
             seats: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -193,10 +197,16 @@ impl<'w> Player<'w> {
                 world.roll_back(party).await.map(drop).map_err(|error| failed(error.into()))
             }
             Action::Fork(from, to) => world.fork(from, to).await.map(drop).map_err(failed),
+            Action::Export(file, room) => {
+                let bytes = world.export(room).await.map_err(failed)?;
+                self.exported.insert(file.clone(), bytes);
+                Ok(())
+            }
             Action::Import(file, to) => {
                 let bytes = self.read(step.line, file)?;
                 world.import(&bytes, to).await.map(drop).map_err(failed)
             }
+            Action::Continue(continues) => self.go_on(step.line, continues).await,
             Action::Commits(what) => {
                 match what {
                     Commits::Fail => world.fail_next_commit(),
@@ -214,6 +224,9 @@ impl<'w> Player<'w> {
     }
 
     fn read(&self, line: usize, file: &Path) -> Result<Vec<u8>, Failure> {
+        if let Some(bytes) = self.exported.get(file) {
+            return Ok(bytes.clone());
+        }
         if let Some(bytes) = self.files.get(file) {
             return Ok(bytes.to_vec());
         }

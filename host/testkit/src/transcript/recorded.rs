@@ -18,11 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use party_core::ids::CommitSeq;
-use party_node::transfer::RecordedRoom;
+use party_node::transfer::{RecordedRoom, TakeAgainError};
 use party_store::room_file::RoomFileError;
 use thiserror::Error;
-
-pub use past::PastError;
 
 use crate::transcript::parse::{LINE_BYTES_MAX, LINES_MAX, TRANSCRIPT_BYTES_MAX};
 use crate::transcript::play::Failure;
@@ -66,7 +64,10 @@ pub struct Saved {
 pub enum SaveError {
     /// The past cannot be taken again.
     #[error(transparent)]
-    Past(#[from] PastError),
+    TakeAgain(#[from] TakeAgainError),
+    /// There is nothing that could run it.
+    #[error("there is no place to run it: {0}")]
+    Engine(String),
     /// Something is longer than a transcript can hold it.
     #[error(
         "the {what} that commit {commit} ends with would have {found} bytes; the limit is {max}\n\
@@ -106,7 +107,7 @@ pub enum SaveError {
 /// Blocks until that is done. Needs a thread without a tokio runtime.
 pub fn save(recorded: RecordedRoom, saving: &Saving) -> Result<Saved, SaveError> {
     let (party, component) = (recorded.base.address.party().to_owned(), Arc::from(&*recorded.component));
-    let mut scenes = Scenes::begin(&recorded, &saving.start_file)?;
+    let mut scenes = Scenes::begin(&recorded, &saving.start_file, saving.until)?;
     let past = past::take_again(&recorded, saving, &mut |commit| {
         scenes.take(commit);
         scenes.check()
@@ -116,8 +117,9 @@ pub fn save(recorded: RecordedRoom, saving: &Saving) -> Result<Saved, SaveError>
     stage.parties.insert(party, component);
     let mut start = None;
     if scenes.begins_with_file() {
-        let mut bytes = Vec::new();
-        recorded.base.write(&mut bytes)?;
+        let (mut bytes, mut base) = (Vec::new(), recorded.base);
+        base.ids_reserved = scenes.ids_reserved().unwrap_or(base.ids_reserved);
+        base.write(&mut bytes)?;
         stage.files.insert(saving.start_file.as_str().into(), Arc::from(&*bytes));
         start = Some(bytes);
     }

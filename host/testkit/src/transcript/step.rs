@@ -1,10 +1,11 @@
 //! What a transcript says, line by line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use party_core::ids::Seed;
+use party_core::ids::{ConnectionId, NextIds, RequestId, Seed};
 
 use crate::transcript::payload::Payload;
 use crate::transcript::template::Template;
@@ -88,8 +89,12 @@ pub enum Action {
     RollBack(String),
     /// A copy of the first room, as the second.
     Fork(RoomName, RoomName),
+    /// A room becomes a file, for the steps that follow.
+    Export(PathBuf, RoomName),
     /// A room from a file.
     Import(PathBuf, RoomName),
+    /// A room from a file goes on as the one that it was.
+    Continue(Box<Continue>),
     /// What becomes of commits.
     Commits(Commits),
     /// What this client receives is not looked at any more.
@@ -98,6 +103,21 @@ pub enum Action {
     Expect(Expectation),
     /// All of these, in any order.
     Unordered(Vec<(usize, Expectation)>),
+}
+
+/// A room that goes on as the one that it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Continue {
+    /// Where it is kept.
+    pub file: PathBuf,
+    /// Where it goes on.
+    pub room: RoomName,
+    /// The clients that are still there, by their sessions.
+    pub clients: BTreeMap<ConnectionId, String>,
+    /// The requests that still wait for an answer.
+    pub requests: BTreeMap<RequestId, String>,
+    /// The ids that come next; none: its host was started again, and nobody is there.
+    pub next: Option<NextIds>,
 }
 
 /// What a client does.

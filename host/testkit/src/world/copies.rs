@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use party_core::room::Here;
 use party_node::transfer::room_file::RoomFile;
 use party_node::transfer::{Brought, RecordedRoom};
 
@@ -23,6 +24,16 @@ impl World {
         Ok(brought)
     }
 
+    /// A room as the bytes of a file, as `party-host checkpoint export` writes it: it is saved first, which may take some
+    /// milliseconds of the world's time.
+    pub async fn export(&self, room: &str) -> Result<Vec<u8>> {
+        let (node, address) = (self.node(), address(room)?);
+        let file = self.as_time_passes(node.export_room(&address)).await?;
+        let mut bytes = Vec::new();
+        file.write(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Brings in a room from the bytes of a file that `party-host checkpoint export` wrote.
     pub async fn import(&self, file: &[u8], to: &str) -> Result<Brought> {
         let (node, to) = (self.node(), address(to)?);
@@ -30,6 +41,16 @@ impl World {
         let brought = self.host.during(node.import_room(file, &to)).await?;
         self.settle().await;
         Ok(brought)
+    }
+
+    /// Brings in a room from such a file that is no copy: it goes on as the one that it was, with those who are here, or as one
+    /// whose host was started again. Whoever is here asks next, in the order of the ids, and is where it was.
+    pub(crate) async fn go_on(&self, file: &[u8], to: &str, here: Option<Here>) -> Result<()> {
+        let (node, to) = (self.node(), address(to)?);
+        let file = RoomFile::read(&mut &file[..]).context("the file is no room")?;
+        self.host.during(node.continue_room(file, &to, here)).await?;
+        self.settle().await;
+        Ok(())
     }
 
     /// What is recorded of a durable room since its last checkpoint, for [`recorded::save`](crate::transcript::recorded::save).

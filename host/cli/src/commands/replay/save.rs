@@ -95,7 +95,9 @@ fn not_saved(error: SaveError) -> anyhow::Error {
             let (message, hint) = whole.split_once("\nhint: ").unwrap_or((&whole, "save fewer with --until"));
             usage(message, hint)
         }
-        SaveError::Past(_) | SaveError::Start(_) | SaveError::NoTranscript(_) => error.into(),
+        SaveError::TakeAgain(_) | SaveError::Engine(_) | SaveError::Start(_) | SaveError::NoTranscript(_) => {
+            error.into()
+        }
     }
 }
 

@@ -30,7 +30,7 @@ impl Model {
                 let failure = Failure { stack, ..Failure::default() };
                 return self.start_afresh(Some(&draft.event), &failure, now);
             }
-            TurnEnd::Done => Some(Ok(())),
+            TurnEnd::Done => Some(draft.own_settled.unwrap_or(Ok(()))),
             TurnEnd::Failed(failure) => Some(Err(failure.clone())),
             TurnEnd::Pending => draft.own_settled,
         };

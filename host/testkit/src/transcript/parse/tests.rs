@@ -184,3 +184,37 @@ fn whatever_is_read_nothing_panics() {
         let _ = Transcript::parse(&text);
     }
 }
+
+#[test]
+fn a_room_that_goes_on_says_who_is_there_and_which_ids_come_next() {
+    let text = "continue a.room x\n  > bob session 8\n  > ann session 7\n  > r1 request 9\n  > next 10 11 12 13\n< ann hello";
+    let Action::Continue(continues) = Transcript::parse(text).unwrap().steps.remove(0).action else {
+        panic!("it goes on")
+    };
+    let order: Vec<&str> = continues.clients.values().map(String::as_str).collect();
+    assert_eq!((order, continues.room.as_str()), (vec!["ann", "bob"], "main/x"));
+    let next = continues.next.expect("it is said");
+    assert_eq!((next.connection.0, next.request.0, next.operation.0, next.event.0), (10, 11, 12, 13));
+    assert!(matches!(action("continue a.room"), Action::Continue(continues) if continues.next.is_none()));
+    for (below, what) in [
+        ("> ann session 7", "whoever is there needs a line: > next"),
+        ("> ann session 7\n  > bob session 7", "that was said before"),
+        ("> ann session 7\n  > ann session 8", "that was said before"),
+        ("> ann session 0", "is not an id"),
+        ("> ann session 9007199254740992", "is not an id"),
+        ("> ann sits 7", "is not known: below it stands"),
+        ("> next 1 2 3", "it has 3 ids"),
+        ("> next 1 2 3 4\n  > next 1 2 3 4", "that was said before"),
+        ("> Ann session 7", "is no name"),
+    ] {
+        refused_below("continue a.room", below, what);
+    }
+    refused("continue", 1, "continue FILE [ROOM]");
+}
+
+#[track_caller]
+fn refused_below(line: &str, below: &str, what: &str) {
+    let text = format!("{line}\n  {below}");
+    let error = Transcript::parse(&text).expect_err(&text);
+    assert!(error.what.contains(what), "{text}: {error}");
+}

@@ -5,53 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::checkpoint::{Checkpoint, CheckpointError};
+use party_core::checkpoint::Checkpoint;
 use party_core::commit::ComponentDigest;
-use party_core::event::{DropCause, Output};
+use party_core::event::Output;
 use party_core::ids::CommitSeq;
-use party_core::journal::{Record, RecordError};
-use party_core::room::{Replay, ReplayError, RoomConfig};
+use party_core::journal::Record;
+use party_core::room::RoomConfig;
 use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
-use party_node::transfer::RecordedRoom;
-use party_runtime::component::Component;
-use party_runtime::instance::Instance;
-use party_runtime::load::LoadError;
-use party_runtime::restore::RestoreError;
-use party_runtime::snapshot::{DecodeError, MEMORY_BYTES_MAX, Snapshot};
-use party_store::kept::JournalEntry;
-use thiserror::Error;
+use party_node::transfer::{Again, Left, RecordedRoom, TakeAgainError};
 
 use crate::transcript::recorded::{SaveError, Saving};
 use crate::world::engine;
-
-/// Why the past of a room cannot be taken again.
-#[derive(Debug, Error)]
-pub enum PastError {
-    /// Its component cannot be loaded.
-    #[error("its component cannot be loaded")]
-    Load(#[from] LoadError),
-    /// There is nothing that could run it.
-    #[error("there is no place to run it: {0}")]
-    Engine(String),
-    /// The checkpoint with which it begins cannot be read.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// Nor can the memory in it.
-    #[error("its memory cannot be read: {0}")]
-    Snapshot(#[from] DecodeError),
-    /// The memory does not fit the component.
-    #[error(transparent)]
-    Restore(#[from] RestoreError),
-    /// There is no instance.
-    #[error("there is no instance of its component: {0}")]
-    Start(DropCause),
-    /// A record cannot be read.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// Its turns do something else now.
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
-}
 
 /// A record that was taken again.
 pub(super) struct Commit {
@@ -72,15 +36,13 @@ pub(super) fn take_again(
     saving: &Saving,
     show: &mut dyn FnMut(Commit) -> Result<(), SaveError>,
 ) -> Result<(), SaveError> {
-    let failed = |error: &dyn std::fmt::Display| PastError::Engine(error.to_string());
+    let failed = |error: &dyn std::fmt::Display| SaveError::Engine(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| failed(&error))?;
     let engine = engine::engine(saving.compile_cache.clone()).map_err(|error| failed(&error))?;
     let component = engine.load(&recorded.component, &Arc::default(), &Arc::default());
-    let component = component.map_err(PastError::from)?;
+    let component = component.map_err(TakeAgainError::from)?;
     runtime.block_on(async {
-        let checkpoint = checkpoint(recorded)?;
-        let mut instance = instance(&component, checkpoint.as_ref()).await?;
         let address = RoomAddress::clone(&recorded.base.address);
         let config = Arc::new(RoomConfig {
             storage: Arc::new(Kept(recorded.base.entries.clone())),
@@ -90,38 +52,20 @@ pub(super) fn take_again(
             vars: Arc::default(),
             durable: Some(ComponentDigest(component.digest().0)),
         });
-        let mut past = Replay::new(config, checkpoint).keeping_outputs();
-        for JournalEntry { seq, bytes } in
-            recorded.journal.iter().take_while(|entry| entry.seq <= saving.until)
-        {
-            let record = Record::decode(bytes).map_err(PastError::from)?;
-            let turn = past.take(*seq, bytes).map_err(PastError::from)?;
-            let (outputs_before, mut outputs) = (past.take_outputs(), Vec::new());
-            if let Some(turn) = turn {
-                let (mut turn, end) = instance.run_again(turn).await;
-                // They were said then.
-                turn.take_logs();
-                past.end(turn, end).map_err(PastError::from)?;
-                outputs = past.take_outputs();
-            }
-            show(Commit { seq: *seq, record, outputs_before, outputs })?;
+        let mut again = Again::begin(config, &component, checkpoint(recorded)?).await?.keeping_outputs();
+        for entry in recorded.journal.iter().take_while(|entry| entry.seq <= saving.until) {
+            let record = Record::decode(&entry.bytes).map_err(TakeAgainError::from)?;
+            let Left { before, with } = again.take(entry).await?;
+            show(Commit { seq: entry.seq, record, outputs_before: before, outputs: with })?;
         }
         Ok(())
     })
 }
 
 /// The checkpoint with which a journal begins, if it begins with one.
-pub(super) fn checkpoint(recorded: &RecordedRoom) -> Result<Option<Checkpoint>, PastError> {
+pub(super) fn checkpoint(recorded: &RecordedRoom) -> Result<Option<Checkpoint>, TakeAgainError> {
     let memory = recorded.base.memory.as_ref();
     Ok(memory.map(|memory| Checkpoint::decode(&memory.checkpoint)).transpose()?)
-}
-
-async fn instance(component: &Component, checkpoint: Option<&Checkpoint>) -> Result<Instance, PastError> {
-    let Some(checkpoint) = checkpoint else {
-        return component.instantiate().await.map_err(PastError::Start);
-    };
-    let snapshot = Snapshot::decode(&checkpoint.image, MEMORY_BYTES_MAX)?;
-    Ok(component.restore(&snapshot).await?)
 }
 
 impl RoomStorage for Kept {

@@ -1,6 +1,7 @@
 //! What has happened, as the steps of a transcript: each is something that came from outside, or a time at which something
 //! happened by itself, and what was seen then.
 
+mod beginning;
 mod events;
 mod outputs;
 mod scene;
@@ -8,24 +9,20 @@ mod scene;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use party_core::event::NewConnection;
 use party_core::ids::{CommitSeq, ConnectionId, RequestId};
-use party_core::journal::{Fate, Happening, Record};
-use party_node::transfer::RecordedRoom;
-use party_runtime::component::Digest;
+use party_core::journal::{Fate, Happening};
 
 use crate::transcript::parse::LINES_MAX;
-use crate::transcript::recorded::past::{Commit, PastError, checkpoint};
+use crate::transcript::recorded::past::Commit;
 use crate::transcript::recorded::scenes::scene::{Before, Scene};
 use crate::transcript::recorded::{SaveError, check};
 
 /// Why a turn was dropped is not recorded: the play tells.
 const DROPPED: &str = "dropped ?";
-/// What a client received that connected anew is not recorded: the play tells.
-const NOTHING: &str = " nothing";
+
 /// Whether a line stands for what is not recorded, until the play has told it.
 pub(super) fn is_unknown(line: &str) -> bool {
-    line == DROPPED || (line.starts_with("< ") && line.ends_with(NOTHING) && line.split(' ').count() == 3)
+    line == DROPPED
 }
 
 struct Client {
@@ -42,10 +39,23 @@ enum State {
     Gone,
 }
 
+/// A request that waits for its answer.
+struct Asked {
+    name: String,
+    /// Where it was asked.
+    scene: usize,
+    /// Whether its answer can stand there.
+    is_of_scene: bool,
+}
+
 /// A transcript in the making.
 pub(super) struct Scenes {
     room: String,
     start_file: Option<String>,
+    /// Ids below this may have been given out in the room with which it begins, as far as is known.
+    ids_reserved: Option<u64>,
+    /// The journal begins with a host that takes the room up: the play does that too.
+    is_taken_up: bool,
     component: String,
     begins_at: u64,
     clock: u64,
@@ -57,8 +67,8 @@ pub(super) struct Scenes {
     scenes: Vec<Scene>,
     before: Before,
     clients: BTreeMap<ConnectionId, Client>,
-    /// Requests without an answer, by their scene.
-    requests: BTreeMap<RequestId, usize>,
+    /// Requests without an answer.
+    requests: BTreeMap<RequestId, Asked>,
     /// Who has each name: a client, or a request.
     names: BTreeMap<String, Option<ConnectionId>>,
     next_client: u64,
@@ -70,79 +80,13 @@ pub(super) struct Scenes {
 }
 
 impl Scenes {
-    /// The transcript before the first record.
-    pub(super) fn begin(recorded: &RecordedRoom, start_file: &str) -> Result<Scenes, SaveError> {
-        let base = &recorded.base;
-        let checkpoint = checkpoint(recorded)?;
-        let has_start = checkpoint.is_some() || !base.entries.is_empty() || base.alarm.is_some();
-        let first = recorded.journal.first().map(|entry| Record::decode(&entry.bytes)).transpose();
-        let first_now = first.map_err(PastError::from)?.and_then(|record| {
-            record.happenings().find_map(|happening| match happening {
-                Happening::Event { now, .. } | Happening::Time(now) => Some(now.0),
-                Happening::Life(_) | Happening::Settings { .. } | Happening::Resumed => None,
-            })
-        });
-        let begins_at = match (&checkpoint, base.alarm) {
-            (Some(checkpoint), _) => checkpoint.last_now().0,
-            // The room was woken by its alarm.
-            (None, Some(alarm)) if first_now.is_some_and(|now| alarm.at.0 <= now) => {
-                alarm.at.0.saturating_sub(1)
-            }
-            (None, _) => first_now.unwrap_or_default(),
-        };
-        let mut scenes = Scenes {
-            room: format!("{}/{}", base.address.party(), base.address.room()),
-            start_file: has_start.then(|| start_file.to_owned()),
-            component: Digest::of(&recorded.component).to_string(),
-            begins_at,
-            clock: begins_at,
-            settings: Vec::new(),
-            has_settings: false,
-            first: None,
-            last: CommitSeq(0),
-            commits: 0,
-            scenes: Vec::new(),
-            before: Before::default(),
-            clients: BTreeMap::new(),
-            requests: BTreeMap::new(),
-            names: BTreeMap::new(),
-            next_client: 1,
-            next_request: 1,
-            problem: None,
-            bytes: 0,
-            line_count: 0,
-        };
-        if has_start {
-            scenes.happens(vec![format!("import {start_file}")], None);
-        }
-        if let Some(checkpoint) = checkpoint {
-            let mut came = Vec::new();
-            for (id, session) in checkpoint.clients().filter(|(_, session)| session.is_listed()) {
-                if came.is_empty() {
-                    scenes.comment(
-                        "clients of before, who connect anew: the copy has heard that they were gone",
-                    );
-                }
-                let arriving = NewConnection {
-                    key: session.key.clone(),
-                    uri: session.uri.clone(),
-                    headers: session.headers.clone(),
-                    opened_at: session.opened_at,
-                };
-                scenes.connects(id, &arriving, None);
-                scenes.let_in(id);
-                came.push(id);
-            }
-            for id in came {
-                let line = format!("< {}{NOTHING}", scenes.clients[&id].name);
-                scenes.expect(scenes.here(), line);
-            }
-        }
-        Ok(scenes)
-    }
-
     pub(super) fn begins_with_file(&self) -> bool {
         self.start_file.is_some()
+    }
+
+    /// What the room with which it begins must say of its ids, for those of the play to be the same.
+    pub(super) fn ids_reserved(&self) -> Option<u64> {
+        self.ids_reserved
     }
 
     /// How many records were taken.

@@ -13,7 +13,7 @@ use party_server::config::differing_limits;
 use crate::client::NO_CODE;
 use crate::transcript::recorded::lines;
 use crate::transcript::recorded::scenes::scene::Place;
-use crate::transcript::recorded::scenes::{Client, DROPPED, Scenes, State};
+use crate::transcript::recorded::scenes::{Asked, Client, DROPPED, Scenes, State};
 
 /// The seed of a turn that left none.
 const NO_SEED: Seed = Seed([0; 32]);
@@ -87,8 +87,7 @@ impl Scenes {
                 self.asks(*id, request, seed);
             }
             Event::ResponseClosed(id) => {
-                let asked = self.requests.remove(id).and_then(|asked| self.scenes[asked].answer.clone());
-                if let Some(name) = asked {
+                if let Some(Asked { name, .. }) = self.requests.remove(id) {
                     self.passes(now);
                     self.happens(vec![format!("> {name} cut")], seed);
                 }
@@ -179,23 +178,16 @@ impl Scenes {
         let (headers, unwritten) = lines::headers(&request.headers);
         self.unwritten(&unwritten);
         self.happens([vec![line], headers].concat(), seed);
-        self.requests.insert(id, self.scenes.len() - 1);
-        loop {
-            let name = format!("r{}", self.next_request);
-            self.next_request += 1;
-            if self.names.contains_key(&name) {
-                continue;
-            }
-            self.names.insert(name.clone(), None);
-            if let Some(scene) = self.scenes.last_mut() {
-                scene.answer = Some(name);
-            }
-            return;
-        }
+        let (name, scene) = (self.name_request(), self.scenes.len() - 1);
+        self.scenes[scene].answer = Some(name.clone());
+        self.requests.insert(id, Asked { name, scene, is_of_scene: true });
     }
 
     /// The host died, and another took the room up.
     fn crashes(&mut self) {
+        if std::mem::take(&mut self.is_taken_up) {
+            return;
+        }
         self.happens(vec!["crash".into()], None);
         let mut lost = Vec::new();
         for client in self.clients.values_mut() {

@@ -6,7 +6,7 @@ use party_core::message::Message;
 
 use crate::transcript::recorded::lines;
 use crate::transcript::recorded::scenes::scene::Place;
-use crate::transcript::recorded::scenes::{Client, Scenes, State};
+use crate::transcript::recorded::scenes::{Asked, Client, Scenes, State};
 use crate::transcript::template::is_name;
 
 /// What clients call themselves is their name in the transcript if it is not longer than this.
@@ -41,14 +41,16 @@ impl Scenes {
                     }
                 }
                 Output::Respond(id, response) => {
-                    let Some(asked) = self.requests.remove(&id) else { continue };
+                    let Some(Asked { name, scene, is_of_scene }) = self.requests.remove(&id) else {
+                        continue;
+                    };
                     let is_head =
-                        self.scenes[asked].lines.first().is_some_and(|line| line.starts_with("HEAD "));
+                        self.scenes[scene].lines.first().is_some_and(|line| line.starts_with("HEAD "));
                     let written = lines::response(&response, !is_head);
-                    if asked + 1 == self.scenes.len() {
+                    if is_of_scene && scene + 1 == self.scenes.len() {
                         self.count(&written);
-                        self.scenes[asked].answer = Some(written);
-                    } else if let Some(name) = self.scenes[asked].answer.clone() {
+                        self.scenes[scene].answer = Some(written);
+                    } else {
                         self.expect(place, format!("< {name} {written}"));
                     }
                 }
@@ -101,6 +103,18 @@ impl Scenes {
             self.next_client += 1;
             if !self.names.contains_key(&name) {
                 self.names.insert(name.clone(), Some(id));
+                return name;
+            }
+        }
+    }
+
+    /// A name for a request.
+    pub(super) fn name_request(&mut self) -> String {
+        loop {
+            let name = format!("r{}", self.next_request);
+            self.next_request += 1;
+            if !self.names.contains_key(&name) {
+                self.names.insert(name.clone(), None);
                 return name;
             }
         }
