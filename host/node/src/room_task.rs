@@ -13,6 +13,7 @@ use crate::awake_instance::{dispose, make, run_guest};
 use crate::farewell;
 use crate::hibernation;
 use crate::party::Memory;
+use crate::pressure::giving_way::{fell_asleep, mind_giving_way};
 use crate::registry::RoomEntry;
 use crate::room_log::{log_report, log_turn};
 use crate::row::Row;
@@ -232,27 +233,6 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) ->
             row.rest(now);
             rest(worker, entry, now)
         }
-    }
-}
-
-/// Its instance has gone. If it sleeps for others that wait, its place is free before it looks at what has come meanwhile.
-fn fell_asleep(worker: &Worker, entry: &RoomEntry) {
-    if entry.core.borrow().asleep_since().is_none() {
-        return;
-    }
-    entry.gives_way.sleeps(entry.saved_at.get(), worker.now());
-    if entry.gives_way.stands_still() {
-        worker.count_awake(entry, None);
-    }
-}
-
-/// A room does not give way for ever, nor while something else has to be done with it.
-fn mind_giving_way(entry: &RoomEntry, now: Timestamp) {
-    let mut core = entry.core.borrow_mut();
-    if entry.upgrade.is_due() || entry.farewell.borrow().is_some() {
-        entry.gives_way.end(&mut core);
-    } else if entry.is_awake.get() && entry.gives_way.fail_if_late(&mut core, now) {
-        tracing::warn!(room = %entry.address(), "could not be saved in time for others that wait for its place: it goes on");
     }
 }
 
