@@ -24,11 +24,11 @@ use party_store::kept::{KeptCheckpoint, RoomSummary};
 use thiserror::Error;
 
 use crate::apart::run_apart;
+use crate::carrying::carry;
 use crate::changed_setting::{bring_up, without_memory};
 use crate::party::{Memory, Party};
 use crate::recovery::{recover, unreadable};
 use crate::registry::RoomEntry;
-use crate::room_task::carry;
 use crate::upgrade::load_version;
 use crate::worker::Worker;
 

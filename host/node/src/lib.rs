@@ -8,6 +8,7 @@ mod apart;
 mod awake_instance;
 pub mod bedtime;
 pub mod canary;
+mod carrying;
 pub mod chance;
 mod changed_setting;
 pub mod clock;

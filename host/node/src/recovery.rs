@@ -22,9 +22,9 @@ use party_store::kept::{JournalEntry, KeptCheckpoint};
 use thiserror::Error;
 
 use crate::apart::run_apart;
+use crate::carrying::carry;
 use crate::hibernation::{LARGE_BYTES, WakeError, digest_of, readable};
 use crate::registry::RoomEntry;
-use crate::room_task::carry;
 use crate::worker::Worker;
 
 /// Why a room cannot be made again.

@@ -5,27 +5,24 @@ use std::rc::Rc;
 use party_core::event::{DropCause, TurnEnd};
 use party_core::ids::Timestamp;
 use party_core::large::claim_u64;
-use party_core::room::{Action, Phase, Purpose, Report, Room};
+use party_core::room::{Phase, Purpose, Room};
 use party_core::turn::Turn;
 use party_runtime::aside::step_aside;
 use party_runtime::instance::Instance;
 
 use crate::awake_instance::{dispose, make, run_guest};
+use crate::carrying::{carry, carry_all};
 use crate::farewell;
 use crate::hibernation::{self, saving};
 use crate::party::Memory;
+use crate::pressure::giving_way::{fell_asleep, mind_giving_way};
 use crate::registry::RoomEntry;
-use crate::room_log::{log_report, log_turn};
+use crate::room_log::log_turn;
 use crate::row::Row;
 use crate::unsaved;
 use crate::upgrade::{self, Step};
 use crate::worker::Worker;
 
-/// How many of a room's decisions are carried out before the others of its thread have their turns: as many as take some
-/// hundred microseconds. Only a turn that sends many messages one by one, or large ones, has more.
-const ACTIONS_IN_A_ROW_MAX: u64 = 512;
-/// So many bytes of a message, whose memory is to be given back, count as one decision more.
-const BYTES_PER_ACTION: u64 = 2 << 10;
 /// How long after an attempt to save a room whose journal is long the next may follow, in milliseconds.
 const SAVE_AGAIN_MS: u64 = 20;
 
@@ -249,27 +246,6 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) ->
     }
 }
 
-/// Its instance has gone. If it sleeps for others that wait, its place is free before it looks at what has come meanwhile.
-fn fell_asleep(worker: &Worker, entry: &RoomEntry) {
-    if entry.core.borrow().asleep_since().is_none() {
-        return;
-    }
-    entry.gives_way.sleeps(entry.saved_at.get(), worker.now());
-    if entry.gives_way.stands_still() {
-        worker.count_awake(entry, None);
-    }
-}
-
-/// A room does not give way for ever, nor while something else has to be done with it.
-fn mind_giving_way(entry: &RoomEntry, now: Timestamp) {
-    let mut core = entry.core.borrow_mut();
-    if entry.upgrade.is_due() || entry.farewell.borrow().is_some() {
-        entry.gives_way.end(&mut core);
-    } else if entry.is_awake.get() && entry.gives_way.fail_if_late(&mut core, now) {
-        tracing::warn!(room = %entry.address(), "could not be saved in time for others that wait for its place: it goes on");
-    }
-}
-
 /// Whether a room is to be saved before its next turn, because its journal is long.
 fn wants_to_be_saved(entry: &RoomEntry, core: &Room, now: Timestamp) -> bool {
     (core.wants_to_be_saved() || entry.save_soon.get())
@@ -359,59 +335,6 @@ async fn end_turn(worker: &Worker, entry: &RoomEntry, mut turn: Box<Turn>, end: 
     };
     entry.core.borrow_mut().end_turn(turn, end);
     carry(worker, entry);
-}
-
-/// Carries out what the room has decided, in order: all, or as much as the others of its thread can wait for. The rest is
-/// left to the room's task, which does nothing else before.
-pub(crate) fn carry(worker: &Worker, entry: &RoomEntry) {
-    let actions = entry.core.borrow_mut().take_actions();
-    let all: u64 = actions.iter().map(weight).sum();
-    if all <= ACTIONS_IN_A_ROW_MAX && !entry.has_undone() {
-        return actions.into_iter().for_each(|action| carry_one(worker, entry, action));
-    }
-    entry.put_off(actions);
-    let mut carried = 0;
-    while carried < ACTIONS_IN_A_ROW_MAX {
-        let Some(action) = entry.next_undone() else { return };
-        carried += weight(&action);
-        carry_one(worker, entry, action);
-    }
-    entry.wake.set();
-}
-
-/// How many decisions one counts for.
-fn weight(action: &Action) -> u64 {
-    match action {
-        Action::Output(output) => 1 + output.payload_bytes() / BYTES_PER_ACTION,
-        Action::Commit(_) | Action::DropInstance | Action::Report(_) => 1,
-    }
-}
-
-/// Carries out all that the room has decided, because it ends.
-fn carry_all(worker: &Worker, entry: &RoomEntry) {
-    carry(worker, entry);
-    while let Some(action) = entry.next_undone() {
-        carry_one(worker, entry, action);
-    }
-}
-
-fn carry_one(worker: &Worker, entry: &RoomEntry, action: Action) {
-    match action {
-        Action::Commit(commit) if unsaved::settle_now(worker, entry) => worker.commit(entry, commit),
-        // The store cannot be written either, or has a commit of this number.
-        Action::Commit(_) => {
-            entry.commit_failed.set(true);
-            entry.wake.set();
-        }
-        Action::Output(output) => entry.perform(output),
-        Action::DropInstance => entry.drop_instance.set(true),
-        Action::Report(report) => {
-            if let Report::Damaged { reason } = &report {
-                entry.damage.replace(Some(reason.as_str().into()));
-            }
-            log_report(worker, entry, report);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use std::rc::Rc;
 use party_core::ids::Timestamp;
 use party_core::large::NoMemory;
 
+use crate::carrying::carry;
 use crate::hibernation::saving::fails_to_give_way;
 use crate::hibernation::staging::unstage_all;
 use crate::registry::RoomEntry;
-use crate::room_task::carry;
 use crate::worker::Worker;
 
 /// How long a room whose memory could not be written goes on before that is tried again by itself, in milliseconds: each

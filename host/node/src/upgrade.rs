@@ -24,13 +24,13 @@ use party_runtime::instance::Instance;
 use party_runtime::load::LoadError;
 use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
 
+use crate::carrying::carry;
 use crate::hibernation::staging::stage;
 use crate::hibernation::{digest_of, sleeps};
 use crate::party::Party;
 use crate::recovery::unreadable;
 use crate::registry::RoomEntry;
 use crate::room_log::log_turn;
-use crate::room_task::carry;
 use crate::upgrade::handing_over::{Stays, as_it_was, encode, hand_over};
 use crate::versions::VersionError;
 use crate::worker::Worker;

@@ -15,13 +15,13 @@ use party_core::message::CloseFrame;
 use party_core::room::{Moment, Phase};
 use tokio::sync::mpsc;
 
+use crate::carrying::carry;
 use crate::chance::Chance;
 use crate::committer::{CommitReply, CommitRequest};
 use crate::node::Node;
 use crate::panics::caught_in;
 use crate::pressure::waiting::Queue;
 use crate::registry::{Registry, RoomEntry};
-use crate::room_task;
 use crate::signal::Signal;
 use crate::tallies::Tallies;
 use crate::timers::{RoomNumber, Timers};
@@ -215,7 +215,7 @@ impl Worker {
             self.tallies.commit();
             entry.save_again_at.set(None);
             entry.put_in(|core| core.committed(seq));
-            room_task::carry(self, entry);
+            carry(self, entry);
         } else {
             entry.commit_failed.set(true);
             entry.wake.set();

@@ -10,10 +10,10 @@ use party_runtime::instance::Instance;
 use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
 
 use crate::apart::run_apart;
+use crate::carrying::carry;
 use crate::hibernation::staging::stage;
 use crate::hibernation::{LARGE_BYTES, digest_of};
 use crate::registry::RoomEntry;
-use crate::room_task::carry;
 use crate::unsaved;
 use crate::worker::Worker;
 

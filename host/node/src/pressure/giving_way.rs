@@ -15,6 +15,9 @@ use std::cell::Cell;
 use party_core::ids::Timestamp;
 use party_core::room::Room;
 
+use crate::registry::RoomEntry;
+use crate::worker::Worker;
+
 /// How long a room that others wait for takes no turn, at most, in milliseconds: what its clients send waits meanwhile.
 const STAND_STILL_MS_MAX: u64 = 10_000;
 /// How long a room is left alone that could not be saved when others waited, in milliseconds.
@@ -141,6 +144,27 @@ impl GivesWay {
 
     fn has_had_it_for(&self, ms: u64, now: Timestamp) -> bool {
         is_over(self.made_at(), ms, now)
+    }
+}
+
+/// Its instance has gone. If it sleeps for others that wait, its place is free before it looks at what has come meanwhile.
+pub(crate) fn fell_asleep(worker: &Worker, entry: &RoomEntry) {
+    if entry.core.borrow().asleep_since().is_none() {
+        return;
+    }
+    entry.gives_way.sleeps(entry.saved_at.get(), worker.now());
+    if entry.gives_way.stands_still() {
+        worker.count_awake(entry, None);
+    }
+}
+
+/// A room does not give way for ever, nor while something else has to be done with it.
+pub(crate) fn mind_giving_way(entry: &RoomEntry, now: Timestamp) {
+    let mut core = entry.core.borrow_mut();
+    if entry.upgrade.is_due() || entry.farewell.borrow().is_some() {
+        entry.gives_way.end(&mut core);
+    } else if entry.is_awake.get() && entry.gives_way.fail_if_late(&mut core, now) {
+        tracing::warn!(room = %entry.address(), "could not be saved in time for others that wait for its place: it goes on");
     }
 }
 

@@ -11,9 +11,9 @@ use party_core::ids::Timestamp;
 use party_core::limits::Limits;
 use party_core::room::Phase;
 
+use crate::carrying::carry;
 use crate::pressure::places::{Lack, Ticket};
 use crate::registry::RoomEntry;
-use crate::room_task::carry;
 use crate::signal::Signal;
 use crate::worker::Worker;
 
