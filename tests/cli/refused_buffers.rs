@@ -18,8 +18,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 /// What a room keeps that cannot be packed, in MiB.
 const TREASURE_MIB: u64 = 24;
-/// What the host may still have, in MiB: nothing, and then enough for the first buffer, the second, and so on.
-const LEFT_MIB: [u64; 6] = [0, 12, 36, 60, 84, 108];
+/// What the host may still have, in MiB: what is small (8), and then enough for the first buffer, the second, and so on.
+const LEFT_MIB: [u64; 6] = [12, 24, 40, 60, 84, 108];
 
 /// A host, and how often its room has been spoken to.
 struct Squeezed {

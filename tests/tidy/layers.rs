@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
             "wasmtime",
             "wasmtime-wasi",
             "wasmtime-wasi-io",
+            "rayon",
             "rustc-demangle",
             "wasmparser",
             "wasm-encoder",

@@ -286,7 +286,6 @@ mod tests {
     use super::{KeyRange, Overlay, prefix_range};
     use crate::commit::KvChanges;
     use crate::ids::CommitSeq;
-    use crate::large::NoMemory;
 
     fn range(start: &'static [u8], end: Option<&'static [u8]>) -> KeyRange {
         KeyRange { start: Bytes::from_static(start), end: end.map(Bytes::from_static) }

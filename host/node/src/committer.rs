@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use party_core::commit::RoomCommit;
+use party_core::commit::{MemoryChange, RoomCommit};
 use party_core::ids::{CommitSeq, Epoch};
+use party_core::large::claim_u64;
 use party_store::store::Store;
 use tokio::sync::mpsc;
 
@@ -30,6 +31,17 @@ pub(crate) struct CommitRequest {
     /// How often the room has gone on after a commit that failed.
     pub(crate) attempt: u32,
     pub(crate) commit: RoomCommit,
+}
+
+/// About how many bytes of a room a commit writes; a staged checkpoint has been written before.
+fn bytes_to_write(commit: &RoomCommit) -> u64 {
+    let recorded = match commit.memory.as_deref() {
+        Some(MemoryChange::Append(record) | MemoryChange::Forget { then: Some(record) }) => {
+            record.bytes.len()
+        }
+        Some(MemoryChange::Checkpoint(_) | MemoryChange::Forget { then: None }) | None => 0,
+    };
+    commit.changes.bytes() + recorded as u64
 }
 
 /// What became of a commit.
@@ -159,6 +171,12 @@ impl Committer {
         let mut batch = Vec::with_capacity(group.len());
         for CommitRequest { worker, room, attempt, commit } in group {
             let seq = commit.record.seq;
+            // The engine asks nobody for what it writes. Refused alone, a large commit takes no others with it.
+            let has_memory = claim_u64(bytes_to_write(&commit).saturating_mul(2));
+            if let Err(refused) = &has_memory {
+                tracing::error!(room = %commit.address, "a commit failed: {refused}");
+                self.failed.insert((worker.0, room, attempt));
+            }
             if self.failed.contains(&(worker.0, room, attempt)) {
                 replies[worker.0].push(CommitReply { room, seq, written: false });
             } else {

@@ -135,6 +135,15 @@ pub enum RoomFileError {
 }
 
 impl RoomFile {
+    /// As many bytes as it has as a file, or some more.
+    pub fn file_bytes_max(&self) -> u64 {
+        let memory = self.memory.as_ref();
+        let memory = memory.map_or(0, |memory| memory.component_bytes.len() + memory.checkpoint.len());
+        // Two lengths for each entry, and what stands around the parts: less than a hundredth, and a few KB.
+        let bytes = self.entries_bytes() + 8 * self.entries.len() as u64 + memory as u64;
+        bytes + bytes / 100 + (16 << 10)
+    }
+
     /// Bytes of all keys and values.
     pub fn entries_bytes(&self) -> u64 {
         self.entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()

@@ -291,10 +291,9 @@ impl Room {
 
     /// About how many bytes the record of a turn that is to be kept will have; 0 if none is made of it.
     pub fn bytes_to_record(&self, turn: &Turn) -> u64 {
-        self.recording.as_ref().map_or(0, |recording| {
-            let taken = recording.open.as_ref().map_or(0, |open| open.note.taken.bytes());
-            recording.steps_bytes + taken + turn.changes.kv.bytes()
-        })
+        let Some(recording) = &self.recording else { return 0 };
+        let taken = recording.open.as_ref().map_or(0, |open| open.note.taken.bytes());
+        recording.steps_bytes + taken + turn.changes.kv.bytes()
     }
 
     /// A recorded commit is taken again: its changes are known already, and go to no table. Whether that is so.

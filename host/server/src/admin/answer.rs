@@ -1,10 +1,11 @@
 //! What is answered: each question is put to the node, and its answer written as `shapes` has it.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::body::{Body, Incoming};
 use party_core::address::RoomAddress;
+use party_core::large;
 use party_node::inspection::InspectError;
 use party_node::node::Node;
 use party_node::transfer::room_file::{FILE_BYTES_MAX, RoomFile};
@@ -59,7 +60,7 @@ pub(super) async fn answer(
         Question::Export(address) => {
             let _place = desk.transfer()?;
             let file = node.export_room(&address).await.map_err(|error| not_exported(node, error))?;
-            let mut bytes = Vec::new();
+            let mut bytes = buffer(file.file_bytes_max())?;
             file.write(&mut bytes).map_err(|error| refused(500, error))?;
             Ok(Answer::File(bytes.into()))
         }
@@ -68,11 +69,15 @@ pub(super) async fn answer(
             let recorded = node.journal_of(&address).await.map_err(|error| not_exported(node, error))?;
             let recorded = recorded.ok_or_else(|| nothing_recorded(&address))?;
             let room = recorded.into_room().map_err(|error| not_exported(node, error))?;
+            large::claim_u64(room.base.file_bytes_max().saturating_mul(2))
+                .map_err(|error| refused(503, error))?;
             Ok(Answer::File(room.encode().map_err(not_sent)?))
         }
         Question::Import(to) => {
             let _place = desk.transfer()?;
             let bytes = collect(body, FILE_BYTES_MAX).await?;
+            // It is taken apart into its keys, its values and its memory.
+            large::claim(bytes.len()).map_err(|error| refused(503, error))?;
             let file = RoomFile::read(&mut &bytes[..]).map_err(|error| refused(400, error))?;
             drop(bytes);
             let brought = node.import_room(file, &to).await?;
@@ -105,18 +110,24 @@ pub(super) async fn collect(mut body: Incoming, bytes_max: u64) -> Result<Bytes,
     if body.size_hint().lower() > bytes_max {
         return Err(too_large(body.size_hint().lower()));
     }
-    let mut bytes = BytesMut::new();
+    let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame =
             frame.map_err(|error| refused(400, format!("the file did not come in whole: {error}")))?;
         if let Ok(data) = frame.into_data() {
+            large::reserve_ahead(&mut bytes, data.len()).map_err(|error| refused(503, error))?;
             bytes.extend_from_slice(&data);
         }
         if bytes.len() as u64 > bytes_max {
             return Err(too_large(bytes.len() as u64));
         }
     }
-    Ok(bytes.freeze())
+    Ok(bytes.into())
+}
+
+/// Memory for a file that is sent.
+fn buffer(bytes: u64) -> Result<Vec<u8>, Refused> {
+    large::list(usize::try_from(bytes).unwrap_or(usize::MAX)).map_err(|error| refused(503, error))
 }
 
 /// What will stand in the way of a room that has come in.

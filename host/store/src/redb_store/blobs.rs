@@ -111,6 +111,8 @@ impl Snapshot {
         let count = chunk_count(owner, pointer.bytes);
         let missing = |number: u32| Damage(format!("of its {count} chunks number {number} is missing"));
         let mut rest = usize::try_from(pointer.bytes).expect("it is bounded");
+        // The engine keeps the pages that it is read from.
+        large::claim(rest.saturating_mul(2))?;
         let mut bytes = large::list(rest)?;
         let start = chunk_key(owner, pointer.blob, 0);
         let mut rows = self.rows_of(CHUNKS, Bound::Included(&start), Bound::Unbounded)?;
