@@ -113,7 +113,10 @@ impl Squeezed {
         let small = self.get("small", "said")?;
         ensure!([200, 503].contains(&small.status), "{small:?}\n{}", self.host.program.said());
         let said = self.host.program.said();
-        ensure!(!said.contains("damaged") && !said.contains("lost") && !said.contains("afresh"), "{said}");
+        let is_bad = |word: &&str| said.contains(*word);
+        let bad =
+            ["damaged", "lost", "afresh", "panicked", "error of the host"].iter().find(|word| is_bad(word));
+        ensure!(bad.is_none(), "{bad:?}\n{said}");
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 use std::io;
 use std::time::Duration;
 
+use party_runtime::engine::prepare_thread;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 /// So many beside each worker, at most: what they do keeps a processor or a disk busy, and more at once do not end sooner.
@@ -15,7 +16,7 @@ const THREADS_MAX: usize = 16;
 /// How long one that has nothing to do stays.
 const STAYS: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
-/// The runtime of a worker, with the first of its other threads.
+/// The runtime of the worker of this thread, with the first of its other threads. Guests run on both.
 pub(crate) fn runtime(name: &str) -> io::Result<LocalRuntime> {
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -24,7 +25,10 @@ pub(crate) fn runtime(name: &str) -> io::Result<LocalRuntime> {
         .thread_keep_alive(STAYS)
         .build_local(LocalOptions::default())?;
     // This would panic where there is none to be had, and the host is only about to start.
-    let first = crate::panics::caught_in(|| runtime.block_on(runtime.spawn_blocking(|| ())));
+    let first = crate::panics::caught_in(|| {
+        prepare_thread();
+        runtime.block_on(runtime.spawn_blocking(prepare_thread))
+    });
     first.map_err(io::Error::other)?.map_err(io::Error::other)?;
     Ok(runtime)
 }

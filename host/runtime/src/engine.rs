@@ -48,6 +48,16 @@ pub enum EngineError {
     Cache(#[from] CacheError),
 }
 
+/// Prepares this thread for guests. Left to the first guest that runs on it, what that needs would be asked for then; and where the
+/// system has none just then, the engine panics.
+///
+/// # Panics
+///
+/// If the system has none now.
+pub fn prepare_thread() {
+    wasmtime::Engine::tls_eager_initialize();
+}
+
 /// Starts the threads that compile, once for the process. Left to the first compilation, they would be asked for when a version
 /// is deployed, perhaps under pressure; and if the system had none just then, that and every later compilation would panic.
 fn start_compilers() -> Result<(), EngineError> {
