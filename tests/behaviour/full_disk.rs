@@ -329,3 +329,51 @@ fn a_disk_that_fails_at_random_moments_loses_nothing_that_was_acknowledged() {
         });
     }
 }
+
+/// It ran out of the ids that it had reserved, and the commit that would have reserved more, and nothing else, closed it.
+#[test]
+fn a_room_that_stores_nothing_goes_on_for_as_long_as_the_disk_is_full() {
+    on_a_disk(51, Memory::Hibernate, async |world, disk| {
+        world.expect("GET", "/parties/main/lobby/said", b"", 200, "1").await?;
+        // It is forgotten, and made again of its checkpoint with ids of a block.
+        world.advance(Duration::from_secs(60)).await;
+        let mut alice = world.connect("main", "lobby").await?;
+        disk.plan([for_good(FaultKind::Space)]);
+        for said in 1..=20_000u64 {
+            alice.send("said").await?;
+            alice.expect_text(&(said + 1).to_string()).await?;
+        }
+        disk.heal();
+        world.advance(Duration::from_secs(100)).await;
+        ensure!(!world.is_awake("main/lobby").await?);
+        alice.send("said").await?;
+        alice.expect_text("20002").await
+    });
+}
+
+/// Somebody wanted a copy of it while its last checkpoint was on its way, so it was saved again; and when both had failed it was
+/// made again of the one before.
+#[test]
+fn a_room_that_is_copied_while_it_is_being_saved_keeps_its_memory_if_neither_can_be_written() {
+    for (seed, times) in (61..).zip([1, 2, 3, 4, u64::MAX]) {
+        on_a_disk(seed, Memory::Hibernate, async |world, disk| {
+            let mut alice = world.connect("main", "lobby").await?;
+            for said in ["1", "2"] {
+                alice.send("said").await?;
+                alice.expect_text(said).await?;
+            }
+            world.slow_commits(Duration::from_millis(1_500));
+            disk.plan([DiskFault { kind: FaultKind::Space, after: 0, times }]);
+            world.advance(Duration::from_millis(10_100)).await;
+            alice.send("said").await?;
+            let copied = world.fork("main/lobby", "main/copy").await;
+            println!("{times}: {copied:?}");
+            disk.heal();
+            world.advance(Duration::from_secs(5)).await;
+            alice.expect_text("3").await?;
+            alice.send("said").await?;
+            world.advance(Duration::from_secs(2)).await;
+            alice.expect_text("4").await
+        });
+    }
+}

@@ -144,3 +144,27 @@ fn a_room_that_is_refused_an_instance_gets_that_of_one_that_has_been_quiet() {
         alice.expect_text("2").await
     });
 }
+
+/// What the host waits for itself stood still with the clock: nobody passed the room whose turn it was, for as long as the clock
+/// had gone back.
+#[test]
+fn a_clock_that_is_set_back_meanwhile_keeps_nobody_waiting() {
+    for (seed, memory) in [(31, Memory::Hibernate), (32, Memory::Durable)] {
+        small(seed, memory).run(async |world| {
+            let mut alice = world.connect("main", "lobby").await?;
+            say(&mut alice, 1).await?;
+            world.expect("GET", "/parties/main/other/said", b"", 200, "1").await?;
+            world.advance(IDLE).await;
+            let taken = world.take_all_places().await?;
+            alice.send("said").await?;
+            world.advance(A_WHILE).await;
+            world.turn_clock_back(Duration::from_secs(3_600)).await;
+            drop(taken);
+            let asked = world.ask("GET", "/parties/main/other/said", b"").await?;
+            world.advance(A_WHILE).await;
+            ensure!(asked.await?.body == "2", "it waits for the clock");
+            alice.expect_text("2").await?;
+            world.expect("GET", "/parties/main/new/said", b"", 200, "1").await
+        });
+    }
+}

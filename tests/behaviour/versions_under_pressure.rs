@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use party_core::limits::Limits;
 use party_node::versions::Standing;
-use party_testkit::client::Client;
+use party_testkit::client::{Client, Received};
 use party_testkit::world::{Builder, Memory, World};
 use party_tests::guests::{Version, scratch};
 
@@ -140,6 +141,45 @@ fn a_room_that_waits_for_its_switch_sleeps_and_is_carried_over_when_it_wakes() {
             drop(taken);
             world.advance(Duration::from_secs(1)).await;
             say(&mut alice, "count", "2 3 New+2").await
+        });
+    }
+}
+
+/// Rooms that another version waits for gave way to nobody until they had been given their time, which may be hours.
+#[test]
+fn who_waits_has_a_place_soon_although_all_others_are_to_go_on_with_another_version() {
+    for (seed, memory) in [(21, Memory::Hibernate), (22, Memory::Durable)] {
+        let long = |limits: &mut Limits| limits.upgrade_wait_ms = 3_600_000;
+        first(seed, memory).rooms_awake(2).limits(long).run(async |world| {
+            let mut alice = world.connect("main", "left").await?;
+            let mut bob = world.connect("main", "right").await?;
+            for client in [&mut alice, &mut bob] {
+                say(client, "count", "1 1 New").await?;
+                // It is in the middle of an await, and in use.
+                client.send("sleep 600000").await?;
+            }
+            world.upgrade("main", &Version::named('2').component()).await?;
+            let mut heard = 1;
+            for number in 1..=3 {
+                let asked = world.ask("GET", "/parties/main/small", b"").await?;
+                for _ in 0..8 {
+                    alice.send("count").await?;
+                    bob.send("count").await?;
+                    world.advance(Duration::from_millis(100)).await;
+                }
+                let answer = asked.await?;
+                ensure!(answer.body == format!("2 {number} New"), "{answer:?}");
+            }
+            world.advance(Duration::from_secs(2)).await;
+            for client in [&mut alice, &mut bob] {
+                heard = 1;
+                for received in client.all().await {
+                    heard += 1;
+                    ensure!(received == Received::Text(format!("1 {heard} New")), "{received:?}");
+                }
+            }
+            ensure!(heard == 25, "{heard}");
+            Ok(())
         });
     }
 }

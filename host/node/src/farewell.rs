@@ -46,7 +46,8 @@ pub(crate) async fn may_end(
         forgets(worker, entry);
         return true;
     }
-    if is_kept {
+    if is_kept || entry.core.borrow().is_being_saved() {
+        // Its commit is on its way, however long that takes.
         return false;
     }
     if !entry.core.borrow().may_save() {
@@ -63,6 +64,14 @@ pub(crate) async fn may_end(
     }
     Box::pin(saving::save(worker, entry, instance, Purpose::Keep)).await;
     false
+}
+
+/// A commit of a room has failed, which is made anew of the store: if it was about to end, nobody will ask for what it has lost.
+pub(crate) fn failed(worker: &Worker, entry: &RoomEntry) {
+    if entry.farewell_at.get().is_some() && entry.is_awake.get() {
+        tracing::warn!(room = %entry.address(), "ends without its memory as it is now: what it has stored could not be written");
+        forgets(worker, entry);
+    }
 }
 
 /// A durable room forgets nothing: what it has recorded is in the store.

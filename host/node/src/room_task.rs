@@ -127,6 +127,7 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
         entry.core.borrow_mut().commit_failed();
         carry_all(worker, entry);
         hibernation::staging::unstage_all(worker, entry);
+        farewell::failed(worker, entry);
         worker.end_failed_room(entry, was_read);
         return false;
     }
@@ -229,6 +230,9 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) ->
         entry.active_at.set(now);
         entry.has_changed.set(true);
         entry.gives_way.end(&mut core);
+        if core.wants_ids() {
+            core.go_on_with_ids(worker.node().next_ids());
+        }
         core.begin_turn(worker.moment(now))
     } else {
         None
@@ -267,8 +271,10 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         return Next::Rest;
     } else if core.is_asleep() {
         // Its sockets keep it here.
-    } else if let Some(wait_until) = entry.upgrade.deadline(entry.limits().upgrade_wait_ms) {
-        // It sleeps when it has gone on with the new version, which is soon.
+    } else if let Some(wait_until) = entry.upgrade.deadline(entry.limits().upgrade_wait_ms)
+        && !entry.gives_way.is_told()
+    {
+        // It sleeps when it has gone on with the new version, which is soon; or if others need its place.
         sooner(wait_until.max(now.after_ms(1)));
     } else if entry.party().memory != Memory::Volatile && has_memory {
         let limits = entry.limits();

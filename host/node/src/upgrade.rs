@@ -34,6 +34,7 @@ use crate::room_log::log_turn;
 use crate::upgrade::handing_over::{Stays, as_it_was, encode, hand_over};
 use crate::versions::VersionError;
 use crate::worker::Worker;
+use crate::worker::set_back::not_after;
 
 /// How long after the system had no memory for a second instance a room tries again, in milliseconds: its clients are served
 /// meanwhile.
@@ -108,6 +109,12 @@ impl Upgrade {
         let is_waited_for = self.is_due.get() && !self.was_interrupted.get() && self.again_at().is_none();
         let since = self.since.get().filter(|_| is_waited_for);
         since.map(|since| since.after_ms(wait_ms))
+    }
+
+    /// It is tried now, and has waited since now.
+    pub(crate) fn clock_was_set_back(&self, now: Timestamp) {
+        not_after(&self.since, now);
+        self.not_before.set(self.not_before.get().min(now));
     }
 
     fn forget(&self, is_due: bool) {

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod opening;
+pub(crate) mod set_back;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

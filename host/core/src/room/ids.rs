@@ -23,6 +23,18 @@ impl Room {
         self.home().ids_are_bounded && self.ids_are_few()
     }
 
+    /// Whether the room soon needs a commit for no other reason than to reserve ids, unless it is given others
+    /// ([`Room::go_on_with_ids`]). Not while a turn is out.
+    pub fn wants_ids(&mut self) -> bool {
+        self.home().ids_are_bounded && self.next_id() + 2 * IDS_LEFT_MIN > self.home().ids_reserved
+    }
+
+    /// The room goes on with ids of another block, if there is one: nothing need be written for that, so it can be done while
+    /// nothing can be written. Between two turns.
+    pub fn go_on_with_ids(&mut self, ids: Option<IdBlock>) {
+        self.take_ids(ids);
+    }
+
     fn ids_are_few(&mut self) -> bool {
         self.next_id() + IDS_LEFT_MIN > self.home().ids_reserved
     }

@@ -92,15 +92,19 @@ impl Room {
     /// turn is out, nothing waits for a commit, and no turn was dropped lately. Sockets, open requests, operations and
     /// pending events do not keep it awake; and if it gives way ([`Room::gives_way`]), events that wait do not either.
     pub fn may_sleep(&self) -> bool {
-        self.memory == Memory::Awake && (self.restless().is_none() || self.sleeps_before_its_events())
+        self.memory == Memory::Awake
+            && !self.is_being_saved()
+            && (self.restless().is_none() || self.sleeps_before_its_events())
     }
 
     /// Whether a checkpoint can be made now, if not to sleep then to go on; [`Room::restless`] says why not. A durable room
     /// can also be saved while events wait and commits are under way, because its journal must not grow for ever; and so can
     /// one that is about to end, which nobody waits for, or of which somebody wants a copy. A checkpoint says all that the guest knows, and of what waits the
-    /// guest knows nothing; it comes after the commits before it, and is lost with them.
+    /// guest knows nothing; it comes after the commits before it, and is lost with them. Not while an earlier one is under way, of
+    /// a room that is not durable: if both fail, it could not be told what depends on what.
     pub fn may_save(&self) -> bool {
         match self.restless() {
+            _ if self.is_being_saved() => false,
             None => true,
             Some(Restless::EventsWait) if self.sleeps_before_its_events() => true,
             Some(Restless::EventsWait | Restless::DroppedLately | Restless::OutputsWait) => {

@@ -33,6 +33,11 @@ impl Room {
         })
     }
 
+    /// Whether a commit is under way without which nothing is lost, because it carries only a checkpoint.
+    pub fn is_being_saved(&self) -> bool {
+        self.unsaved.is_some() && self.recording.is_none()
+    }
+
     /// A commit failed. If it is the only one under way and carries nothing but a checkpoint, nobody depends on it: the room
     /// goes on as if it had not been tried to save it, with its memory. Whether that is so; if not, the driver calls
     /// [`Room::commit_failed`]. Not while a turn is out.

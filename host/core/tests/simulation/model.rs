@@ -110,6 +110,8 @@ pub(crate) struct Model {
     /// How many turns the guest remembers.
     pub(crate) memory: u64,
     pub(crate) sleeping: Sleeping,
+    /// The commit under way that carries the last checkpoint.
+    pub(crate) being_saved: Option<CommitSeq>,
     pub(crate) gives_way: bool,
     moved: CommitSeq,
     /// The alarm as the last commit left it.
@@ -142,6 +144,7 @@ impl Model {
             instances_lost: 0,
             memory: 0,
             sleeping: Sleeping::Awake,
+            being_saved: None,
             gives_way: false,
             moved: durable.moved,
             alarm_committed: durable.alarm,

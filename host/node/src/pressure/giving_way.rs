@@ -161,7 +161,7 @@ pub(crate) fn fell_asleep(worker: &Worker, entry: &RoomEntry) {
 /// A room does not give way for ever, nor while something else has to be done with it.
 pub(crate) fn mind_giving_way(entry: &RoomEntry, now: Timestamp) {
     let mut core = entry.core.borrow_mut();
-    if entry.upgrade.is_due() || entry.farewell.borrow().is_some() {
+    if entry.farewell.borrow().is_some() {
         entry.gives_way.end(&mut core);
     } else if entry.is_awake.get() && entry.gives_way.fail_if_late(&mut core, now) {
         tracing::warn!(room = %entry.address(), "could not be saved in time for others that wait for its place: it goes on");

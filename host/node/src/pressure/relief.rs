@@ -229,9 +229,6 @@ fn keep_least<T: Ord>(rooms: &mut Vec<T>) {
 fn standing(entry: &RoomEntry, now: Timestamp) -> Standing {
     let core = entry.core.borrow();
     let restless = core.restless();
-    if entry.upgrade.is_due() {
-        return Standing::Busy;
-    }
     if entry.gives_way.stands_still() {
         return Standing::Leaving;
     }

@@ -16,6 +16,7 @@ use crate::pressure::places::{Lack, Ticket};
 use crate::registry::RoomEntry;
 use crate::signal::Signal;
 use crate::worker::Worker;
+use crate::worker::set_back::not_after;
 
 /// How long a room waits before that is said, in milliseconds: under pressure most wait for the moment that another needs
 /// to be saved.
@@ -74,6 +75,13 @@ impl Waits {
     pub(crate) fn is_over(&self, now: Timestamp, limits: &Limits) -> bool {
         let is_late = |since: Timestamp| since.after_ms(limits.accept_deadline_ms) <= now;
         self.since.get().is_some_and(|since| self.is_vain.get() || is_late(since))
+    }
+
+    /// What it waits for is tried now, and its clients have waited since now.
+    pub(crate) fn clock_was_set_back(&self, now: Timestamp) {
+        not_after(&self.began, now);
+        not_after(&self.since, now);
+        self.not_before.set(self.not_before.get().min(now));
     }
 
     fn end(&self) {

@@ -7,27 +7,12 @@ use party_core::address::RoomAddress;
 use party_core::ids::Timestamp;
 
 use crate::panics::caught_in;
-use crate::worker::{Worker, WorkerIndex};
+use crate::worker::Worker;
 
 /// How long an alarm is put off whose room cannot be opened, in milliseconds.
 pub(super) const ALARM_PUT_OFF_MS: u64 = 1_000;
 
-/// By how much the host's clock may go back without a word, in milliseconds: as much as clocks that are kept right are set by.
-const SLIP_MS_MAX: u64 = 1_000;
-
 impl Worker {
-    /// Says so if the host's clock was set back: time in a room never goes back, so it stands still.
-    pub(super) fn mind_clock(&self, before: Timestamp, now: Timestamp) {
-        let slip_ms = before.since_ms(now);
-        if slip_ms > SLIP_MS_MAX && self.index() == WorkerIndex(0) {
-            tracing::warn!(
-                "the system's clock went back by {} s: in rooms that have seen the later time, time and timers stand still \
-                 until the clock has come there again",
-                slip_ms / 1_000
-            );
-        }
-    }
-
     pub(super) fn wake_for_alarms(self: &Rc<Worker>, now: Timestamp) {
         loop {
             let due = match self.alarms.borrow().first() {

@@ -54,6 +54,7 @@ impl Model {
             && (self.waiting.is_empty() && self.arriving.is_empty() || self.stands_still())
             && self.drops.is_empty()
             && self.ledger.waiting_turns() == 0
+            && self.being_saved.is_none()
     }
 
     /// It is told to sleep for others, and can: what waits goes on waiting.
@@ -71,6 +72,7 @@ impl Model {
         self.due_before_saving = self.memory_due;
         self.memory_due = state.next_due();
         let seq = self.commit_unmoved();
+        self.being_saved = Some(seq);
         if sleeps {
             self.sleeping = Sleeping::Saving(seq);
         }
@@ -81,6 +83,7 @@ impl Model {
     pub(crate) fn not_saved(&mut self) {
         self.memory_due = self.due_before_saving;
         self.ledger.take_back();
+        self.being_saved = None;
         if matches!(self.sleeping, Sleeping::Saving(_)) {
             self.sleeping = Sleeping::Awake;
         }
@@ -96,6 +99,7 @@ impl Model {
     /// A commit is durable.
     pub(crate) fn committed(&mut self, seq: CommitSeq) {
         self.ledger.committed(seq);
+        self.being_saved = self.being_saved.filter(|saved| *saved > seq);
         if self.sleeping != Sleeping::Saving(seq) {
             return;
         }
