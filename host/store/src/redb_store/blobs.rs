@@ -111,13 +111,15 @@ impl Snapshot {
         let count = chunk_count(owner, pointer.bytes);
         let missing = |number: u32| Damage(format!("of its {count} chunks number {number} is missing"));
         let mut rest = usize::try_from(pointer.bytes).expect("it is bounded");
-        // The engine keeps the pages that it is read from.
-        large::claim(rest.saturating_mul(2))?;
         let mut bytes = large::list(rest)?;
         let start = chunk_key(owner, pointer.blob, 0);
         let mut rows = self.rows_of(CHUNKS, Bound::Included(&start), Bound::Unbounded)?;
         let mut number = 0;
         while rest > 0 {
+            if (number as usize).is_multiple_of(PIECE_CHUNKS) {
+                // The engine keeps pages that were read, and asks nobody for their memory.
+                large::claim(rest.min(PIECE_CHUNKS * chunk_bytes(owner)))?;
+            }
             let key = chunk_key(owner, pointer.blob, number);
             let row = rows.next(false)?.filter(|(found, _)| found.value() == key.as_slice());
             let (_, sealed) = row.ok_or_else(|| missing(number))?;
