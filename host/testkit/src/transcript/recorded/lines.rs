@@ -161,7 +161,9 @@ mod tests {
         for line in ["  > accept-language: de", "  > sec-fetch-mode: websocket", "  > user-agent: x: y"] {
             assert!(is_of_browser(line), "{line}");
         }
-        for line in ["  > cookie: accept", "  > origin: https://here", "  > next 1 2 3 4", "> accept: connect"] {
+        for line in
+            ["  > cookie: accept", "  > origin: https://here", "  > next 1 2 3 4", "> accept: connect"]
+        {
             assert!(!is_of_browser(line), "{line}");
         }
     }
