@@ -1,10 +1,14 @@
 //! The harness itself: what it tells of a test that fails, and what a test can ask of a room.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use party_testkit::transcript::{self, Stage, Transcript};
 use party_testkit::world::{Answer, Memory, World};
+use party_tests::guests::{guest, scratch};
+use party_tests::root;
 
 use crate::probe;
 
@@ -34,12 +38,13 @@ fn a_test_that_fails_says_what_had_happened_and_its_seed() {
     );
     let story = "\
 so far:
+seed 71
+memory volatile
 > c1 connect main/lobby ?_pk=alice
 > c1 send said
 < c1 1
 advance 2000ms
-GET /parties/main/lobby/said
-  -> 200 2
+GET /parties/main/lobby/said -> 200 2
 crash 0ms
 < c1 lost
 ";
@@ -48,6 +53,11 @@ crash 0ms
     let again = told(fails);
     assert_eq!(words.lines().next(), again.lines().next());
     assert!(again.ends_with(story), "it fails in the same way again: {again}");
+    // It is a transcript, and what it says is so.
+    let transcript = Transcript::parse(story.strip_prefix("so far:\n").unwrap()).unwrap();
+    let mut stage = Stage { compile_cache: Some(scratch("compiled")), ..Stage::default() };
+    stage.parties.insert("main".into(), guest("test_guests").into());
+    assert_eq!(transcript::run(&transcript, &stage, Path::new(""), false).failure, None);
 }
 
 /// Under load a turn took longer than a guest runs before it yields, here and there, and what went on beside it came first:
@@ -60,6 +70,21 @@ fn how_long_a_turn_takes_changes_nothing() {
         mallory.expect_text("slow").await?;
         mallory.expect_close(1009).await.map(drop)
     });
+}
+
+#[test]
+fn a_world_can_be_a_project_and_builds_it() {
+    let counter = root().join("examples/counter");
+    World::new(1).project(&counter).run(async |world| -> Result<()> {
+        let mut alice = world.connect("main", "lobby").await?;
+        alice.expect_text("0").await?;
+        alice.send("+").await?;
+        alice.expect_text("1").await
+    });
+    let words = told(|| World::new(1).project(root().join("nowhere")).run(async |_| Ok(())));
+    assert!(words.contains("nowhere"), "{words}");
+    let words = told(|| World::new(1).project(root().join("docs")).run(async |_| Ok(())));
+    assert!(words.contains("docs has no parties"), "{words}");
 }
 
 #[test]

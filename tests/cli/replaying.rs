@@ -149,7 +149,7 @@ fn what_has_happened_becomes_a_transcript_of_a_host_that_runs_and_of_one_that_wa
     alice.send("echo the room goes on")?;
     assert_eq!(alice.text()?, "the room goes on");
     host.kill()?;
-    let killed = saves(project.path(), data.path(), "killed.party", &[])?;
+    let killed = saves(project.path(), data.path(), "tests/made/killed.party", &[])?;
     assert!(killed.contains("< alice the room goes on\n"), "{killed}");
     let some = saves(project.path(), data.path(), "some.party", &["--until", "4"])?;
     assert!(some.contains("< alice 2\n") && !some.contains("GET"), "{some}");
@@ -189,6 +189,18 @@ fn what_has_happened_since_a_checkpoint_comes_with_the_room_that_it_was() -> Res
     assert!(text.contains("\ncontinue incident.room\n  > alice session "), "{text}");
     assert!(text.contains("> alice send get a\n< alice xxx\n"), "{text}");
     assert!(project.path().join("incident.room").is_file());
+
+    // Played on another component, it says what that means for the room of the file.
+    fs::write(project.path().join("buggy.wasm"), Version::named('2').component())?;
+    let text = text.replacen("\nmemory durable\n", "\nmemory durable\nparty main buggy.wasm\n", 1);
+    fs::write(project.path().join("incident.party"), &text)?;
+    let played =
+        Program::run(party_host().current_dir(project.path()).args(["test", "incident.party"]), BOUND)?;
+    let line = 1 + text.lines().position(|line| line.starts_with("continue ")).context("it is there")?;
+    let note = format!(
+        "note     incident.party:{line}: the room in incident.room was recorded on another component"
+    );
+    assert!(played.out.contains(&note), "{}", played.out);
     Ok(())
 }
 
@@ -221,8 +233,10 @@ fn what_cannot_be_saved_is_refused_and_writes_nothing() -> Result<()> {
     host.stop(Signal::TERM)?;
     let (code, _, problem) = replay(data.path(), &["--save", &at("new.party")])?;
     assert!(code == Some(2) && problem.contains("main/lobby has no recorded turns"), "{problem}");
+    assert!(problem.contains("nothing has happened in it since its last checkpoint"), "{problem}");
     let _host = Host::serve(dir.path(), data.path())?;
     let (code, _, problem) = replay(data.path(), &["--save", &at("new.party")])?;
     assert!(code == Some(2) && problem.contains("main/lobby has no recorded turns"), "{problem}");
+    assert!(problem.contains("nothing has happened in it since its last checkpoint"), "{problem}");
     Ok(())
 }

@@ -68,10 +68,7 @@ FAIL     c.party:4: the request was answered otherwise
 ";
     let rest = ended.out.strip_prefix(told).unwrap_or_else(|| panic!("{}{}", ended.out, ended.err));
     assert!(rest.contains("the host says: the turn was dropped: the guest trapped"), "{rest}");
-    assert!(
-        rest.contains("FAIL     d.party:3: before this, a turn was dropped that no line expects"),
-        "{rest}"
-    );
+    assert!(rest.contains("FAIL     d.party:2: here a turn was dropped that no line expects"), "{rest}");
     assert!(rest.ends_with("1 passed, 3 failed\n"), "{rest}");
     Ok(())
 }
@@ -137,9 +134,78 @@ crash
 }
 
 #[test]
+fn what_nobody_expected_is_written_after_the_step_that_it_came_of() -> Result<()> {
+    let steps = "\
+> alice connect
+> bob connect
+> alice send all one
+< alice one
+> alice send all two
+advance 1s
+GET /said -> 200 7
+> bob send echo three
+crash
+";
+    let fresh = "\
+> alice connect
+> bob connect
+> alice send all one
+< alice one
+< bob one
+> alice send all two
+< alice two
+< bob two
+advance 1s
+GET /said -> 200 3
+> bob send echo three
+< bob three
+crash
+< alice lost
+< bob lost
+";
+    let dir = transcripts(&[("a.party", steps)])?;
+    let ended = test(dir.path(), &["--update"])?;
+    assert_eq!(ended.out, "updated  a.party\n1 passed, 0 failed\n", "{}", ended.err);
+    assert_eq!(fs::read_to_string(dir.path().join("a.party"))?, fresh);
+    assert_eq!(test(dir.path(), &[])?.out, "ok       a.party\n1 passed, 0 failed\n");
+    Ok(())
+}
+
+#[test]
+fn who_reads_a_result_is_told_what_the_play_does_not_say() -> Result<()> {
+    let slept = "> alice connect\nadvance 30s\ncrash\n< alice lost\n";
+    let (meant, other) = (format!("memory hibernate\n{slept}"), format!("memory volatile\n{slept}"));
+    let dir = transcripts(&[
+        ("a.party", slept),
+        ("b.party", &meant),
+        ("c.party", &other),
+        ("d.party", "> alice connect\ncrash\n< alice lost\n"),
+        ("e.party", "\u{feff}# Nothing but a comment, in a file that an editor has marked as UTF-8.\n"),
+    ])?;
+    let note = "a.party:3: main/lobby goes on from its checkpoint, not from its storage alone: `memory volatile` before \
+                the first step plays that, `memory hibernate` says that this is meant";
+    let empty = "e.party:1: it has no step: nothing was played";
+    let ended = test(dir.path(), &[])?;
+    let told = format!(
+        "ok       a.party\nnote     {note}\nok       b.party\nok       c.party\nok       d.party\nok       e.party\n\
+         note     {empty}\n5 passed, 0 failed\n"
+    );
+    assert_eq!((ended.code, ended.out), (Some(0), told), "{}", ended.err);
+    let ended = test(dir.path(), &["--format", "tap"])?;
+    assert!(ended.out.contains(&format!("ok 1 - a.party\n# {note}\nok 2")), "{}", ended.out);
+    Ok(())
+}
+
+#[test]
 fn what_is_no_transcript_is_refused_with_its_line() -> Result<()> {
-    let cases: [(&str, &[u8], &str); 6] = [
-        ("a.party", b"> alice connect\n> alice snd hello\n", "a.party:2: \"snd\" is not known"),
+    let cases: [(&str, &[u8], &str); 8] = [
+        (
+            "a.party",
+            b"> alice connect\n> alice snd hello\n",
+            "a.party:2: \"snd\" is not known, did you mean \"send\"?",
+        ),
+        ("a.party", b"advence 5s\n", "a.party:1: \"advence\" is not known, did you mean \"advance\"?"),
+        ("a.party", b"memmory durable\n", "did you mean \"memory\"?; a line begins with"),
         ("a.party", b"\xff\xfe", "a.party:1: it cannot be read"),
         ("a.party", b"unordered\n", "a.party:1: \"unordered\" has no \"end\""),
         ("a.party", b"limit no_such_limit 1\n", "there is no limit \"no_such_limit\""),

@@ -219,8 +219,14 @@ impl Watched {
             let part = part.as_os_str().to_string_lossy();
             !NOT_SOURCES.contains(&part.as_ref()) && !NOT_SAVED.iter().any(|end| part.ends_with(end))
         });
-        is_source.then_some(Kind::Source)
+        (is_source && !is_rust_test(below)).then_some(Kind::Source)
     }
+}
+
+/// Whether a file below a crate is of its own tests or benches, which are no part of a party.
+fn is_rust_test(below: &Path) -> bool {
+    let is_rust = below.extension().is_some_and(|extension| extension == "rs");
+    is_rust && ["tests", "benches"].iter().any(|dir| below.starts_with(dir))
 }
 
 fn absolute(path: &Path) -> PathBuf {

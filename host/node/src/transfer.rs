@@ -36,7 +36,7 @@ pub use going_on::ContinueError;
 /// Rooms as files: whoever asks for a room gets it as one, and brings it as one.
 pub use party_store::room_file;
 pub use recorded_room::{RECORDED_BYTES_MAX, RecordedError, RecordedRoom};
-pub use taken_again::{Recorded, export_left};
+pub use taken_again::{Recorded, export_left, why_nothing_is_recorded};
 
 use crate::apart::run_apart;
 use crate::inspection::InspectError;
@@ -210,6 +210,11 @@ impl Node {
     pub async fn journal_of(&self, address: &RoomAddress) -> Result<Option<Recorded>, ExportError> {
         let (store, asked) = (Arc::clone(self.store()), Arc::new(address.clone()));
         run_apart(move || Recorded::read(store.as_ref(), &asked)).await
+    }
+
+    /// Why nothing is recorded of a room, and what can be done: a hint for whoever wanted to see it.
+    pub fn why_nothing_is_recorded(&self, address: &RoomAddress) -> &'static str {
+        why_nothing_is_recorded(self.store().as_ref(), address)
     }
 
     /// A durable room as it was when it was read, between two of its turns; `None` if it had no journal then.

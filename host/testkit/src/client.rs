@@ -181,7 +181,7 @@ impl Client {
     pub async fn close(&mut self, code: u16, reason: &str) -> Result<()> {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.to_owned().into() };
         let frame = (code != NO_CODE).then_some(frame);
-        self.order(format!("close {code} {reason}"), Order::Send(Message::Close(frame))).await
+        self.order(written_close(code, reason), Order::Send(Message::Close(frame))).await
     }
 
     /// Reads nothing from now on, so that pings are not answered either: a client that has stalled, or died.
@@ -207,6 +207,11 @@ impl Client {
         let received = self.inbox.borrow_mut().received.pop_front();
         received.iter().for_each(|received| self.tell(received));
         received
+    }
+
+    /// How much has arrived and was not looked at.
+    pub(crate) fn waiting(&self) -> usize {
+        self.inbox.borrow().received.len()
     }
 
     /// Everything received since the last look, when everything is quiet.

@@ -11,5 +11,5 @@ mod update;
 
 pub use parse::{LINE_BYTES_MAX, LINES_MAX, ParseError, TRANSCRIPT_BYTES_MAX};
 pub use play::Failure;
-pub use run::{Outcome, Stage, run};
+pub use run::{Note, Outcome, Stage, run};
 pub use step::{Settings, Transcript};

@@ -26,7 +26,7 @@ use party_node::committer::CommitPause;
 use party_node::node::{Node, NodeParts};
 pub use party_node::party::Memory;
 use party_node::party::Party;
-use party_runtime::component::Component;
+use party_runtime::component::{Component, Digest};
 use party_server::server::{Server, ServerOptions};
 use party_store::testing::faulty_store::FaultyStore;
 
@@ -108,6 +108,16 @@ impl World {
         Rc::clone(&self.running.borrow().as_ref().expect("the host runs").1)
     }
 
+    /// What becomes of rooms' memory at the next start of the host.
+    pub(crate) fn memory(&self) -> Memory {
+        self.memory.get()
+    }
+
+    /// The digest of the component that a party is served of.
+    pub(crate) fn digest_of(&self, party: &str) -> Option<Digest> {
+        self.components.borrow().get(party).map(|(component, _)| component.digest())
+    }
+
     /// Lets everything happen that can happen without time passing.
     pub async fn settle(&self) {
         self.host.settle().await;
@@ -134,7 +144,7 @@ impl World {
     /// Somebody sets the host's clock back, in whole milliseconds. In rooms that have seen the later time it stands still until
     /// the clock has come there again.
     pub async fn turn_clock_back(&self, duration: Duration) {
-        self.host.story.tell(format!("the clock goes back by {}ms", duration.as_millis()));
+        self.host.story.tell(format!("# the clock goes back by {}ms", duration.as_millis()));
         self.settle().await;
         self.clock.turn_back(duration.as_millis() as u64);
         self.settle().await;

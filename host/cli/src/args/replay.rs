@@ -17,9 +17,10 @@ printed with what it wrote and wanted to send; one that does something else than
 A transcript holds all that clients have sent, with headers and tokens: it is as secret as they are. docs/transcripts.md
 tells what it cannot repeat.
 
-Only rooms with memory = \"durable\" have a journal, and but for --save no host may run on the data directory. A host that stops in good
-order saves its rooms, and what a checkpoint holds is in no journal any more: this is for what a crash has left, or for a
-copy of the data directory of a host that runs.";
+Only rooms with memory = \"durable\" have a journal, and but for --save no host may run on the data directory. What a
+checkpoint holds is in no journal any more, and a room makes one when it sleeps (idle_ms), about every minute while it
+changes, and when its host stops in good order: this is for what a crash has left, or for a copy of the data directory of
+a host that runs.";
 
 /// Take the recorded turns of a durable room again, and print what each did.
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ use party_core::commit::ComponentDigest;
 use party_core::ids::CommitSeq;
 use party_core::limits::Limits;
 use party_core::room::{Replay as Past, ReplayError, RoomConfig};
+use party_node::transfer::why_nothing_is_recorded;
 use party_runtime::component::{Component, Digest};
 use party_runtime::engine::{Engine, EngineOptions};
 use party_runtime::instance::Instance;
@@ -46,7 +47,7 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
     let address = Arc::new(room(&replay.room, &project)?);
     let summary = store.summary(&address)?.ok_or_else(|| no_such_room(&store, &address))?;
     if summary.journal.records == 0 {
-        return Err(no_recorded_turns(&address));
+        return Err(no_recorded_turns(&store, &address));
     }
     let recorded_on = summary.component.context("a journal belongs to a component")?;
     let components = load(&store, replay, recorded_on)?;
@@ -66,10 +67,10 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
 }
 
 /// A room of which nothing is recorded.
-fn no_recorded_turns(address: &RoomAddress) -> anyhow::Error {
+fn no_recorded_turns(store: &dyn Store, address: &RoomAddress) -> anyhow::Error {
     usage(
         format!("{}/{} has no recorded turns", address.party(), address.room()),
-        "rooms with memory = \"durable\" record them, from one checkpoint to the next",
+        why_nothing_is_recorded(store, address),
     )
 }
 

@@ -202,6 +202,18 @@ impl Recorded {
     }
 }
 
+/// Why nothing is recorded of a room, and what can be done: a hint for whoever wanted to see it.
+pub fn why_nothing_is_recorded(store: &dyn Store, address: &RoomAddress) -> &'static str {
+    match store.summary(address) {
+        Ok(Some(RoomSummary { checkpoint: Some(_), .. })) => {
+            "nothing has happened in it since its last checkpoint, with which its journal begins anew: a room makes one when \
+             it sleeps (after idle_ms without anything to do, 10 s if nothing is said), when its host stops in order, and \
+             now and then while it changes; save before that, or raise idle_ms under [limits] to have more time"
+        }
+        Ok(_) | Err(_) => "rooms with memory = \"durable\" record them, from one checkpoint to the next",
+    }
+}
+
 /// The checkpoint with which the journal ends; none if the life that it tells of has ended.
 async fn memory(
     config: Arc<RoomConfig>,

@@ -67,7 +67,7 @@ pub(super) async fn answer(
         Question::Recorded(address) => {
             let _place = desk.transfer()?;
             let recorded = node.journal_of(&address).await.map_err(|error| not_exported(node, error))?;
-            let recorded = recorded.ok_or_else(|| nothing_recorded(&address))?;
+            let recorded = recorded.ok_or_else(|| nothing_recorded(node, &address))?;
             let room = recorded.into_room().map_err(|error| not_exported(node, error))?;
             large::claim_u64(room.base.file_bytes_max().saturating_mul(2))
                 .map_err(|error| refused(503, error))?;
@@ -201,9 +201,9 @@ fn not_exported(node: &Node, error: ExportError) -> Refused {
 }
 
 /// It is not durable, or was saved just now.
-fn nothing_recorded(address: &RoomAddress) -> Refused {
+fn nothing_recorded(node: &Node, address: &RoomAddress) -> Refused {
     let (party, room) = (address.party(), address.room());
-    let hint = "rooms with memory = \"durable\" record them, from one checkpoint to the next";
+    let hint = node.why_nothing_is_recorded(address);
     refused(409, format!("{party}/{room} has no recorded turns\nhint: {hint}"))
 }
 

@@ -12,7 +12,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use party_core::ids::Seed;
+use party_server::config::nearest;
 
+use crate::transcript::parse::settings::SETTINGS;
 use crate::transcript::payload::{Payload, bytes, text_of};
 use crate::transcript::step::{Action, Commits, Deed, RoomName, Step, Transcript};
 use crate::transcript::template::{Template, is_name};
@@ -59,6 +61,8 @@ type Read<T> = Result<T, String>;
 impl Transcript {
     /// Reads a transcript.
     pub fn parse(text: &str) -> Result<Transcript, ParseError> {
+        // Some editors begin a file with it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let too_large = |what, found: usize, max: usize| ParseError {
             line: 1,
             what: format!("the transcript has {found} {what}; the limit is {max}"),
@@ -171,9 +175,12 @@ impl<'a> Parser<'a> {
             method if is_method(method) => self.request(method, rest)?,
             other => {
                 return Err(format!(
-                    "{} is not known; a line begins with >, <, a method (GET), or one of: {}",
+                    "{} is not known{}; a line begins with >, <, a method (GET), or one of: {}; settings, before the first of \
+                     them: {}",
                     shown(other),
-                    WORDS.join(", ")
+                    meant(other, &[&WORDS[..], &SETTINGS[..]].concat()),
+                    WORDS.join(", "),
+                    SETTINGS.join(", ")
                 ));
             }
         })
@@ -188,7 +195,8 @@ impl<'a> Parser<'a> {
             return Ok(Action::Client(client.to_owned(), deed));
         }
         if !DEEDS.contains(&verb) {
-            return Err(format!("{} is not known: {}", shown(verb), DEEDS.join(", ")));
+            let meant = meant(verb, &DEEDS);
+            return Err(format!("{} is not known{meant}: {}", shown(verb), DEEDS.join(", ")));
         }
         if verb == "cut" && self.known(client, Named::Request).is_ok() {
             nothing(rest)?;
@@ -294,6 +302,11 @@ const WORDS: [&str; 20] = [
     "import",
     "continue",
 ];
+
+/// `, did you mean "advance"?`, if a word looks like a known one.
+fn meant(word: &str, known: &[&'static str]) -> String {
+    nearest(word, known).map_or_else(String::new, |known| format!(", did you mean {known:?}?"))
+}
 
 /// The first word, and the rest.
 fn word(text: &str) -> (&str, &str) {

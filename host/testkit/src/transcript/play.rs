@@ -5,6 +5,8 @@
 
 mod expect;
 mod going_on;
+mod left;
+mod notes;
 mod seats;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,6 +20,7 @@ use party_node::room_log::DROPPED;
 
 use crate::transcript::payload::Content;
 use crate::transcript::play::seats::Seat;
+use crate::transcript::run::Note;
 use crate::transcript::step::{Action, Answer, Commits, Deed, Request, Step, Transcript};
 use crate::transcript::template::{Names, Template};
 use crate::transcript::update::Edits;
@@ -64,12 +67,18 @@ pub(crate) struct Player<'w> {
     responses: BTreeMap<String, Response>,
     /// Lines that guests have logged since the last look.
     logged: VecDeque<String>,
-    /// Turns that were dropped, and that no line was about.
-    dropped: VecDeque<String>,
+    /// Turns that were dropped, and that no line was about: the line of the step that did it, and why.
+    dropped: VecDeque<(usize, String)>,
     /// What the host has complained of last.
     complaints: VecDeque<String>,
     /// What would have to be written, if the transcript is to be brought up to date.
     pub(crate) edits: Option<Edits>,
+    /// Where something can be written that comes after a step: before these lines.
+    places: Vec<usize>,
+    /// What whoever reads the result should know.
+    pub(crate) notes: Vec<Note>,
+    /// The line of the last step that did something.
+    acted: usize,
 }
 
 impl<'w> Player<'w> {
@@ -94,6 +103,9 @@ impl<'w> Player<'w> {
             dropped: VecDeque::new(),
             complaints: VecDeque::new(),
             edits: is_update.then(Edits::default),
+            places: Vec::new(),
+            notes: Vec::new(),
+            acted: 1,
         }
     }
 
@@ -120,22 +132,28 @@ impl<'w> Player<'w> {
                         block.push(next);
                     }
                     self.expect_all(&block).await?;
-                }
-                Action::Crash(_) | Action::Restart(_) => {
-                    self.no_turn_was_dropped(step.line)?;
-                    self.nothing_is_left(step.line).await?;
-                    self.act(step).await?;
+                    if let Some(last) = block.last() {
+                        self.was_expected(last.line + last.lines);
+                    }
                 }
                 Action::Draw(_) => self.act(step).await?,
-                _ => {
-                    self.no_turn_was_dropped(step.line)?;
+                action => {
+                    self.no_turn_was_dropped()?;
+                    if matches!(action, Action::Crash(_) | Action::Restart(_)) {
+                        self.nothing_is_left(step.line).await?;
+                    }
+                    self.acted = step.line;
                     self.act(step).await?;
-                    // Seeds that nobody has drawn were for this step.
-                    self.world.draw_from([]);
+                    self.listen();
+                    self.has_come(step.line + step.lines);
+                    if !matches!(action, Action::Crash(_) | Action::Restart(_)) {
+                        // Seeds that nobody has drawn were for this step.
+                        self.world.draw_from([]);
+                    }
                 }
             }
         }
-        self.no_turn_was_dropped(transcript.lines.len() + 1)?;
+        self.no_turn_was_dropped()?;
         self.nothing_is_left(transcript.lines.len() + 1).await
     }
 
@@ -143,7 +161,7 @@ impl<'w> Player<'w> {
     fn listen(&mut self) {
         for complaint in self.world.take_complaints() {
             if let Some(why) = complaint.strip_prefix(DROPPED) {
-                self.dropped.push_back(why.to_owned());
+                self.dropped.push_back((self.acted, why.to_owned()));
             }
             if self.complaints.len() == COMPLAINTS_TOLD_MAX {
                 self.complaints.pop_front();
@@ -153,11 +171,11 @@ impl<'w> Player<'w> {
     }
 
     /// A panic, a trap or a limit that no line expects is a failure, also if nobody could see it.
-    fn no_turn_was_dropped(&mut self, line: usize) -> Result<(), Failure> {
+    fn no_turn_was_dropped(&mut self) -> Result<(), Failure> {
         self.listen();
-        let Some(why) = self.dropped.front() else { return Ok(()) };
-        let mut failure = Failure::new(line, "before this, a turn was dropped that no line expects");
-        failure.details.push(format!("`{}` expects it", expect::dropped(why)));
+        let Some((line, why)) = self.dropped.front() else { return Ok(()) };
+        let mut failure = Failure::new(*line, "here a turn was dropped that no line expects");
+        failure.details.push(format!("`{}` below it expects that", expect::dropped(why)));
         Err(failure)
     }
 
@@ -186,7 +204,10 @@ impl<'w> Player<'w> {
                 Ok(())
             }
             Action::Hibernate(room) => world.hibernate(room).await.map_err(failed),
-            Action::Crash(down) => world.crash_for(*down).await.map_err(failed),
+            Action::Crash(down) => {
+                self.note_checkpoints(step.line).await;
+                world.crash_for(*down).await.map_err(failed)
+            }
             Action::Restart(down) => world.restart_host_after(*down).await.map_err(failed),
             Action::Upgrade(party, file) => {
                 let component = self.read(step.line, file)?;
@@ -204,6 +225,7 @@ impl<'w> Player<'w> {
             }
             Action::Import(file, to) => {
                 let bytes = self.read(step.line, file)?;
+                self.note_another_component(step.line, file, &bytes, to);
                 world.import(&bytes, to).await.map(drop).map_err(failed)
             }
             Action::Continue(continues) => self.go_on(step.line, continues).await,

@@ -25,7 +25,7 @@ use thiserror::Error;
 use crate::transcript::parse::{LINE_BYTES_MAX, LINES_MAX, TRANSCRIPT_BYTES_MAX};
 use crate::transcript::play::Failure;
 use crate::transcript::recorded::scenes::Scenes;
-use crate::transcript::run::{Stage, play};
+use crate::transcript::run::{Course, Stage, play};
 use crate::transcript::step::Transcript;
 
 /// How a recorded line begins in whose place something else was received.
@@ -124,16 +124,33 @@ pub fn save(recorded: RecordedRoom, saving: &Saving) -> Result<Saved, SaveError>
         start = Some(bytes);
     }
     let commits = scenes.commits();
-    // What was drawn is said only where it matters: few guests draw anything that can be seen.
-    let mut best = played(&scenes.text(false), &stage)?;
-    if !best.is_repeated() {
-        let with_seeds = played(&scenes.text(true), &stage)?;
-        if with_seeds.rank() <= best.rank() {
-            best = with_seeds;
+    // What was drawn, and what browsers send with every request, is said only where it matters: few guests draw anything that
+    // can be seen, or look at those headers.
+    let mut best = played(&scenes.text(Told::default()), &stage)?;
+    let headers: &[bool] = if scenes.has_browser_headers() { &[false, true] } else { &[false] };
+    let more = [false, true]
+        .into_iter()
+        .flat_map(|seeds| headers.iter().map(move |&browser_headers| Told { seeds, browser_headers }));
+    for told in more.skip(1) {
+        if best.is_repeated() {
+            break;
+        }
+        let with_more = played(&scenes.text(told), &stage)?;
+        if with_more.rank() <= best.rank() {
+            best = with_more;
         }
     }
     let Played { text, differing, failure } = best;
     Ok(Saved { text, start, commits, differing, failure })
+}
+
+/// What is said of what matters only sometimes.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    /// What guests drew.
+    seeds: bool,
+    /// Headers that browsers add.
+    browser_headers: bool,
 }
 
 /// A transcript that was played.
@@ -156,7 +173,7 @@ impl Played {
 
 fn played(text: &str, stage: &Stage) -> Result<Played, SaveError> {
     let transcript = Transcript::parse(text)?;
-    let (failure, edits) = play(&transcript, stage, Path::new(""), true);
+    let Course { failure, edits, .. } = play(&transcript, stage, Path::new(""), true);
     let mut differing = 0;
     let restated = edits.apply(&transcript.lines, &mut |changed| {
         // Some lines stand for what no journal tells.

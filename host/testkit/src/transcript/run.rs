@@ -37,8 +37,29 @@ pub struct Outcome {
     pub seed: u64,
     /// What was not as it says; none: it passed.
     pub failure: Option<Failure>,
+    /// What whoever reads the result should know, whether it has passed or not.
+    pub notes: Vec<Note>,
     /// The transcript as it should be, if it was to be brought up to date and is not.
     pub updated: Option<String>,
+}
+
+/// Something that the play does not say by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Note {
+    /// The number of the line that it is about, from 1.
+    pub line: usize,
+    /// What it is.
+    pub what: String,
+}
+
+/// How a transcript was played.
+#[derive(Default)]
+pub(crate) struct Course {
+    /// What was not as it says.
+    pub(crate) failure: Option<Failure>,
+    /// What would have to be written.
+    pub(crate) edits: Edits,
+    pub(crate) notes: Vec<Note>,
 }
 
 /// The seed of transcripts that name none.
@@ -49,30 +70,29 @@ const SEED: u64 = 1;
 ///
 /// Blocks until it has ended. Needs a thread without a tokio runtime.
 pub fn run(transcript: &Transcript, stage: &Stage, directory: &Path, is_update: bool) -> Outcome {
-    let (failure, edits) = play(transcript, stage, directory, is_update);
+    let Course { failure, edits, mut notes } = play(transcript, stage, directory, is_update);
+    if transcript.steps.is_empty() {
+        notes.push(Note { line: 1, what: "it has no step: nothing was played".into() });
+    }
     let is_as_it_was = failure.is_some() || edits.is_empty();
     let updated = (!is_as_it_was).then(|| edits.apply(&transcript.lines, &mut |_| Vec::new()));
-    Outcome { seed: transcript.settings.seed.unwrap_or(SEED), failure, updated }
+    Outcome { seed: transcript.settings.seed.unwrap_or(SEED), failure, notes, updated }
 }
 
-/// As [`run`]: what was not as it says, and what would have to be written.
-pub(crate) fn play(
-    transcript: &Transcript,
-    stage: &Stage,
-    directory: &Path,
-    is_update: bool,
-) -> (Option<Failure>, Edits) {
+/// As [`run`].
+pub(crate) fn play(transcript: &Transcript, stage: &Stage, directory: &Path, is_update: bool) -> Course {
     let seed = transcript.settings.seed.unwrap_or(SEED);
     let played = set(transcript, stage, directory, seed).and_then(|builder| {
         builder.block_on(async |world: &World| {
             let mut player = Player::new(world, transcript, directory, &stage.files, is_update);
-            let played = player.play().await;
-            Ok((played.err(), player.edits.take().unwrap_or_default()))
+            let failure = player.play().await.err();
+            let (edits, notes) = (player.edits.take().unwrap_or_default(), std::mem::take(&mut player.notes));
+            Ok(Course { failure, edits, notes })
         })
     });
     played.unwrap_or_else(|error| {
         let what = format!("the world cannot begin: {error:#}");
-        (Some(Failure { line: 1, what, details: Vec::new() }), Edits::default())
+        Course { failure: Some(Failure { line: 1, what, details: Vec::new() }), ..Course::default() }
     })
 }
 

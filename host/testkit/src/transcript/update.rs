@@ -41,7 +41,8 @@ impl Edits {
         lines: &[String],
         note: &mut dyn FnMut(&Changed<'_>) -> Vec<String>,
     ) -> String {
-        self.edits.sort_by_key(|edit| edit.first);
+        // What is written before a line comes before what is written in its place.
+        self.edits.sort_by_key(|edit| (edit.first, edit.count > 0));
         let (mut text, mut next) = (String::new(), 1);
         let mut push = |line: &str| {
             text += line;

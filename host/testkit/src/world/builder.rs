@@ -11,12 +11,14 @@ use party_core::ids::Timestamp;
 use party_core::limits::Limits;
 use party_node::chance::{Chance, Dictated};
 use party_node::committer::CommitPause;
+use party_server::config::differing_limits;
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
 use party_store::testing::faulty_store::FaultyStore;
 
 use crate::clock::{BEGINNING, VirtualClock};
 use crate::host::Host;
+use crate::project::{self, Built};
 use crate::world::engine::{engine, own_engine};
 use crate::world::logs::Logs;
 use crate::world::{Memory, World};
@@ -94,6 +96,17 @@ pub struct Builder {
     workers: usize,
     store: Option<Arc<dyn Store>>,
     begins_at: Timestamp,
+    /// Why what was said cannot be: the world says so when it is to begin.
+    problem: Option<anyhow::Error>,
+}
+
+/// As party.toml and transcripts call it.
+pub(super) fn memory_word(memory: Memory) -> &'static str {
+    match memory {
+        Memory::Volatile => "volatile",
+        Memory::Hibernate => "hibernate",
+        Memory::Durable => "durable",
+    }
 }
 
 impl World {
@@ -113,6 +126,7 @@ impl World {
             workers: 1,
             store: None,
             begins_at: BEGINNING,
+            problem: None,
         }
     }
 }
@@ -121,6 +135,24 @@ impl Builder {
     /// Adds a party of this name: the path of its component, or its bytes.
     pub fn party(mut self, name: &str, component: impl Into<Source>) -> Builder {
         self.parties.insert(name.into(), component.into());
+        self
+    }
+
+    /// The project in this directory, as `party-host test` has it: its parties, built now if their sources have changed (once
+    /// in the life of the process), and the memory, vars and limits of its party.toml. What is said after it comes in their
+    /// place. In a test of the project itself: `.project(env!("CARGO_MANIFEST_DIR"))`.
+    pub fn project(mut self, directory: impl AsRef<Path>) -> Builder {
+        let directory = directory.as_ref();
+        match project::build(directory).with_context(|| format!("the project in {}", directory.display())) {
+            Ok(Built { config, components }) => {
+                self.memory = config.memory;
+                self.limits = config.limits;
+                self.vars.extend(config.vars);
+                let parties = components.into_iter().map(|(name, path)| (name, Source::File(path)));
+                self.parties.extend(parties);
+            }
+            Err(problem) => _ = self.problem.get_or_insert(problem),
+        }
         self
     }
 
@@ -166,7 +198,9 @@ impl Builder {
         self
     }
 
-    /// Keeps compiled components here. All worlds of a process use the directory that came first.
+    /// Keeps compiled components here. All worlds of a process use the directory that came first; if nothing is said, and the
+    /// process is a test or a bench that cargo has built, that is one in cargo's target directory. So a component is compiled
+    /// once, not in each world.
     pub fn compile_cache(mut self, dir: impl Into<PathBuf>) -> Builder {
         self.compile_cache = Some(dir.into());
         self
@@ -184,8 +218,8 @@ impl Builder {
         self
     }
 
-    /// Starts the world and runs a test in it. If that fails, it says what had happened until then, in the words of a
-    /// transcript, and with which seed it happens again.
+    /// Starts the world and runs a test in it. If that fails, it says what had happened until then, as a transcript that can be
+    /// played, and with which seed it happens again.
     ///
     /// # Panics
     ///
@@ -215,7 +249,24 @@ impl Builder {
         })
     }
 
+    /// What a transcript says before its first step.
+    fn told(&self) -> Vec<String> {
+        let mut told = vec![format!("seed {}", self.seed), format!("memory {}", memory_word(self.memory))];
+        if self.begins_at != BEGINNING {
+            told.push(format!("time {}", self.begins_at));
+        }
+        let limits = differing_limits(&self.limits, &Limits::default());
+        told.extend(limits.into_iter().map(|(name, value)| format!("limit {name} {value}")));
+        told.extend(self.vars.iter().map(|(name, value)| format!("var {name} {value}")));
+        told
+    }
+
     async fn start(self) -> Result<World> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        let host = Rc::new(Host::default());
+        host.story.begin(self.told());
         let engine = match self.has_own_engine {
             true => own_engine(self.compile_cache)?,
             false => engine(self.compile_cache)?,
@@ -235,7 +286,7 @@ impl Builder {
         let world = World {
             logs,
             _listening: listening,
-            host: Rc::new(Host::default()),
+            host,
             clock: VirtualClock::new(self.begins_at),
             chance: RefCell::new(Chance::from_number(self.seed).dictated_by(&dictated)),
             dictated,

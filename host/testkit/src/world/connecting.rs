@@ -8,8 +8,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, http};
 
 use crate::client::Client;
+use crate::transcript::payload::{Content, escaped};
 use crate::world::World;
 use crate::world::knocking::{Answer, Knocking};
+use crate::world::requests::told_header;
 
 /// The key of every handshake: that of RFC 6455, section 1.3.
 const SOCKET_KEY: http::HeaderValue = http::HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
@@ -76,7 +78,10 @@ impl World {
             request.headers_mut().insert(http::HeaderName::try_from(*name)?, value.parse()?);
         }
         let (host, name, path) = (Rc::clone(&self.host), self.host.story.name_client(), path.to_owned());
-        self.host.story.tell(format!("> {name} connect {}", path.replacen('?', " ?", 1)));
+        let below: String =
+            headers.iter().map(|(name, value)| format!("\n{}", told_header(name, value))).collect();
+        let asked = escaped(&path).replacen('?', " ?", 1);
+        self.host.story.tell(format!("> {name} connect {asked}{below}"));
         let stream = self.dial().await?;
         let answer = Box::pin(async move {
             match tokio_tungstenite::client_async(request, stream).await {
@@ -85,7 +90,11 @@ impl World {
                     let body = response.body().as_deref().unwrap_or_default();
                     let body = String::from_utf8_lossy(body).into_owned();
                     let status = response.status().as_u16();
-                    host.story.tell(format!("< {name} refused {status} {body:?}"));
+                    let told = match body.is_empty() {
+                        true => String::new(),
+                        false => format!(" {}", Content::Text(body.clone()).written()),
+                    };
+                    host.story.tell(format!("< {name} refused {status}{told}"));
                     Ok(Answer::Refused(status, body))
                 }
                 Err(error) => Err(error).context(path),

@@ -18,6 +18,7 @@ impl World {
     /// Makes a copy of a room, with all that it remembers: `main/lobby`, `main/copy`. It is saved first, which may take some
     /// milliseconds of the world's time.
     pub async fn fork(&self, from: &str, to: &str) -> Result<Brought> {
+        self.host.story.tell(format!("fork {from} {to}"));
         let (node, from, to) = (self.node(), address(from)?, address(to)?);
         let brought = self.as_time_passes(node.fork_room(&from, &to)).await?;
         self.settle().await;
@@ -36,6 +37,7 @@ impl World {
 
     /// Brings in a room from the bytes of a file that `party-host checkpoint export` wrote.
     pub async fn import(&self, file: &[u8], to: &str) -> Result<Brought> {
+        self.host.story.tell(format!("# a room comes out of a file: {to}"));
         let (node, to) = (self.node(), address(to)?);
         let file = RoomFile::read(&mut &file[..]).context("the file is no room")?;
         let brought = self.host.during(node.import_room(file, &to)).await?;

@@ -37,11 +37,13 @@ impl World {
 
     /// Commits wait from now on, as on a slow disk, until [`World::let_commits_go`], or for ever if the host dies before.
     pub fn hold_commits(&self) {
+        self.host.story.tell("commits wait".into());
         self.commit_pause.begin();
     }
 
     /// The commits that wait become durable, in order.
     pub async fn let_commits_go(&self) {
+        self.host.story.tell("commits go".into());
         self.commit_pause.end();
         self.settle().await;
     }
@@ -50,6 +52,7 @@ impl World {
     /// zero, none. What waits when one begins is written with it, what comes later with the next. A commit that is under
     /// way when the host dies was never written.
     pub fn slow_commits(&self, each: Duration) {
+        self.host.story.tell(format!("# each commit takes {}ms", each.as_millis()));
         self.commit_pause.slow_down(Arc::new(self.clock.clone()), each.as_millis() as u64);
     }
 
@@ -69,6 +72,7 @@ impl World {
 
     /// The next commit is not written, and the host is told so, as by a disk that has no space for it. Once for each call.
     pub fn fail_next_commit(&self) {
+        self.host.story.tell("commits fail".into());
         self.store.then([Fault::NotWritten]);
     }
 }

@@ -6,9 +6,11 @@ use anyhow::{Context, Result, ensure};
 use party_core::address::RoomAddress;
 use party_node::bedtime::Bedtime;
 use party_node::clock::Clock;
-use party_node::inspection::{NodeFigures, RoomDetails};
+use party_node::inspection::{NodeFigures, PAGE_ROOMS_MAX, RoomDetails, RoomsQuestion};
 use party_node::node::Node;
+use party_store::kept::RoomSummary;
 
+use crate::world::builder::memory_word;
 use crate::world::{Memory, PROJECT, World};
 
 impl World {
@@ -21,6 +23,25 @@ impl World {
     pub async fn is_awake(&self, room: &str) -> Result<bool> {
         let (node, address) = (self.node(), address(room)?);
         Ok(self.host.during(node.is_awake(&address)).await)
+    }
+
+    /// The rooms with a checkpoint that a host would go on from that starts now, as `main/lobby`.
+    pub(crate) async fn rooms_with_memory(&self) -> Result<Vec<String>> {
+        let node = self.node();
+        let question = RoomsQuestion {
+            project: PROJECT.into(),
+            party: None,
+            prefix: String::new(),
+            state: None,
+            after: None,
+            limit: PAGE_ROOMS_MAX,
+        };
+        let page = self.host.during(node.rooms(&question)).await?;
+        let is_of_use = |kept: &RoomSummary| {
+            kept.checkpoint.is_some_and(|checkpoint| checkpoint.seq >= kept.record.moved_at)
+        };
+        let with_memory = page.rooms.into_iter().filter(|room| room.kept.as_ref().is_some_and(is_of_use));
+        Ok(with_memory.map(|room| format!("{}/{}", room.address.party(), room.address.room())).collect())
     }
 
     /// Lets a room sleep now, without waiting until it has had nothing to do for a while; done when it sleeps, or has
@@ -129,7 +150,9 @@ impl World {
 
     /// What becomes of rooms' memory from the next start of the host on, as if `party.toml` had been changed.
     pub fn set_memory(&self, memory: Memory) {
-        self.host.story.tell(format!("memory {memory:?}"));
+        self.host
+            .story
+            .tell(format!("# from its next start on the host has: memory {}", memory_word(memory)));
         self.memory.set(memory);
     }
 

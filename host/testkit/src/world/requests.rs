@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 
-use crate::transcript::payload::Content;
+use crate::transcript::payload::{Content, escaped};
 use crate::world::World;
 
 /// A response to a request.
@@ -33,6 +33,11 @@ impl<T> Drop for Ends<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// A header as a transcript has it, below what it belongs to.
+pub(super) fn told_header(name: &str, value: &str) -> String {
+    format!("  > {name}: {}", escaped(value))
 }
 
 impl World {
@@ -64,7 +69,8 @@ impl World {
             [] => String::new(),
             body => format!(" {}", Content::of(body).written()),
         };
-        self.host.story.tell(format!("{method} {path}{told}"));
+        let lines: Vec<String> = headers.iter().map(|(name, value)| told_header(name, value)).collect();
+        let asked = self.host.story.ask(format!("{method} {}{told}", escaped(path)), &lines);
         let stream = TokioIo::new(self.dial().await?);
         let (mut sender, connection) =
             self.host.during(hyper::client::conn::http1::handshake(stream)).await?;
@@ -96,8 +102,11 @@ impl World {
             drop((sender, connection));
             let response =
                 response.unwrap_or_else(|_| anyhow::bail!("no answer when everything was quiet"))?;
-            let body = Content::of(&response.bytes).written();
-            host.story.tell(format!("  -> {} {body}", response.status));
+            let body = match response.bytes.is_empty() {
+                true => String::new(),
+                false => format!(" {}", Content::of(&response.bytes).written()),
+            };
+            host.story.answer(asked, &format!("{}{body}", response.status));
             Ok(response)
         })
     }

@@ -11,6 +11,7 @@ impl World {
     /// Deploys another version of a party, as `party-host deploy` does. The world's next lives serve it too. An error says
     /// why it is not served; then nothing has changed.
     pub async fn upgrade(&self, party: &str, component: &[u8]) -> Result<Deployed, DeployError> {
+        self.host.story.tell(format!("# another version of {party} is deployed"));
         let node = self.node();
         let deployed = self.host.during(node.deploy(party, Arc::from(component))).await?;
         self.settle().await;
@@ -21,6 +22,7 @@ impl World {
 
     /// Goes back to the version of a party that was served before. The world's next life serves what was deployed last.
     pub async fn roll_back(&self, party: &str) -> Result<Deployed, DeployError> {
+        self.host.story.tell(format!("rollback {party}"));
         let node = self.node();
         let deployed = self.host.during(node.roll_back(party)).await?;
         self.settle().await;

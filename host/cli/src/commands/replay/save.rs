@@ -44,6 +44,11 @@ pub(super) fn run(replay: &Replay, file: &Path) -> Result<()> {
     fs::create_dir_all(&compiled).with_context(|| format!("{} cannot be made", compiled.display()))?;
     let compile_cache = Some(compiled);
     let saved = save(recorded, &Saving { start_file, until, compile_cache }).map_err(not_saved)?;
+    if let Some(dir) = file.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        let unwritable =
+            |error| usage(format!("{} cannot be made: {error}", dir.display()), "choose another place");
+        fs::create_dir_all(dir).map_err(unwritable)?;
+    }
     if let Some(start) = &saved.start {
         write_new(&start_path, |to| Ok(to.write_all(start)?))?;
     }
@@ -82,7 +87,7 @@ fn recorded(replay: &Replay) -> Result<RecordedRoom> {
             let recorded = Recorded::read(store.as_ref(), &address)
                 .and_then(|recorded| recorded.map(Recorded::into_room).transpose());
             let recorded = recorded.map_err(|error| not_exported(store.as_ref(), error))?;
-            recorded.ok_or_else(|| no_recorded_turns(&address))
+            recorded.ok_or_else(|| no_recorded_turns(store.as_ref(), &address))
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
-use party_testkit::transcript::{self, Failure, Stage, TRANSCRIPT_BYTES_MAX, Transcript};
+use party_testkit::transcript::{self, Failure, Note, Stage, TRANSCRIPT_BYTES_MAX, Transcript};
 
 use crate::commands::project::Project;
 use crate::commands::test::find::Found;
@@ -23,6 +23,7 @@ use crate::signals::Signals;
 pub(super) struct Played {
     pub(super) path: PathBuf,
     pub(super) seed: u64,
+    pub(super) notes: Vec<Note>,
     pub(super) end: End,
 }
 
@@ -121,7 +122,9 @@ fn one(found: &Found, stage: &Stage, is_update: bool) -> Played {
     let path = found.path.clone();
     let transcript = match read(&path) {
         Ok(transcript) => transcript,
-        Err(failure) => return Played { path, seed: 0, end: End::NotUnderstood(failure) },
+        Err(failure) => {
+            return Played { path, seed: 0, notes: Vec::new(), end: End::NotUnderstood(failure) };
+        }
     };
     let directory = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let run = || transcript::run(&transcript, stage, &directory, is_update);
@@ -132,6 +135,7 @@ fn one(found: &Found, stage: &Stage, is_update: bool) -> Played {
             return Played {
                 path,
                 seed: 0,
+                notes: Vec::new(),
                 end: End::Failed(Failure { line: 1, what, details: Vec::new() }),
             };
         }
@@ -147,7 +151,7 @@ fn one(found: &Found, stage: &Stage, is_update: bool) -> Played {
             }
         },
     };
-    Played { path, seed: outcome.seed, end }
+    Played { path, seed: outcome.seed, notes: outcome.notes, end }
 }
 
 fn read(path: &Path) -> Result<Transcript, Failure> {

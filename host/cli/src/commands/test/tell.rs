@@ -22,6 +22,11 @@ impl Played {
         format!("{}:{}: {}", self.path.display(), failure.line, failure.what)
     }
 
+    /// `tests/chat.party:9: main/lobby goes on from its checkpoint`
+    fn notes(&self) -> impl Iterator<Item = String> {
+        self.notes.iter().map(|note| format!("{}:{}: {}", self.path.display(), note.line, note.what))
+    }
+
     /// What helps to understand it, and to see it again.
     fn details(&self, failure: &Failure) -> Vec<String> {
         let mut details = failure.details.clone();
@@ -56,6 +61,7 @@ fn text(all: &[Played]) {
             (End::Updated, None) => println!("updated  {}", played.path.display()),
             (_, None) => println!("ok       {}", played.path.display()),
         }
+        played.notes().for_each(|note| println!("note     {note}"));
     }
     let failed = all.iter().filter(|played| played.failure().is_some()).count();
     println!("{} passed, {failed} failed", all.len() - failed);
@@ -75,6 +81,7 @@ fn tap(all: &[Played]) {
                 println!("  ...");
             }
         }
+        played.notes().for_each(|note| println!("# {note}"));
     }
 }
 

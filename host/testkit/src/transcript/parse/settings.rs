@@ -6,6 +6,9 @@ use crate::transcript::parse::{Read, number, room, shown, two, word};
 use crate::transcript::step::Settings;
 use crate::world::Memory;
 
+/// What a setting begins with, for whoever wrote something else.
+pub(super) const SETTINGS: [&str; 7] = ["party", "memory", "limit", "var", "room", "seed", "time"];
+
 impl Settings {
     /// Takes a line, if it is a setting.
     pub(super) fn take(&mut self, setting: &str, rest: &str) -> Read<bool> {

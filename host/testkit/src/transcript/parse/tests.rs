@@ -153,8 +153,14 @@ fn a_group_ends_and_names_are_known() {
     refused("< bob hello", 1, "there is no client \"bob\" yet");
     refused("> Bob connect", 1, "is no name");
     refused("> a connect\nGET / -> a", 2, "a client and of a request");
-    refused("> a conect", 1, "\"conect\" is not known: connect");
-    refused("hello", 1, "a line begins with");
+    refused("> a conect", 1, "\"conect\" is not known, did you mean \"connect\"?: connect");
+    refused("hello", 1, "\"hello\" is not known; a line begins with");
+    refused("advence 5s", 1, "did you mean \"advance\"?");
+    refused("sed 5", 1, "did you mean \"seed\"?");
+    assert!(
+        Transcript::parse("\u{feff}crash").is_ok(),
+        "a mark that some editors put before a text is none of it"
+    );
 }
 
 #[test]

@@ -109,13 +109,13 @@ impl Player<'_> {
                 let wanted = self.fill(line, text)?;
                 self.listen();
                 match self.dropped.front() {
-                    Some(dropped) if dropped.contains(&wanted) => {
+                    Some((_, dropped)) if dropped.contains(&wanted) => {
                         self.dropped.pop_front();
                         Ok(Names::new())
                     }
                     found => {
-                        let instead = found.map(|found| dropped(found));
-                        let found = found.map_or("nothing", String::as_str);
+                        let instead = found.map(|(_, found)| dropped(found));
+                        let found = found.map_or("nothing", |(_, found)| found.as_str());
                         let what = "no turn was dropped for this".to_owned();
                         let failure = differ(line, what, &wanted, found, None, &self.names);
                         Err(Differs { failure, instead })
@@ -206,17 +206,6 @@ impl Player<'_> {
                 (Some(_) | None, _) => Err(failure),
             },
         }
-    }
-
-    /// Fails if anybody has received something that no line was about.
-    pub(super) async fn nothing_is_left(&mut self, line: usize) -> Result<(), Failure> {
-        for (name, seat) in &mut self.seats {
-            let Err(failure) = seat.nothing_is_left(name).await else { continue };
-            let Some(edits) = &mut self.edits else { return Err(Failure { line, ..failure }) };
-            let lines = seat.got().await.drain(..).map(|got| format!("< {name} {}", got.written()));
-            edits.replace(line, 0, lines.collect());
-        }
-        Ok(())
     }
 
     /// What the clients of a block have received and no line was about yet.

@@ -11,6 +11,7 @@ impl Player<'_> {
         let failed = |error: anyhow::Error| Failure::new(line, format!("{error:#}"));
         let Continue { file, room, clients, requests, next } = continues;
         let bytes = self.read(line, file)?;
+        self.note_another_component(line, file, &bytes, room);
         let here = next.map(|next| Here {
             clients: clients.keys().copied().collect(),
             requests: requests.keys().copied().collect(),

@@ -46,6 +46,9 @@ enum Place {
 pub(super) struct Seat {
     place: Option<Place>,
     got: VecDeque<Got>,
+    /// After which steps that came, as far as it was noted, in the same order; and where a line last was about it.
+    came: VecDeque<usize>,
+    taken: usize,
     is_ignored: bool,
 }
 
@@ -54,7 +57,8 @@ impl Seat {
     pub(super) async fn take(world: &World, path: &str, headers: &[(String, String)]) -> Result<Seat> {
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let mut seat = Seat { place: None, got: VecDeque::new(), is_ignored: false };
+        let mut seat =
+            Seat { place: None, got: VecDeque::new(), came: VecDeque::new(), taken: 0, is_ignored: false };
         let answer = world.knock(path, &headers).await?;
         seat.answered(answer);
         Ok(seat)
@@ -106,6 +110,36 @@ impl Seat {
     pub(super) async fn got(&mut self) -> &mut VecDeque<Got> {
         self.look().await;
         &mut self.got
+    }
+
+    /// How much is there, read or not.
+    fn there(&self) -> usize {
+        match &self.place {
+            Some(Place::Inside(client)) if !self.is_ignored => self.got.len() + client.waiting(),
+            Some(_) | None => self.got.len(),
+        }
+    }
+
+    /// What has come since the last look came of this step.
+    pub(super) fn has_come(&mut self, place: usize) {
+        self.came.resize(self.there().max(self.came.len()), place);
+    }
+
+    /// What is not there any more was taken by lines at this place.
+    pub(super) fn was_taken(&mut self, place: usize) {
+        let gone = self.came.len().saturating_sub(self.there());
+        if gone > 0 {
+            self.came.drain(..gone);
+            self.taken = place;
+        }
+    }
+
+    /// Takes all that is left, each with the place where it belongs, if that is known.
+    pub(super) async fn take_left(&mut self) -> Vec<(Option<usize>, Got)> {
+        self.look().await;
+        let came = self.came.drain(..).map(Some).chain(std::iter::repeat(None));
+        let taken = self.taken;
+        came.map(|place| place.map(|place| place.max(taken))).zip(self.got.drain(..)).collect()
     }
 
     pub(super) async fn act(&mut self, name: &str, deed: &Deed, content: Option<Content>) -> Result<()> {

@@ -23,6 +23,20 @@ const OWN_HEADERS: [&str; 11] = [
     "trailer",
     "keep-alive",
 ];
+/// How headers begin that browsers add by themselves, and that few parties look at.
+const BROWSER_HEADERS: [&str; 11] = [
+    "accept",
+    "user-agent",
+    "sec-fetch-",
+    "sec-ch-",
+    "sec-gpc",
+    "cache-control",
+    "pragma",
+    "dnt",
+    "priority",
+    "referer",
+    "upgrade-insecure-requests",
+];
 /// The query that says what a client calls itself.
 const KEY: &str = "_pk";
 const MS_PER_UNIT: [(u64, &str); 5] =
@@ -91,6 +105,12 @@ pub(super) fn headers(headers: &[Header]) -> (Vec<String>, Vec<&str>) {
     (lines, unwritten)
 }
 
+/// Whether a line below a step is a header that browsers add.
+pub(super) fn is_of_browser(line: &str) -> bool {
+    let header = line.strip_prefix("  > ").and_then(|header| header.split_once(": "));
+    header.is_some_and(|(name, _)| BROWSER_HEADERS.iter().any(|begin| name.starts_with(begin)))
+}
+
 /// What a client sends or receives.
 pub(super) fn message(message: &Message) -> String {
     match message {
@@ -130,4 +150,21 @@ fn encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_browser;
+
+    #[test]
+    fn headers_of_browsers_are_told_from_those_that_say_something() {
+        for line in ["  > accept-language: de", "  > sec-fetch-mode: websocket", "  > user-agent: x: y"] {
+            assert!(is_of_browser(line), "{line}");
+        }
+        for line in
+            ["  > cookie: accept", "  > origin: https://here", "  > next 1 2 3 4", "> accept: connect"]
+        {
+            assert!(!is_of_browser(line), "{line}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use party_core::journal::{Fate, Happening};
 use crate::transcript::parse::LINES_MAX;
 use crate::transcript::recorded::past::Commit;
 use crate::transcript::recorded::scenes::scene::{Before, Scene};
-use crate::transcript::recorded::{SaveError, check};
+use crate::transcript::recorded::{SaveError, Told, check};
 
 /// Why a turn was dropped is not recorded: the play tells.
 const DROPPED: &str = "dropped ?";
@@ -126,8 +126,13 @@ impl Scenes {
         Ok(())
     }
 
-    /// The transcript, with the seeds of its turns or without.
-    pub(super) fn text(&self, has_seeds: bool) -> String {
+    /// Whether clients have sent headers that browsers add.
+    pub(super) fn has_browser_headers(&self) -> bool {
+        self.scenes.iter().any(Scene::has_browser_headers)
+    }
+
+    /// The transcript, with what matters in it only sometimes or without.
+    pub(super) fn text(&self, told: Told) -> String {
         let mut text = format!(
             "# What has happened in {}, as commits {} to {} have recorded it on component\n# {}.\n",
             self.room,
@@ -135,13 +140,21 @@ impl Scenes {
             self.last,
             self.component
         );
+        for (verb, meaning) in [
+            ("crash", "its host ended without a word to its clients, or another process took the room up"),
+            ("jump", "so much later something happened by itself, a timer for instance"),
+        ] {
+            if self.scenes.iter().any(|scene| scene.is(verb)) {
+                let _ = writeln!(text, "# {verb}: {meaning}.");
+            }
+        }
         let _ = writeln!(text, "room {}\nmemory durable\ntime {}", self.room, self.begins_at);
         self.settings.iter().for_each(|line| {
             let _ = writeln!(text, "{line}");
         });
         text.push('\n');
         for scene in &self.scenes {
-            scene.write(&mut text, has_seeds);
+            scene.write(&mut text, told);
         }
         text
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use party_core::ids::Seed;
 
 use crate::transcript::recorded::scenes::Scenes;
-use crate::transcript::recorded::{check, lines};
+use crate::transcript::recorded::{Told, check, lines};
 
 /// A step and what was seen.
 #[derive(Default)]
@@ -37,11 +37,21 @@ pub(super) enum Place {
 }
 
 impl Scene {
-    pub(super) fn write(&self, text: &mut String, has_seeds: bool) {
+    /// Whether it begins with this word.
+    pub(super) fn is(&self, verb: &str) -> bool {
+        self.lines.first().is_some_and(|line| line.split(' ').next() == Some(verb))
+    }
+
+    /// Whether it has headers that browsers add.
+    pub(super) fn has_browser_headers(&self) -> bool {
+        self.lines.iter().any(|line| lines::is_of_browser(line))
+    }
+
+    pub(super) fn write(&self, text: &mut String, told: Told) {
         for comment in &self.comments {
             let _ = writeln!(text, "{comment}");
         }
-        if has_seeds && !self.seeds.is_empty() && !self.lines.is_empty() {
+        if told.seeds && !self.seeds.is_empty() && !self.lines.is_empty() {
             text.push_str("draw");
             for Seed(seed) in &self.seeds {
                 text.push(' ');
@@ -51,7 +61,8 @@ impl Scene {
             }
             text.push('\n');
         }
-        for (index, line) in self.lines.iter().enumerate() {
+        let lines = self.lines.iter().filter(|line| told.browser_headers || !lines::is_of_browser(line));
+        for (index, line) in lines.enumerate() {
             match &self.answer {
                 Some(answer) if index == 0 => {
                     let _ = writeln!(text, "{line} -> {answer}");
