@@ -14,6 +14,7 @@ mod giving_way;
 mod going_on;
 mod ids;
 mod intake;
+mod kept;
 mod pending;
 mod recording;
 mod replaying;

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::checkpoint::Checkpoint;
 use crate::commit::{ComponentDigest, JournalRecord, KvChanges, MemoryChange};
 use crate::event::{Event, TurnEnd};
 use crate::ids::{CommitSeq, EventId, Seed, Timestamp};
@@ -16,8 +15,8 @@ use crate::journal::{
 };
 use crate::operation::Operation;
 use crate::planted::{self, PlantedBug};
+use crate::room::Room;
 use crate::room::dropping::Again;
-use crate::room::{Phase, Room};
 use crate::turn::{Changes, Turn};
 
 /// Steps that may wait for a commit, and about how many bytes; beyond, one is made for them.
@@ -366,30 +365,6 @@ impl Room {
             false => KvChanges::default(),
         };
         (table_changes, Some(Box::new(MemoryChange::Append(record))))
-    }
-
-    /// The room as a checkpoint that the next commit could carry, with this image.
-    pub fn as_checkpoint(&mut self, image: bytes::Bytes) -> Checkpoint {
-        let (is_starting, seq) = (self.phase == Phase::Starting, self.gate.next_seq());
-        let component = self.config.durable.unwrap_or(ComponentDigest([0; 32]));
-        let state = self.home();
-        Checkpoint {
-            component,
-            seq,
-            incarnation: state.incarnation,
-            image,
-            resumes: None,
-            is_starting,
-            last_now: state.last_now,
-            sessions: state.sessions.clone(),
-            requests: state.requests.clone(),
-            operations: state.operations.all().collect(),
-            pending: state.pending.sleeping(),
-            alarm: state.alarm.clone(),
-            holds: state.holds,
-            hold_until: state.hold_until,
-            auto_response: state.auto_response.clone(),
-        }
     }
 }
 

@@ -132,16 +132,6 @@ impl Room {
         self.is_to_be_kept = is_wanted;
     }
 
-    /// Whether the store has the room's memory as it now is: it has had no turn since its last checkpoint, and that is durable.
-    /// Not while a turn is out.
-    pub fn is_kept(&self) -> bool {
-        let state = self.state.as_ref();
-        self.gate.uncommitted() == 0
-            && state.zip(self.kept).is_some_and(|(state, (seq, next_event))| {
-                state.next_event == next_event && state.moved_at <= seq
-            })
-    }
-
     /// The checkpoint of the room, with the image of its memory that was captured just now.
     ///
     /// # Panics
