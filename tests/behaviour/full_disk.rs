@@ -377,3 +377,26 @@ fn a_room_that_is_copied_while_it_is_being_saved_keeps_its_memory_if_neither_can
         });
     }
 }
+
+/// Its naps end while it is saved for the last time: whenever that was durable it had changed again.
+#[test]
+fn a_room_that_is_never_at_rest_does_not_keep_its_host_from_ending() {
+    for (seed, memory) in [(71, Memory::Hibernate), (72, Memory::Durable)] {
+        on_a_disk(seed, memory, async |world, _| {
+            let mut alice = world.connect("main", "lobby").await?;
+            for nap in 1..=900 {
+                alice.send(&format!("sleep {} awake", 37 * nap)).await?;
+            }
+            world.slow_commits(Duration::from_millis(150));
+            let before = world.now();
+            world.restart_host().await?;
+            let ms = world.now().since_ms(before);
+            ensure!(ms < 5_000, "its host took {ms} ms to end");
+            world.slow_commits(Duration::ZERO);
+            world.advance(Duration::from_secs(40)).await;
+            let mut bob = world.connect("main", "lobby").await?;
+            bob.send("said").await?;
+            bob.expect_text("901").await
+        });
+    }
+}

@@ -66,6 +66,16 @@ pub(crate) async fn may_end(
     false
 }
 
+/// Until when such a room takes no turn, if that is so now. One that is never at rest is served for [`REST_MS_MAX`], and from then
+/// on only until its next checkpoint: otherwise it would have changed again whenever that is durable.
+pub(crate) fn stands_still(entry: &RoomEntry, now: Timestamp) -> Option<Timestamp> {
+    let since = entry.farewell_at.get().filter(|since| since.after_ms(REST_MS_MAX) <= now)?;
+    let is_as_it_is_kept =
+        entry.checkpoint_at.get().is_some_and(|at| at >= since) && !entry.has_changed.get();
+    let is_on_its_way = is_as_it_is_kept && entry.core.borrow().uncommitted() > 0;
+    is_on_its_way.then(|| now.after_ms(LOOK_AGAIN_MS))
+}
+
 /// A commit of a room has failed, which is made anew of the store: if it was about to end, nobody will ask for what it has lost.
 pub(crate) fn failed(worker: &Worker, entry: &RoomEntry) {
     if entry.farewell_at.get().is_some() && entry.is_awake.get() {

@@ -174,7 +174,7 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) ->
         return Next::StepAside;
     }
     mind_giving_way(entry, now);
-    if let Some(until) = entry.standstill.until(now) {
+    if let Some(until) = entry.standstill.until(now).or_else(|| farewell::stands_still(entry, now)) {
         worker.set_deadline(entry, Some(until));
         row.rest(now);
         return Next::Rest;

@@ -235,6 +235,11 @@ fn standing(entry: &RoomEntry, now: Timestamp) -> Standing {
     let keeps_memory = keeps_memory(entry);
     let can_go = if keeps_memory { core.may_sleep() } else { core.is_quiet() };
     match restless {
+        // It is to go on with another version soon: others go first.
+        _ if entry.upgrade.is_due() => {
+            let may_go = keeps_memory && core.may_give_way() && entry.gives_way.has_been_used(now);
+            if may_go { Standing::InUse } else { Standing::Busy }
+        }
         _ if can_go && !entry.gives_way.may_go(now) => Standing::Busy,
         _ if can_go && !entry.gives_way.is_told() => Standing::Quiet,
         // Its memory is in a commit under way, or will be.

@@ -15,7 +15,10 @@ impl Worker {
     /// The clock says an earlier time than it has said.
     pub(super) fn mind_clock(&self, before: Timestamp, now: Timestamp) {
         let slip_ms = before.since_ms(now);
-        if slip_ms > SLIP_MS_MAX && self.index() == WorkerIndex(0) {
+        if slip_ms <= SLIP_MS_MAX {
+            return;
+        }
+        if self.index() == WorkerIndex(0) {
             tracing::warn!(
                 "the system's clock went back by {} s: in rooms that have seen the later time, time and timers stand still \
                  until the clock has come there again",
