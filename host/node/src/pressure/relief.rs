@@ -182,7 +182,11 @@ impl Worker {
         let mut look = Look { waiting, waiting_long, refused, ..Look::default() };
         for entry in self.awake.borrow().values() {
             match standing(entry, now) {
-                Standing::Quiet => look.quiet.push((entry.active_at.get(), entry.number)),
+                Standing::Quiet => {
+                    // One that is to go on with another version soon goes after the others.
+                    let since = if entry.upgrade.is_due() { now } else { entry.active_at.get() };
+                    look.quiet.push((since, entry.number));
+                }
                 Standing::InUse => {
                     let is_in_a_turn = entry.core.borrow().is_in_a_turn();
                     look.in_use.push((is_in_a_turn, entry.gives_way.made_at(), entry.number));
@@ -235,11 +239,6 @@ fn standing(entry: &RoomEntry, now: Timestamp) -> Standing {
     let keeps_memory = keeps_memory(entry);
     let can_go = if keeps_memory { core.may_sleep() } else { core.is_quiet() };
     match restless {
-        // It is to go on with another version soon: others go first.
-        _ if entry.upgrade.is_due() => {
-            let may_go = keeps_memory && core.may_give_way() && entry.gives_way.has_been_used(now);
-            if may_go { Standing::InUse } else { Standing::Busy }
-        }
         _ if can_go && !entry.gives_way.may_go(now) => Standing::Busy,
         _ if can_go && !entry.gives_way.is_told() => Standing::Quiet,
         // Its memory is in a commit under way, or will be.
