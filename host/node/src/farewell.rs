@@ -9,7 +9,7 @@ use party_core::ids::Timestamp;
 use party_core::room::Purpose;
 use party_runtime::instance::Instance;
 
-use crate::hibernation::saving;
+use crate::hibernation::{saving, sleeps};
 use crate::party::Memory;
 use crate::registry::RoomEntry;
 use crate::worker::Worker;
@@ -78,7 +78,7 @@ pub(crate) fn stands_still(entry: &RoomEntry, now: Timestamp) -> Option<Timestam
 
 /// A commit of a room has failed, which is made anew of the store: if it was about to end, nobody will ask for what it has lost.
 pub(crate) fn failed(worker: &Worker, entry: &RoomEntry) {
-    if entry.farewell_at.get().is_some() && entry.is_awake.get() {
+    if entry.farewell_at.get().is_some() && entry.is_awake.get() && sleeps(&entry.party()) {
         tracing::warn!(room = %entry.address(), "ends without its memory as it is now: what it has stored could not be written");
         forgets(worker, entry);
     }

@@ -24,9 +24,11 @@ impl Room {
     }
 
     /// Whether the room soon needs a commit for no other reason than to reserve ids, unless it is given others
-    /// ([`Room::go_on_with_ids`]). Not while a turn is out.
+    /// ([`Room::go_on_with_ids`]). Never a durable one, whose turns are commits anyway. Not while a turn is out.
     pub fn wants_ids(&mut self) -> bool {
-        self.home().ids_are_bounded && self.next_id() + 2 * IDS_LEFT_MIN > self.home().ids_reserved
+        self.recording.is_none()
+            && self.home().ids_are_bounded
+            && self.next_id() + 2 * IDS_LEFT_MIN > self.home().ids_reserved
     }
 
     /// The room goes on with ids of another block, if there is one: nothing need be written for that, so it can be done while

@@ -14,16 +14,19 @@ use party_core::room::{Action, Moment, Purpose, Room, RoomConfig};
 
 use crate::disk::Disk;
 
-fn room(record: Option<RoomRecord>) -> Room {
-    let config = RoomConfig {
+fn config(durable: Option<ComponentDigest>) -> Arc<RoomConfig> {
+    Arc::new(RoomConfig {
         address: Arc::new(RoomAddress::new("project", "party", "room").expect("it is well formed")),
         limits: Arc::new(Limits::default()),
         handlers: Handlers::ON_REQUEST,
         vars: Arc::default(),
-        durable: None,
+        durable,
         storage: Arc::new(Disk::default()),
-    };
-    Room::new(Arc::new(config), record)
+    })
+}
+
+fn room(record: Option<RoomRecord>) -> Room {
+    Room::new(config(None), record)
 }
 
 /// One turn that uses up so many ids, and commits if it is to write something. Gives back the last of them and the record.
@@ -160,4 +163,44 @@ fn blocks_do_not_overlap_and_end_where_a_room_can_still_move() {
     let epochs = MOVED_ID_MAX / (IdBlock::IDS * IdBlock::BLOCKS);
     assert_eq!(block(epochs - 1, IdBlock::BLOCKS - 1).end(), MOVED_ID_MAX);
     assert_eq!(IdBlock::of(Epoch(epochs), 0), None);
+}
+
+/// Between two turns it is given another block, and nothing is written: not even if that could not be.
+#[test]
+fn a_room_that_uses_a_block_up_goes_on_with_another_and_no_commit() {
+    let mut first = room(None);
+    use_ids(&mut first, 1);
+    let (record, checkpoint) = asleep(first);
+    let (mut room, reserves) = restored(record, checkpoint, IdBlock::of(Epoch(3), 0));
+    assert!(!reserves);
+    let (mut last, mut blocks) = (OperationId(0), 1);
+    for _ in 0..100 {
+        if room.wants_ids() {
+            room.go_on_with_ids(IdBlock::of(Epoch(3), blocks));
+            assert!(!room.wants_ids(), "it has a whole block");
+            blocks += 1;
+        }
+        let (id, record) = turn(&mut room, 1_000, false);
+        assert!(record.is_none(), "block {blocks}");
+        assert!(id > last, "{id} after {last}");
+        last = id;
+    }
+    assert!((10..15).contains(&blocks), "{blocks}");
+}
+
+/// It took a block away each time, and did not use it.
+#[test]
+fn a_durable_room_wants_no_block() {
+    let mut first = room(None);
+    use_ids(&mut first, 1);
+    let (record, checkpoint) = asleep(first);
+    for (durable, wants) in [(None, true), (Some(ComponentDigest([1; 32])), false)] {
+        let room = Room::restored(config(durable), record, checkpoint.clone(), None);
+        let mut room = room.expect("its storage has not moved");
+        committed(&mut room);
+        room.woken();
+        // Soon only those are left that a commit would add to.
+        turn(&mut room, IDS_RESERVED_STEP - 2 * IDS_LEFT_MIN + 1_000, false);
+        assert_eq!(room.wants_ids(), wants, "{durable:?}");
+    }
 }
