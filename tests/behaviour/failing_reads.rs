@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use party_store::memory::MemoryStore;
 use party_store::testing::faulty_store::FaultyStore;
+use party_testkit::client::Received;
 use party_testkit::world::{Answer, Memory, World};
 
 use crate::sleeping;
@@ -85,6 +86,54 @@ fn a_room_that_cannot_be_woken_closes_its_clients_and_keeps_its_memory() {
             bob.send("said").await?;
             // The message before was not taken.
             bob.expect_text("2").await
+        });
+    }
+}
+
+/// Once such a turn was dropped as if the guest had failed: the room began a new life, and a room that was asked often was
+/// suspended.
+#[test]
+fn a_room_that_cannot_read_in_a_turn_goes_back_to_what_is_kept_of_it() {
+    for (seed, memory) in (3..).zip([Memory::Hibernate, Memory::Durable]) {
+        on_a_store(seed, memory, async |world, store| {
+            let mut alice = world.connect("main", "lobby").await?;
+            alice.send("put-bytes key 5").await?;
+            alice.expect_text("ok").await?;
+            // It sleeps with what it has.
+            world.advance(Duration::from_secs(100)).await;
+            for _ in 0..15 {
+                alice.send("said").await?;
+                let Some(Received::Text(_)) = alice.next().await else { panic!("no answer") };
+                store.set_reads_fail(true);
+                alice.send("get key").await?;
+                ensure!(alice.expect_close(1011).await? == "the room could not be read");
+                let refused = world.request("GET", "/parties/main/lobby/get?key", b"").await?;
+                ensure!(refused.status == 503 && refused.body.contains("be read"), "{refused:?}");
+                store.set_reads_fail(false);
+                alice = world.connect("main", "lobby").await?;
+            }
+            alice.send("started").await?;
+            alice.expect_text("Some(New)").await?;
+            alice.send("said").await?;
+            // It counts every message. One that slept was saved again after the first turn.
+            let said = if memory == Memory::Durable { 18 } else { 4 };
+            alice.expect_text(&said.to_string()).await
+        });
+    }
+}
+
+/// The request that finds out is told why.
+#[test]
+fn a_request_whose_turn_cannot_read_is_answered_with_the_reason() {
+    for (seed, memory) in (5..).zip([Memory::Volatile, Memory::Hibernate, Memory::Durable]) {
+        on_a_store(seed, memory, async |world, store| {
+            world.expect("PUT", "/parties/main/lobby/put?key", b"value", 200, "stored").await?;
+            store.set_reads_fail(true);
+            let refused = world.request("GET", "/parties/main/lobby/get?other", b"").await?;
+            ensure!(refused.status == 503, "{refused:?}");
+            ensure!(refused.body.starts_with("the room could not be read: "), "{refused:?}");
+            store.set_reads_fail(false);
+            world.expect("GET", "/parties/main/lobby/get?key", b"", 200, "value").await
         });
     }
 }

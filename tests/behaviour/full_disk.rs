@@ -105,6 +105,51 @@ fn a_room_that_stores_nothing_goes_on_while_the_disk_is_full() {
     });
 }
 
+/// Whichever room the disk refuses first, itself or another, a room that only reads keeps its variables: the store could not be
+/// read either then, and each such turn cost its room all of them.
+#[test]
+fn a_room_that_only_reads_goes_on_while_nothing_can_be_written() {
+    for (seed, kind) in (51..).zip(KINDS) {
+        for writes in ["main/other", "main/lobby"] {
+            println!("{kind:?}, first {writes}");
+            on_a_disk(seed, Memory::Hibernate, async |world, disk| {
+                let mut alice = world.connect("main", "lobby").await?;
+                alice.send("put-bytes key 5").await?;
+                alice.expect_text("ok").await?;
+                alice.send("sleep 300000 awake").await?;
+                disk.plan([for_good(kind)]);
+                match writes {
+                    "main/other" => {
+                        let refused = world.request("PUT", "/parties/main/other/put?never", b"value").await?;
+                        ensure!(is_clear(&refused), "{refused:?}");
+                    }
+                    // It wants to sleep.
+                    _ => world.advance(Duration::from_secs(15)).await,
+                }
+                for said in 1..=15 {
+                    alice.send("get key").await?;
+                    alice.expect_text("xxxxx").await?;
+                    alice.send("said").await?;
+                    alice.expect_text(&(2 + 2 * said).to_string()).await?;
+                    world.advance(Duration::from_secs(2)).await;
+                    let refused = world.request("PUT", "/parties/main/other/put?never", b"value").await?;
+                    ensure!(is_clear(&refused), "{refused:?}");
+                }
+                disk.heal();
+                alice.send("put-bytes key 6").await?;
+                alice.expect_text("ok").await?;
+                alice.send("said").await?;
+                alice.expect_text("34").await?;
+                world.advance(Duration::from_secs(300)).await;
+                let Some(Received::Text(text)) = alice.next().await else { panic!("it does not wake") };
+                ensure!(text.starts_with("awake at"), "{text}");
+                world.crash().await?;
+                world.expect("GET", "/parties/main/lobby/get?key", b"", 200, "xxxxxx").await
+            });
+        }
+    }
+}
+
 /// One that wants to sleep and cannot: its clients are closed, as with any commit that fails, and its alarm is not lost.
 #[test]
 fn alarms_and_sleeps_outlive_a_disk_that_fails_when_they_are_due() {

@@ -2,6 +2,7 @@
 
 mod auto_response;
 mod bedtime;
+mod calls;
 mod changed_settings;
 mod connections;
 mod copies;
@@ -9,8 +10,10 @@ mod determinism;
 mod downtime;
 mod durable;
 mod failing_reads;
+mod farewells;
 mod full_disk;
 mod gate;
+mod hanging_disk;
 mod harness;
 mod isolation;
 mod many_clients;
@@ -26,6 +29,7 @@ mod refused_versions;
 mod requests;
 mod restarts;
 mod rollbacks;
+mod rooms;
 mod sleeping;
 mod slow_commits;
 mod starting;

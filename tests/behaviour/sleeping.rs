@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use party_core::address::RoomAddress;
+use party_core::limits::Limits;
 use party_store::kept::RoomSummary;
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
 use party_testkit::client::Received;
 use party_testkit::world::World;
+use party_tests::guests::Version;
 
-use crate::sleeping;
+use crate::{first_version, sleeping};
 
 /// Longer than a room has nothing to do before it sleeps.
 const IDLE: Duration = Duration::from_secs(11);
@@ -247,4 +249,59 @@ fn a_turn_that_stores_nothing_commits_nothing_and_captures_nothing() -> Result<(
         Ok(())
     });
     Ok(())
+}
+
+/// A deployment put an end to the checkpoints of rooms that wait for it: for as long as `upgrade_wait_ms`.
+#[test]
+fn a_room_that_waits_for_another_version_is_saved_as_ever() {
+    let often = |limits: &mut Limits| {
+        (limits.idle_ms, limits.checkpoint_interval_ms, limits.upgrade_wait_ms) = (3_600_000, 1_000, 600_000);
+    };
+    first_version(11).limits(often).run(async |world| {
+        let mut alice = world.connect("main", "lobby").await?;
+        alice.send("sleep 500000").await?;
+        world.upgrade("main", &Version::named('2').component()).await?;
+        for count in 1..=20 {
+            alice.send("count").await?;
+            alice.expect_text(&format!("1 {count} New")).await?;
+            world.advance(Duration::from_millis(500)).await;
+        }
+        ensure!(world.standing("main").await.waiting == 1);
+        world.advance(Duration::from_millis(1_500)).await;
+        world.crash().await?;
+        let told = world.request("GET", "/parties/main/lobby", b"").await?;
+        ensure!(told.body.contains(" 21 "), "{told:?}");
+        Ok(())
+    });
+}
+
+/// The checkpoint from before a dropped turn stayed. If nobody asked before the host ended, or the room was copied, the life that
+/// had ended went on, and what it had waited for ended a second time.
+#[test]
+fn a_life_that_ended_with_a_dropped_turn_does_not_come_back() {
+    for (seed, how) in (40..).zip(["restart", "crash", "idle", "fork"]) {
+        println!("{how}");
+        sleeping(seed).run(async |world| {
+            let lobby = "/parties/main/lobby";
+            world.expect("GET", &format!("{lobby}/nap?30000"), b"", 200, "good night").await?;
+            world.advance(Duration::from_secs(20)).await;
+            ensure!(!world.is_awake("main/lobby").await?, "it is kept");
+            world.advance(Duration::from_secs(15)).await;
+            world.expect("GET", &format!("{lobby}/resumed"), b"", 200, "None 0 1").await?;
+            ensure!(world.request("GET", &format!("{lobby}/trap"), b"").await?.status == 500);
+            let mut room = "lobby";
+            match how {
+                "restart" => world.restart_host().await?,
+                "crash" => world.crash().await?,
+                "idle" => world.advance(Duration::from_secs(100)).await,
+                _ => {
+                    world.fork("main/lobby", "main/copy").await?;
+                    room = "copy";
+                }
+            }
+            world.expect("GET", &format!("/parties/main/{room}/resumed"), b"", 200, "None 0 0").await?;
+            world.advance(Duration::from_secs(30)).await;
+            world.expect("GET", &format!("/parties/main/{room}/resumed"), b"", 200, "None 0 0").await
+        });
+    }
 }

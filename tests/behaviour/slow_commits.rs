@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use party_core::limits::Limits;
 use party_store::memory::MemoryStore;
 use party_store::testing::faulty_store::FaultyStore;
@@ -104,5 +104,30 @@ fn a_room_is_saved_again_while_its_last_large_checkpoint_is_on_its_way() {
         }
         world.crash().await?;
         world.expect("GET", "/parties/main/lobby/length", b"", 200, "1 100000").await
+    });
+}
+
+/// A save that failed was tried again before any turn, and again: the room answered nobody, also after a restart.
+#[test]
+fn a_durable_room_that_cannot_be_saved_goes_on_and_its_journal_with_it() {
+    let store = Arc::new(FaultyStore::scripted(Arc::new(MemoryStore::default()), []));
+    let short = |limits: &mut Limits| limits.journal_records_max = 2;
+    let world = first_version(6).limits(short).memory(Memory::Durable).store(store.clone());
+    world.run(async |world| {
+        store.set_staging_fails(true);
+        world.expect("GET", "/parties/main/lobby/large", b"", 200, "large").await?;
+        for _ in 0..2 {
+            for _ in 0..20 {
+                world.expect("GET", "/parties/main/lobby/length", b"", 200, "1 100000").await?;
+            }
+            world.crash().await?;
+        }
+        world.expect("GET", "/parties/main/lobby/length", b"", 200, "1 100000").await?;
+        let looked_at = world.inspect("main/lobby").await?;
+        ensure!(looked_at.checkpoint.is_none(), "{:?}", looked_at.checkpoint);
+        store.set_staging_fails(false);
+        world.advance(Duration::from_secs(40)).await;
+        ensure!(world.inspect("main/lobby").await?.checkpoint.is_some());
+        Ok(())
     });
 }

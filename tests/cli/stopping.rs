@@ -1,5 +1,6 @@
 //! How the host ends: it drains on SIGTERM and Ctrl-C, and at once when told twice.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -90,5 +91,63 @@ fn a_client_that_never_goes_is_cut_off_after_the_drain() -> Result<()> {
     let ended = host.stop(Signal::TERM)?;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.err.contains("after 1 s"), "{}", ended.err);
+    Ok(())
+}
+
+/// Its guest has read its standard input, which the prologue does not open: nobody could give that back with its memory.
+#[test]
+fn a_room_that_cannot_be_captured_is_named_when_its_host_ends_with_1() -> Result<()> {
+    let (project, data) = (temporary()?, temporary()?);
+    let component = guest_path("test_guests");
+    fs::write(project.path().join("party.toml"), format!("main = {component:?}\nmemory = \"hibernate\"\n"))?;
+    let mut host = Host::serve(project.path(), data.path())?;
+    assert_eq!(request(host.port, "GET", "/parties/main/kept/said")?.body, "1");
+    assert_eq!(request(host.port, "GET", "/parties/main/lost/input")?.body, "0");
+    let ended = host.stop(Signal::TERM)?;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    for part in [
+        "WASI handles that its prologue did not open",
+        "ends without its memory: it could not be captured",
+        "main/lost",
+        "1 rooms have ended without their memory",
+    ] {
+        assert!(ended.err.contains(part), "{part:?} is not in {}", ended.err);
+    }
+    // The other has kept all, and the next host ends with 0.
+    host.start()?;
+    assert_eq!(request(host.port, "GET", "/parties/main/kept/said")?.body, "2");
+    assert_eq!(request(host.port, "GET", "/parties/main/lost/said")?.body, "1");
+    let ended = host.stop(Signal::TERM)?;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    Ok(())
+}
+
+/// A room in a turn never comes to look after its memory. Nobody counted it: the last words were that nothing is lost, and the
+/// exit code was 0.
+#[test]
+fn a_room_in_a_turn_that_outlasts_its_host_is_named_and_the_host_ends_with_1() -> Result<()> {
+    let (project, data) = (temporary()?, temporary()?);
+    let component = guest_path("test_guests");
+    let limits = "turn_deadline_ms = 600000\nturn_fuel_max = 1000000000000000\n";
+    let settings = format!("main = {component:?}\nmemory = \"hibernate\"\n[limits]\n{limits}");
+    fs::write(project.path().join("party.toml"), settings)?;
+    let mut host = Host::serve_with(project.path(), data.path(), &["--drain", "1", "--save", "2"])?;
+    for room in ["kept", "lost"] {
+        assert_eq!(request(host.port, "GET", &format!("/parties/main/{room}/said"))?.body, "1");
+    }
+    Socket::connect(host.port, "lost")?.send("loop")?;
+    host.program.wait_for("has computed for 1000 ms", BOUND)?;
+    let ended = host.stop(Signal::TERM)?;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    let named: Vec<_> = ended.err.lines().filter(|line| line.contains("is not known to be kept")).collect();
+    assert_eq!(named.len(), 1, "{}", ended.err);
+    assert!(named[0].contains("main/lost") && named[0].contains("a turn is under way"), "{}", named[0]);
+    assert!(ended.err.contains("they were given 2 s"), "{}", ended.err);
+    assert!(ended.err.contains("1 rooms have ended without their memory"), "{}", ended.err);
+    assert!(!ended.err.contains("nothing that was acknowledged is lost"), "{}", ended.err);
+
+    host.start()?;
+    assert_eq!(request(host.port, "GET", "/parties/main/kept/said")?.body, "2");
+    assert_eq!(request(host.port, "GET", "/parties/main/lost/said")?.body, "1");
     Ok(())
 }

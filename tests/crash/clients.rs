@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 use anyhow::{Context, Result, bail, ensure};
+use party_tests::chance::Chance;
 use party_tests::http::{Http, Socket};
 
-use crate::chance::Chance;
 use crate::ledger::{Kind, Told};
 
 /// How long sleeps are that nobody waits for, in milliseconds: they end under load, or after the kill.

@@ -67,7 +67,7 @@ type Case = (&'static str, Damage, &'static str, &'static [&'static str], &'stat
 const CHECKPOINTS: [Case; 6] = [
     ("checkpoint-cut", CheckpointCut, "the checkpoint cannot be read", &[], "3"),
     ("checkpoint-flipped", CheckpointFlipped, "its memory cannot be read", &[], "3"),
-    ("checkpoint-newer", CheckpointNewer, "the checkpoint has format 3; this host reads", &[], "3"),
+    ("checkpoint-newer", CheckpointNewer, "the checkpoint has format 9; this host reads", &[], "3"),
     ("checkpoint-of-other", CheckpointOfOther, "component", &[], "3"),
     ("a-checkpoint-in-file", CheckpointFlippedInFile, "does not match its checksum", &[], "3"),
     ("z-checkpoint-in-file", CheckpointOfNeighbourInFile, "does not match its checksum", &[], "3"),
@@ -77,13 +77,13 @@ const CHECKPOINTS: [Case; 6] = [
 const RECORDS: [Case; 10] = [
     ("record-in-file", RecordFlippedInFile, "of ", &[], "5"),
     ("record-cut", RecordCut, "the journal's record cannot be read", &[], "2"),
-    ("record-newer", RecordNewer, "the journal's record has format 2; this host reads format 1", &[], "2"),
+    ("record-newer", RecordNewer, "the journal's record has format 9; this host reads", &[], "2"),
     ("record-in-the-middle", RecordInTheMiddle, "the journal's record has format", &[], "1"),
     ("record-past-damage", RecordInTheMiddle, "the journal's record has format", &["--past-damage"], "3"),
     ("record-of-other", RecordOfOther, "replay diverged", &[], "3"),
     ("record-missing", RecordMissing, "record", &["--force"], "3"),
     ("record-wrote", RecordWroteOtherwise, DIVERGED, &["--force"], "7"),
-    ("record-in-order", RecordNewer, "the journal's record has format 2", &["--to-checkpoint"], "0"),
+    ("record-in-order", RecordNewer, "the journal's record has format 9", &["--to-checkpoint"], "0"),
     ("record-of-neighbour", RecordOfNeighbourInFile, "of ", &["--to-checkpoint"], "3"),
 ];
 
@@ -145,7 +145,7 @@ fn damage_contents(store: &RedbStore, epoch: Epoch, room: &str, damage: Damage) 
                 image[place] ^= 4;
             })?;
         }
-        CheckpointNewer => checkpoint[4] = 3,
+        CheckpointNewer => checkpoint[4] = 9,
         CheckpointOfOther => {
             component = OTHER;
             checkpoint = again(&checkpoint, |_| ())?;
@@ -155,8 +155,8 @@ fn damage_contents(store: &RedbStore, epoch: Epoch, room: &str, damage: Damage) 
             let bytes = records[last].len() / 2;
             records[last].truncate(bytes);
         }
-        RecordNewer => records[last][0] = 2,
-        RecordInTheMiddle => records[last - 1][0] = 2,
+        RecordNewer => records[last][0] = 9,
+        RecordInTheMiddle => records[last - 1][0] = 9,
         RecordMissing => drop(records.remove(last - 1)),
         RecordWroteOtherwise => records[last] = wrote_otherwise(&records[last])?,
         CheckpointFlippedInFile

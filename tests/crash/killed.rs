@@ -7,13 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use party_tests::chance::Chance;
 use party_tests::guests::guest_path;
 use party_tests::host::{Host, party_host, temporary};
 use party_tests::http::{Http, Socket};
 use party_tests::program::BOUND;
 use rustix::process::Signal;
 
-use crate::chance::Chance;
 use crate::clients::{Client, Ears, Manner};
 use crate::ledger::{Ledger, Promise, Report, Told};
 

@@ -1,5 +1,6 @@
 //! What the tests of the whole share: where things are, the guests and the host, built once, and plain clients.
 
+pub mod chance;
 pub mod guests;
 pub mod host;
 pub mod http;

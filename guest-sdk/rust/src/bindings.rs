@@ -4752,7 +4752,9 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Send a request to another room on this host.
+            /// Send a request to another room on this host; its uri is what follows that room's own URL. The answer is the outcome,
+            /// whatever its status. Between rooms whose memory is durable it is heard once, over crashes of either; else at most once,
+            /// and the outcome is `interrupted` when nobody knows whether it was.
             #[allow(async_fn_in_trait)]
             pub fn call(
                 party: &str,

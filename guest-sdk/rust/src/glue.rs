@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::http::{Answer, Request, Response};
 use crate::logging::{Level, log};
 use crate::message::Message;
-use crate::operation::Ended;
 use crate::party::{Party, ResumeReason, StartReason};
 use crate::{runtime, task};
 
@@ -90,8 +89,7 @@ impl<P: Capable> guest::Guest for Exports<P> {
     }
 
     fn on_completed(_: u64, operation: u64, outcome: Outcome) -> Progressed {
-        let ended = if matches!(outcome, Outcome::Slept) { Ended::Slept } else { Ended::Failed };
-        runtime::completion(operation, ended)
+        runtime::completion(operation, outcome)
     }
 
     fn on_stream(_: u64, _: u64, _: StreamEvent) -> Progressed {

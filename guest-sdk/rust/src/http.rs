@@ -6,6 +6,7 @@ use crate::bindings::party::server::types as wit;
 use crate::error::{Error, Result};
 use crate::room::Room;
 use crate::task::BoxFuture;
+use crate::work::OperationError;
 
 /// One HTTP header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,17 @@ pub struct Request {
 }
 
 impl Request {
+    /// Give it to `with` as imports take it.
+    pub(crate) fn lend<T>(&self, with: impl FnOnce(wit::RequestParam<'_>) -> T) -> T {
+        let headers = lent(&self.headers);
+        with(wit::RequestParam {
+            method: &self.method,
+            uri: &self.uri,
+            headers: &headers,
+            body: wit::BodyParam::Bytes(&self.body),
+        })
+    }
+
     /// The value of a header, given in lower case; the first if there are several.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|header| header.name == name).map(|header| header.value.as_slice())
@@ -123,19 +135,35 @@ impl Response {
         self
     }
 
+    /// The value of a header, given in lower case; the first if there are several.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|header| header.name == name).map(|header| header.value.as_slice())
+    }
+
+    /// The body as text, unless it is not UTF-8.
+    pub fn body_text(&self) -> Result<&str, std::str::Utf8Error> {
+        str::from_utf8(&self.body)
+    }
+
+    /// The value that the body is in JSON. An error says what was read, the wanted type and serde's words.
+    #[cfg(feature = "json")]
+    pub fn body_json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, crate::JsonError> {
+        crate::json::from_bytes("the body", &self.body)
+    }
+
     /// Give it to `with` as imports take it.
     pub(crate) fn lend<T>(&self, with: impl FnOnce(wit::ResponseParam<'_>) -> T) -> T {
-        let headers: Vec<_> = self
-            .headers
-            .iter()
-            .map(|header| wit::HeaderParam { name: &header.name, value: &header.value })
-            .collect();
+        let headers = lent(&self.headers);
         with(wit::ResponseParam {
             status: self.status,
             headers: &headers,
             body: wit::BodyParam::Bytes(&self.body),
         })
     }
+}
+
+fn lent(headers: &[Header]) -> Vec<wit::HeaderParam<'_>> {
+    headers.iter().map(|header| wit::HeaderParam { name: &header.name, value: &header.value }).collect()
 }
 
 /// The answer to a request: a response, or a task that will make one.
@@ -182,6 +210,21 @@ impl TryFrom<wit::RequestResult> for Request {
         };
         let headers = request.headers.into_iter().map(Header::from).collect();
         Ok(Self { method: request.method, uri: request.uri, headers, body })
+    }
+}
+
+impl TryFrom<wit::ResponseResult> for Response {
+    type Error = OperationError;
+
+    fn try_from(response: wit::ResponseResult) -> Result<Self, OperationError> {
+        let body = match response.body {
+            wit::BodyResult::Bytes(bytes) => bytes,
+            wit::BodyResult::Streamed(_) => {
+                return Err(OperationError::NotYet("a body in pieces was not asked for".to_owned()));
+            }
+        };
+        let headers = response.headers.into_iter().map(Header::from).collect();
+        Ok(Self { status: response.status, headers, body })
     }
 }
 

@@ -77,6 +77,7 @@ mod oneshot;
 mod operation;
 mod task;
 mod time;
+mod work;
 
 mod codec;
 mod error;
@@ -120,6 +121,7 @@ pub use room::{AlarmError, Hold, HoldError, Room, RoomError, Usage};
 pub use storage::{Entry, List, Storage, StorageError};
 pub use task::{Either, Task, TaskOutput, join, select};
 pub use time::Timestamp;
+pub use work::{Call, ListRooms, OperationError, RoomsPage};
 
 /// The examples of the guide compile.
 #[cfg(doctest)]

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::bindings::exports::party::server::guest::Outcome;
 use crate::bindings::party::server::operations as host;
 use crate::bindings::party::server::types::OperationError;
 use crate::room::Room;
@@ -23,15 +24,6 @@ const SLEEP_MS_MAX: u64 = 1 << 52;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct OperationId(pub(crate) u64);
 
-/// How a sleep's operation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// The host says that the time is over.
-    Slept,
-    /// Something came between.
-    Failed,
-}
-
 /// The open operations of a room.
 #[derive(Default)]
 pub(crate) struct Operations {
@@ -42,17 +34,17 @@ pub(crate) struct Operations {
 
 enum Stage {
     Open(Waker),
-    Ended(Ended),
+    Ended(Outcome),
 }
 
 impl Operations {
     /// The operation has ended. Whether anyone waited for it.
-    pub(crate) fn complete(&self, operation: OperationId, ended: Ended) -> bool {
+    pub(crate) fn complete(&self, operation: OperationId, outcome: Outcome) -> bool {
         let stage = self
             .open
             .borrow_mut()
             .get_mut(&operation)
-            .map(|stage| std::mem::replace(stage, Stage::Ended(ended)));
+            .map(|stage| std::mem::replace(stage, Stage::Ended(outcome)));
         self.wake_queue();
         match stage {
             Some(Stage::Open(waker)) => {
@@ -63,29 +55,25 @@ impl Operations {
         }
     }
 
-    fn begin(&self, operation: OperationId, waker: &Waker) {
+    pub(crate) fn begin(&self, operation: OperationId, waker: &Waker) {
         self.open.borrow_mut().insert(operation, Stage::Open(waker.clone()));
     }
 
     /// How the operation ended, once.
-    fn poll(&self, operation: OperationId, waker: &Waker) -> Poll<Ended> {
+    pub(crate) fn poll(&self, operation: OperationId, waker: &Waker) -> Poll<Outcome> {
         let mut open = self.open.borrow_mut();
-        match open.get_mut(&operation) {
-            Some(Stage::Open(waiting)) => {
-                waiting.clone_from(waker);
-                Poll::Pending
-            }
-            Some(Stage::Ended(ended)) => {
-                let ended = *ended;
-                open.remove(&operation);
-                Poll::Ready(ended)
-            }
-            None => Poll::Ready(Ended::Failed),
+        if let Some(Stage::Open(waiting)) = open.get_mut(&operation) {
+            waiting.clone_from(waker);
+            return Poll::Pending;
+        }
+        match open.remove(&operation) {
+            Some(Stage::Ended(outcome)) => Poll::Ready(outcome),
+            Some(Stage::Open(_)) | None => Poll::Ready(Outcome::Failed(OperationError::Interrupted)),
         }
     }
 
     /// Forget the operation. Whether the host has to be told.
-    fn forget(&self, operation: OperationId) -> bool {
+    pub(crate) fn forget(&self, operation: OperationId) -> bool {
         let stage = self.open.borrow_mut().remove(&operation);
         matches!(stage, Some(Stage::Open(_)))
     }
@@ -109,7 +97,7 @@ impl Operations {
     }
 
     /// There may be room for one more: all try again, in order, and those that find none wait again.
-    fn wake_queue(&self) {
+    pub(crate) fn wake_queue(&self) {
         self.queue.take().into_iter().for_each(Waker::wake);
     }
 }
@@ -152,7 +140,7 @@ impl Future for Sleep {
             };
             self.operation = None;
             // A host that completes a sleep has counted its time, which need not be the wall clock's.
-            if ended == Ended::Slept || Room::new().now() >= self.due {
+            if matches!(ended, Outcome::Slept) || Room::new().now() >= self.due {
                 return Poll::Ready(());
             }
         }
@@ -163,11 +151,16 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        let Some(operation) = self.operation else { return };
-        if runtime::operations().forget(operation) {
-            host::cancel(operation.0);
-            runtime::operations().wake_queue();
-        }
+        cancel(self.operation);
+    }
+}
+
+/// Whoever waited for this one waits no more.
+pub(crate) fn cancel(operation: Option<OperationId>) {
+    let Some(operation) = operation else { return };
+    if runtime::operations().forget(operation) {
+        host::cancel(operation.0);
+        runtime::operations().wake_queue();
     }
 }
 
@@ -182,7 +175,7 @@ mod tests {
     use std::task::{Poll, Wake, Waker};
     use std::time::Duration;
 
-    use super::{Ended, OperationId, Operations, SLEEP_MS_MAX, millis};
+    use super::{OperationError, OperationId, Operations, Outcome, SLEEP_MS_MAX, millis};
 
     #[derive(Default)]
     struct Count(AtomicU32);
@@ -203,11 +196,11 @@ mod tests {
         let operations = Operations::default();
         let ((first, first_waker), (last, last_waker)) = (counted(), counted());
         operations.begin(OperationId(7), &first_waker);
-        assert_eq!(operations.poll(OperationId(7), &last_waker), Poll::Pending);
-        assert!(operations.complete(OperationId(7), Ended::Slept));
+        assert!(operations.poll(OperationId(7), &last_waker).is_pending());
+        assert!(operations.complete(OperationId(7), Outcome::Slept));
         assert_eq!((first.0.load(Ordering::Relaxed), last.0.load(Ordering::Relaxed)), (0, 1));
-        assert_eq!(operations.poll(OperationId(7), &last_waker), Poll::Ready(Ended::Slept));
-        assert!(!operations.complete(OperationId(7), Ended::Slept), "nobody waits any more");
+        assert!(matches!(operations.poll(OperationId(7), &last_waker), Poll::Ready(Outcome::Slept)));
+        assert!(!operations.complete(OperationId(7), Outcome::Slept), "nobody waits any more");
     }
 
     #[test]
@@ -216,7 +209,7 @@ mod tests {
         let (_, waker) = counted();
         operations.begin(OperationId(1), &waker);
         operations.begin(OperationId(2), &waker);
-        operations.complete(OperationId(2), Ended::Failed);
+        operations.complete(OperationId(2), Outcome::Failed(OperationError::Interrupted));
         assert!(operations.forget(OperationId(1)));
         assert!(!operations.forget(OperationId(2)), "it had ended");
         assert!(!operations.forget(OperationId(1)), "it was forgotten");
@@ -228,8 +221,8 @@ mod tests {
         let (count, waker) = counted();
         operations.wait_for_room(&waker);
         operations.wait_for_room(&waker);
-        operations.complete(OperationId(9), Ended::Slept);
-        operations.complete(OperationId(10), Ended::Slept);
+        operations.complete(OperationId(9), Outcome::Slept);
+        operations.complete(OperationId(10), Outcome::Slept);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
 

@@ -3,6 +3,7 @@
 //! A command takes effect when the turn commits; a read sees the turn's own commands. Nothing here waits, except
 //! the futures, and those only in tasks.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::bindings::party::server::{alarms, events, random, room as host};
@@ -14,6 +15,7 @@ use crate::runtime;
 use crate::storage::Storage;
 use crate::task::{self, Either, Task, TaskOutput, select};
 use crate::time::Timestamp;
+use crate::work::{Call, ListRooms};
 
 /// The room that this code runs in. It holds nothing, so it can be copied into tasks.
 #[derive(Debug, Clone, Copy)]
@@ -194,6 +196,35 @@ impl Room {
         }
     }
 
+    /// Ask another room of this project, which hears it as a request; or this one itself. If that room is lost before it
+    /// answers, or this host is restarted meanwhile, nobody knows whether it was heard:
+    /// [`OperationError::Interrupted`](crate::OperationError::Interrupted).
+    ///
+    /// ```no_run
+    /// # async fn example(room: &party::Room) -> party::Result<()> {
+    /// let scores = room.call("scores", "all").method("POST").path("/add").body("alice 3").await?;
+    /// room.broadcast(scores.body_text()?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn call(&self, party: &str, room: &str) -> Call {
+        Call::to(party, room)
+    }
+
+    /// List the rooms of a party of this project, this one among them if it is of that party: those that have stored
+    /// something or are in the host's memory.
+    ///
+    /// ```no_run
+    /// # async fn example(room: &party::Room) -> party::Result<()> {
+    /// let page = room.rooms("chat").prefix("team-").limit(20).await?;
+    /// room.broadcast(page.rooms.join(", "))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rooms(&self, party: &str) -> ListRooms {
+        ListRooms::of(party)
+    }
+
     /// From now on let nothing but the ends of sleeps and other operations reach the room, until the hold is
     /// dropped. Held for longer than 30 s, the room starts afresh.
     pub fn hold(&self) -> Result<Hold, HoldError> {
@@ -207,9 +238,13 @@ impl Room {
         }
     }
 
-    /// Drop this turn and start the room afresh; what waits for this event is answered with `reason`.
-    pub fn abort(&self, reason: &str) -> Result<(), RoomError> {
-        Ok(host::abort(reason)?)
+    /// Drop this turn and start the room afresh, from its storage and with a new instance; what waits for this event is
+    /// answered with `reason`. Nothing that stands behind it runs, unless it is refused.
+    pub fn abort(&self, reason: &str) -> Result<Infallible, RoomError> {
+        match host::abort(reason) {
+            Ok(()) => unreachable!("the host ends the turn here"),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Delete the room with its storage when it is next quiet.

@@ -7,13 +7,14 @@
 use std::any::Any;
 use std::cell::Cell;
 
+use crate::bindings::exports::party::server::guest::Outcome;
 use crate::bindings::party::server::events as host;
 use crate::bindings::party::server::types::{FailureResult, Progress};
 use crate::error::{Error, Result};
 use crate::event::{EventId, Events, Release, Standing};
 use crate::executor::Executor;
 use crate::logging::{Level, log};
-use crate::operation::{Ended, OperationId, Operations};
+use crate::operation::{OperationId, Operations};
 use crate::party::Party;
 use crate::room::Room;
 
@@ -92,8 +93,8 @@ pub(crate) fn restore<P: Party>(
 }
 
 /// An operation has ended: what waits for it runs.
-pub(crate) fn completion(operation: u64, ended: Ended) -> Result<Progress, FailureResult> {
-    if operations().complete(OperationId(operation), ended) {
+pub(crate) fn completion(operation: u64, outcome: Outcome) -> Result<Progress, FailureResult> {
+    if operations().complete(OperationId(operation), outcome) {
         executor().run();
     }
     Ok(Progress::Done)

@@ -8,6 +8,7 @@ pub(crate) mod test;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use party_node::ending::SAVE_MS_MAX;
 
 use crate::args::admin::AdminCommand;
 use crate::args::deploy::{AFTER_DEPLOY, Deploy};
@@ -169,4 +170,7 @@ pub(crate) struct Common {
     /// How long clients are given when the host stops, in seconds
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub(crate) drain: u64,
+    /// How long its rooms are given to be saved then, in seconds
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = SAVE_MS_MAX / 1_000, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) save: u64,
 }

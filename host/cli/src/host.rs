@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use party_core::ids::Timestamp;
 use party_core::limits::Limits;
 use party_node::chance::Chance;
-use party_node::clock::SystemClock;
+use party_node::clock::{SystemClock, Ticks};
 use party_node::node::{Node, NodeParts, Threads};
 use party_node::party::{Memory, Party};
 use party_node::pressure::memory_budget_default;
@@ -22,6 +23,7 @@ use party_server::admin::AdminSocket;
 use party_server::assets::Assets;
 use party_server::server::{Server, ServerOptions};
 use party_store::redb_store::{RedbOptions, RedbStore};
+use party_store::store::Store;
 
 use crate::args::{Common, PORT_DEFAULT};
 use crate::commands::project::{BuiltParty, Project};
@@ -34,8 +36,9 @@ const IDLE_MS: u64 = 70_000;
 /// Rooms awake at once, at most, unless the machine allows fewer.
 const ROOMS_AWAKE_MAX: u32 = 8_000;
 
-/// How long rooms are given to end once their clients have gone: their last commits take one flush.
-const END_MAX: Duration = Duration::from_secs(30);
+/// How long the host's threads are given to end when its rooms have, or are not waited for any more, in milliseconds: one may
+/// hang with the disk.
+const THREADS_MS_MAX: u64 = 5_000;
 
 /// How long before the end of the drain rooms answer what still waits for them; a drain of less than twice this has
 /// no time for it.
@@ -50,6 +53,22 @@ pub(crate) fn met(broken: &str) -> String {
         &format!("the host met an error of its own in {broken}"),
         "start it again: what was acknowledged is in its data directory; please report the lines above",
     )
+}
+
+/// How long a host that ends waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For its clients.
+    pub(crate) drain: Duration,
+    /// For its rooms to be saved, as long as that comes forward.
+    pub(crate) save: Duration,
+}
+
+impl Patience {
+    /// As the command line says.
+    pub(crate) fn of(common: &Common) -> Patience {
+        Patience { drain: Duration::from_secs(common.drain), save: Duration::from_secs(common.save) }
+    }
 }
 
 /// A running host.
@@ -68,6 +87,22 @@ pub(crate) struct Start<'a> {
     pub(crate) parties: &'a [BuiltParty],
     pub(crate) host: &'a HostName,
     pub(crate) common: &'a Common,
+}
+
+impl Start<'_> {
+    /// Takes the port.
+    pub(crate) fn listen(&self) -> Result<(Listening, Vec<TcpListener>)> {
+        self.host.listen(port_of(self.project, self.common))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.common.data.clone().unwrap_or_else(|| self.project.data_dir())
+    }
+}
+
+fn unusable(data: &Path) -> String {
+    let message = format!("the data directory {} cannot be used", data.display());
+    with_hint(&message, "choose another one with --data")
 }
 
 /// How long a port may still be in use by a host that was killed just now, and how often it is looked at.
@@ -92,15 +127,21 @@ fn port_of(project: &Project, common: &Common) -> u16 {
 
 impl Host {
     pub(crate) fn start(start: &Start<'_>) -> Result<Host> {
-        let Start { project, parties, host, common } = start;
-        let (listening, listeners) = host.listen(port_of(project, common))?;
-        let data = common.data.clone().unwrap_or_else(|| project.data_dir());
-        let unusable = || {
-            let message = format!("the data directory {} cannot be used", data.display());
-            with_hint(&message, "choose another one with --data")
-        };
-        let store = RedbStore::open(&data, RedbOptions::default()).with_context(unusable)?;
-        let engine = engine(&data).with_context(unusable)?;
+        let listening = start.listen()?;
+        let data = start.data();
+        let store = RedbStore::open(&data, RedbOptions::default()).with_context(|| unusable(&data))?;
+        Host::start_on(Arc::new(store), start, listening)
+    }
+
+    /// A host whose rooms are kept in this store, whatever is in its data directory.
+    pub(crate) fn start_on(
+        store: Arc<dyn Store>,
+        start: &Start<'_>,
+        (listening, listeners): (Listening, Vec<TcpListener>),
+    ) -> Result<Host> {
+        let Start { project, parties, common, .. } = start;
+        let data = start.data();
+        let engine = engine(&data).with_context(|| unusable(&data))?;
         let parties = load_all(&engine, project, parties)?;
         let workers = match common.workers {
             Some(workers) => usize::from(workers),
@@ -109,7 +150,7 @@ impl Host {
         let (node, threads) = Node::start(NodeParts {
             project: project.config.name.clone(),
             parties,
-            store: Arc::new(store),
+            store,
             clock: Arc::new(SystemClock),
             chance: Chance::from_system()?,
             workers,
@@ -131,41 +172,55 @@ impl Host {
         &self.listening
     }
 
-    /// Takes no more clients, tells those that are here, finishes what is under way; at most for this long.
-    /// Whether every room has kept its memory; if not, how many have not is in the error.
-    pub(crate) async fn stop(self, drain: Duration) -> Result<()> {
+    /// Takes no more clients, tells those that are here, finishes what is under way, and saves the rooms; for each at most for as
+    /// long as it is given. Whether every room has kept its memory; if not, how many have not is in the error.
+    pub(crate) async fn stop(self, patience: Patience) -> Result<()> {
         let Host { node, server, threads, admin, .. } = self;
-        let deadline = node.clock().now().after_ms(drain.as_millis() as u64);
+        let Patience { drain, save } = patience;
+        let (clock, save_ms_max) = (node.clock(), save.as_millis() as u64);
+        let begun_at = clock.ticks();
+        let deadline = begun_at.after_ms(drain.as_millis() as u64);
         let last_call = match drain.checked_sub(LAST_CALL) {
-            Some(before) if before >= LAST_CALL => node.clock().now().after_ms(before.as_millis() as u64),
-            Some(_) | None => Timestamp::NEVER,
+            Some(before) if before >= LAST_CALL => begun_at.after_ms(before.as_millis() as u64),
+            Some(_) | None => Ticks::NEVER,
         };
-        let cut = tokio::select! {
-            cut = server.drain(deadline) => cut,
-            () = node.clock().sleep_until(last_call) => {
-                // Requests that still wait for their room are answered, then the rest is cut.
-                let (cut, _) = tokio::join!(server.drain(deadline), tokio::time::timeout(END_MAX, node.end()));
-                cut
+        let mut drained = pin!(server.drain(deadline));
+        let drained_early = tokio::select! {
+            biased;
+            cut = &mut drained => Some(cut),
+            () = clock.sleep_until_ticks(last_call) => None,
+        };
+        let say_cut = |cut| {
+            if cut > 0 {
+                tracing::warn!("{cut} clients had not gone after {} s and were cut off", drain.as_secs());
             }
         };
-        if cut > 0 {
-            tracing::warn!("{cut} clients had not gone after {} s and were cut off", drain.as_secs());
-        }
-        if tokio::time::timeout(END_MAX, node.end()).await.is_err() {
-            tracing::error!(
-                "rooms had not ended after {} s; what they had not written is lost",
-                END_MAX.as_secs()
-            );
+        match drained_early {
+            Some(cut) => {
+                say_cut(cut);
+                node.end_within(save_ms_max).await;
+            }
+            None => {
+                // Requests that still wait for their room are answered, then the rest is cut.
+                let cut = async { say_cut(drained.await) };
+                tokio::join!(cut, node.end_within(save_ms_max));
+            }
         }
         drop(admin);
-        threads.stop();
+        if !threads.stop_within(THREADS_MS_MAX).await {
+            tracing::error!(
+                "threads of the host have not ended after {} s, and it ends without them",
+                THREADS_MS_MAX / 1_000
+            );
+        }
         match node.forgotten() {
             0 => Ok(()),
             rooms => anyhow::bail!(with_hint(
                 &format!(
-                    "{rooms} rooms have ended without their memory as it was; the lines above name them"
+                    "{rooms} rooms have ended without their memory as it was, or are not known to have it; the lines above \
+                     name them"
                 ),
-                "what they have stored is kept, and what was saved before is used where it fits; see to the disk"
+                "what they have stored is kept, and what was saved before is used where it fits; see to what they name"
             )),
         }
     }

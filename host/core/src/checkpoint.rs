@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
+use crate::call::Calls;
 use crate::codec::Malformed;
 use crate::commit::ComponentDigest;
 use crate::event::ResumeReason;
@@ -25,8 +26,10 @@ use crate::operation::Operation;
 use crate::session::{ReadyState, Session, Sessions};
 use crate::turn::Subject;
 
-/// The version of the format that is written. Readers know this one and refuse every other.
-pub const FORMAT: u16 = 2;
+/// The version of the format that is written. Readers know this one and the one before, and refuse every other.
+pub const FORMAT: u16 = 3;
+/// Its operations are sleeps, and it does not say so.
+const FORMAT_WITHOUT_WORK: u16 = 2;
 /// What a checkpoint begins with.
 pub const MAGIC: [u8; 4] = *b"PHCP";
 
@@ -57,6 +60,8 @@ pub struct Checkpoint {
     pub(crate) last_now: Timestamp,
     pub(crate) sessions: Sessions,
     pub(crate) requests: BTreeSet<RequestId>,
+    /// The calls of durable rooms that it knows of.
+    pub(crate) calls: Calls,
     pub(crate) operations: Vec<(OperationId, Operation)>,
     pub(crate) pending: Vec<SleepingEvent>,
     pub(crate) alarm: AlarmClock,
@@ -72,7 +77,7 @@ pub enum CheckpointError {
     #[error("this is no checkpoint: it does not begin with \"PHCP\"")]
     NotACheckpoint,
     /// They were written by another version of this host.
-    #[error("the checkpoint has format {found}; this host reads format {FORMAT}")]
+    #[error("the checkpoint has format {found}; this host reads formats {FORMAT_WITHOUT_WORK} and {FORMAT}")]
     Format {
         /// The version that they name.
         found: u16,
@@ -126,7 +131,11 @@ impl Checkpoint {
     pub fn next_due(&self) -> Option<Timestamp> {
         // Whoever goes on elsewhere is told at once what has become of its operations.
         let told = (self.resumes.is_some() && !self.operations.is_empty()).then_some(self.last_now);
-        let sleeps = self.operations.iter().map(|(_, Operation::Sleep { due })| *due);
+        let sleeps = self.operations.iter().map(|(_, operation)| match operation {
+            Operation::Sleep { due } => *due,
+            // Another host must begin it again, or say that it was interrupted.
+            Operation::Work { .. } => self.last_now,
+        });
         let deadlines = self.pending.iter().filter_map(|event| event.deadline.map(|(at, _)| at));
         let held = (self.holds > 0).then_some(self.hold_until);
         sleeps.chain(deadlines).chain(held).chain(told).min()

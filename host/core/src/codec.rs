@@ -2,6 +2,10 @@
 //!
 //! No count is believed before the bytes for it are seen, so what is allocated is bounded by what is read.
 
+pub(crate) mod calls;
+pub(crate) mod http;
+pub(crate) mod operations;
+
 use bytes::Bytes;
 use thiserror::Error;
 

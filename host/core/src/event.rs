@@ -1,11 +1,15 @@
 //! What can happen to a room, and what can come of it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::auto_response::AutoResponse;
+use crate::call::Attempt;
 use crate::http::{Header, Request, Response};
 use crate::ids::{ConnectionId, OperationId, RequestId, Timestamp};
 use crate::message::{CloseFrame, Message};
+use crate::operation::{OperationError, Work};
 
 /// Which handlers of a party are real: what `guest.capabilities` said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -90,6 +94,41 @@ pub enum Outcome {
     Interrupted,
     /// The turns that were to receive the outcome were dropped.
     Dropped,
+    /// A page of a list of rooms.
+    Rooms(RoomsPage),
+    /// The answer of another room.
+    Response(Box<Response>),
+    /// It could not be done.
+    Failed(OperationError),
+}
+
+impl Outcome {
+    /// Whether somebody outside has answered so; else the room itself, or its host, has ended its waiting.
+    pub(crate) fn is_of_who_was_asked(&self) -> bool {
+        match self {
+            Outcome::Rooms(_) | Outcome::Response(_) => true,
+            Outcome::Failed(error) => *error != OperationError::Timeout,
+            Outcome::Slept | Outcome::Interrupted | Outcome::Dropped => false,
+        }
+    }
+
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Outcome::Rooms(page) => page.rooms.iter().map(|id| id.len() as u64).sum(),
+            Outcome::Response(response) => response.bytes(),
+            Outcome::Slept | Outcome::Interrupted | Outcome::Dropped | Outcome::Failed(_) => 0,
+        }
+    }
+}
+
+/// A page of a list of rooms.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RoomsPage {
+    /// Their ids, in order.
+    pub rooms: Vec<String>,
+    /// Where to go on, if that was not all.
+    pub next: Option<String>,
 }
 
 /// What the guest is called with.
@@ -167,6 +206,8 @@ pub enum DropCause {
     Instantiation(String),
     /// The system did not give memory that the room may have: chance, that says nothing of the guest.
     NoMemory(String),
+    /// The guest has given this life of the room up, and said why.
+    Aborted(String),
     /// More events than the bound have not settled.
     PendingEvents {
         /// The bound.
@@ -189,6 +230,7 @@ impl std::fmt::Display for DropCause {
             }
             DropCause::Storage(text) | DropCause::NoMemory(text) => write!(f, "{text}"),
             DropCause::Instantiation(text) => write!(f, "no instance could be made: {text}"),
+            DropCause::Aborted(reason) => write!(f, "the room aborted: {reason}"),
             DropCause::PendingEvents { pending_max } => {
                 write!(f, "more than {pending_max} events have not settled")
             }
@@ -230,8 +272,14 @@ pub enum Output {
     Close(ConnectionId, Option<CloseFrame>),
     /// Answer a request.
     Respond(RequestId, Response),
+    /// What became of this call of a durable room, which asks once more, is not known: it may have been heard.
+    Interrupted(RequestId),
     /// From now on answer this text of any client by yourself, instead of an earlier one; or none.
     AutoResponse(Option<AutoResponse>),
+    /// Do this for the room, and tell it what came of it ([`Room::answered`](crate::room::Room::answered)).
+    Begin(OperationId, Arc<Work>, Attempt),
+    /// The room does not wait for that any more; or it has what it waited for and will not ask for it again.
+    Forget(OperationId),
 }
 
 impl Output {
@@ -241,7 +289,12 @@ impl Output {
             Output::Send(_, message) | Output::Broadcast(_, message) => message.len() as u64,
             Output::Reject(_, response) | Output::Respond(_, response) => response.body.len() as u64,
             Output::AutoResponse(pair) => pair.as_ref().map_or(0, |pair| pair.bytes() as u64),
-            Output::Accept(_) | Output::Read(_) | Output::Close(..) => 0,
+            Output::Begin(_, work, _) => work.bytes(),
+            Output::Accept(_)
+            | Output::Read(_)
+            | Output::Close(..)
+            | Output::Forget(_)
+            | Output::Interrupted(_) => 0,
         }
     }
 }

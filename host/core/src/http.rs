@@ -24,6 +24,31 @@ pub struct Request {
     pub body: Bytes,
 }
 
+impl Request {
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> u64 {
+        let headers: usize = self.headers.iter().map(Header::bytes).sum();
+        (self.method.len() + self.uri.len() + headers + self.body.len()) as u64
+    }
+
+    /// Why this request cannot be sent, if so.
+    pub fn fault(&self) -> Option<String> {
+        if self.method.is_empty() || !self.method.bytes().all(|c| c.is_ascii_uppercase()) {
+            return Some(format!("method {:?} is not of upper-case letters", self.method));
+        }
+        if self.uri.bytes().any(|c| c <= 0x20 || c >= 0x7f) {
+            return Some(format!("the URL {:?} holds what must be percent-encoded", self.uri));
+        }
+        self.headers.iter().find_map(header_fault)
+    }
+}
+
+impl Header {
+    fn bytes(&self) -> usize {
+        self.name.len() + self.value.len()
+    }
+}
+
 /// The answer to a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Response {
@@ -41,6 +66,12 @@ impl Response {
         let header =
             Header { name: "content-type".into(), value: Bytes::from_static(b"text/plain;charset=UTF-8") };
         Response { status, headers: vec![header], body: body.into().into() }
+    }
+
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> u64 {
+        let headers: usize = self.headers.iter().map(Header::bytes).sum();
+        (headers + self.body.len()) as u64
     }
 
     /// Why this response cannot be sent, if so.

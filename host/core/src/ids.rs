@@ -125,7 +125,7 @@ pub struct NextIds {
 }
 
 /// One life of a room since a fresh start: 128 random bits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Incarnation(pub u128);
 
 impl fmt::Display for Incarnation {

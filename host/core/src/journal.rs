@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::call::Call;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::codec::Malformed;
 use crate::commit::KvChanges;
@@ -29,8 +30,10 @@ pub(crate) use difference::difference;
 pub use happening::{Fate, Happening};
 pub(crate) use trace::trace;
 
-/// The version of the format that is written. Readers know this one and refuse every other.
-pub const FORMAT: u8 = 1;
+/// The version of the format that is written. Readers know this one and the one before, and refuse every other.
+pub const FORMAT: u8 = 2;
+/// Nobody worked for a room.
+const FORMAT_WITHOUT_WORK: u8 = 1;
 
 /// Steps in one record. A room makes a commit of half as many that no turn takes with it.
 pub(crate) const STEPS_MAX: usize = 2_048;
@@ -91,8 +94,8 @@ impl Taken {
             | Event::Connect(_)
             | Event::Close(..)
             | Event::ResponseClosed(_)
-            | Event::Alarm
-            | Event::Completed(..) => 0,
+            | Event::Alarm => 0,
+            Event::Completed(_, outcome) => outcome.bytes() as usize,
         };
         (arriving + payload) as u64
     }
@@ -104,6 +107,8 @@ pub(crate) struct Taken {
     pub(crate) event: Event,
     /// The client that arrives with it, and whether its handshake had been answered, if it is a connect.
     pub(crate) arriving: Option<Box<(NewConnection, bool)>>,
+    /// The call that it is, if it is a request of a durable room.
+    pub(crate) call: Option<Box<Call>>,
     pub(crate) now: Timestamp,
 }
 
@@ -137,7 +142,9 @@ pub(crate) const TRACE_BYTES: usize = 16;
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum RecordError {
     /// They were written by another version of this host.
-    #[error("the journal's record has format {found}; this host reads format {FORMAT}")]
+    #[error(
+        "the journal's record has format {found}; this host reads formats {FORMAT_WITHOUT_WORK} and {FORMAT}"
+    )]
     Format {
         /// The version that they name.
         found: u8,

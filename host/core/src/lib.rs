@@ -9,6 +9,7 @@
 pub mod address;
 pub mod alarm;
 pub mod auto_response;
+pub mod call;
 pub mod checkpoint;
 pub mod codec;
 pub mod commit;

@@ -6,6 +6,23 @@
 
 mod words;
 
+/// Rooms in one page of a list that a room asks for.
+pub const ROOMS_PAGE_MAX: u32 = 1_000;
+/// Bytes of a URL, and of all headers of a request, that a room may send: as much as the host reads of a client's.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;
+/// Bytes of outcomes that wait for their turn in one room. One always has a place.
+pub const OUTCOMES_BYTES_MAX: u64 = 32 << 20;
+/// How long a room waits for what is done for it on its own host, in milliseconds: as long as a client for a room.
+pub const WORK_DEADLINE_MS: u64 = 30_000;
+
+/// Calls of durable rooms that one room knows of at a time: those without an answer, and those whose caller may ask again.
+pub const CALLS_KNOWN_MAX: usize = 4_096;
+/// Bytes of the answers to them that it keeps. One always has a place.
+pub const CALLS_KNOWN_BYTES_MAX: u64 = 32 << 20;
+
+/// How much longer than for a request (`request_deadline_ms`) a room waits for another one that it calls, in milliseconds.
+pub const CALL_GRACE_MS: u64 = 5_000;
+
 /// The bounds of one party's rooms. All can be set in `party.toml` under `[limits]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {

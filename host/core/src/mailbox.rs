@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::event::{Event, Outcome};
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, OperationId};
 use crate::limits::Limits;
 use crate::planted::{self, PlantedBug};
 
@@ -129,12 +129,25 @@ impl Mailbox {
         }
     }
 
+    /// Bytes of the outcomes that wait.
+    pub fn outcome_bytes(&self) -> u64 {
+        let bytes = |(_, event): &(u64, Event)| match event {
+            Event::Completed(_, outcome) => outcome.bytes(),
+            _ => 0,
+        };
+        self.completions.iter().map(bytes).sum()
+    }
+
     /// Whether something waits that no checkpoint could say again: that the room goes on elsewhere, what that has ended, and
     /// what was dropped.
     pub fn has_unrepeatable(&self) -> bool {
         self.completions.iter().any(|(_, event)| match event {
-            Event::Completed(_, Outcome::Slept) => false,
             Event::Completed(_, Outcome::Interrupted | Outcome::Dropped) | Event::Resume(_) => true,
+            // Of these the operation is still open: it is due again, begun again, or said to be interrupted.
+            Event::Completed(
+                _,
+                Outcome::Slept | Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_),
+            ) => false,
             Event::Start(_)
             | Event::Connect(_)
             | Event::Message(..)
@@ -165,6 +178,14 @@ impl Mailbox {
     /// Forgets completions: their operations are no more.
     pub fn clear_completions(&mut self) {
         self.completions.clear();
+    }
+
+    /// Takes back the last outcome of an operation that has come.
+    pub fn take_completion_back(&mut self, id: OperationId) {
+        let is_it = |(_, event): &(u64, Event)| matches!(event, Event::Completed(one, _) if *one == id);
+        if let Some(index) = self.completions.iter().rposition(is_it) {
+            self.completions.remove(index);
+        }
     }
 
     fn repay(&mut self, connection: ConnectionId, bytes: u64) {
@@ -280,6 +301,20 @@ mod tests {
         assert!(!mailbox.has(Lane::Completions));
         assert_eq!(mailbox.pop(Lane::All), Some(Event::Alarm));
         assert_eq!(mailbox.pop(Lane::All), None);
+    }
+
+    #[test]
+    fn only_the_last_outcome_of_an_operation_is_taken_back() {
+        let mut mailbox = Mailbox::default();
+        let dropped = Event::Completed(OperationId(1), Outcome::Dropped);
+        for event in [completed(1), Event::Alarm, dropped, completed(2)] {
+            mailbox.push(event);
+        }
+        mailbox.take_completion_back(OperationId(3));
+        assert_eq!(mailbox.len(), 4, "nothing has come of it");
+        mailbox.take_completion_back(OperationId(1));
+        let rest: Vec<_> = std::iter::from_fn(|| mailbox.pop(Lane::All)).collect();
+        assert_eq!(rest, [completed(1), Event::Alarm, completed(2)]);
     }
 
     #[test]

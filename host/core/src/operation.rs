@@ -4,18 +4,109 @@
 //! the truth: an outcome whose operation is no longer in it (cancelled, or of a life before) is not delivered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use crate::call::Once;
+use crate::http::Request;
 use crate::ids::{OperationId, Timestamp};
 use crate::planted::{self, PlantedBug};
 
 /// What is under way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Operation {
     /// Completes at this time.
     Sleep {
         /// When, never earlier.
         due: Timestamp,
     },
+    /// Somebody outside the room works for it, and answers ([`Room::answered`](crate::room::Room::answered)).
+    Work {
+        /// What is to be done.
+        work: Arc<Work>,
+        /// When the room waits for the answer no more.
+        until: Timestamp,
+    },
+}
+
+impl Operation {
+    /// Whether it is a call that is made once, however often it is asked.
+    pub(crate) fn is_made_once(&self) -> bool {
+        match self {
+            Operation::Work { work, .. } => matches!(**work, Work::Call { once: Some(_), .. }),
+            Operation::Sleep { .. } => false,
+        }
+    }
+
+    /// When it ends by itself.
+    pub fn due(&self) -> Timestamp {
+        match self {
+            Operation::Sleep { due } => *due,
+            Operation::Work { until, .. } => *until,
+        }
+    }
+}
+
+/// What is done for a room outside of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// Lists rooms of a party on this host, in order of id.
+    Rooms {
+        /// Of which party.
+        party: String,
+        /// How their ids begin.
+        prefix: String,
+        /// The last id of the page before.
+        after: Option<String>,
+        /// At most so many, 1 to [`ROOMS_PAGE_MAX`](crate::limits::ROOMS_PAGE_MAX).
+        limit: u32,
+    },
+    /// Sends a request to another room on this host.
+    Call {
+        /// Of which party.
+        party: String,
+        /// To which room.
+        room: String,
+        /// What the other room is asked.
+        request: Box<Request>,
+        /// If the room that calls is durable: what makes this one call, however often it is asked.
+        once: Option<Once>,
+    },
+}
+
+impl Work {
+    /// Whether it may be asked for again by a host that does not know what became of it: what changes nothing, or is done
+    /// once however often it is asked for.
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Work::Rooms { .. } => true,
+            Work::Call { once, .. } => once.is_some(),
+        }
+    }
+
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Work::Rooms { party, prefix, after, .. } => {
+                (party.len() + prefix.len() + after.as_ref().map_or(0, String::len)) as u64
+            }
+            Work::Call { party, room, request, .. } => (party.len() + room.len()) as u64 + request.bytes(),
+        }
+    }
+}
+
+/// How an operation failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OperationError {
+    /// Its time has passed.
+    Timeout,
+    /// There is no party of that name.
+    NoSuchParty(String),
+    /// It cannot be done now; the text says why.
+    Connect(String),
+    /// Larger than so many bytes.
+    TooLarge(u64),
+    /// Who is asked takes no more; the bound.
+    Overloaded(u32),
 }
 
 /// The open operations of a room.
@@ -23,6 +114,8 @@ pub enum Operation {
 pub struct Operations {
     open: BTreeMap<OperationId, Operation>,
     by_due: BTreeSet<(Timestamp, OperationId)>,
+    /// What somebody still works on: of the work that is on the clock, the ids.
+    worked_on: BTreeSet<OperationId>,
 }
 
 impl Operations {
@@ -38,7 +131,7 @@ impl Operations {
 
     /// This one, if it is open.
     pub(crate) fn get(&self, id: OperationId) -> Option<Operation> {
-        self.open.get(&id).copied()
+        self.open.get(&id).cloned()
     }
 
     /// Opens one again whose outcome was not received. It is off the clock.
@@ -46,15 +139,10 @@ impl Operations {
         self.open.insert(id, operation);
     }
 
-    /// Lets this one not come to its end by itself any more. Whether it is open.
+    /// Lets this one not come to its end by itself any more, because its outcome is known. Whether it would have.
     pub(crate) fn take_off_the_clock(&mut self, id: OperationId) -> bool {
-        match self.open.get(&id) {
-            Some(Operation::Sleep { due }) => {
-                self.by_due.remove(&(*due, id));
-                true
-            }
-            None => false,
-        }
+        self.worked_on.remove(&id);
+        self.open.get(&id).is_some_and(|operation| self.by_due.remove(&(operation.due(), id)))
     }
 
     /// Whether this one is open.
@@ -64,41 +152,42 @@ impl Operations {
 
     /// Adds one.
     pub fn start(&mut self, id: OperationId, operation: Operation) {
-        let Operation::Sleep { due } = operation;
-        self.by_due.insert((due, id));
+        self.by_due.insert((operation.due(), id));
+        if let Operation::Work { .. } = operation {
+            self.worked_on.insert(id);
+        }
         let before = self.open.insert(id, operation);
         assert!(before.is_none(), "operation ids are never used twice");
     }
 
-    /// Removes one. Whether it was open.
-    pub fn end(&mut self, id: OperationId) -> bool {
-        match self.open.remove(&id) {
-            Some(Operation::Sleep { due }) => {
-                self.by_due.remove(&(due, id));
-                true
-            }
-            None => false,
-        }
+    /// Removes one. What it was, if it was open.
+    pub fn end(&mut self, id: OperationId) -> Option<Operation> {
+        let operation = self.open.remove(&id)?;
+        self.by_due.remove(&(operation.due(), id));
+        self.worked_on.remove(&id);
+        Some(operation)
     }
 
-    /// When the next sleep is due.
+    /// When the next of them ends by itself.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.by_due.first().map(|(due, _)| *due)
     }
 
-    /// Takes the next sleep that is due by `now` off the clock; it stays open until it is delivered.
-    pub fn take_due(&mut self, now: Timestamp) -> Option<OperationId> {
+    /// Takes the next that ends by `now` off the clock; it stays open until that is delivered.
+    pub fn take_due(&mut self, now: Timestamp) -> Option<(OperationId, &Operation)> {
         let (due, id) = *self.by_due.first()?;
         let early_ms = u64::from(planted::is(PlantedBug::SleepEarly));
         if due > now.after_ms(early_ms) {
             return None;
         }
         self.by_due.pop_first();
-        Some(id)
+        self.worked_on.remove(&id);
+        self.open.get(&id).map(|operation| (id, operation))
     }
 
     /// Lets none come to its end by itself any more. Gives those that would have.
     pub(crate) fn take_all_off_the_clock(&mut self) -> Vec<OperationId> {
+        self.worked_on.clear();
         std::mem::take(&mut self.by_due).into_iter().map(|(_, id)| id).collect()
     }
 
@@ -109,26 +198,55 @@ impl Operations {
         operations
     }
 
+    /// The same in another process: outcomes that were on their way are lost, so that all are on the clock again.
+    pub(crate) fn without_outcomes(self) -> Operations {
+        let worked_on = self.worked_on;
+        let mut operations = Operations::of(self.open.into_iter().collect());
+        if planted::is(PlantedBug::AnswerTakenForGiven) {
+            let all = operations.worked_on.clone();
+            all.difference(&worked_on).for_each(|id| assert!(operations.take_off_the_clock(*id)));
+        }
+        operations
+    }
+
     /// Those of a checkpoint that goes on elsewhere: none comes to its end by itself any more.
     pub(crate) fn interrupted(open: Vec<(OperationId, Operation)>) -> Operations {
-        Operations { by_due: BTreeSet::new(), ..Operations::of(open) }
+        let mut operations = Operations::of(open);
+        operations.by_due.clear();
+        if !planted::is(PlantedBug::WorkBegunForACopy) {
+            operations.worked_on.clear();
+        }
+        operations
     }
 
     /// All that are open, in order of id.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (OperationId, Operation)> + '_ {
-        self.open.iter().map(|(id, operation)| (*id, *operation))
+    pub(crate) fn all(&self) -> impl Iterator<Item = (OperationId, &Operation)> + '_ {
+        self.open.iter().map(|(id, operation)| (*id, operation))
+    }
+
+    /// What somebody still works on, in order of id.
+    pub(crate) fn worked_on(&self) -> impl Iterator<Item = OperationId> + '_ {
+        self.worked_on.iter().copied()
+    }
+
+    /// Whether somebody still works on this one.
+    pub(crate) fn is_worked_on(&self, id: OperationId) -> bool {
+        self.worked_on.contains(&id)
     }
 
     /// Ends all, without outcomes.
     pub fn clear(&mut self) {
         self.open.clear();
         self.by_due.clear();
+        self.worked_on.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Operation, Operations};
+    use std::sync::Arc;
+
+    use super::{Operation, Operations, Work};
     use crate::ids::{OperationId, Timestamp};
 
     fn sleep(due: u64) -> Operation {
@@ -148,7 +266,8 @@ mod tests {
         let mut operations = open(&[(1, 30), (2, 10), (3, 10), (4, 31)]);
         assert_eq!(operations.next_due(), Some(Timestamp(10)));
         assert_eq!(operations.take_due(Timestamp(9)), None, "never early");
-        let taken: Vec<_> = std::iter::from_fn(|| operations.take_due(Timestamp(30))).collect();
+        let taken: Vec<_> =
+            std::iter::from_fn(|| operations.take_due(Timestamp(30)).map(|(id, _)| id)).collect();
         assert_eq!(taken, [OperationId(2), OperationId(3), OperationId(1)]);
         assert_eq!(operations.next_due(), Some(Timestamp(31)));
     }
@@ -156,17 +275,17 @@ mod tests {
     #[test]
     fn a_sleep_stays_open_from_the_clock_to_its_delivery() {
         let mut operations = open(&[(1, 10)]);
-        assert_eq!(operations.take_due(Timestamp(10)), Some(OperationId(1)));
+        assert_eq!(operations.take_due(Timestamp(10)), Some((OperationId(1), &sleep(10))));
         assert!(operations.contains(OperationId(1)));
         assert_eq!(operations.len(), 1);
-        assert!(operations.end(OperationId(1)), "delivered");
-        assert!(!operations.end(OperationId(1)), "not again");
+        assert_eq!(operations.end(OperationId(1)), Some(sleep(10)), "delivered");
+        assert_eq!(operations.end(OperationId(1)), None, "not again");
     }
 
     #[test]
     fn a_cancelled_sleep_is_never_due() {
         let mut operations = open(&[(1, 10), (2, 20)]);
-        assert!(operations.end(OperationId(1)));
+        assert!(operations.end(OperationId(1)).is_some());
         assert_eq!(operations.next_due(), Some(Timestamp(20)));
         operations.clear();
         assert!(operations.is_empty());
@@ -177,5 +296,49 @@ mod tests {
     #[should_panic(expected = "operation ids are never used twice")]
     fn an_id_that_is_open_cannot_be_started_again() {
         open(&[(1, 10), (1, 20)]);
+    }
+
+    fn work(until: u64) -> Operation {
+        let (party, prefix) = ("main".into(), String::new());
+        let work = Work::Rooms { party, prefix, after: None, limit: 1 };
+        Operation::Work { work: Arc::new(work), until: Timestamp(until) }
+    }
+
+    /// A sleep, and work in each state: under way, answered, overdue, cancelled, and dropped when its answer came.
+    fn works() -> Operations {
+        let mut operations = open(&[(1, 10)]);
+        (2..=6).for_each(|id| operations.start(OperationId(id), work(if id == 4 { 20 } else { 30 })));
+        assert!(operations.take_off_the_clock(OperationId(3)), "answered");
+        assert!(!operations.take_off_the_clock(OperationId(3)), "once");
+        while operations.take_due(Timestamp(20)).is_some() {}
+        operations.end(OperationId(5));
+        let answered = operations.end(OperationId(6)).unwrap();
+        operations.reopen(OperationId(6), answered);
+        operations
+    }
+
+    fn worked_on(operations: &Operations) -> Vec<u64> {
+        operations.worked_on().map(|id| id.0).collect()
+    }
+
+    #[test]
+    fn who_works_is_known_until_the_answer_the_deadline_or_the_end() {
+        let mut operations = works();
+        assert_eq!((worked_on(&operations), operations.len()), (vec![2], 5));
+        assert!(operations.is_worked_on(OperationId(2)) && !operations.is_worked_on(OperationId(1)));
+        assert_eq!(operations.take_all_off_the_clock(), [OperationId(2)]);
+        assert_eq!(worked_on(&operations), [0; 0]);
+        let mut operations = works();
+        operations.clear();
+        assert_eq!(worked_on(&operations), [0; 0]);
+    }
+
+    #[test]
+    fn another_process_knows_of_no_outcome_and_a_copy_of_nobody_who_works() {
+        let all = works().all().map(|(id, operation)| (id, operation.clone())).collect::<Vec<_>>();
+        assert_eq!(worked_on(&works().without_outcomes()), [2, 3, 4, 6]);
+        assert_eq!(works().without_outcomes(), Operations::of(all.clone()));
+        let copy = Operations::interrupted(all);
+        assert_eq!((worked_on(&copy), copy.next_due(), copy.len()), (vec![], None, 5));
     }
 }

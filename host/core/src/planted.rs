@@ -96,6 +96,38 @@ pub enum PlantedBug {
     SwitchSeenEarly,
     /// A client that was let in and whose `on-connect` a switch has cut off is closed behind the new version's back.
     CutClientForgotten,
+    /// What was done for a room is not done again when it goes on in another process, and the room waits for it.
+    WorkNotBegunAgain,
+    /// A call of a durable room is heard as often as it is asked.
+    CallMadeTwice,
+    /// A call that is asked once more is heard, although it may have been heard when nobody wrote that down.
+    CallOfBeforeMadeAgain,
+    /// The answer to a call of a durable room is not kept.
+    AnswerNotKept,
+    /// Nobody is told that the answer to a call has come for good.
+    AnswerNeverForgotten,
+    /// What was done for a room is done for its copy.
+    WorkBegunForACopy,
+    /// The store is told that a room has nothing to do before the deadline of what is done for it.
+    WorkDueAtItsDeadline,
+    /// An answer is delivered once more when it is given once more.
+    AnswerTwice,
+    /// An answer that comes while a turn is out is lost.
+    AnswerInATurnLost,
+    /// What was answered while a turn was out has its deadline all the same.
+    AnswerInATurnOverdue,
+    /// An answer that was on its way when the process ended is taken for given.
+    AnswerTakenForGiven,
+    /// A deadline ends the room's waiting, and whoever works for it goes on.
+    TimeoutForgetsNothing,
+    /// A cancelled operation goes on outside.
+    CancelForgetsNothing,
+    /// What was done for a life goes on when that has ended.
+    LifeForgetsNothing,
+    /// What is interrupted goes on outside.
+    InterruptForgetsNothing,
+    /// A room that sleeps is forgotten while somebody works for it, who then answers nobody.
+    ForgottenWhileWorkedFor,
     /// Whom both versions have answered in the turn of a switch is told besides that what the old one had begun was cut off.
     SwitchAnswersTwice,
     /// A life that ends because there is another version is not forgotten by the store.

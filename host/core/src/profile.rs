@@ -12,6 +12,8 @@ pub const NO_RESPONSE: &str = "Incorrect type for Promise: the Promise did not r
 pub const REQUEST_FAILED: &str = "Uncaught exception when making a request";
 /// A connection whose handler failed without a message, or whose turn was dropped.
 pub const CONNECT_FAILED: &str = "Uncaught exception when connecting";
+/// A URL that has a room and no party.
+pub const NO_PARTY: &str = "No party found in request url";
 /// A URL that is nothing.
 pub const NOT_FOUND: &str = "Not found";
 

@@ -6,7 +6,9 @@
 //! commits ([`Room::committed`], [`Room::commit_failed`]). While a turn is out, the room's state is with it;
 //! everything else goes on: events are put in, commits become durable, outputs leave.
 
+mod aborting;
 mod action;
+mod called;
 mod dropping;
 mod durable_no_more;
 mod endings;
@@ -26,6 +28,7 @@ mod turning_away;
 mod turns;
 mod unsaved;
 mod upgrading;
+mod working;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -33,9 +36,10 @@ use std::sync::Arc;
 use crate::address::RoomAddress;
 use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
+use crate::call::{Call, Calls};
 use crate::commit::{Alarm, ComponentDigest, KvChanges, RoomRecord};
 use crate::event::{Failure, Handlers, NewConnection, Output, StartReason};
-use crate::ids::{CommitSeq, ConnectionId, Incarnation, RequestId, Seed, Timestamp};
+use crate::ids::{CommitSeq, ConnectionId, Incarnation, OperationId, RequestId, Seed, Timestamp};
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
 use crate::operation::Operations;
@@ -172,6 +176,14 @@ pub struct Room {
     mailbox: Mailbox,
     gate: OutputGate,
     arriving: BTreeMap<ConnectionId, Box<Arriving>>,
+    /// The requests that wait for their turn and are calls of durable rooms.
+    calling: BTreeMap<RequestId, Box<Call>>,
+    /// The calls of durable rooms that it knows of.
+    calls: Calls,
+    /// The guest hears what became of this call of the room's own.
+    hears: Option<OperationId>,
+    /// What was answered while the state was out.
+    answered: BTreeSet<OperationId>,
     accept_due: BTreeSet<(Timestamp, ConnectionId)>,
     alarm_waits: bool,
     next_connection: u64,
@@ -185,19 +197,23 @@ pub struct Room {
     unsaved: Option<Box<Unsaved>>,
     /// The commit that carries its last checkpoint, and what would have been its next turn then.
     kept: Option<(CommitSeq, u64)>,
-}
-
-impl RoomState {
-    /// When the guest's memory has something to do by itself, apart from the alarm.
-    fn next_due(&self) -> Option<Timestamp> {
-        let held = (self.holds > 0).then_some(self.hold_until);
-        [self.operations.next_due(), self.pending.next_deadline(), held].into_iter().flatten().min()
-    }
+    /// The store may have a checkpoint of it, of this life or an earlier one, by itself or with a journal.
+    store_has_memory: bool,
+    /// It could not be saved, and goes on until that is tried again, however long its journal becomes.
+    saving_is_put_off: bool,
+    /// What the disk says to its failure, for those who ask something of it.
+    cause: Option<Box<str>>,
+    /// What the host's clock last said, which may have been set back since.
+    clock: Timestamp,
 }
 
 impl Room {
     /// A room that nothing is known of but what the store says. Its first event starts it.
     pub fn new(config: Arc<RoomConfig>, record: Option<RoomRecord>) -> Room {
+        let calls = match (&record, config.durable) {
+            (None, Some(_)) => Calls::of_a_new_room(),
+            (Some(_), _) | (None, None) => Calls::default(),
+        };
         let record = record.unwrap_or_default();
         let first_id = record.ids_reserved.max(1);
         let overlay = match config.durable {
@@ -239,6 +255,10 @@ impl Room {
             mailbox: Mailbox::default(),
             gate: OutputGate::new(record.seq),
             arriving: BTreeMap::new(),
+            calling: BTreeMap::new(),
+            calls,
+            hears: None,
+            answered: BTreeSet::new(),
             accept_due: BTreeSet::new(),
             alarm_waits: false,
             next_connection: first_id,
@@ -249,6 +269,10 @@ impl Room {
             recording,
             unsaved: None,
             kept: None,
+            store_has_memory: false,
+            saving_is_put_off: false,
+            cause: None,
+            clock: Timestamp(0),
         }
     }
 
@@ -347,7 +371,9 @@ impl Room {
     }
 
     fn output(&mut self, output: Output) {
-        let passed = self.gate.pass(vec![output]);
+        let mut outputs = vec![output];
+        self.answer_calls(&mut outputs);
+        let passed = self.gate.pass(outputs);
         self.actions.extend(passed.into_iter().map(Action::Output));
     }
 

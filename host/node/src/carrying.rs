@@ -1,11 +1,13 @@
 //! Carrying out what a room has decided: its commits, what it tells its clients, what it has to report.
 
+use party_core::event::Output;
 use party_core::room::{Action, Report};
 
 use crate::registry::RoomEntry;
 use crate::room_log::log_report;
 use crate::unsaved;
 use crate::worker::Worker;
+use crate::working;
 
 /// How many of a room's decisions are carried out before the others of its thread have their turns: as many as take some
 /// hundred microseconds. Only a turn that sends many messages one by one, or large ones, has more.
@@ -55,6 +57,10 @@ fn carry_one(worker: &Worker, entry: &RoomEntry, action: Action) {
             entry.commit_failed.set(true);
             entry.wake.set();
         }
+        Action::Output(Output::Begin(id, work, attempt)) => {
+            working::begin(worker, entry, id, work, attempt);
+        }
+        Action::Output(Output::Forget(id)) => working::forget(worker, entry, id),
         Action::Output(output) => entry.perform(output),
         Action::DropInstance => entry.drop_instance.set(true),
         Action::Report(report) => {

@@ -4,6 +4,9 @@
 //! A reply goes out only after the store has answered. Once a room's commit has failed, its later ones are not
 //! written either: they were decided on a state that is not to be. The worker makes that room anew, under a new
 //! number; or the room goes on, if nothing but its checkpoint has failed, and counts its attempts.
+//!
+//! A store that panics is not asked again: nobody knows what it is in the middle of. All that comes from then on has failed, so that
+//! nobody waits for it while the host ends ([`Breakdown`]).
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -14,9 +17,10 @@ use party_core::commit::{MemoryChange, RoomCommit};
 use party_core::ids::{CommitSeq, Epoch};
 use party_core::large::claim_u64;
 use party_store::store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::panics::{Breakdown, caught_in};
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
 use crate::worker::{ToWorker, WorkerIndex};
@@ -45,11 +49,12 @@ fn bytes_to_write(commit: &RoomCommit) -> u64 {
 }
 
 /// What became of a commit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct CommitReply {
     pub(crate) room: RoomNumber,
     pub(crate) seq: CommitSeq,
-    pub(crate) written: bool,
+    /// Why it is not durable, if it is not; nothing if that was said of an earlier one.
+    pub(crate) written: Result<(), Option<Arc<str>>>,
 }
 
 /// Lets commits wait in tests that run on one thread, as a slow disk does: until somebody says so, or for a time. Cheap to
@@ -62,6 +67,8 @@ struct Pause {
     is_on: Cell<bool>,
     over: Signal,
     slow: RefCell<Option<Slow>>,
+    /// Whether large checkpoints wait, before anything of them is written. Who waits listens.
+    holds_stagings: watch::Sender<bool>,
 }
 
 /// How long each group takes to write, in milliseconds of a clock.
@@ -88,6 +95,29 @@ impl CommitPause {
         *self.0.slow.borrow_mut() = (ms > 0).then_some(Slow { clock, ms });
     }
 
+    /// No large checkpoint is written from now on, as on a disk that hangs.
+    pub fn hold_stagings(&self) {
+        self.0.holds_stagings.send_replace(true);
+    }
+
+    /// All that wait are.
+    pub fn let_stagings_go(&self) {
+        self.0.holds_stagings.send_replace(false);
+    }
+
+    /// How many wait.
+    pub fn stagings_held(&self) -> usize {
+        self.0.holds_stagings.receiver_count()
+    }
+
+    /// Until a large checkpoint may be written.
+    pub(crate) async fn until_stagings_go(&self) {
+        if *self.0.holds_stagings.borrow() {
+            // It is kept by whoever could end it.
+            let _ = self.0.holds_stagings.subscribe().wait_for(|holds| !holds).await;
+        }
+    }
+
     async fn is_over(&self) {
         while self.0.is_on.get() {
             self.0.over.wait().await;
@@ -111,6 +141,7 @@ pub(crate) struct Committer {
     /// Rooms one of whose commits has failed, and in which attempt. A number is never used twice, so none need ever be taken out; a
     /// failure is rare enough that the set stays small.
     failed: BTreeSet<(usize, RoomNumber, u32)>,
+    breakdown: Breakdown,
 }
 
 impl Committer {
@@ -119,8 +150,9 @@ impl Committer {
         epoch: Epoch,
         workers: Vec<mpsc::UnboundedSender<ToWorker>>,
         requests: mpsc::UnboundedReceiver<Vec<CommitRequest>>,
+        breakdown: Breakdown,
     ) -> Committer {
-        Committer { store, epoch, workers, requests, failed: BTreeSet::new() }
+        Committer { store, epoch, workers, requests, failed: BTreeSet::new(), breakdown }
     }
 
     /// Writes until nobody can ask any more: on a thread of its own.
@@ -178,17 +210,19 @@ impl Committer {
                 self.failed.insert((worker.0, room, attempt));
             }
             if self.failed.contains(&(worker.0, room, attempt)) {
-                replies[worker.0].push(CommitReply { room, seq, written: false });
+                let why = has_memory.err().map(|refused| refused.to_string().into());
+                replies[worker.0].push(CommitReply { room, seq, written: Err(why) });
             } else {
                 origins.push((worker, room, attempt, seq));
                 batch.push(commit);
             }
         }
-        let written = batch.is_empty() || self.write(&batch);
+        let written = if batch.is_empty() { Ok(()) } else { self.write(&batch) };
         for (worker, room, attempt, seq) in origins {
-            if !written {
+            if written.is_err() {
                 self.failed.insert((worker.0, room, attempt));
             }
+            let written = written.clone().map_err(Some);
             replies[worker.0].push(CommitReply { room, seq, written });
         }
         for (worker, replies) in self.workers.iter().zip(replies) {
@@ -199,12 +233,19 @@ impl Committer {
         }
     }
 
-    fn write(&self, batch: &[RoomCommit]) -> bool {
-        match self.store.commit(self.epoch, batch) {
-            Ok(()) => true,
-            Err(error) => {
+    fn write(&self, batch: &[RoomCommit]) -> Result<(), Arc<str>> {
+        if self.breakdown.is_in_writing() {
+            return Err("the writer has met an error of its own".into());
+        }
+        match caught_in(|| self.store.commit(self.epoch, batch)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
                 tracing::error!(rooms = batch.len(), "a commit failed: {error}");
-                false
+                Err(error.to_string().into())
+            }
+            Err(words) => {
+                self.breakdown.begin_in_writing(&words);
+                Err(words.into())
             }
         }
     }

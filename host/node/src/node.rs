@@ -19,12 +19,14 @@ use party_core::storage::StorageReadError;
 use party_store::kept::KeepError;
 use party_store::store::{AcquireError, Store};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::chance::Chance;
 use crate::clock::Clock;
+use crate::ending::Ending;
 use crate::hibernation::digest_of;
 pub use crate::node::starting::Threads;
+use crate::panics::Breakdown;
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
 use crate::versions::Versions;
@@ -119,8 +121,10 @@ struct Shared {
     workers: Vec<mpsc::UnboundedSender<ToWorker>>,
     /// Rooms that have ended without the memory that they had.
     forgotten: AtomicU64,
+    ending: Ending,
+    one_by_one: Arc<Semaphore>,
     /// Why it cannot go on, if that is so.
-    broken: watch::Sender<Option<String>>,
+    breakdown: Breakdown,
 }
 
 /// A running node. Cheap to clone.
@@ -237,30 +241,36 @@ impl Node {
         });
     }
 
-    /// A room ends without the memory that it had.
-    pub(crate) fn count_forgotten(&self) {
-        self.shared.forgotten.fetch_add(1, Ordering::Relaxed);
+    /// So many rooms end without the memory that they had.
+    pub(crate) fn count_forgotten(&self, rooms: u64) {
+        self.shared.forgotten.fetch_add(rooms, Ordering::Relaxed);
     }
 
-    /// How many rooms have ended with this node without the memory that they had, because it could not be written: those of
-    /// durable rooms are made again of what they have recorded.
+    /// How far its rooms have come to their end.
+    pub(crate) fn ending(&self) -> &Ending {
+        &self.shared.ending
+    }
+
+    /// Whoever has this writes a large checkpoint at the end of the host.
+    pub(crate) fn one_by_one(&self) -> &Arc<Semaphore> {
+        &self.shared.one_by_one
+    }
+
+    /// How many rooms have ended with this node without the memory that they had, because it could not be written, or is
+    /// not known to be: those of durable rooms are made again of what they have recorded.
     pub fn forgotten(&self) -> u64 {
         self.shared.forgotten.load(Ordering::Relaxed)
     }
 
-    /// Something that all rooms need has panicked.
-    pub(crate) fn break_down(&self, what: &str, words: &str) {
-        tracing::error!("an error of the host in {what}, without which no room goes on: {words}");
-        self.shared.broken.send_replace(Some(format!("{what}: {words}")));
+    /// Whether it can go on, and with what.
+    pub(crate) fn breakdown(&self) -> &Breakdown {
+        &self.shared.breakdown
     }
 
     /// Waits until the node cannot go on, because of an error of its own; says which. Whoever has started it ends it then,
     /// as orderly as that can be.
     pub async fn broken(&self) -> String {
-        let mut broken = self.shared.broken.subscribe();
-        let words = broken.wait_for(Option::is_some).await.ok().and_then(|words| words.clone());
-        // Whoever would say so is this node itself.
-        words.unwrap_or_default()
+        self.breakdown().told().await
     }
 
     /// Ends every room: clients are told, waiting requests answered, commits under way finished.

@@ -1,6 +1,9 @@
 //! Bugs of the host's own, as far as they show by a panic: in what carries one room they cost that room a restart from the
 //! store, in what carries all of them the host ends in order, so that whoever looks after it starts it again.
 //!
+//! If it is the writer that has panicked, nothing is handed to the store any more: whatever is to be written, or was on its way,
+//! has failed. So nobody waits for it, and the host ends as soon as its clients have gone.
+//!
 //! A room whose task has panicked is in nobody knows which state, so nothing of it is used any more: its clients are closed,
 //! its requests answered, and when the commits that it has asked for are answered it can be opened again. A durable room
 //! has lost nothing then; any other goes on as after a crash of the host.
@@ -8,10 +11,13 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use party_core::message::CloseFrame;
 use party_core::profile::CLOSE_ERROR;
+use tokio::sync::watch;
 
 use crate::hibernation::staging::unstage_all;
 use crate::registry::RoomEntry;
@@ -33,6 +39,46 @@ pub(crate) fn caught_in<T>(run: impl FnOnce() -> T) -> Result<T, String> {
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".into())
+}
+
+/// What all rooms of a node need and has panicked, if anything. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub(crate) struct Breakdown {
+    told: watch::Sender<Option<String>>,
+    cannot_write: Arc<AtomicBool>,
+}
+
+impl Default for Breakdown {
+    fn default() -> Breakdown {
+        Breakdown { told: watch::Sender::new(None), cannot_write: Arc::default() }
+    }
+}
+
+impl Breakdown {
+    /// Something that all rooms need has panicked.
+    pub(crate) fn begin(&self, what: &str, words: &str) {
+        tracing::error!("an error of the host in {what}, without which no room goes on: {words}");
+        self.told.send_replace(Some(format!("{what}: {words}")));
+    }
+
+    /// The writer has panicked: nobody knows what the store is in the middle of.
+    pub(crate) fn begin_in_writing(&self, words: &str) {
+        self.cannot_write.store(true, Ordering::SeqCst);
+        self.begin("writing", words);
+    }
+
+    /// Whether it was the writer.
+    pub(crate) fn is_in_writing(&self) -> bool {
+        self.cannot_write.load(Ordering::SeqCst)
+    }
+
+    /// Waits for it; says what it is.
+    pub(crate) async fn told(&self) -> String {
+        let mut told = self.told.subscribe();
+        let words = told.wait_for(Option::is_some).await.ok().and_then(|words| words.clone());
+        // Whoever would say so is this one itself.
+        words.unwrap_or_default()
+    }
 }
 
 impl Worker {
@@ -75,7 +121,7 @@ impl Worker {
         task: impl Future<Output = ()>,
     ) {
         if let Err(words) = caught(task).await {
-            self.node().break_down(name, &words);
+            self.node().breakdown().begin(name, &words);
         }
     }
 }

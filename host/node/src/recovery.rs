@@ -92,7 +92,7 @@ pub(crate) async fn recover(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Re
 /// finds it made anew of the store, if that can be read then.
 pub(crate) fn unreadable(entry: &RoomEntry, error: &str) {
     tracing::error!(room = %entry.address(), "cannot be made again now: the store cannot be read: {error}");
-    entry.core.borrow_mut().unreadable();
+    entry.core.borrow_mut().unreadable(error);
 }
 
 async fn replay(worker: &Rc<Worker>, entry: &RoomEntry) -> Result<(Instance, Replay), RecoveryError> {

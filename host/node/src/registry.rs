@@ -4,14 +4,13 @@ mod leaving;
 mod seats;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use party_core::address::RoomAddress;
 use party_core::commit::StagedCheckpoint;
-use party_core::http::Response;
-use party_core::ids::{ConnectionId, RequestId, Timestamp};
+use party_core::ids::{ConnectionId, OperationId, RequestId, Timestamp};
 use party_core::limits::Limits;
 use party_core::message::CloseFrame;
 use party_core::room::{Action, Room};
@@ -19,6 +18,7 @@ use party_runtime::capture::NotCapturable;
 use tokio::sync::oneshot;
 
 use crate::connection::Link;
+use crate::farewell::Leaving;
 use crate::party::Party;
 use crate::pressure::giving_way::GivesWay;
 use crate::pressure::waiting::Waits;
@@ -29,6 +29,8 @@ use crate::signal::Signal;
 use crate::timers::RoomNumber;
 use crate::transfer::standstill::Standstill;
 use crate::upgrade::Upgrade;
+use crate::visits::Answer;
+use crate::working::Doing;
 
 /// One room that is awake.
 pub(crate) struct RoomEntry {
@@ -37,7 +39,7 @@ pub(crate) struct RoomEntry {
     party: RefCell<Arc<Party>>,
     limits: Arc<Limits>,
     address: Arc<RoomAddress>,
-    requests: RefCell<HashMap<RequestId, oneshot::Sender<Response>>>,
+    requests: RefCell<HashMap<RequestId, oneshot::Sender<Answer>>>,
     links: RefCell<Vec<Rc<Link>>>,
     starved: RefCell<Vec<Rc<Link>>>,
     /// Those who are to come back to where they were, in a room that goes on as it was.
@@ -52,6 +54,8 @@ pub(crate) struct RoomEntry {
     pub(crate) wake: Signal,
     /// The deadline that the worker's timers hold for it.
     pub(crate) deadline: Cell<Option<Timestamp>>,
+    /// What is done for it outside.
+    pub(crate) works: RefCell<BTreeMap<OperationId, Doing>>,
     /// What carries it has panicked, with these words: nothing of it is used any more but what counts its commits.
     pub(crate) broken: RefCell<Option<Box<str>>>,
     /// Commits that have been asked for and not answered.
@@ -105,8 +109,8 @@ pub(crate) struct RoomEntry {
     pub(crate) staged: RefCell<Vec<StagedCheckpoint>>,
     /// How large its last checkpoint is.
     pub(crate) kept_bytes: Cell<u64>,
-    /// When it was told to end.
-    pub(crate) farewell_at: Cell<Option<Timestamp>>,
+    /// How it takes leave, if it is to end with its host.
+    pub(crate) leaving: Leaving,
     /// When its last checkpoint was made, if this host has made it.
     pub(crate) checkpoint_at: Cell<Option<Timestamp>>,
     /// Why its memory could not be captured when that was last tried.
@@ -132,6 +136,7 @@ impl RoomEntry {
             undone: RefCell::default(),
             wake: Signal::default(),
             deadline: Cell::new(None),
+            works: RefCell::default(),
             broken: RefCell::new(None),
             commits_open: Cell::new(0),
             ended: Cell::new(false),
@@ -158,7 +163,7 @@ impl RoomEntry {
             saved_at: Cell::new(now),
             staged: RefCell::default(),
             kept_bytes: Cell::new(0),
-            farewell_at: Cell::new(None),
+            leaving: Leaving::default(),
             checkpoint_at: Cell::new(None),
             not_captured: RefCell::new(None),
             damage: RefCell::new(None),
@@ -257,7 +262,7 @@ impl RoomEntry {
         }
     }
 
-    pub(crate) fn add_request(&self, id: RequestId, reply: oneshot::Sender<Response>) {
+    pub(crate) fn add_request(&self, id: RequestId, reply: oneshot::Sender<Answer>) {
         self.requests.borrow_mut().insert(id, reply);
     }
 

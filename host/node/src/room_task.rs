@@ -94,6 +94,10 @@ async fn run_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>) -> Ended {
             },
             Next::Save(purpose) => {
                 Box::pin(saving::save(worker, entry, &mut instance, purpose)).await;
+                if entry.save_tried_at.get() != Timestamp(0) {
+                    // It may have taken long: what waits has its turn before the next attempt.
+                    entry.save_tried_at.set(worker.now());
+                }
             }
             Next::Switch => Box::pin(upgrade::switch(worker, entry, &mut instance)).await,
             Next::StepAside => {
@@ -123,22 +127,21 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
         return true;
     }
     if entry.commit_failed.get() || must_be_made_anew {
-        let was_read = !entry.core.borrow().is_unreadable();
         entry.core.borrow_mut().commit_failed();
         carry_all(worker, entry);
         hibernation::staging::unstage_all(worker, entry);
         farewell::failed(worker, entry);
-        worker.end_failed_room(entry, was_read);
+        worker.end_failed_room(entry, false);
         return false;
     }
     let farewell = entry.farewell.borrow().clone();
     let Some(frame) = farewell else { return true };
     entry.core.borrow_mut().will_end();
-    if let Some(since) = entry.farewell_at.get().filter(|_| is_to_be_saved(entry, instance)) {
-        if !farewell::may_end(worker, entry, instance, since).await {
+    if entry.leaving.is_under_way() && is_to_be_saved(entry, instance) {
+        if !farewell::may_end(worker, entry, instance).await {
             return true;
         }
-        entry.farewell_at.set(None);
+        entry.leaving.decide();
     }
     entry.core.borrow_mut().shut_down(&frame);
     carry_all(worker, entry);
@@ -174,11 +177,12 @@ fn next(worker: &Worker, entry: &Rc<RoomEntry>, row: &mut Row, is_made: bool) ->
         return Next::StepAside;
     }
     mind_giving_way(entry, now);
-    if let Some(until) = entry.standstill.until(now).or_else(|| farewell::stands_still(entry, now)) {
+    if let Some(until) = entry.standstill.until(now).or_else(|| farewell::stands_still(worker, entry, now)) {
         worker.set_deadline(entry, Some(until));
         row.rest(now);
         return Next::Rest;
     }
+    entry.core.borrow_mut().put_saving_off(saving_is_put_off(entry, now));
     if entry.core.borrow().wants_a_turn(now) {
         unsaved::settle(worker, entry);
     }
@@ -255,7 +259,17 @@ fn wants_to_be_saved(entry: &RoomEntry, core: &Room, now: Timestamp) -> bool {
     (core.wants_to_be_saved() || entry.save_soon.get())
         && core.may_save()
         && !unsaved::must_wait(entry, now)
-        && (entry.save_tried_at.get().after_ms(SAVE_AGAIN_MS) <= now || entry.save_tried_at.get() > now)
+        && !saving_is_put_off(entry, now)
+}
+
+/// Whether it was tried in vain a moment ago, or could not be written lately: the room has turns before it is tried again, or
+/// one that cannot be saved would answer nobody.
+fn saving_is_put_off(entry: &RoomEntry, now: Timestamp) -> bool {
+    let tried_at = entry.save_tried_at.get();
+    let was_just_tried = tried_at <= now && now < tried_at.after_ms(SAVE_AGAIN_MS);
+    // Who wants a copy is told at once what becomes of it.
+    let is_wanted = entry.standstill.is_wanted.get();
+    was_just_tried || (!is_wanted && entry.save_again_at.get().is_some_and(|at| now < at))
 }
 
 /// Nothing to do now: says when to be woken. A room that has nothing to do for a while sleeps; one that never keeps its
@@ -265,17 +279,18 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
     let mut deadline = core.next_deadline();
     let mut sooner = |at: Timestamp| deadline = Some(deadline.map_or(at, |deadline| deadline.min(at)));
     let has_memory = matches!(core.phase(), Phase::Starting | Phase::Running);
+    // It sleeps when it has gone on with the new version, which is soon; or if others need its place. It is saved all the same.
+    let goes_on_at = entry.upgrade.deadline(entry.limits().upgrade_wait_ms);
+    let goes_on_at = goes_on_at.filter(|_| !core.is_asleep() && !entry.gives_way.is_told());
+    if let Some(at) = goes_on_at {
+        sooner(at.max(now.after_ms(1)));
+    }
     if core.may_be_forgotten() {
         drop(core);
         worker.forget_room(entry);
         return Next::Rest;
     } else if core.is_asleep() {
         // Its sockets keep it here.
-    } else if let Some(wait_until) = entry.upgrade.deadline(entry.limits().upgrade_wait_ms)
-        && !entry.gives_way.is_told()
-    {
-        // It sleeps when it has gone on with the new version, which is soon; or if others need its place.
-        sooner(wait_until.max(now.after_ms(1)));
     } else if entry.party().memory != Memory::Volatile && has_memory {
         let limits = entry.limits();
         let idle_until = entry.active_at.get().after_ms(limits.idle_ms);
@@ -285,7 +300,7 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         if let Some(at) = entry.save_again_at.get().filter(|at| now < *at && !is_told) {
             sooner(at);
         } else if has_changed || entry.was_kept.get() || is_told {
-            if (idle_until <= now || is_told) && core.may_sleep() {
+            if goes_on_at.is_none() && (idle_until <= now || is_told) && core.may_sleep() {
                 entry.sleep_soon.set(false);
                 return Next::Save(Purpose::Sleep);
             }
@@ -295,13 +310,14 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
             match entry.gives_way.until() {
                 // It is saved when what it waits for is durable.
                 Some(until) => sooner(until.max(now.after_ms(1))),
+                None if goes_on_at.is_some() => {}
                 None => sooner(idle_until.max(now.after_ms(1))),
             }
             if has_changed {
                 sooner(save_at.max(now.after_ms(1)));
             }
         }
-    } else if core.is_quiet() {
+    } else if core.is_quiet() && goes_on_at.is_none() {
         let idle_until = entry.active_at.get().after_ms(worker.node().idle_ms());
         if idle_until <= now || entry.gives_way.is_told() {
             drop(core);
@@ -311,16 +327,14 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
         sooner(idle_until);
     }
     if core.wants_to_be_saved() || entry.save_soon.get() {
-        sooner(entry.save_tried_at.get().max(now).after_ms(SAVE_AGAIN_MS));
+        let again_at = entry.save_again_at.get().unwrap_or_default();
+        sooner(entry.save_tried_at.get().max(now).after_ms(SAVE_AGAIN_MS).max(again_at));
     }
     if let Some(at) = entry.upgrade.again_at() {
         sooner(at.max(now.after_ms(1)));
     }
     if let Some(at) = entry.waits.deadline(entry.limits()) {
         sooner(at.max(now.after_ms(1)));
-    }
-    if let Some(since) = entry.farewell_at.get() {
-        sooner(now.max(since).after_ms(farewell::LOOK_AGAIN_MS));
     }
     drop(core);
     worker.set_deadline(entry, deadline);

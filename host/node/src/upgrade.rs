@@ -25,6 +25,7 @@ use party_runtime::load::LoadError;
 use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
 
 use crate::carrying::carry;
+use crate::hibernation::saving::Patience;
 use crate::hibernation::staging::stage;
 use crate::hibernation::{digest_of, sleeps};
 use crate::party::Party;
@@ -340,7 +341,7 @@ async fn commit(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, upgraded: Upgraded) 
             entry.kept_bytes.set(bytes.len() as u64);
             if bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
                 Some(CheckpointBytes::Inline(bytes))
-            } else if let Some(staged) = stage(worker, entry, bytes, true).await {
+            } else if let Some(staged) = stage(worker, entry, bytes, Patience::Full).await {
                 Some(CheckpointBytes::Staged(staged))
             } else {
                 return entry.core.borrow_mut().cannot_go_on(upgraded);

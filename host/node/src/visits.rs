@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use party_core::address::RoomAddress;
+use party_core::call::{Call, CallId};
 use party_core::event::NewConnection;
 use party_core::http::{Request, Response};
 use party_core::ids::RequestId;
@@ -32,9 +33,43 @@ impl Node {
         };
         let (room, id) = self.ask(index, ask).await?;
         let mut waiting = Waiting { node: self, index, room, id, answered: false };
-        let response = response.await.map_err(|_| Unavailable::Lost);
+        let answer = response.await;
         waiting.answered = true;
-        response
+        match answer {
+            Ok(Answer::Response(response)) => Ok(response),
+            Ok(Answer::Interrupted) | Err(_) => Err(Unavailable::Lost),
+        }
+    }
+
+    /// Brings a call of a durable room to a room and waits for the answer. If whoever waits goes away, the room that was called
+    /// is not told: the same call may be asked once more ([`Node::call_gone`] tells it).
+    pub(crate) async fn call(
+        &self,
+        address: RoomAddress,
+        call: Call,
+        request: Request,
+    ) -> Result<Answer, Unavailable> {
+        let index = self.worker_of(&address);
+        let (reply, answer) = oneshot::channel();
+        let ask = move |worker: &Rc<Worker>| {
+            let entry = worker.open(&address)?;
+            let now = worker.now();
+            let id = entry.put_in(|core| core.call(call, request, now))?;
+            entry.add_request(id, reply);
+            Ok(())
+        };
+        self.ask(index, ask).await?;
+        answer.await.map_err(|_| Unavailable::Lost)
+    }
+
+    /// Whoever made this call will not ask for it again.
+    pub(crate) fn call_gone(&self, address: RoomAddress, call: CallId) {
+        let index = self.worker_of(&address);
+        self.run_on(index, move |worker| {
+            if let Some(entry) = worker.rooms().by_address(&address) {
+                entry.put_in(|core| core.call_gone(&call));
+            }
+        });
     }
 
     /// Brings a client to a room's door and waits for what is decided.
@@ -69,6 +104,14 @@ impl Node {
         });
         receiver.await.unwrap_or(Err(Unavailable::Ending))
     }
+}
+
+/// What comes of a request.
+pub(crate) enum Answer {
+    /// It is answered.
+    Response(Response),
+    /// It is a call of a durable room, and may have been heard before.
+    Interrupted,
 }
 
 /// A request on its way; tells the room if its client goes.

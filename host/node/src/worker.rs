@@ -18,15 +18,19 @@ use tokio::sync::mpsc;
 
 use crate::carrying::carry;
 use crate::chance::Chance;
-use crate::committer::{CommitReply, CommitRequest};
+use crate::clock::Ticks;
+use crate::committer::{CommitPause, CommitReply, CommitRequest};
+use crate::ending::LOOK_MS;
 use crate::node::Node;
 use crate::panics::caught_in;
 use crate::pressure::waiting::Queue;
+use crate::progress::Progress;
 use crate::registry::{Registry, RoomEntry};
 use crate::signal::Signal;
 use crate::tallies::Tallies;
 use crate::timers::{RoomNumber, Timers};
 use crate::worker::alarms::ALARM_PUT_OFF_MS;
+use crate::working;
 
 /// The number of a worker in its node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,6 +82,8 @@ pub(crate) struct Worker {
     tallies: Tallies,
     /// Rooms that are being brought here, and cannot be opened before they are.
     arriving: RefCell<BTreeSet<RoomAddress>>,
+    progress: Progress,
+    pause: CommitPause,
 }
 
 impl Worker {
@@ -86,7 +92,9 @@ impl Worker {
         index: WorkerIndex,
         chance: Chance,
         commits: mpsc::UnboundedSender<Vec<CommitRequest>>,
+        pause: CommitPause,
     ) -> Rc<Worker> {
+        let progress = Progress::new(node.clock().ticks(), node.store().written());
         Rc::new(Worker {
             node,
             index,
@@ -107,6 +115,8 @@ impl Worker {
             queue: Queue::default(),
             tallies: Tallies::default(),
             arriving: RefCell::default(),
+            progress,
+            pause,
         })
     }
 
@@ -167,6 +177,21 @@ impl Worker {
         now
     }
 
+    /// How much time has passed, whatever the clock says.
+    pub(crate) fn ticks(&self) -> Ticks {
+        self.node.clock().ticks()
+    }
+
+    /// Whether something is written, as far as that was looked at.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// What lets large checkpoints wait, in tests.
+    pub(crate) fn pause(&self) -> &CommitPause {
+        &self.pause
+    }
+
     pub(crate) fn moment(&self, now: Timestamp) -> Moment {
         let mut chance = self.chance.borrow_mut();
         Moment { now, seed: chance.seed(), incarnation: chance.incarnation() }
@@ -204,20 +229,23 @@ impl Worker {
                 entry.wake.set();
                 continue;
             }
-            if let Err(words) = caught_in(|| self.answered(&entry, seq, written)) {
+            if let Err(words) = caught_in(|| self.answered(&entry, seq, &written)) {
                 entry.broken.replace(Some(words.into()));
                 entry.wake.set();
             }
         }
     }
 
-    fn answered(&self, entry: &RoomEntry, seq: CommitSeq, written: bool) {
-        if written {
+    fn answered(&self, entry: &RoomEntry, seq: CommitSeq, written: &Result<(), Option<Arc<str>>>) {
+        if written.is_ok() {
             self.tallies.commit();
             entry.save_again_at.set(None);
             entry.put_in(|core| core.committed(seq));
             carry(self, entry);
         } else {
+            if let Err(Some(why)) = written {
+                entry.core.borrow_mut().fails_because(why);
+            }
             entry.commit_failed.set(true);
             entry.wake.set();
         }
@@ -291,11 +319,11 @@ impl Worker {
         if is_suspended { self.end_failed_room(entry, true) } else { self.take_out(entry, due) }
     }
 
-    /// Takes a room out whose commit has failed: what is durable holds, its alarm too.
-    pub(crate) fn end_failed_room(&self, entry: &RoomEntry, was_read: bool) {
+    /// Takes a room out whose commit has failed, or which could not be read: what is durable holds, its alarm too. What it did
+    /// then it would do again; so it is not woken at once, unless it may be (`at_once`).
+    pub(crate) fn end_failed_room(&self, entry: &RoomEntry, at_once: bool) {
         let alarm = match self.node.store().record(entry.address()) {
-            // One that could not be read is not tried again at once for ever.
-            Ok(record) => record.and_then(|record| record.wakes_at()).map(|at| match was_read {
+            Ok(record) => record.and_then(|record| record.wakes_at()).map(|at| match at_once {
                 true => at,
                 false => at.max(self.now().after_ms(ALARM_PUT_OFF_MS)),
             }),
@@ -309,6 +337,7 @@ impl Worker {
 
     fn take_out(&self, entry: &RoomEntry, alarm: Option<Timestamp>) {
         entry.ended.set(true);
+        working::forget_all(entry);
         self.leave_line(entry);
         self.count_awake(entry, None);
         self.rooms.remove(entry);
@@ -324,7 +353,7 @@ impl Worker {
     fn dismiss(&self, frame: &CloseFrame) {
         for entry in self.rooms.all() {
             *entry.farewell.borrow_mut() = Some(frame.clone());
-            entry.farewell_at.set(Some(self.now()));
+            entry.leaving.tell(self.ticks());
             entry.wake.set();
         }
     }
@@ -332,9 +361,19 @@ impl Worker {
     /// Ends all rooms and takes no new ones. Done when the last commit has been answered.
     pub(crate) async fn end(self: Rc<Worker>, frame: CloseFrame) {
         self.ending.set(true);
+        self.progress.look(self.ticks(), self.node.store().written());
         self.dismiss(&frame);
+        let mut look_at = self.ticks();
         while self.rooms.len() > 0 {
-            self.room_ended.wait().await;
+            tokio::select! {
+                biased;
+                () = self.room_ended.wait() => {}
+                () = self.node.clock().sleep_until_ticks(look_at) => {
+                    self.look_at_the_end();
+                    look_at = self.ticks().after_ms(LOOK_MS);
+                }
+            }
         }
+        self.look_at_the_end();
     }
 }

@@ -13,14 +13,15 @@ use crate::access::{Access, Accessors};
 use crate::aside::step_aside;
 use crate::bindings::RoomOnly;
 use crate::bindings::exports::party::server::guest::{
-    Outcome as GuestOutcome, ResumeReason as GuestResumeReason, StartReason as GuestReason,
+    Outcome as GuestOutcome, ResumeReason as GuestResumeReason, RoomsPage, StartReason as GuestReason,
 };
 use crate::bindings::party::server::types::{
     BodyParam, CloseFrameParam, Failure, MessageParam, OperationErrorParam, Progress, RequestParam,
+    ResponseParam,
 };
 use crate::capture::NotCapturable;
 use crate::component::Component;
-use crate::imports::{failure, headers};
+use crate::imports::{failure, headers, operation_error};
 use crate::state::InstanceState;
 use crate::ticker::TICK_MS;
 use crate::traps::{drop_cause, start_cause};
@@ -229,10 +230,31 @@ async fn call(
         Event::ResponseClosed(request) => guest.call_on_response_closed(&mut store, id, request.0).await,
         Event::Alarm => guest.call_on_alarm(&mut store, id).await,
         Event::Completed(operation, outcome) => {
-            let outcome = match outcome {
+            let rooms: Vec<&str> = match &outcome {
+                Outcome::Rooms(page) => page.rooms.iter().map(String::as_str).collect(),
+                Outcome::Slept
+                | Outcome::Interrupted
+                | Outcome::Dropped
+                | Outcome::Response(_)
+                | Outcome::Failed(_) => Vec::new(),
+            };
+            let of_response = match &outcome {
+                Outcome::Response(response) => headers(&response.headers),
+                _ => Vec::new(),
+            };
+            let outcome = match &outcome {
                 Outcome::Slept => GuestOutcome::Slept,
                 Outcome::Interrupted => GuestOutcome::Failed(OperationErrorParam::Interrupted),
                 Outcome::Dropped => GuestOutcome::Failed(OperationErrorParam::Dropped),
+                Outcome::Rooms(page) => {
+                    GuestOutcome::Rooms(RoomsPage { rooms: &rooms, next: page.next.as_deref() })
+                }
+                Outcome::Response(response) => GuestOutcome::Response(ResponseParam {
+                    status: response.status,
+                    headers: &of_response,
+                    body: BodyParam::Bytes(&response.body),
+                }),
+                Outcome::Failed(error) => GuestOutcome::Failed(operation_error(error)),
             };
             guest.call_on_completed(&mut store, id, operation.0, outcome).await
         }

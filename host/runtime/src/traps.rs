@@ -29,6 +29,9 @@ pub(crate) enum GuestFault {
     /// The store could not be read.
     #[error("{0}")]
     Storage(StorageReadError),
+    /// The guest has given this life of the room up.
+    #[error("the room aborted: {0}")]
+    Aborted(String),
     /// A command without a turn.
     #[error("{import} was called while the instance starts; only logging, random and room.vars can be")]
     OutsideOfATurn {
@@ -85,6 +88,7 @@ pub(crate) fn drop_cause(error: &Error, limits: &Limits) -> DropCause {
         Some(GuestFault::Deadline) => {
             return DropCause::Deadline { deadline_ms: limits.turn_deadline_ms };
         }
+        Some(GuestFault::Aborted(reason)) => return DropCause::Aborted(reason.clone()),
         Some(GuestFault::Storage(fault)) => return DropCause::Storage(fault.to_string()),
         Some(fault @ GuestFault::NoMemory(_)) => return DropCause::NoMemory(fault.to_string()),
         Some(

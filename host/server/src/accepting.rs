@@ -99,7 +99,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use party_core::ids::Timestamp;
-    use party_node::clock::{Clock, Sleep};
+    use party_node::clock::{Clock, Sleep, Ticks};
 
     use super::{Accepting, CALM_MS, PAUSE_MS, Trouble};
 
@@ -117,6 +117,14 @@ mod tests {
             Box::pin(async move {
                 time.fetch_max(at.0, Ordering::SeqCst);
             })
+        }
+
+        fn ticks(&self) -> Ticks {
+            Ticks(self.now().0)
+        }
+
+        fn sleep_until_ticks(&self, at: Ticks) -> Sleep {
+            self.sleep_until(Timestamp(at.0))
         }
     }
 

@@ -1,4 +1,4 @@
-//! Static assets: files beneath one directory, for GET and HEAD.
+//! Static assets: files beneath one directory, for GET and HEAD, and the page of the project for what is not there.
 //!
 //! Whatever the path says, nothing outside the directory is opened: cap-std resolves every name beneath the open
 //! directory and refuses links that lead out of it. Files that begin with a dot and everything in `node_modules`
@@ -59,10 +59,9 @@ impl Assets {
 
     /// The answer to a request for anything that is no room; `None` if it is nothing.
     pub(crate) async fn answer(&self, parts: &Parts) -> Option<Response<EdgeBody>> {
-        if parts.method != Method::GET && parts.method != Method::HEAD {
-            return None;
-        }
-        if let Some(name) = AssetName::of_path(parts.uri.path()) {
+        // Others find no file, and the page that says so.
+        let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+        if let Some(name) = AssetName::of_path(parts.uri.path()).filter(|_| reads) {
             match self.files.open(name.clone()).await {
                 Opened::File(file) => return Some(present(file, StatusCode::OK, parts)),
                 Opened::Directory if name.is_directory() => {}
@@ -70,7 +69,7 @@ impl Assets {
                 Opened::Nothing => {}
             }
         }
-        let page = if self.single_page_app && navigates(&parts.headers) {
+        let page = if reads && self.single_page_app && navigates(&parts.headers) {
             (INDEX, StatusCode::OK)
         } else {
             (NOT_FOUND_PAGE, StatusCode::NOT_FOUND)

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use party_core::ids::Timestamp;
+use party_node::clock::Ticks;
 use party_node::node::Node;
 use thiserror::Error;
 use tokio::io::DuplexStream;
@@ -29,6 +29,10 @@ pub struct ServerOptions {
     /// The bounds of the host's edge.
     pub limits: EdgeLimits,
 }
+
+/// How long it may take until clients that are cut off have gone, in milliseconds: less than nothing, unless a thread of the
+/// host does not come to it.
+const CUT_MS_MAX: u64 = 5_000;
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -101,17 +105,23 @@ impl Server {
     }
 
     /// Ends with grace: accepts nobody, answers the requests that are under way, closes WebSockets with 1001 and
-    /// idle connections at once. What is not done by the deadline is cut. Gives back how many were cut.
-    pub async fn drain(&self, deadline: Timestamp) -> usize {
+    /// idle connections at once. What is not done by the deadline is cut, whatever the clock is set to meanwhile. Gives back
+    /// how many were cut.
+    pub async fn drain(&self, deadline: Ticks) -> usize {
         self.advance(Stage::Draining);
         tokio::select! {
             biased;
             () = self.shared.places.until_empty() => return 0,
-            () = self.shared.node.clock().sleep_until(deadline) => {}
+            () = self.shared.node.clock().sleep_until_ticks(deadline) => {}
         }
         let cut = self.shared.places.held();
         self.advance(Stage::Cut);
-        self.shared.places.until_empty().await;
+        let clock = self.shared.node.clock();
+        tokio::select! {
+            biased;
+            () = self.shared.places.until_empty() => {}
+            () = clock.sleep_until_ticks(clock.ticks().after_ms(CUT_MS_MAX)) => {}
+        }
         cut
     }
 

@@ -11,8 +11,9 @@ use thiserror::Error;
 
 use crate::store::CommitError;
 
-/// The largest checkpoint, in bytes: 200 MiB, a memory of 128 MiB in full and room for what grows beside it.
-pub const CHECKPOINT_BYTES_MAX: u64 = 200 << 20;
+/// The largest checkpoint, in bytes: nearly 4 GiB, as much as its row can say. The largest memory that a room may have fits, with
+/// a GiB for its sessions and what else grows beside it.
+pub const CHECKPOINT_BYTES_MAX: u64 = u32::MAX as u64;
 /// The largest checkpoint that a commit carries itself, in bytes: 32 KiB. A larger one is staged before, so that no
 /// room's checkpoint holds up the commits of the others.
 pub const CHECKPOINT_INLINE_BYTES_MAX: usize = 32 << 10;
@@ -126,5 +127,19 @@ impl KeepError {
                 KeepError::NotWritten { cause: error.to_string() }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHECKPOINT_BYTES_MAX, KeepError};
+
+    #[test]
+    fn a_checkpoint_is_bounded_by_what_its_row_can_say() {
+        let (what, bytes_max) = ("checkpoint", CHECKPOINT_BYTES_MAX);
+        let bytes = bytes_max + 1;
+        assert_eq!(KeepError::check_size(what, bytes_max as usize, bytes_max), Ok(()));
+        let refused = Err(KeepError::TooLarge { what, bytes, bytes_max });
+        assert_eq!(KeepError::check_size(what, bytes as usize, bytes_max), refused);
     }
 }

@@ -8,6 +8,7 @@ mod room_memory;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
@@ -24,7 +25,7 @@ use crate::kept::{
 };
 use crate::memory::room_memory::RoomMemory;
 use crate::store::{
-    AcquireError, CommitError, ROOMS_PAGE_MAX, Refusal, RoomsQuery, Store, check_epoch, check_order,
+    AcquireError, CommitError, ROOMS_PAGE_MAX, Refusal, RoomsQuery, Store, Written, check_epoch, check_order,
     check_size,
 };
 use crate::versions::{self, PartyVersions};
@@ -34,6 +35,7 @@ use crate::versions::{self, PartyVersions};
 pub struct MemoryStore {
     durable: Arc<RwLock<MemoryImage>>,
     staged: Arc<Mutex<Staged>>,
+    transactions: Arc<AtomicU64>,
 }
 
 /// The checkpoints that no commit has taken yet. A restart loses them.
@@ -63,7 +65,7 @@ struct KeptRoom {
 impl MemoryStore {
     /// A store that holds what `image` holds.
     pub fn from_image(image: MemoryImage) -> MemoryStore {
-        MemoryStore { durable: Arc::new(RwLock::new(image)), staged: Arc::default() }
+        MemoryStore { durable: Arc::new(RwLock::new(image)), ..MemoryStore::default() }
     }
 
     /// What would survive a crash now.
@@ -155,6 +157,7 @@ impl Store for MemoryStore {
             }
         }
         durable.rooms.extend(changed.into_iter().map(|(address, room)| (address, Arc::new(room))));
+        self.transactions.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -203,6 +206,7 @@ impl Store for MemoryStore {
         staged.last_id += 1;
         let id = staged.last_id;
         staged.by_id.insert(id, (address.clone(), Bytes::copy_from_slice(bytes)));
+        self.transactions.fetch_add(1, Ordering::Relaxed);
         Ok(StagedCheckpoint { id, bytes: bytes.len() as u64 })
     }
 
@@ -245,6 +249,10 @@ impl Store for MemoryStore {
         let before = durable.components.len();
         durable.components.retain(|digest, _| needed.contains(digest));
         Ok(before - durable.components.len())
+    }
+
+    fn written(&self) -> Written {
+        Written { transactions: self.transactions.load(Ordering::Relaxed), ..Written::default() }
     }
 
     fn versions(&self) -> Result<Vec<PartyVersions>, StorageReadError> {

@@ -3,7 +3,7 @@
 //! How it is laid out, and why, is told in `docs/store-layout.md`; what is promised, in [`crate::store`]. In
 //! reading order: `directory` is who may use it, [`device`] what it lies on, `checksums`, `blocks` and `leaf` how
 //! damage of it is found, `layout` every byte of it, `opening` and `engine` how it is opened and kept going when
-//! something fails, `batch` how it is written, `snapshot` and `room` how it is read, `doubt` how it is read once a
+//! something fails, `unwritten` how it is read while nothing can be written, `batch` how it is written, `snapshot` and `room` how it is read, `doubt` how it is read once a
 //! damaged row has been seen, [`check`] how it is read in full, and `trouble` what all of them report. What is kept of
 //! rooms' memories is told in `blobs` (checkpoints and components in chunks), `staging`, `journal`, `components` and
 //! `index`, and of parties in `versions`.
@@ -34,7 +34,7 @@ use crate::redb_store::opening::create_store;
 use crate::redb_store::room::RedbRoom;
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::Trouble;
-use crate::store::{AcquireError, CommitError, RoomsQuery, Store, check_size};
+use crate::store::{AcquireError, CommitError, RoomsQuery, Store, Written, check_size};
 use crate::versions::{self as known, PartyVersions};
 
 mod aside;
@@ -58,6 +58,7 @@ mod room;
 mod snapshot;
 mod staging;
 mod trouble;
+mod unwritten;
 mod versions;
 
 /// How the engine is run.
@@ -277,7 +278,7 @@ impl Store for RedbStore {
 
     fn summary(&self, address: &RoomAddress) -> Result<Option<RoomSummary>, StorageReadError> {
         let prefix = room_prefix(address);
-        let stored = self.engine.read(|snapshot| self.stored(snapshot, &prefix));
+        let stored = self.engine.read_of(&prefix, |snapshot| self.stored(snapshot, &prefix));
         Ok(stored.map_err(Trouble::into_read_error)?.map(|stored| stored.summary()))
     }
 
@@ -321,7 +322,7 @@ impl Store for RedbStore {
 
     fn checkpoint(&self, address: &RoomAddress) -> Result<Option<KeptCheckpoint>, StorageReadError> {
         let prefix = room_prefix(address);
-        let kept = self.engine.read(|snapshot| {
+        let kept = self.engine.read_of(&prefix, |snapshot| {
             let memory = self.stored(snapshot, &prefix)?.and_then(|stored| stored.memory);
             memory.map_or(Ok(None), |memory| snapshot.checkpoint(&prefix, &memory))
         });
@@ -330,7 +331,7 @@ impl Store for RedbStore {
 
     fn journal(&self, address: &RoomAddress) -> Result<Vec<JournalEntry>, StorageReadError> {
         let prefix = room_prefix(address);
-        let entries = self.engine.read(|_| {
+        let entries = self.engine.read_of(&prefix, |_| {
             let (snapshot, places) = self.engine.journal_places(&prefix)?;
             let memory = self.stored(&snapshot, &prefix)?.and_then(|stored| stored.memory);
             memory.map_or(Ok(Vec::new()), |memory| snapshot.journal(&prefix, &memory, &places))
@@ -349,6 +350,10 @@ impl Store for RedbStore {
 
     fn reclaim_components(&self, epoch: Epoch, keep: &[ComponentDigest]) -> Result<usize, KeepError> {
         self.engine.reclaim_components(epoch, keep).map_err(KeepError::from_commit)
+    }
+
+    fn written(&self) -> Written {
+        self.engine.written()
     }
 
     fn versions(&self) -> Result<Vec<PartyVersions>, StorageReadError> {

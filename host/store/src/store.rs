@@ -101,12 +101,27 @@ pub trait Store: Send + Sync + 'static {
     /// are being served, or may be. Says how many those were.
     fn reclaim_components(&self, epoch: Epoch, keep: &[ComponentDigest]) -> Result<usize, KeepError>;
 
+    /// How much has been written since the store was opened: for who waits, and must tell a device that is slow from one
+    /// that does nothing. Never blocks.
+    fn written(&self) -> Written;
+
     /// Which versions of their parties hosts have served here, as they were told last.
     fn versions(&self) -> Result<Vec<PartyVersions>, StorageReadError>;
 
     /// Replaces all that is known of versions, durably; at most
     /// [`PARTIES_MAX`](crate::versions::PARTIES_MAX) parties. Blocks for one sync.
     fn put_versions(&self, epoch: Epoch, versions: &[PartyVersions]) -> Result<(), KeepError>;
+}
+
+/// How much a store has written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Written {
+    /// Bytes that the device has taken, also of what failed later.
+    pub bytes: u64,
+    /// Transactions that are durable.
+    pub transactions: u64,
+    /// Transactions that have failed.
+    pub failed: u64,
 }
 
 /// Which rooms to list.

@@ -270,3 +270,62 @@ fn a_device_that_forgets_acknowledged_writes_is_not_written_to() {
     assert!(error.to_string().contains("lost acknowledged writes"), "{error}");
     assert!(store.record(&a).is_err());
 }
+
+/// A disk that refused to be written could not be read either, because opening it anew writes: every turn that only read
+/// was dropped then, and its room lost what it had in its variables.
+#[test]
+fn rooms_are_read_while_nothing_can_be_written() {
+    let kinds = [FaultKind::Write, FaultKind::Space, FaultKind::SyncWaiting, FaultKind::SyncDropped];
+    let mut unconfirmed = 0;
+    for (kind, after) in kinds.into_iter().flat_map(|kind| (0..12).map(move |after| (kind, after))) {
+        for quick_repair_bytes_min in [u64::MAX, 0] {
+            let (disk, store) = opened(after, quick_repair_bytes_min, 16 << 10);
+            let mut chance = Chance::new(after);
+            let workload = Workload::plain(30, 10, 2_000);
+            let mut model = Model::default();
+            let epoch = store.acquire().unwrap();
+            put_components(&store, epoch).unwrap();
+            for _ in 0..6 {
+                let batch = workload.batch(&mut chance, &mut model, 20);
+                commit_staging(&store, epoch, &batch).unwrap();
+            }
+            let mut then = model.clone();
+            let batch = workload.batch(&mut chance, &mut then, 6);
+            disk.plan([DiskFault { kind, after, times: u64::MAX }]);
+            let mut is_refused = false;
+            for _ in 0..3 {
+                match store.commit(epoch, &batch) {
+                    Ok(()) => break,
+                    Err(CommitError::Unavailable { .. }) => is_refused = true,
+                    Err(CommitError::NotWritten { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+                for (address, room) in &model.rooms {
+                    let is_written = batch.iter().any(|commit| commit.address == *address);
+                    for (key, value) in &room.entries {
+                        let found = store.storage(address).get(key).unwrap();
+                        let later = then.rooms[address].entries.get(key);
+                        assert!(found.as_ref() == Some(value) || (is_written && found.as_ref() == later));
+                    }
+                    match store.record(address) {
+                        Ok(record) => {
+                            assert_eq!(record.as_ref(), Some(&room.record), "{kind:?} after {after}")
+                        }
+                        Err(StorageReadError::Io(_)) if is_written => unconfirmed += 1,
+                        Err(error) => panic!("{kind:?} after {after}: {error}"),
+                    }
+                }
+            }
+            disk.heal();
+            let is_there = then.compare(&store).is_ok();
+            assert!(
+                is_there || model.compare(&store).is_ok(),
+                "{kind:?} after {after}, refused: {is_refused}"
+            );
+            let mut last = if is_there { then } else { model };
+            commit_staging(&store, epoch, &workload.batch(&mut chance, &mut last, 20)).unwrap();
+            last.compare(&store).unwrap();
+        }
+    }
+    assert!(unconfirmed > 0, "some batches are there and cannot be confirmed");
+}

@@ -21,7 +21,7 @@ use anyhow::Result;
 use party_core::ids::{Seed, Timestamp};
 use party_core::limits::Limits;
 use party_node::chance::{Chance, Dictated};
-use party_node::clock::Clock;
+use party_node::clock::{Clock, Ticks};
 use party_node::committer::CommitPause;
 use party_node::node::{Node, NodeParts};
 pub use party_node::party::Memory;
@@ -70,6 +70,7 @@ pub struct World {
     store: Arc<FaultyStore>,
     running: RefCell<Option<(Node, Rc<Server>)>>,
     commit_pause: CommitPause,
+    forgotten: Cell<u64>,
 }
 
 impl World {
@@ -128,6 +129,11 @@ impl World {
         self.clock.now()
     }
 
+    /// How much time has passed, whatever the clock was set to.
+    pub fn ticks(&self) -> Ticks {
+        self.clock.ticks()
+    }
+
     /// Lets time pass, from one thing that is due to the next.
     pub async fn advance(&self, duration: Duration) {
         self.host.story.tell(format!("advance {}ms", duration.as_millis()));
@@ -155,7 +161,7 @@ impl World {
     pub async fn jump(&self, duration: Duration) {
         self.host.story.tell(format!("jump {}ms", duration.as_millis()));
         self.settle().await;
-        self.clock.set(self.clock.now().after_ms(duration.as_millis() as u64));
+        self.clock.set_ahead(self.clock.now().after_ms(duration.as_millis() as u64));
         self.settle().await;
     }
 

@@ -1,6 +1,5 @@
 //! What a room cannot do yet on this host is refused by name, and leaves no operation open.
-//! covers: operations.fetch, operations.call, operations.connect, operations.rooms, operations.asset,
-//! types.operation-error.not-yet
+//! covers: operations.fetch, operations.connect, operations.asset, types.operation-error.not-yet
 
 use party::bindings::party::server::operations::{self, ConnectTarget, FetchOptions};
 use party::bindings::party::server::types::{BodyParam, RequestParam};
@@ -22,9 +21,7 @@ impl Party for Fact {
         let options = FetchOptions { timeout_ms: 0, redirects_max: 0, stream_response: false, resend: false };
         let refused = match request.path_in_room() {
             "/fetch" => operations::fetch(asked(), options),
-            "/call" => operations::call("main", "other", asked()),
             "/connect" => operations::connect(ConnectTarget::Room(("main", "other"))),
-            "/rooms" => operations::rooms("main", "", None, 10),
             _ => operations::asset("/index.html"),
         };
         tell((refused, room.usage().operations))

@@ -25,6 +25,7 @@ struct Probe {
     resumed: Option<ResumeReason>,
     closes: u64,
     slept: u64,
+    added: u64,
     hold: Option<party::Hold>,
     sleeping: Option<party::Task>,
     hoard: Vec<u8>,

@@ -1,5 +1,6 @@
 //! What a request can ask for, by its path below the room.
 
+use std::io::{Read, stdin};
 use std::time::Duration;
 
 use party::{Error, Reply, Request, Response, Result, Room};
@@ -65,12 +66,27 @@ impl Probe {
                 let is_whole = treasure(self.hoard.len() as u64 / 8).eq(self.hoard.iter().copied());
                 Response::text(format!("{} {} {is_whole}", self.said, self.hoard.len() >> 20)).into()
             }
+            // One more, in memory and in storage, which agree.
+            "/add" => {
+                self.added += 1;
+                let stored: u64 = room.storage().get("added")?.unwrap_or(0);
+                if stored + 1 != self.added {
+                    return Err(Error::new(format!("{stored} are stored, and this is {}", self.added)));
+                }
+                room.storage().put("added", &self.added)?;
+                Response::text(self.added.to_string()).into()
+            }
             "/later" => {
                 let ms = query.parse()?;
                 Reply::later(async move |room| {
                     room.sleep(Duration::from_millis(ms)).await;
                     Ok(Response::text("later"))
                 })
+            }
+            // From then on it holds a handle that a fresh instance has not: it cannot be captured.
+            "/input" => {
+                let bytes = stdin().read_to_end(&mut Vec::new())?;
+                Response::text(bytes.to_string()).into()
             }
             "/never" => Reply::later(async |_| std::future::pending().await),
             "/fail" => return Err(Error::new(query)),
@@ -100,6 +116,16 @@ impl Probe {
                     room.sleep(Duration::from_millis(ms)).await;
                     let rolled = room.with(|probe: &mut Probe| probe.roll(&room, "later"));
                     Ok(Response::text(rolled?))
+                })
+            }
+            // To and fro between two rooms, so many times.
+            "/chain" => {
+                let left: u64 = query.parse()?;
+                let other = if room.id() == "a" { "b" } else { "a" };
+                Reply::later(async move |room| {
+                    let Some(next) = left.checked_sub(1) else { return Ok(Response::text("end")) };
+                    let answer = room.call("main", other).path(&format!("/chain?{next}")).await?;
+                    Ok(Response::text(format!("{left} {}", answer.body_text()?)).with_status(answer.status))
                 })
             }
             "/ledger" => Response::text(self.ledger(room)?).into(),

@@ -56,6 +56,8 @@ impl Probe {
             "enter" => from.send(self.enter(room, Some(*from), about)?)?,
             "roll" => self.roll_as_told(room, from, about)?,
             "destroy" => from.send(said(room.destroy()))?,
+            "rooms" => list_rooms(room, from, about),
+            "call" => call_room(room, from, about),
             "sleep" | "drop-sleep" | "hold" | "release" => self.wait(room, from, word, about)?,
             "put" | "get" | "delete" | "list" | "clear" | "put-bytes" => keep(room, from, word, about)?,
             "alarm" | "no-alarm" | "when" | "alarm-fails" => ring(room, from, word, about)?,
@@ -93,6 +95,43 @@ impl Probe {
         }
         Ok(())
     }
+}
+
+/// `party room METHOD /path body`: answers with the status and the body.
+fn call_room(room: &Room, from: &Connection, about: &str) {
+    let words: Vec<String> = about.splitn(5, ' ').map(str::to_owned).collect();
+    let from = *from;
+    room.spawn(async move |room| {
+        let word = |index: usize| words.get(index).map_or("", String::as_str);
+        let call = room.call(word(0), word(1)).method(word(2)).path(word(3)).body(word(4));
+        let called = match call.await {
+            Ok(response) => format!("{} {}", response.status, response.body_text()?),
+            Err(error) => format!("failed: {error}"),
+        };
+        // The client may have gone meanwhile.
+        room.storage().put_bytes("called", called.as_bytes())?;
+        from.send(called)?;
+        Ok::<(), Error>(())
+    });
+}
+
+/// `party prefix limit`, and ` after`: answers with the ids, `next` and where to go on.
+fn list_rooms(room: &Room, from: &Connection, about: &str) {
+    let words: Vec<String> = about.split(' ').map(str::to_owned).collect();
+    let from = *from;
+    room.spawn(async move |room| {
+        let word = |index: usize| words.get(index).map_or("", String::as_str);
+        let list = room.rooms(word(0)).prefix(word(1)).limit(word(2).parse()?);
+        let list = if word(3).is_empty() { list } else { list.after(word(3)) };
+        match list.await {
+            Ok(page) => {
+                let next = page.next.map(|next| format!(" next {next}")).unwrap_or_default();
+                from.send(format!("{}{next}", page.rooms.join(" ")))?;
+            }
+            Err(error) => from.send(format!("failed: {error}"))?,
+        }
+        Ok::<(), Error>(())
+    });
 }
 
 fn said<E: std::fmt::Display>(result: std::result::Result<(), E>) -> String {

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::args::Dev;
 use crate::commands::project::{BuiltParty, Project};
 use crate::commands::serve::print_welcome;
-use crate::host::{Host, STOPPED, Start, check_port, met, read_bounded};
+use crate::host::{Host, Patience, STOPPED, Start, check_port, met, read_bounded};
 use crate::problem::{self, Interrupted};
 use crate::signals::Signals;
 use crate::tools::Tools;
@@ -60,7 +60,7 @@ async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change
         Err(_) => tracing::error!("{given_up}stopping, because of an error of the host's own"),
     }
     signals.exit_at_the_next();
-    let stopped = host.stop(Duration::from_secs(dev.common.drain)).await;
+    let stopped = host.stop(Patience::of(&dev.common)).await;
     if let Err(broken) = why {
         bail!(met(&broken));
     }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::{Checkpoint, CheckpointError, FORMAT, MAGIC, SleepingEvent};
+use super::{Checkpoint, CheckpointError, FORMAT, FORMAT_WITHOUT_WORK, MAGIC, SleepingEvent};
 use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
-use crate::codec::{Malformed, Reader};
+use crate::call::Calls;
+use crate::codec::{Malformed, Reader, calls, operations};
 use crate::commit::{Alarm, ComponentDigest};
 use crate::event::ResumeReason;
 use crate::http::Header;
@@ -26,7 +27,8 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
         return Err(CheckpointError::NotACheckpoint);
     }
     let found = u16::from_le_bytes(reader.array()?);
-    if found != FORMAT {
+    let has_work = found == FORMAT;
+    if !has_work && found != FORMAT_WITHOUT_WORK {
         return Err(CheckpointError::Format { found });
     }
     let component = ComponentDigest(reader.array()?);
@@ -46,14 +48,21 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
     let alarm = alarm_clock(&mut reader)?;
     let operations = in_order(&mut reader, "operations", |reader| {
         let id = id(reader, "operation")?;
-        let due = Timestamp(reader.number("sleep's end")?);
-        Ok((OperationId(id), Operation::Sleep { due }))
+        let operation = match has_work {
+            true => operations::read_operation(reader)?,
+            false => Operation::Sleep { due: Timestamp(reader.number("sleep's end")?) },
+        };
+        Ok((OperationId(id), operation))
     })?;
     let pending = reader.list("pending events", sleeping_event)?;
     if !pending.is_sorted_by(|one, next| one.id < next.id) {
         return Err(Malformed::Field { field: "pending events" }.into());
     }
     let requests = in_order(&mut reader, "requests", |reader| Ok((RequestId(id(reader, "request")?), ())))?;
+    let calls = if has_work { calls::read_calls(&mut reader)? } else { Calls::default() };
+    if !calls.open().all(|request| requests.contains_key(&request)) {
+        return Err(Malformed::Field { field: "calls" }.into());
+    }
     let auto_response = reader.option("auto-response", |reader| {
         let request = short_text(reader, "auto-response's request")?;
         Ok(AutoResponse { request, response: short_text(reader, "auto-response")? })
@@ -73,6 +82,7 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
         is_starting,
         last_now,
         sessions: Sessions::from_iter(sessions),
+        calls,
         requests: BTreeSet::from_iter(requests.into_keys()),
         operations: operations.into_iter().collect(),
         pending,

@@ -6,6 +6,7 @@
 
 use thiserror::Error;
 
+use crate::call::Calls;
 use crate::checkpoint::Checkpoint;
 use crate::commit::Alarm;
 use crate::event::ResumeReason;
@@ -40,7 +41,12 @@ impl Checkpoint {
         incarnation: Incarnation,
         seq: CommitSeq,
     ) -> Result<Checkpoint, UnfitToMove> {
-        Ok(Checkpoint { incarnation, resumes: Some(reason), ..self.as_it_is(seq)? })
+        Ok(Checkpoint { incarnation, resumes: Some(reason), ..self.as_it_is(seq)?.without_calls() })
+    }
+
+    /// Without what it knows of the calls of durable rooms: those were calls of another room.
+    pub fn without_calls(self) -> Checkpoint {
+        Checkpoint { calls: Calls::default(), ..self }
     }
 
     /// The same room, carried by another commit, as if nothing had happened to it.

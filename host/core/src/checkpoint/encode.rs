@@ -5,12 +5,13 @@ use bytes::Bytes;
 use super::{Checkpoint, FORMAT, MAGIC, SleepingEvent};
 use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
-use crate::codec::Writer;
+use crate::call::{CallId, Known, State};
+use crate::codec::{Writer, calls, operations};
 use crate::commit::Alarm;
 use crate::event::ResumeReason;
 use crate::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
 use crate::large::NoMemory;
-use crate::operation::Operation;
+use crate::operation::{Operation, Work};
 use crate::session::{ReadyState, Session};
 use crate::turn::Subject;
 
@@ -37,10 +38,29 @@ fn bytes_max(checkpoint: &Checkpoint) -> usize {
         texts + headers.sum::<usize>() + tags.sum::<usize>() + OVERHEAD_BYTES
     };
     let sessions: usize = checkpoint.sessions.values().map(|session| of_session(session)).sum();
-    let others = checkpoint.operations.len() + checkpoint.pending.len() + checkpoint.requests.len() + 4;
+    let of_operation = |operation: &Operation| match operation {
+        Operation::Sleep { .. } => OVERHEAD_BYTES,
+        Operation::Work { work, .. } => {
+            let headers = match &**work {
+                Work::Call { request, .. } => request.headers.len(),
+                Work::Rooms { .. } => 0,
+            };
+            work.bytes() as usize + (headers + 1) * OVERHEAD_BYTES
+        }
+    };
+    let operations: usize = checkpoint.operations.iter().map(|(_, operation)| of_operation(operation)).sum();
+    let of_call = |(id, known): (&CallId, &Known)| {
+        let answer = match &known.state {
+            State::Open(_) => 0,
+            State::Answered(response) => response.bytes() as usize + response.headers.len() * OVERHEAD_BYTES,
+        };
+        id.party.len() + id.room.len() + answer + OVERHEAD_BYTES
+    };
+    let calls: usize = checkpoint.calls.all().iter().map(of_call).sum();
+    let others = checkpoint.pending.len() + checkpoint.requests.len() + 4;
     let pair = checkpoint.auto_response.as_ref();
     let pair = pair.map_or(0, |pair| pair.request.as_bytes().len() + pair.response.as_bytes().len());
-    checkpoint.image.len() + sessions + others * OVERHEAD_BYTES + pair
+    checkpoint.image.len() + calls + sessions + operations + others * OVERHEAD_BYTES + pair
 }
 
 fn write(checkpoint: &Checkpoint, mut writer: Writer) -> Bytes {
@@ -60,9 +80,9 @@ fn write(checkpoint: &Checkpoint, mut writer: Writer) -> Bytes {
     writer.number(checkpoint.hold_until.0);
     alarm_clock(&mut writer, &checkpoint.alarm);
     writer.number(checkpoint.operations.len() as u64);
-    for (OperationId(id), Operation::Sleep { due: Timestamp(due) }) in &checkpoint.operations {
+    for (OperationId(id), operation) in &checkpoint.operations {
         writer.number(*id);
-        writer.number(*due);
+        operations::operation(&mut writer, operation);
     }
     writer.number(checkpoint.pending.len() as u64);
     for event in &checkpoint.pending {
@@ -72,6 +92,7 @@ fn write(checkpoint: &Checkpoint, mut writer: Writer) -> Bytes {
     for RequestId(id) in &checkpoint.requests {
         writer.number(*id);
     }
+    calls::calls(&mut writer, &checkpoint.calls);
     writer.option(checkpoint.auto_response.as_ref(), |writer, AutoResponse { request, response }| {
         writer.bytes(request.as_bytes());
         writer.bytes(response.as_bytes());

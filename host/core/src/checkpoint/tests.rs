@@ -1,22 +1,31 @@
 //! Checkpoints come back as they were written, and nothing else comes back as one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Checkpoint, CheckpointError, FORMAT, SleepingEvent};
+use super::{Checkpoint, CheckpointError, FORMAT, FORMAT_WITHOUT_WORK, SleepingEvent};
 use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
+use crate::call::{CallId, Calls, Known, State};
 use crate::codec::Malformed;
 use crate::commit::{Alarm, ComponentDigest};
 use crate::event::NewConnection;
-use crate::http::Header;
-use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, OperationId, RequestId, Timestamp};
+use crate::http::{Header, Response};
+use crate::ids::{CommitSeq, ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Timestamp};
 use crate::limits::AUTO_RESPONSE_CHARS_CEILING;
 use crate::message::CloseFrame;
-use crate::operation::Operation;
+use crate::operation::{Operation, Work};
 use crate::session::{ReadyState, Session, Sessions};
 use crate::turn::Subject;
+
+/// Something that is done for it outside.
+fn rooms() -> Operation {
+    let (party, prefix, after) = ("main".into(), "lobby-".into(), Some("lobby-ß".into()));
+    let work = Work::Rooms { party, prefix, after, limit: 1_000 };
+    Operation::Work { work: Arc::new(work), until: Timestamp(1_700_000_030_000) }
+}
 
 /// A room that sleeps with one of everything.
 fn full() -> Checkpoint {
@@ -66,9 +75,11 @@ fn full() -> Checkpoint {
         last_now: Timestamp(1_700_000_000_000),
         sessions,
         requests: BTreeSet::from([RequestId(40), RequestId(41)]),
+        calls: calls(),
         operations: vec![
             (OperationId(5), Operation::Sleep { due: Timestamp::NEVER }),
             (OperationId(6), Operation::Sleep { due: Timestamp(0) }),
+            (OperationId(7), rooms()),
         ],
         pending: pending.collect(),
         alarm: AlarmClock::of_parts(
@@ -79,6 +90,28 @@ fn full() -> Checkpoint {
         hold_until: Timestamp(2_000),
         auto_response: Some(AutoResponse { request: "ping".into(), response: "großes ß".into() }),
     }
+}
+
+/// One that waits as request 41, and one that was answered.
+fn calls() -> Calls {
+    let known = [("ß", State::Open(RequestId(41))), ("z", State::Answered(Response::text(418, "a teapot")))];
+    let known = known.into_iter().map(|(room, state)| {
+        let (incarnation, operation) = (Incarnation(u128::MAX), OperationId(ID_MAX - 1));
+        let id = CallId { party: "main".into(), room: room.into(), incarnation, operation };
+        (id, Known { until: Timestamp::NEVER, state })
+    });
+    let mut known: Vec<_> = known.collect();
+    known.reverse();
+    Calls::of(Some(Timestamp(3)), known).unwrap()
+}
+
+/// Its caller would never have an answer.
+#[test]
+fn a_call_that_waits_as_no_request_is_refused() {
+    let mut checkpoint = full();
+    checkpoint.requests.remove(&RequestId(41));
+    let field = "calls";
+    assert_eq!(Checkpoint::decode(&checkpoint.encode().unwrap()), Err(Malformed::Field { field }.into()));
 }
 
 #[test]
@@ -92,6 +125,7 @@ fn a_quiet_room_takes_few_bytes_beside_its_memory() {
     let mut checkpoint = full();
     checkpoint.sessions.clear();
     checkpoint.requests.clear();
+    checkpoint.calls = Calls::default();
     checkpoint.operations.clear();
     checkpoint.pending.clear();
     checkpoint.alarm = AlarmClock::default();
@@ -105,6 +139,11 @@ fn a_quiet_room_takes_few_bytes_beside_its_memory() {
 fn the_next_due_time_is_the_earliest_of_all() {
     let mut checkpoint = full();
     assert_eq!(checkpoint.next_due(), Some(Timestamp(0)));
+    checkpoint.operations = vec![(OperationId(7), rooms())];
+    checkpoint.holds = 0;
+    checkpoint.pending.clear();
+    assert_eq!(checkpoint.next_due(), Some(checkpoint.last_now), "at once, to be begun again");
+    checkpoint = full();
     checkpoint.operations.clear();
     assert_eq!(checkpoint.next_due(), Some(Timestamp(2_000)), "the hold");
     checkpoint.holds = 0;
@@ -132,6 +171,10 @@ fn no_wrong_byte_makes_it_panic_and_what_is_read_can_be_written() {
             damaged[at] ^= flip;
             let damaged = Bytes::from(damaged);
             if let Ok(checkpoint) = Checkpoint::decode(&damaged) {
+                if damaged[4..6] == FORMAT_WITHOUT_WORK.to_le_bytes() {
+                    assert_eq!(Checkpoint::decode(&checkpoint.encode().unwrap()), Ok(checkpoint));
+                    continue;
+                }
                 assert_eq!(checkpoint.encode().unwrap(), damaged, "one checkpoint has one form: byte {at}");
             }
         }
@@ -142,11 +185,11 @@ fn no_wrong_byte_makes_it_panic_and_what_is_read_can_be_written() {
 fn what_is_no_checkpoint_or_of_another_format_is_named() {
     assert_eq!(Checkpoint::decode(&Bytes::new()), Err(CheckpointError::NotACheckpoint));
     assert_eq!(Checkpoint::decode(&Bytes::from_static(b"PK\x03\x04")), Err(CheckpointError::NotACheckpoint));
-    for found in [1, FORMAT + 1] {
+    for found in [0, 1, FORMAT + 1, u16::MAX] {
         let mut other = full().encode().unwrap().to_vec();
         other[4..6].copy_from_slice(&found.to_le_bytes());
         let error = Checkpoint::decode(&other.into()).unwrap_err();
-        let text = format!("the checkpoint has format {found}; this host reads format 2");
+        let text = format!("the checkpoint has format {found}; this host reads formats 2 and 3");
         assert_eq!((&error, error.to_string()), (&CheckpointError::Format { found }, text));
     }
 }
@@ -171,4 +214,73 @@ fn a_count_is_not_believed_before_its_bytes_are_seen() {
     bytes.truncate(4 + 2 + 32 + 16);
     bytes.extend([1, 0, 0, 0, 0, 0, 0, 0x80, 0x94, 0xeb, 0xdc, 0x03]);
     assert_eq!(Checkpoint::decode(&bytes.into()), Err(Malformed::Length.into()));
+}
+
+/// What a host wrote whose rooms could only sleep, byte by byte.
+fn of_format_2() -> Vec<u8> {
+    let mut bytes = b"PHCP\x02\x00".to_vec();
+    bytes.extend([3; 32]);
+    bytes.extend([9; 16]);
+    // Commit 5, on-start has not settled, the room's time is 100; one hold until 2,000.
+    bytes.extend([5, 1, 100, 1, 0xd0, 0x0f]);
+    // The alarm is set for 77 and has failed twice; none rings.
+    bytes.extend([1, 77, 2, 0]);
+    // Operations 5, which never ends, and 6, which ends at 44.
+    bytes.extend([2, 5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 6, 44]);
+    // Event 7, on-request 40, overdue at 90 after 60; request 40; neither auto-response nor session; a memory.
+    bytes.extend([1, 7, 5, 40, 1, 90, 60, 1, 40, 0, 0, 3, b'm', b'e', b'm']);
+    bytes
+}
+
+#[test]
+fn what_a_host_before_wrote_is_read_and_written_as_today() {
+    let expected = Checkpoint {
+        component: ComponentDigest([3; 32]),
+        seq: CommitSeq(5),
+        incarnation: Incarnation(u128::from_le_bytes([9; 16])),
+        image: Bytes::from_static(b"mem"),
+        resumes: None,
+        is_starting: true,
+        last_now: Timestamp(100),
+        sessions: Sessions::new(),
+        requests: BTreeSet::from([RequestId(40)]),
+        calls: Calls::default(),
+        operations: vec![
+            (OperationId(5), Operation::Sleep { due: Timestamp::NEVER }),
+            (OperationId(6), Operation::Sleep { due: Timestamp(44) }),
+        ],
+        pending: vec![SleepingEvent {
+            id: EventId(7),
+            subject: Subject::Request(RequestId(40)),
+            deadline: Some((Timestamp(90), 60)),
+        }],
+        alarm: AlarmClock::of_parts(Some(Alarm { at: Timestamp(77), attempts: 2 }), None),
+        holds: 1,
+        hold_until: Timestamp(2_000),
+        auto_response: None,
+    };
+    let found = Checkpoint::decode(&of_format_2().into());
+    assert_eq!(found.as_ref(), Ok(&expected));
+    assert_eq!(expected.encode().unwrap()[4..6], FORMAT.to_le_bytes());
+    assert_eq!(Checkpoint::decode(&expected.encode().unwrap()), Ok(expected));
+}
+
+#[test]
+fn what_a_host_before_wrote_is_read_whole_or_not_at_all() {
+    let whole = Bytes::from(of_format_2());
+    for end in 0..whole.len() {
+        assert!(Checkpoint::decode(&whole.slice(..end)).is_err(), "{end}");
+    }
+    for (at, byte) in (6..whole.len()).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+        let mut damaged = whole.to_vec();
+        damaged[at] = byte;
+        if let Ok(checkpoint) = Checkpoint::decode(&damaged.into()) {
+            assert!(checkpoint.operations.iter().all(|(_, it)| matches!(it, Operation::Sleep { .. })));
+            assert_eq!(
+                Checkpoint::decode(&checkpoint.encode().unwrap()),
+                Ok(checkpoint),
+                "byte {at} is {byte}"
+            );
+        }
+    }
 }

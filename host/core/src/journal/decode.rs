@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{FORMAT, Record, RecordError, RecordedTurn, STEPS_MAX, Settings, Step, Taken};
+use super::{
+    FORMAT, FORMAT_WITHOUT_WORK, Record, RecordError, RecordedTurn, STEPS_MAX, Settings, Step, Taken,
+};
 use crate::checkpoint::Checkpoint;
-use crate::codec::{Malformed, Reader};
+use crate::codec::http::{read_headers, read_request};
+use crate::codec::{Malformed, Reader, calls, http, operations};
 use crate::commit::KvChanges;
-use crate::event::{Event, NewConnection, Outcome, ResumeReason, StartReason};
-use crate::http::{Header, Request};
+use crate::event::{Event, NewConnection, Outcome, ResumeReason, RoomsPage, StartReason};
 use crate::ids::{ConnectionId, EventId, ID_MAX, OperationId, RequestId, Seed, Timestamp};
 use crate::limits::Limits;
 use crate::message::{CLOSE_REASON_BYTES_MAX, CloseFrame, Message, Text};
@@ -19,7 +21,7 @@ type Read<T> = Result<T, Malformed>;
 pub(super) fn decode(bytes: &Bytes) -> Result<Record, RecordError> {
     let mut reader = Reader::new(bytes.clone());
     let found = reader.byte()?;
-    if found != FORMAT {
+    if found != FORMAT && found != FORMAT_WITHOUT_WORK {
         return Err(RecordError::Format { found });
     }
     let count = reader.count("steps")?;
@@ -105,16 +107,18 @@ fn writes(reader: &mut Reader) -> Read<KvChanges> {
 
 fn taken(reader: &mut Reader) -> Read<Taken> {
     let now = Timestamp(reader.number("time")?);
-    let event = event(reader)?;
+    let kind = reader.byte()?;
+    let event = event(reader, kind)?;
     let arriving = match event {
         Event::Connect(_) => Some(Box::new(arriving(reader)?)),
         _ => None,
     };
-    Ok(Taken { event, arriving, now })
+    let call = if kind == 10 { Some(Box::new(calls::read_call(reader)?)) } else { None };
+    Ok(Taken { event, arriving, call, now })
 }
 
-fn event(reader: &mut Reader) -> Read<Event> {
-    Ok(match reader.byte()? {
+fn event(reader: &mut Reader, kind: u8) -> Read<Event> {
+    Ok(match kind {
         0 => Event::Start(match reader.byte()? {
             0 => StartReason::New,
             1 => StartReason::Lost,
@@ -139,20 +143,12 @@ fn event(reader: &mut Reader) -> Read<Event> {
             Event::Close(connection, CloseFrame::new(code, reason), reader.flag("close")?)
         }
         4 => Event::Error(connection(reader)?, reader.text("error")?),
-        5 => Event::Request(RequestId(id(reader, "request")?), Box::new(request(reader)?)),
+        5 | 10 => Event::Request(RequestId(id(reader, "request")?), Box::new(read_request(reader)?)),
         6 => Event::ResponseClosed(RequestId(id(reader, "request")?)),
         7 => Event::Alarm,
         8 => {
             let operation = OperationId(id(reader, "operation")?);
-            Event::Completed(
-                operation,
-                match reader.byte()? {
-                    0 => Outcome::Slept,
-                    1 => Outcome::Interrupted,
-                    2 => Outcome::Dropped,
-                    _ => return Err(Malformed::Field { field: "outcome" }),
-                },
-            )
+            Event::Completed(operation, outcome(reader)?)
         }
         9 => Event::Resume(match reader.byte()? {
             0 => ResumeReason::Forked,
@@ -160,6 +156,21 @@ fn event(reader: &mut Reader) -> Read<Event> {
             _ => return Err(Malformed::Field { field: "reason to resume" }),
         }),
         _ => return Err(Malformed::Field { field: "event's kind" }),
+    })
+}
+
+fn outcome(reader: &mut Reader) -> Read<Outcome> {
+    Ok(match reader.byte()? {
+        0 => Outcome::Slept,
+        1 => Outcome::Interrupted,
+        2 => Outcome::Dropped,
+        3 => Outcome::Rooms(RoomsPage {
+            rooms: reader.list("rooms", |reader| reader.text("room"))?,
+            next: reader.option("next room", |reader| reader.text("next room"))?,
+        }),
+        4 => Outcome::Failed(operations::read_error(reader)?),
+        5 => Outcome::Response(Box::new(http::read_response(reader)?)),
+        _ => return Err(Malformed::Field { field: "outcome" }),
     })
 }
 
@@ -177,27 +188,10 @@ fn arriving(reader: &mut Reader) -> Read<(NewConnection, bool)> {
     let new = NewConnection {
         key: reader.text("connection's key")?,
         uri: reader.text("connection's uri")?,
-        headers: headers(reader)?,
+        headers: read_headers(reader)?,
         opened_at: Timestamp(reader.number("connection's beginning")?),
     };
     Ok((new, reader.flag("connection's upgrade")?))
-}
-
-fn request(reader: &mut Reader) -> Read<Request> {
-    Ok(Request {
-        method: reader.text("method")?,
-        uri: reader.text("uri")?,
-        headers: headers(reader)?,
-        body: reader.bytes("body")?,
-    })
-}
-
-fn headers(reader: &mut Reader) -> Read<Vec<Header>> {
-    reader.list("headers", |reader| {
-        let name = reader.text("header's name")?;
-        // Copied, or it would keep the whole record in memory.
-        Ok(Header { name, value: Bytes::copy_from_slice(&reader.bytes("header's value")?) })
-    })
 }
 
 fn connection(reader: &mut Reader) -> Read<ConnectionId> {

@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use super::{FORMAT, Record, RecordedTurn, Settings, Step, Taken};
 use crate::checkpoint::encode::encode_life;
-use crate::codec::Writer;
+use crate::codec::http::{headers, request};
+use crate::codec::{Writer, calls, http, operations};
 use crate::commit::KvChanges;
 use crate::event::{Event, NewConnection, Outcome, ResumeReason, StartReason};
-use crate::http::{Header, Request};
 use crate::message::Message;
 
 pub(super) fn encode(record: &Record) -> Bytes {
@@ -83,13 +83,16 @@ pub(super) fn writes(writer: &mut Writer, writes: &KvChanges) {
 
 fn taken(writer: &mut Writer, taken: &Taken) {
     writer.number(taken.now.0);
-    event(writer, &taken.event);
+    event(writer, &taken.event, taken.call.is_some());
     if let Some((new, upgraded)) = taken.arriving.as_deref() {
         arriving(writer, new, *upgraded);
     }
+    if let Some(one) = taken.call.as_deref() {
+        calls::call(writer, one);
+    }
 }
 
-fn event(writer: &mut Writer, event: &Event) {
+fn event(writer: &mut Writer, event: &Event, is_call: bool) {
     match event {
         Event::Start(reason) => {
             writer.byte(0);
@@ -122,7 +125,7 @@ fn event(writer: &mut Writer, event: &Event) {
             writer.bytes(error.as_bytes());
         }
         Event::Request(id, request) => {
-            writer.byte(5);
+            writer.byte(if is_call { 10 } else { 5 });
             writer.number(id.0);
             self::request(writer, request);
         }
@@ -141,11 +144,29 @@ fn event(writer: &mut Writer, event: &Event) {
         Event::Completed(operation, outcome) => {
             writer.byte(8);
             writer.number(operation.0);
-            writer.byte(match outcome {
-                Outcome::Slept => 0,
-                Outcome::Interrupted => 1,
-                Outcome::Dropped => 2,
-            });
+            self::outcome(writer, outcome);
+        }
+    }
+}
+
+fn outcome(writer: &mut Writer, outcome: &Outcome) {
+    match outcome {
+        Outcome::Slept => writer.byte(0),
+        Outcome::Interrupted => writer.byte(1),
+        Outcome::Dropped => writer.byte(2),
+        Outcome::Rooms(page) => {
+            writer.byte(3);
+            writer.number(page.rooms.len() as u64);
+            page.rooms.iter().for_each(|id| writer.bytes(id.as_bytes()));
+            writer.option(page.next.as_ref(), |writer, next| writer.bytes(next.as_bytes()));
+        }
+        Outcome::Response(response) => {
+            writer.byte(5);
+            http::response(writer, response);
+        }
+        Outcome::Failed(error) => {
+            writer.byte(4);
+            operations::error(writer, error);
         }
     }
 }
@@ -156,19 +177,4 @@ fn arriving(writer: &mut Writer, new: &NewConnection, upgraded: bool) {
     headers(writer, &new.headers);
     writer.number(new.opened_at.0);
     writer.byte(upgraded.into());
-}
-
-fn request(writer: &mut Writer, request: &Request) {
-    writer.bytes(request.method.as_bytes());
-    writer.bytes(request.uri.as_bytes());
-    headers(writer, &request.headers);
-    writer.bytes(&request.body);
-}
-
-pub(super) fn headers(writer: &mut Writer, headers: &[Header]) {
-    writer.number(headers.len() as u64);
-    for header in headers {
-        writer.bytes(header.name.as_bytes());
-        writer.bytes(&header.value);
-    }
 }

@@ -1,20 +1,27 @@
 //! Records come back as they were written, and nothing else comes back as one.
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use super::{
-    FORMAT, Fate, Happening, Record, RecordError, RecordedTurn, STEPS_MAX, Settings, Step, TRACE_BYTES, Taken,
+    FORMAT, FORMAT_WITHOUT_WORK, Fate, Happening, Record, RecordError, RecordedTurn, STEPS_MAX, Settings,
+    Step, TRACE_BYTES, Taken, trace,
 };
 use crate::address::RoomAddress;
+use crate::call::{Attempt, Call, CallId, Once};
 use crate::codec::{Malformed, Writer};
 use crate::commit::{ComponentDigest, KvChanges};
-use crate::event::{Event, Handlers, NewConnection, Outcome, ResumeReason, StartReason};
+use crate::event::{
+    Event, Handlers, NewConnection, Outcome, Output, ResumeReason, RoomsPage, StartReason, TurnEnd,
+};
 use crate::http::{Header, Request};
-use crate::ids::{ConnectionId, EventId, ID_MAX, OperationId, RequestId, Seed, Timestamp};
+use crate::ids::{ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Seed, Timestamp};
 use crate::limits::Limits;
 use crate::message::{CloseFrame, Message};
+use crate::operation::{Operation, OperationError};
 use crate::room::{Room, RoomConfig};
 use crate::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
+use crate::turn::Changes;
 use random::Random;
 
 #[path = "../../tests/shared/random.rs"]
@@ -71,6 +78,8 @@ fn events() -> Vec<Event> {
         headers: headers(),
         body: Bytes::from_static(b"\x00body"),
     };
+    let page =
+        RoomsPage { rooms: vec!["a".into(), String::new(), "großes ß".into()], next: Some("b".into()) };
     vec![
         Event::Start(StartReason::New),
         Event::Start(StartReason::Lost),
@@ -89,6 +98,11 @@ fn events() -> Vec<Event> {
         Event::Completed(OperationId(last), Outcome::Slept),
         Event::Completed(OperationId(7), Outcome::Interrupted),
         Event::Completed(OperationId(8), Outcome::Dropped),
+        Event::Completed(OperationId(9), Outcome::Rooms(RoomsPage::default())),
+        Event::Completed(OperationId(10), Outcome::Rooms(page)),
+        Event::Completed(OperationId(11), Outcome::Failed(OperationError::Timeout)),
+        Event::Completed(OperationId(12), Outcome::Failed(OperationError::NoSuchParty("main".into()))),
+        Event::Completed(OperationId(13), Outcome::Failed(OperationError::Connect("großes ß".into()))),
     ]
 }
 
@@ -97,7 +111,7 @@ fn taken(event: Event) -> Taken {
         let (key, uri) = ("key".into(), "http://host/parties/main/room".into());
         Box::new((NewConnection { key, uri, headers: headers(), opened_at: Timestamp(9) }, true))
     });
-    Taken { event, arriving, now: Timestamp(1_700_000_000_000) }
+    Taken { event, arriving, call: None, now: Timestamp(1_700_000_000_000) }
 }
 
 fn turn(event: Event) -> Step {
@@ -121,6 +135,15 @@ fn steps() -> Vec<Step> {
         steps.push(Step::Dropped(taken(event.clone()), matches!(event, Event::Close(..))));
         steps.push(turn(event));
     }
+    for attempt in [Attempt::First, Attempt::Again] {
+        let (incarnation, operation) = (Incarnation(u128::MAX - 1), OperationId(ID_MAX - 1));
+        let id = CallId { party: "main".into(), room: "ß".into(), incarnation, operation };
+        let once = Once { incarnation, begun: Timestamp(1), until: Timestamp::NEVER };
+        let call = Some(Box::new(Call { id, once, attempt }));
+        let request = events().into_iter().find(|event| matches!(event, Event::Request(..)));
+        let taken = Taken { call, ..taken(request.unwrap()) };
+        steps.push(Step::Dropped(taken, false));
+    }
     steps
 }
 
@@ -131,12 +154,19 @@ fn full() -> Record {
     Record { steps }
 }
 
+/// Whether it is of an older format, or the room in it is.
+fn is_of_before(bytes: &[u8]) -> bool {
+    bytes[0] == FORMAT_WITHOUT_WORK || bytes.windows(6).any(|six| six == b"PHCP\x02\x00")
+}
+
 /// Whatever can be read is what would be written, so it is a record. (Limits of older hosts are written as today; no damage
 /// here makes such of these.)
 fn check_bytes(bytes: Vec<u8>, what: impl FnOnce() -> String) {
     let bytes = Bytes::from(bytes);
     if let Ok(record) = Record::decode(&bytes) {
-        assert_eq!(record.encode(), bytes, "one record has one form: {}", what());
+        let again = record.encode();
+        assert_eq!(again == bytes, !is_of_before(&bytes), "one record has one form: {}", what());
+        assert_eq!(Record::decode(&again).as_ref(), Ok(&record), "{}", what());
         let held = record.steps.capacity() * size_of::<Step>();
         assert!(held <= bytes.len() * MEMORY_PER_BYTE_MAX, "{held} bytes are held: {}", what());
     }
@@ -195,7 +225,7 @@ fn random_bytes_are_refused_or_are_a_record() {
     let whole = full().encode();
     for seed in 0..20_000 {
         let mut random = Random::new(seed);
-        let mut bytes = vec![FORMAT];
+        let mut bytes = vec![if random.percent(80) { FORMAT } else { FORMAT_WITHOUT_WORK }];
         if random.percent(50) {
             // Pieces of a record, put together at random.
             for _ in 0..random.below(6) {
@@ -217,7 +247,7 @@ fn other_versions_are_refused_by_name() {
         let mut other = full().encode().to_vec();
         other[0] = found;
         let error = Record::decode(&other.into()).unwrap_err();
-        let text = format!("the journal's record has format {found}; this host reads format {FORMAT}");
+        let text = format!("the journal's record has format {found}; this host reads formats 1 and 2");
         assert_eq!((&error, error.to_string()), (&RecordError::Format { found }, text));
     }
 }
@@ -312,6 +342,84 @@ fn the_writes_of_a_record_are_those_of_its_turn() {
     let record = full();
     let writes = record.writes().expect("it ends with a turn");
     assert_eq!((writes.cleared, writes.entries.len()), (true, 3));
+}
+
+/// What a host wrote whose rooms could only sleep, byte by byte: a life with a sleep, an end of another that nobody heard,
+/// one that was dropped, and the turn of a third.
+fn of_format_1() -> Vec<u8> {
+    let mut life = b"PHCP\x02\x00".to_vec();
+    life.extend([4; 32]);
+    life.extend([9; 16]);
+    // Commit 1, nothing to be said, time 100, no hold, no alarm; operation 5 ends at 44; and nothing else.
+    life.extend([1, 0, 100, 0, 0, 0, 0, 1, 5, 44, 0, 0, 0, 0, 0]);
+    let mut bytes = vec![1, 4, 0, life.len() as u8];
+    bytes.extend(life);
+    bytes.extend([4, 101, 8, 6, 0]);
+    bytes.extend([5, 102, 8, 7, 1, 1]);
+    bytes.extend([6, 103, 8, 8, 2, 20, 9, 30]);
+    bytes.extend([7; 32]);
+    bytes.extend([0, 1, 1, b'k', 1, 1, b'v']);
+    bytes.extend([8; 16]);
+    bytes
+}
+
+#[test]
+fn what_a_host_before_wrote_is_read_and_written_as_today() {
+    let bytes = Bytes::from(of_format_1());
+    let record = Record::decode(&bytes).unwrap();
+    let [Step::Life(life), Step::Unheard(unheard), Step::Dropped(dropped, true), Step::Turn(turn)] =
+        &record.steps[..]
+    else {
+        panic!("{record:?}")
+    };
+    let taken = |id, outcome, now| Taken {
+        event: Event::Completed(OperationId(id), outcome),
+        arriving: None,
+        call: None,
+        now: Timestamp(now),
+    };
+    assert_eq!((life.component, life.operations()), (ComponentDigest([4; 32]), 1));
+    assert_eq!(life.next_due(), Some(Timestamp(44)), "it is a sleep");
+    assert_eq!(*unheard, taken(6, Outcome::Slept, 101));
+    assert_eq!(*dropped, taken(7, Outcome::Interrupted, 102));
+    let writes = KvChanges { cleared: false, entries: [("k".into(), Some("v".into()))].into() };
+    let expected = RecordedTurn {
+        taken: taken(8, Outcome::Dropped, 103),
+        event_id: EventId(20),
+        next_operation: 9,
+        storage_bytes: 30,
+        seed: Seed([7; 32]),
+        writes,
+        trace: [8; TRACE_BYTES],
+    };
+    assert_eq!(**turn, expected);
+    let today = record.encode();
+    assert_eq!(today[0], FORMAT);
+    assert_eq!(Record::decode(&today), Ok(record));
+    for end in 0..bytes.len() {
+        assert!(Record::decode(&bytes.slice(..end)).is_err(), "{end}");
+    }
+    for (at, byte) in (1..bytes.len()).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+        let mut damaged = bytes.to_vec();
+        damaged[at] = byte;
+        check_bytes(damaged, || format!("byte {at} is {byte}"));
+    }
+}
+
+/// A journal of a host before must lead to the same traces, or its rooms would be called damaged.
+#[test]
+fn the_trace_of_a_turn_that_asks_for_nothing_is_what_it_was() {
+    let changes = Changes {
+        started: vec![(OperationId(9), Operation::Sleep { due: Timestamp(300) })],
+        started_ids: 2,
+        cancelled: [OperationId(5)].into(),
+        outputs: vec![Output::Send(ConnectionId(4), Message::text("hi"))],
+        ..Changes::default()
+    };
+    // Done; one output: text "hi" to 4; no session, no alarm; two ids, of which 9 sleeps until 300; 5 is cancelled; nothing
+    // is settled, held or answered by itself.
+    let before = [0, 1, 3, 4, 0, 2, b'h', b'i', 0, 0, 2, 1, 9, 0xac, 0x02, 1, 5, 0, 0, 0];
+    assert_eq!(trace(&changes, &TurnEnd::Done)[..], Sha256::digest(before)[..TRACE_BYTES]);
 }
 
 #[test]

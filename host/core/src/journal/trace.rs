@@ -5,14 +5,13 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{TRACE_BYTES, encode};
+use super::TRACE_BYTES;
 use crate::auto_response::AutoResponse;
-use crate::codec::Writer;
+use crate::codec::http::response;
+use crate::codec::{Writer, operations};
 use crate::event::{Failure, Output, TurnEnd};
-use crate::http::Response;
 use crate::ids::{ConnectionId, Timestamp};
 use crate::message::{CloseFrame, Message};
-use crate::operation::Operation;
 use crate::turn::{Changes, HoldsChange, SessionChange};
 
 /// The trace of a turn that was kept.
@@ -40,9 +39,9 @@ pub(crate) fn trace(changes: &Changes, end: &TurnEnd) -> [u8; TRACE_BYTES] {
     writer.number(changes.started_ids);
     writer.number(changes.started.len() as u64);
     for (id, operation) in &changes.started {
-        let Operation::Sleep { due } = operation;
+        // What work it is stands in the outputs.
         writer.number(id.0);
-        writer.number(due.0);
+        writer.number(operation.due().0);
     }
     writer.number(changes.cancelled.len() as u64);
     changes.cancelled.iter().for_each(|id| writer.number(id.0));
@@ -107,6 +106,12 @@ fn output(writer: &mut Writer, output: &Output) {
             writer.byte(7);
             writer.option(pair.as_ref(), auto_response);
         }
+        Output::Begin(id, work, _) => {
+            numbered(writer, 8, id.0);
+            operations::work(writer, work);
+        }
+        Output::Forget(id) => numbered(writer, 9, id.0),
+        Output::Interrupted(id) => numbered(writer, 10, id.0),
     }
 }
 
@@ -123,10 +128,4 @@ fn numbered(writer: &mut Writer, kind: u8, number: u64) {
 fn message(writer: &mut Writer, message: &Message) {
     writer.byte(matches!(message, Message::Binary(_)).into());
     writer.bytes(message.payload());
-}
-
-fn response(writer: &mut Writer, response: &Response) {
-    writer.number(response.status.into());
-    encode::headers(writer, &response.headers);
-    writer.bytes(&response.body);
 }

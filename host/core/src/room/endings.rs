@@ -17,6 +17,7 @@ impl Room {
     pub fn end_turn(&mut self, mut turn: Box<Turn>, end: TurnEnd) {
         assert!(self.state.is_none(), "one turn at a time");
         self.state = Some(turn.state);
+        self.hear_answers();
         // The rest stays in its box: it is large, and moving it would cost as much as applying it.
         let (event_id, subject, now) = (turn.event_id, turn.subject, turn.now);
         let changes = &mut turn.changes;
@@ -26,14 +27,18 @@ impl Room {
             Some(StorageReadError::NoMemory(refused)) => {
                 TurnEnd::Dropped(DropCause::NoMemory(refused.to_string()))
             }
-            Some(fault @ (StorageReadError::Io(_) | StorageReadError::Damaged(_))) => {
+            Some(fault @ StorageReadError::Damaged(_)) => {
                 TurnEnd::Dropped(DropCause::Storage(fault.to_string()))
+            }
+            Some(fault @ StorageReadError::Io(why)) => {
+                return self.give_turn_up(subject, DropCause::Storage(fault.to_string()), why);
             }
             None => self.check_pending(end, changes),
         };
         self.trace_turn(changes, &end);
         match end {
             TurnEnd::Dropped(cause) => {
+                self.hears = None;
                 self.show_planted_bugs(changes);
                 self.drop_turn(subject, cause, now);
             }
@@ -41,6 +46,18 @@ impl Room {
             TurnEnd::Failed(failure) => self.keep_turn(event_id, subject, Some(Err(failure)), changes, now),
             TurnEnd::Pending => self.keep_turn(event_id, subject, None, changes, now),
         }
+    }
+
+    /// The store could not be read in the midst of a turn, which is no fault of the guest's. Nothing of the turn is to be, and
+    /// the instance has gone with it; so the room goes back to what is kept of it, as one that could not be read between two
+    /// turns ([`Room::unreadable`]). To begin a new life would lose more.
+    fn give_turn_up(&mut self, subject: Subject, cause: DropCause, why: &str) {
+        self.report(Report::Dropped { event: subject.name(), cause });
+        if let Some(recording) = &mut self.recording {
+            recording.take_open();
+        }
+        self.actions.push(Action::DropInstance);
+        self.unreadable(why);
     }
 
     /// A turn that leaves too many events pending is dropped.
@@ -115,6 +132,11 @@ impl Room {
         if self.record_turn(&kv) || moves || self.runs_out_of_ids() {
             self.commit(kv, None);
         }
+        self.answer_calls(&mut outputs);
+        if let Some(id) = self.hears.take().filter(|_| !planted::is(PlantedBug::AnswerNeverForgotten)) {
+            // It has the answer for good when this leaves.
+            outputs.push(Output::Forget(id));
+        }
         let passed = self.gate.pass(outputs);
         self.actions.extend(passed.into_iter().map(Action::Output));
         if let Some(failure) = self.start_failure.take() {
@@ -148,6 +170,9 @@ impl Room {
             state.operations.start(id, operation);
         }
         for id in &changes.cancelled {
+            if state.operations.is_worked_on(*id) && !planted::is(PlantedBug::CancelForgetsNothing) {
+                changes.outputs.push(Output::Forget(*id));
+            }
             state.operations.end(*id);
         }
         if let Some(HoldsChange { count, begins }) = changes.holds {
@@ -211,6 +236,11 @@ impl Room {
         let completion_waits =
             self.mailbox.has(Lane::Completions) && !planted::is(PlantedBug::DueForgottenInMailbox);
         let (table_changes, memory) = self.recorded(seq, &changes, memory);
+        match memory.as_deref() {
+            Some(MemoryChange::Checkpoint(_)) => self.store_has_memory = true,
+            Some(MemoryChange::Forget { .. }) => self.store_has_memory = false,
+            Some(MemoryChange::Append(_)) | None => {}
+        }
         let recorded_bytes = memory.as_deref().map_or(0, MemoryChange::recorded_bytes);
         let is_repeatable = !is_durable && self.has_checkpoint_of_now() && changes.is_empty();
         let state = self.home();
@@ -343,7 +373,10 @@ impl Room {
     /// The turn leaves no trace, and the instance goes with it.
     fn drop_turn(&mut self, subject: Subject, cause: DropCause, now: Timestamp) {
         let stack = Some(cause.to_string());
-        self.report(Report::Dropped { event: subject.name(), cause });
+        self.report(Report::Dropped { event: subject.name(), cause: cause.clone() });
+        if let DropCause::Aborted(reason) = cause {
+            return self.abort(subject, reason, now);
+        }
         if self.goes_back(now) {
             return;
         }

@@ -95,6 +95,7 @@ impl Room {
         (state.next_operation, state.next_event) = (operation.0, event.0);
         // Which ids come next stands in no checkpoint: the room must not be forgotten before its guest has had a turn.
         room.memory = Memory::Asleep { saved_at: checkpoint.seq, touched: true };
+        room.store_has_memory = true;
         room.take_checkpoint(checkpoint);
         if let Some(recording) = &mut room.recording {
             recording.go_on();

@@ -143,6 +143,11 @@ impl Room {
         })
     }
 
+    /// The room could not be saved when that was last tried, and it is not tried again for a while; or that is over.
+    pub fn put_saving_off(&mut self, is_put_off: bool) {
+        self.saving_is_put_off = is_put_off;
+    }
+
     /// Whether the journal has grown to twice its bound: then the room takes no turn before it is saved. One that cannot be
     /// saved now goes on until it can.
     pub(super) fn waits_to_be_saved(&self) -> bool {
@@ -152,7 +157,7 @@ impl Room {
                 && (recording.length.records >= 2 * u64::from(limits.journal_records_max)
                     || recording.length.bytes >= limits.journal_bytes_max.saturating_mul(2))
         });
-        is_full && (self.may_save() || planted::is(PlantedBug::JournalFullForGood))
+        is_full && !self.saving_is_put_off && (self.may_save() || planted::is(PlantedBug::JournalFullForGood))
     }
 
     /// An event is about to be admitted.
@@ -168,7 +173,11 @@ impl Room {
             Event::Completed(id, _) => self.state.as_ref()?.operations.get(*id),
             _ => None,
         };
-        Some(Note { taken: Taken { event: event.clone(), arriving, now }, operation })
+        let call = match event {
+            Event::Request(id, _) => self.calling.get(id).cloned(),
+            _ => None,
+        };
+        Some(Note { taken: Taken { event: event.clone(), arriving, call, now }, operation })
     }
 
     /// A turn begins.
@@ -235,9 +244,17 @@ impl Room {
     /// The store hears that a life is over, if it keeps one. It would ask for the room whenever something of that life was
     /// due, and a crash would bring it back only for it to end again.
     pub(super) fn bury(&mut self) {
-        let keeps_it = self.recording.as_ref().is_some_and(|recording| recording.store_keeps_the_dead);
-        if keeps_it && !planted::is(PlantedBug::DeadLifeKept) {
-            self.commit(KvChanges::default(), None);
+        if planted::is(PlantedBug::DeadLifeKept) {
+            return;
+        }
+        match &self.recording {
+            Some(recording) if recording.store_keeps_the_dead => self.commit(KvChanges::default(), None),
+            None if self.store_has_memory => {
+                self.kept = None;
+                self.home().memory_due = None;
+                self.commit(KvChanges::default(), Some(Box::new(MemoryChange::Forget { then: None })));
+            }
+            Some(_) | None => {}
         }
     }
 

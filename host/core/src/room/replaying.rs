@@ -19,7 +19,6 @@ use crate::ids::{CommitSeq, OperationId};
 use crate::journal::{Record, RecordedTurn, Step, Taken};
 use crate::mailbox::{Lane, Mailbox};
 use crate::message::CloseFrame;
-use crate::operation::Operations;
 use crate::planted::{self, PlantedBug};
 use crate::profile;
 use crate::room::recording::{JournalLength, Replaying};
@@ -177,9 +176,10 @@ impl Replay {
                 | DropCause::NoMemory(text)
                 | DropCause::Trap(text)
                 | DropCause::Storage(text) => text.clone(),
-                DropCause::Fuel { .. } | DropCause::Deadline { .. } | DropCause::PendingEvents { .. } => {
-                    cause.to_string()
-                }
+                DropCause::Fuel { .. }
+                | DropCause::Deadline { .. }
+                | DropCause::Aborted(_)
+                | DropCause::PendingEvents { .. } => cause.to_string(),
             });
         }
         self.room.end_turn(turn, end);
@@ -252,11 +252,12 @@ impl Room {
             state.storage_bytes = now.storage_bytes;
         }
         // Those whose outcome was on its way are due again.
-        state.operations = Operations::of(state.operations.all().collect());
+        state.operations = std::mem::take(&mut state.operations).without_outcomes();
         let interrupted =
             interrupted.into_iter().filter(|id| state.operations.take_off_the_clock(*id)).collect();
         let auto_response = state.auto_response.clone();
         self.state = Some(state);
+        self.calls = past.calls;
         if auto_response.is_some() {
             // Whoever took the room up did not know of it.
             self.output(Output::AutoResponse(auto_response));
@@ -323,6 +324,7 @@ impl Room {
         for id in interrupted {
             self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
         }
+        self.begin_again();
         while let Some(event) = come_meanwhile.pop(Lane::All) {
             self.mailbox.push(event);
         }
@@ -349,7 +351,7 @@ impl Room {
 
     /// Admits an event as it was admitted then.
     fn admit_again(&mut self, taken: &Taken) -> Option<Event> {
-        let Taken { event, arriving, now } = taken;
+        let Taken { event, arriving, call, now } = taken;
         self.home().last_now = *now;
         if let (Event::Connect(id), Some(arriving)) = (event, arriving) {
             let (connection, upgraded) = (arriving.0.clone(), arriving.1);
@@ -358,6 +360,9 @@ impl Room {
                 self.accept_due.insert((due, *id));
             }
             self.arriving.insert(*id, Box::new(Arriving { connection, upgraded }));
+        }
+        if let (Event::Request(id, _), Some(call)) = (event, call) {
+            self.calling.insert(*id, call.clone());
         }
         self.admit(event.clone(), *now)
     }

@@ -62,6 +62,7 @@ impl Room {
     /// pending events and the auto-response forgotten. Open sockets stay.
     pub(super) fn lose_memory(&mut self, dropped: Option<Subject>, now: Timestamp) {
         self.memory = Memory::Awake;
+        self.kept = None;
         if let Some(recording) = &mut self.recording {
             recording.forget_life();
         }
@@ -80,6 +81,9 @@ impl Room {
         now: Timestamp,
     ) {
         self.mailbox.clear_completions();
+        if !planted::is(PlantedBug::LifeForgetsNothing) {
+            self.forget_works();
+        }
         let state = self.home();
         state.operations.clear();
         state.holds = 0;
@@ -131,6 +135,11 @@ impl Room {
 
     /// A client whose `on-connect` will never end. The new life has not heard of it and will not.
     pub(super) fn lose_connecting(&mut self, connection: ConnectionId) {
+        self.turn_connecting_away(connection, "");
+    }
+
+    /// The same, and the client is told why.
+    pub(super) fn turn_connecting_away(&mut self, connection: ConnectionId, why: &str) {
         let Some(session) = self.home().sessions.get_mut(&connection) else { return };
         if session.is_rejected() || session.gone.is_some() {
             self.home().sessions.remove(&connection);
@@ -148,7 +157,7 @@ impl Room {
         }
         self.output(Output::Read(connection));
         if !was_closing {
-            self.output(Output::Close(connection, Some(profile::connect_failed(""))));
+            self.output(Output::Close(connection, Some(profile::connect_failed(why))));
         }
     }
 
@@ -193,8 +202,8 @@ impl Room {
 
     /// Counts a dropped turn; too many within a minute suspend the room.
     pub(super) fn count_drop(&mut self, now: Timestamp) {
-        self.drops.push_back(now);
-        self.forget_drops(now);
+        self.drops.push_back(self.clock);
+        self.forget_drops();
         let drops = self.drops.len() as u32;
         if drops <= self.config.limits.drops_per_minute_max {
             return;
@@ -231,10 +240,17 @@ impl Room {
         self.turn_everyone_away(&frame);
     }
 
+    /// Why a commit failed, for those who wait for an answer: said before [`Room::commit_failed`].
+    pub fn fails_because(&mut self, why: &str) {
+        self.cause = Some(why.lines().next().unwrap_or_default().into());
+    }
+
     /// What is kept of the room could not be read just now, which says nothing of what it is. It takes no turn any more; as
     /// soon as [`Room::must_be_made_anew`] says so the driver ends it, and the next event finds it made anew of the store.
-    pub fn unreadable(&mut self) {
+    /// `why` is told to those who wait for an answer.
+    pub fn unreadable(&mut self, why: &str) {
         if self.service == Service::Open {
+            self.cause = Some(why.into());
             self.service = Service::Unreadable;
         }
     }
@@ -259,7 +275,14 @@ impl Room {
                 Output::Respond(request, _) => {
                     self.home().requests.insert(request);
                 }
-                Output::Read(_) | Output::Send(..) | Output::Broadcast(..) | Output::AutoResponse(_) => {}
+                Output::Read(_)
+                | Output::Send(..)
+                | Output::Broadcast(..)
+                | Output::AutoResponse(_)
+                // The room is made anew, and nobody works for this one any more.
+                | Output::Interrupted(_)
+                | Output::Begin(..)
+                | Output::Forget(_) => {}
             }
         }
         for connection in unanswered.union(&unclosed).copied() {
@@ -291,14 +314,18 @@ impl Room {
     fn turn_away(&mut self, connection: ConnectionId, upgraded: bool, frame: &CloseFrame) {
         self.output(match upgraded {
             true => Output::Close(connection, Some(frame.clone())),
-            false => Output::Reject(connection, unavailable(frame)),
+            false => Output::Reject(connection, self.unavailable(frame)),
         });
     }
 
     pub(super) fn turn_everyone_away(&mut self, frame: &CloseFrame) {
+        // Rooms that call ask once more, of the room as it will be then.
+        let tells_callers = self.service == Service::Open;
         while let Some(event) = self.mailbox.pop(Lane::All) {
-            if let Event::Request(request, _) = event {
-                self.output(Output::Respond(request, unavailable(frame)));
+            if let Event::Request(request, _) = event
+                && (self.calling.remove(&request).is_none() || tells_callers)
+            {
+                self.output(Output::Respond(request, self.unavailable(frame)));
             }
         }
         self.alarm_waits = false;
@@ -307,7 +334,10 @@ impl Room {
             self.turn_away(connection, arriving.upgraded, frame);
         }
         for request in std::mem::take(&mut self.home().requests) {
-            self.output(Output::Respond(request, unavailable(frame)));
+            match self.calls.is_open(request) && !tells_callers {
+                true => _ = self.home().requests.insert(request),
+                false => self.output(Output::Respond(request, self.unavailable(frame))),
+            }
         }
         for (connection, session) in std::mem::take(&mut self.home().sessions) {
             let is_told = match session.ready_state {
@@ -320,9 +350,16 @@ impl Room {
             }
         }
     }
-}
 
-/// What a request gets that is turned away.
-fn unavailable(frame: &CloseFrame) -> Response {
-    Response::text(503, frame.reason.clone())
+    /// What a request gets that is turned away.
+    fn unavailable(&self, frame: &CloseFrame) -> Response {
+        let cause = self.cause.as_ref().filter(|_| self.service == Service::Failed);
+        Response::text(
+            503,
+            match cause {
+                Some(cause) => format!("{}: {cause}", frame.reason),
+                None => frame.reason.clone(),
+            },
+        )
+    }
 }

@@ -225,7 +225,13 @@ impl Room {
             && self.mailbox.is_empty()
             && self.arriving.is_empty()
             && self.gate.uncommitted() == 0
-            && self.state.as_ref().is_some_and(|state| state.sessions.is_empty() && state.requests.is_empty())
+            && self.state.as_ref().is_some_and(|state| {
+                state.sessions.is_empty()
+                    && state.requests.is_empty()
+                    // Who works for it would answer nobody.
+                    && (state.operations.worked_on().next().is_none()
+                        || planted::is(PlantedBug::ForgottenWhileWorkedFor))
+            })
     }
 
     /// The instance has been restored from the checkpoint.
@@ -291,6 +297,7 @@ impl Room {
         let has_ids = room.take_ids(ids);
         room.home().ids_are_bounded = true;
         room.memory = Memory::Asleep { saved_at: checkpoint.seq, touched: false };
+        room.store_has_memory = true;
         let resumes = checkpoint.resumes;
         room.take_checkpoint(checkpoint);
         room.accept_due.clear();
@@ -316,6 +323,7 @@ impl Room {
         state.last_now = checkpoint.last_now;
         state.sessions = checkpoint.sessions;
         state.requests = checkpoint.requests;
+        let calls = checkpoint.calls;
         state.operations = match checkpoint.resumes {
             Some(_) => Operations::interrupted(checkpoint.operations),
             None => Operations::of(checkpoint.operations),
@@ -326,6 +334,9 @@ impl Room {
         state.hold_until = checkpoint.hold_until;
         if !planted::is(PlantedBug::AutoResponseForgotten) {
             state.auto_response = checkpoint.auto_response;
+        }
+        if self.config.durable.is_some() {
+            self.calls = calls;
         }
         self.remember_accept_deadlines();
     }
@@ -345,6 +356,8 @@ impl Room {
         let gone = state.sessions.iter().filter(|(id, session)| !is_told(**id, session) && !is_here(**id));
         let gone: Vec<ConnectionId> = gone.map(|(id, _)| *id).collect();
         let requests: Vec<RequestId> = state.requests.iter().copied().filter(|id| !waits(*id)).collect();
+        // Whoever called asks once more.
+        let requests: Vec<RequestId> = requests.into_iter().filter(|id| !self.calls.is_open(*id)).collect();
         if !planted::is(PlantedBug::GhostsKept) {
             for connection in gone {
                 self.closed(connection, CloseFrame::lost(), false);

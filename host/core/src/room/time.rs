@@ -3,13 +3,26 @@
 use crate::event::{Event, Failure, Outcome, Output, StartReason};
 use crate::http::Response;
 use crate::ids::Timestamp;
+use crate::operation::{Operation, OperationError};
 use crate::planted::{self, PlantedBug};
 use crate::room::pending::{OverdueEvent, PendingEvent};
-use crate::room::{Phase, Report, Room, Service};
+use crate::room::{Phase, Report, Room, RoomState, Service};
 use crate::turn::Subject;
 
 /// The window in which dropped turns are counted, in milliseconds.
 const DROPS_WINDOW_MS: u64 = 60_000;
+
+impl RoomState {
+    /// When the guest's memory has something to do by itself, apart from the alarm.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let held = (self.holds > 0).then_some(self.hold_until);
+        // Another process must begin it again at once, or say that it was interrupted.
+        let is_worked_for = self.operations.worked_on().next().is_some();
+        let works = is_worked_for.then_some(self.last_now);
+        let works = works.filter(|_| !planted::is(PlantedBug::WorkDueAtItsDeadline));
+        [self.operations.next_due(), self.pending.next_deadline(), held, works].into_iter().flatten().min()
+    }
+}
 
 impl Room {
     /// When [`Room::on_time`] next has something to do; after [`Room::on_time`] it is always later than then.
@@ -37,6 +50,7 @@ impl Room {
         if self.state.is_none() || self.service != Service::Open || self.is_unread() {
             return;
         }
+        self.clock = now;
         let now = self.tell_time(now);
         if let Phase::Suspended { until } = self.phase {
             if until > now || self.recording.is_some() {
@@ -44,8 +58,15 @@ impl Room {
             }
             self.phase = Phase::Fresh(StartReason::Lost);
         }
-        self.forget_drops(now);
-        while let Some(operation) = self.home().operations.take_due(now) {
+        self.forget_drops();
+        while let Some((operation, what)) = self.home().operations.take_due(now) {
+            if let Operation::Work { .. } = what {
+                if !planted::is(PlantedBug::TimeoutForgetsNothing) {
+                    self.output(Output::Forget(operation));
+                }
+                self.mailbox.push(Event::Completed(operation, Outcome::Failed(OperationError::Timeout)));
+                continue;
+            }
             self.mailbox.push(Event::Completed(operation, Outcome::Slept));
             if planted::is(PlantedBug::CompletionTwice) {
                 self.mailbox.push(Event::Completed(operation, Outcome::Slept));
@@ -75,7 +96,9 @@ impl Room {
     pub(crate) fn tell_time(&mut self, now: Timestamp) -> Timestamp {
         let state = self.home();
         state.last_now = state.last_now.max(now);
-        state.last_now
+        let now = state.last_now;
+        self.calls.tell_time(now);
+        now
     }
 
     /// Clients that have waited long enough for `on-connect` get their 101.
@@ -141,7 +164,10 @@ impl Room {
         self.start_afresh(None, &Failure { message, stack: None, status: None }, now);
     }
 
-    pub(crate) fn forget_drops(&mut self, now: Timestamp) {
+    /// Dropped turns count for a while of the host's clock, which goes on when it is set back.
+    pub(crate) fn forget_drops(&mut self) {
+        let now = self.clock;
+        self.drops.iter_mut().for_each(|drop| *drop = now.min(*drop));
         while self.drops.front().is_some_and(|drop| now.since_ms(*drop) >= DROPS_WINDOW_MS) {
             self.drops.pop_front();
         }

@@ -7,6 +7,7 @@ use crate::ids::{ConnectionId, Timestamp};
 use crate::limits::TURN_OUTPUTS_MAX;
 use crate::mailbox::Lane;
 use crate::message::CloseFrame;
+use crate::operation::Operation;
 use crate::planted::{self, PlantedBug};
 use crate::profile;
 use crate::room::{Away, Moment, Phase, Room, Service};
@@ -62,6 +63,7 @@ impl Room {
     pub fn begin_turn(&mut self, moment: Moment) -> Option<Box<Turn>> {
         loop {
             let lane = self.lane(moment.now)?;
+            self.clock = moment.now;
             let now = self.tell_time(moment.now);
             match self.phase {
                 Phase::Fresh(_) | Phase::Suspended { .. } => self.discard_ghosts(now),
@@ -184,6 +186,9 @@ impl Room {
                 (is_known && handlers.has(Handlers::ON_ERROR)).then_some(event)
             }
             Event::Request(request, _) => {
+                if !self.admit_call(request, now) {
+                    return None;
+                }
                 if handlers.has(Handlers::ON_REQUEST) {
                     self.home().requests.insert(request);
                     return Some(event);
@@ -192,6 +197,7 @@ impl Room {
                 None
             }
             Event::ResponseClosed(request) => {
+                self.close_call(request);
                 let was_open = self.home().requests.remove(&request);
                 (was_open && handlers.has(Handlers::ON_RESPONSE_CLOSED)).then_some(event)
             }
@@ -206,9 +212,13 @@ impl Room {
                 self.finish_event(Subject::Alarm, Ok(()), now);
                 None
             }
-            Event::Completed(operation, _) => {
-                let was_open = self.home().operations.end(operation)
+            Event::Completed(operation, ref outcome) => {
+                let ended = self.home().operations.end(operation);
+                let is_once = ended.as_ref().is_some_and(Operation::is_made_once);
+                self.hears = Some(operation).filter(|_| is_once && outcome.is_of_who_was_asked());
+                let was_open = ended.is_some()
                     || planted::is(PlantedBug::CompletionTwice)
+                    || planted::is(PlantedBug::AnswerTwice)
                     || planted::is(PlantedBug::CancelledCompletionDelivered);
                 (was_open && handlers.has(Handlers::ON_COMPLETED)).then_some(event)
             }

@@ -84,6 +84,9 @@ impl Room {
     /// The room has been given its time: every operation that is open ends as interrupted, unless its outcome waits
     /// already. Not while a turn is out.
     pub fn interrupt(&mut self) {
+        if !planted::is(PlantedBug::InterruptForgetsNothing) {
+            self.forget_works();
+        }
         for id in self.home().operations.take_all_off_the_clock() {
             self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
         }
@@ -247,6 +250,7 @@ impl Room {
     fn take_home(&mut self, state: Box<RoomState>) {
         assert!(self.state.is_none(), "one turn at a time");
         self.state = Some(state);
+        self.hear_answers();
         let durable = self.gate.durable();
         self.home().overlay.settle(durable);
     }

@@ -1,11 +1,22 @@
 //! Starting and forgetting operations.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
+use crate::address::{ROOM_BYTES_MAX, RoomAddress, check_name};
+use crate::call::{Attempt, Once};
+use crate::event::Output;
+use crate::http::Request;
 use crate::ids::OperationId;
-use crate::operation::Operation;
+use crate::limits::{CALL_GRACE_MS, REQUEST_HEAD_BYTES_MAX, ROOMS_PAGE_MAX, WORK_DEADLINE_MS};
+use crate::operation::{Operation, Work};
 use crate::planted::{self, PlantedBug};
 use crate::turn::{HoldsChange, Turn};
+
+/// The host in the URL of a request that comes from a room: ICANN keeps `.internal` for
+/// private use (2024), so no client comes with it.
+pub const CALLED_HOST: &str = "rooms.internal";
 
 /// Why an operation was not started.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -13,6 +24,12 @@ pub enum StartError {
     /// Too many are open.
     #[error("the limit for open operations is {0}")]
     Overloaded(u32),
+    /// Larger than so many bytes.
+    #[error("the limit is {0} bytes")]
+    TooLarge(u64),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 impl Turn {
@@ -33,6 +50,82 @@ impl Turn {
         Ok(id)
     }
 
+    /// Asks for a page of the rooms of a party: those whose ids begin with `prefix` and come after `after`.
+    pub fn rooms(
+        &mut self,
+        party: String,
+        prefix: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<OperationId, StartError> {
+        if !(1..=ROOMS_PAGE_MAX).contains(&limit) {
+            return Err(StartError::Invalid(format!(
+                "the limit is {limit}; it may be 1 to {ROOMS_PAGE_MAX}"
+            )));
+        }
+        let ids = [Some(&prefix), after.as_ref()];
+        if let Some(long) = ids.into_iter().flatten().find(|id| id.len() > ROOM_BYTES_MAX) {
+            let bytes = long.len();
+            return Err(StartError::Invalid(format!(
+                "an id has at most {ROOM_BYTES_MAX} bytes, not {bytes}"
+            )));
+        }
+        check_name("party", &party).map_err(|error| StartError::Invalid(error.to_string()))?;
+        self.begin(Work::Rooms { party, prefix, after, limit }, WORK_DEADLINE_MS)
+    }
+
+    /// Sends a request to another room. Its `uri` is what follows that room's own URL: nothing, a path or a query.
+    pub fn call(
+        &mut self,
+        party: String,
+        room: String,
+        mut request: Request,
+    ) -> Result<OperationId, StartError> {
+        let invalid = |text: String| Err(StartError::Invalid(text));
+        if let Err(error) = RoomAddress::new(self.config.address.project(), &party, &room) {
+            return invalid(error.to_string());
+        }
+        if !(request.uri.is_empty() || request.uri.starts_with(['/', '?'])) {
+            let uri = &request.uri;
+            return invalid(format!("{uri:?} follows the URL of a room: it begins with / or ?, or is empty"));
+        }
+        if let Some(fault) = request.fault() {
+            return invalid(fault);
+        }
+        let head_bytes = request.bytes() as usize - request.body.len();
+        if head_bytes > REQUEST_HEAD_BYTES_MAX {
+            let max = REQUEST_HEAD_BYTES_MAX;
+            return invalid(format!("the URL and the headers have {head_bytes} bytes; the limit is {max}"));
+        }
+        let body_max = self.config.limits.request_body_bytes_max;
+        if request.body.len() as u64 > u64::from(body_max) {
+            return Err(StartError::TooLarge(body_max.into()));
+        }
+        request.uri = format!("http://{CALLED_HOST}/parties/{party}/{room}{}", request.uri);
+        self.spend_output(0, request.bytes()).map_err(StartError::TooLarge)?;
+        // The other room's own answer that it took too long still arrives.
+        let deadline_ms = self.config.limits.request_deadline_ms.saturating_add(CALL_GRACE_MS);
+        let until = self.now.after_ms(deadline_ms);
+        let (incarnation, begun) = (self.state.incarnation, self.now);
+        let once = self.config.durable.map(|_| Once { incarnation, begun, until });
+        self.begin(Work::Call { party, room, request: Box::new(request), once }, deadline_ms)
+    }
+
+    /// Has something done outside of the room.
+    fn begin(&mut self, work: Work, deadline_ms: u64) -> Result<OperationId, StartError> {
+        let open_max = self.config.limits.operations_open_max;
+        if self.open_operations() >= open_max {
+            return Err(StartError::Overloaded(open_max));
+        }
+        let id = OperationId(self.state.next_operation + self.changes.started_ids);
+        self.changes.started_ids += 1;
+        let work = Arc::new(work);
+        let until = self.now.after_ms(deadline_ms);
+        self.changes.started.push((id, Operation::Work { work: Arc::clone(&work), until }));
+        self.changes.outputs.push(Output::Begin(id, work, Attempt::First));
+        Ok(id)
+    }
+
     /// The old version has had its part of an upgrade's turn, and the new one has its part now: what the old one has begun
     /// ends with it, also what it has begun in this turn, and nothing of it counts against the new one's bounds.
     pub fn hand_over(&mut self) {
@@ -40,6 +133,7 @@ impl Turn {
             return;
         }
         self.changes.started.clear();
+        self.changes.outputs.retain(|output| !matches!(output, Output::Begin(..)));
         self.changes.cancelled = self.state.operations.all().map(|(id, _)| id).collect();
         self.changes.holds = Some(HoldsChange { count: 0, begins: false });
     }
@@ -48,6 +142,7 @@ impl Turn {
     pub fn cancel(&mut self, id: OperationId) -> bool {
         if let Some(index) = self.changes.started.iter().position(|(started, _)| *started == id) {
             self.changes.started.remove(index);
+            self.changes.outputs.retain(|output| !matches!(output, Output::Begin(begun, ..) if *begun == id));
             return true;
         }
         self.state.operations.contains(id) && self.changes.cancelled.insert(id)

@@ -13,14 +13,17 @@ use bytes::Bytes;
 use party_core::auto_response::AutoResponse;
 use party_core::commit::ComponentDigest;
 use party_core::event::{DropCause, Event, Failure, Outcome, TurnEnd};
-use party_core::http::Response;
+use party_core::http::{Request, Response};
 use party_core::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
+use party_core::limits::{CALL_GRACE_MS, WORK_DEADLINE_MS};
 use party_core::message::{CloseFrame, Message};
+use party_core::operation::OperationError;
 use party_core::turn::Turn;
+use party_core::turn::operations::StartError;
 use party_core::turn::storage::ListOptions;
 
 use crate::log::Log;
-use crate::memory::Memory;
+use crate::memory::{Begun, Memory};
 use crate::random::Random;
 
 /// What a room keeps.
@@ -169,10 +172,17 @@ impl Guest<'_> {
                 assert!(self.memory.gone.insert(id.0), "request {id} goes twice");
             }
             Event::Completed(id, outcome) => {
-                let due = self.memory.sleeps.remove(&id.0);
-                let due = due.unwrap_or_else(|| panic!("{id} was not started, or completes twice"));
-                let is_early = *outcome == Outcome::Slept && now < Timestamp(due);
-                assert!(!is_early, "sleep {id} is due at {due} and comes at {now}");
+                let begun = self.memory.operations.remove(&id.0);
+                let Begun { due, is_work } =
+                    begun.unwrap_or_else(|| panic!("{id} was not started, or completes twice"));
+                let is_over = now >= Timestamp(due);
+                let fits = match outcome {
+                    Outcome::Slept => !is_work && is_over,
+                    Outcome::Failed(OperationError::Timeout) => is_work && is_over,
+                    Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_) => is_work,
+                    Outcome::Interrupted | Outcome::Dropped => true,
+                };
+                assert!(fits, "{id}, due at {due}, ends at {now}: {outcome:?}");
             }
             Event::Message(..) | Event::Error(..) | Event::Alarm | Event::Resume(_) => {}
         }
@@ -213,8 +223,11 @@ impl Guest<'_> {
             return TurnEnd::Failed(self.failure());
         }
         if self.chance.percent(25) {
-            if self.chance.percent(85) {
-                self.sleep();
+            match self.chance.below(20) {
+                0..10 => self.sleep(),
+                10..15 => self.ask(),
+                15..18 => self.call(),
+                _ => {}
             }
             let id = self.turn.event_id();
             self.memory.pending.insert(id.0);
@@ -348,13 +361,15 @@ impl Guest<'_> {
     }
 
     fn use_time(&mut self) {
-        let given = match self.chance.below(8) {
+        let given = match self.chance.below(10) {
             0 | 1 => return self.sleep(),
+            8 => return self.ask(),
+            9.. => return self.call(),
             2 => {
-                let open: Vec<u64> = self.memory.sleeps.keys().copied().collect();
+                let open: Vec<u64> = self.memory.operations.keys().copied().collect();
                 let id = self.chance.pick(open).unwrap_or(0);
                 let was_open = self.turn.cancel(OperationId(id));
-                self.memory.sleeps.remove(&id);
+                self.memory.operations.remove(&id);
                 was_open.into()
             }
             3 => return self.settle_one(),
@@ -375,10 +390,37 @@ impl Guest<'_> {
 
     fn sleep(&mut self) {
         let ms = [0, 1, 50, 4_000, 70_000][self.chance.below(5) as usize];
-        match self.turn.sleep(ms) {
+        let begun = Begun { due: self.turn.now().after_ms(ms).0, is_work: false };
+        let id = self.turn.sleep(ms);
+        self.begin(id, begun);
+    }
+
+    /// Asks for rooms, now and then for more than it may.
+    fn ask(&mut self) {
+        let prefix = format!("{:x}.", self.tag);
+        let after = self.chance.percent(30).then(|| prefix.clone());
+        let limit = [1, 10, 1_000, 1_001][self.chance.below(4) as usize];
+        let begun = Begun { due: self.turn.now().after_ms(WORK_DEADLINE_MS).0, is_work: true };
+        let id = self.turn.rooms("party".into(), prefix, after, limit);
+        self.begin(id, begun);
+    }
+
+    /// Calls another room, or none.
+    fn call(&mut self) {
+        let (method, uri) = ("POST".into(), format!("/{:x}", self.tag));
+        let request = Request { method, uri, headers: Vec::new(), body: Bytes::from_static(b"body") };
+        let deadline_ms = self.turn.limits().request_deadline_ms + CALL_GRACE_MS;
+        let begun = Begun { due: self.turn.now().after_ms(deadline_ms).0, is_work: true };
+        let room = if self.chance.percent(90) { "other" } else { "" };
+        let id = self.turn.call("party".into(), room.into(), request);
+        self.begin(id, begun);
+    }
+
+    fn begin(&mut self, id: Result<OperationId, StartError>, begun: Begun) {
+        match id {
             Ok(id) => {
-                self.log.say(|| format!("    sleep {id} for {ms}"));
-                self.memory.sleeps.insert(id.0, self.turn.now().after_ms(ms).0);
+                self.log.say(|| format!("    {id}: {begun:?}"));
+                self.memory.operations.insert(id.0, begun);
                 self.memory.note(id.0);
             }
             Err(_) => self.memory.note(u64::MAX),

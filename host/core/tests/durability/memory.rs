@@ -20,8 +20,17 @@ pub(crate) struct Memory {
     pub(crate) gone: BTreeSet<u64>,
     /// Its events that have not settled.
     pub(crate) pending: BTreeSet<u64>,
-    /// Its sleeps, and when they are due.
-    pub(crate) sleeps: BTreeMap<u64, u64>,
+    /// Its operations that have not ended.
+    pub(crate) operations: BTreeMap<u64, Begun>,
+}
+
+/// An operation that the guest has begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Begun {
+    /// When it ends by itself.
+    pub(crate) due: u64,
+    /// Somebody outside works for it; else it is a sleep.
+    pub(crate) is_work: bool,
 }
 
 impl Memory {
@@ -47,7 +56,7 @@ impl Memory {
             words.push(set.len() as u64);
             words.extend(set);
         }
-        words.extend(self.sleeps.iter().flat_map(|(id, due)| [*id, *due]));
+        words.extend(self.operations.iter().flat_map(|(id, it)| [*id, it.due, u64::from(it.is_work)]));
         words.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
@@ -60,10 +69,11 @@ impl Memory {
         let mut set = || (0..next()).map(|_| next()).collect::<BTreeSet<u64>>();
         let (known, listed, closed) = (set(), set(), set());
         let (requests, gone, pending) = (set(), set(), set());
-        let mut sleeps = BTreeMap::new();
+        let mut operations = BTreeMap::new();
         while let Some(id) = words.next() {
-            sleeps.insert(id, words.next().expect("the image is whole"));
+            let mut next = || words.next().expect("the image is whole");
+            operations.insert(id, Begun { due: next(), is_work: next() == 1 });
         }
-        Memory { chain, turns, known, listed, closed, requests, gone, pending, sleeps }
+        Memory { chain, turns, known, listed, closed, requests, gone, pending, operations }
     }
 }

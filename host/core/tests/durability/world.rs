@@ -14,13 +14,14 @@ mod rebuilding;
 mod saving;
 mod settings;
 mod versions;
+mod works;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use party_core::address::RoomAddress;
 use party_core::commit::ComponentDigest;
-use party_core::event::{Event, TurnEnd};
+use party_core::event::{Event, Outcome, TurnEnd};
 use party_core::ids::{CommitSeq, ConnectionId, Incarnation, RequestId, Seed, Timestamp};
 use party_core::room::{Action, Moment, Phase, Room, RoomConfig};
 use party_core::turn::Turn;
@@ -37,6 +38,7 @@ use commits::Flight;
 use notes::Note;
 use outside::Client;
 use versions::{Deployed, version};
+use works::Works;
 
 /// A turn that is out, and what the guest has made of it.
 struct Out {
@@ -87,6 +89,8 @@ pub(crate) struct World {
     /// How often the turn of a completion or a close was dropped since the room was made again.
     completion_drops: BTreeMap<u64, u32>,
     close_drops: BTreeMap<u64, u32>,
+    /// What the guest has first heard of each operation, since the room was made again.
+    heard: BTreeMap<u64, Outcome>,
     /// Those that the guest will never hear of.
     lost_completions: BTreeSet<u64>,
     lost_closes: BTreeSet<u64>,
@@ -94,6 +98,7 @@ pub(crate) struct World {
     interrupted: BTreeSet<u64>,
     /// Those that were given up for another version, unless they had ended already.
     cut_short: BTreeSet<u64>,
+    works: Works,
     deployed: Deployed,
     /// The commit that carried the last switch to another version.
     switched_at: Option<CommitSeq>,
@@ -163,10 +168,12 @@ impl World {
             tags: BTreeMap::new(),
             completion_drops: BTreeMap::new(),
             close_drops: BTreeMap::new(),
+            heard: BTreeMap::new(),
             lost_completions: BTreeSet::new(),
             lost_closes: BTreeSet::new(),
             interrupted: BTreeSet::new(),
             cut_short: BTreeSet::new(),
+            works: Works::default(),
             deployed: Deployed::default(),
             switched_at: None,
             has_crashed_since_fork: false,
@@ -206,6 +213,7 @@ impl World {
         }
         if self.random.percent(self.habits.carry_out) {
             self.carry_out();
+            self.check_somebody_works();
         }
         self.forget_if_possible();
     }
@@ -292,6 +300,7 @@ impl World {
             self.life = Some(Life { incarnation, memory: memory.clone(), is_kept: false });
             self.instance = Some(memory);
             self.completion_drops.clear();
+            self.heard.clear();
             self.close_drops.clear();
         }
         let life = self.life.as_ref().expect("it has begun");
@@ -315,14 +324,23 @@ impl World {
         let was_dropped = self.was_dropped(&actions);
         assert!(was_dropped || !matches!(end, TurnEnd::Dropped(_)), "a trap keeps nothing");
         assert!(was_dropped || !is_faulty, "what the guest could not read was not what there is");
+        if is_faulty {
+            self.put_off(actions, true);
+            // If a commit has failed it is made anew in any case.
+            if !self.flight.has_failed {
+                self.is_unreadable();
+            }
+            return;
+        }
         if was_dropped {
             self.note_drop(&event, was_running && is_kept);
         } else {
             let seq = committed.expect("a turn that is kept takes a commit");
-            let before = &self.life.as_ref().expect("it has had a turn").memory.sleeps;
-            for id in memory.sleeps.keys().filter(|id| !before.contains_key(id)) {
+            let before = &self.life.as_ref().expect("it has had a turn").memory.operations;
+            for id in memory.operations.keys().filter(|id| !before.contains_key(id)) {
                 self.ids.give(Kind::Operation, *id);
             }
+            self.note_asked(&memory, seq);
             self.tags.insert(tag, seq);
             self.entries = entries;
             self.instance = Some(memory.clone());

@@ -4,10 +4,12 @@
 use bytes::Bytes;
 use party_core::auto_response::AutoResponse;
 use party_core::event::{DropCause, Event, Failure, TurnEnd};
-use party_core::http::Response;
+use party_core::http::{Request, Response};
 use party_core::ids::{ConnectionId, EventId, OperationId, RequestId};
 use party_core::message::{CloseFrame, Message};
+use party_core::operation::Work;
 use party_core::turn::Turn;
+use party_core::turn::operations::StartError;
 use party_core::turn::storage::ListOptions;
 
 use crate::habits::Habits;
@@ -75,14 +77,21 @@ impl Guest<'_> {
     /// How the turn ends.
     pub(crate) fn end(&mut self, habits: &Habits) -> TurnEnd {
         if self.chance.percent(habits.trap) {
-            return TurnEnd::Dropped(DropCause::Trap("unreachable".into()));
+            return TurnEnd::Dropped(match self.chance.percent(20) {
+                true => DropCause::Aborted("enough".into()),
+                false => DropCause::Trap("unreachable".into()),
+            });
         }
-        if self.chance.percent(habits.fail) {
+        let is_alarm = matches!(self.draft.event, Event::Alarm);
+        if self.chance.percent(habits.fail) || is_alarm && self.chance.percent(habits.fail_alarm) {
             return TurnEnd::Failed(self.failure());
         }
         if self.chance.percent(habits.pending) {
-            if self.chance.percent(80) {
-                self.sleep();
+            match self.chance.below(10) {
+                0..5 => self.sleep(),
+                5..7 => self.ask(),
+                7..9 => self.call(),
+                _ => {}
             }
             return TurnEnd::Pending;
         }
@@ -93,7 +102,7 @@ impl Guest<'_> {
     fn look(&mut self) {
         let Guest { turn, draft, .. } = self;
         assert_eq!(turn.alarm(), draft.state.alarm.map(|alarm| alarm.at), "the alarm");
-        assert_eq!(turn.open_operations() as usize, draft.state.sleeps.len(), "open operations");
+        assert_eq!(turn.open_operations() as usize, draft.state.operations.len(), "open operations");
         assert_eq!(turn.storage_bytes(), draft.storage_bytes(), "bytes in storage");
         assert_eq!(turn.connections(None), draft.connections(None), "listed connections");
         for (id, session) in &draft.state.sessions {
@@ -146,7 +155,7 @@ impl Guest<'_> {
 
     fn use_connections(&mut self) {
         let id = self.pick_connection();
-        match self.chance.below(11) {
+        match self.chance.below(10) {
             0..3 => {
                 let message = Message::text(self.text());
                 self.log.say(|| format!("    send {id} {}", self.draft.outputs.len()));
@@ -224,10 +233,11 @@ impl Guest<'_> {
     }
 
     fn use_time(&mut self) {
-        match self.chance.below(8) {
+        match self.chance.below(10) {
             0 | 1 => self.sleep(),
+            8 | 9 => self.ask(),
             2 => {
-                let open: Vec<OperationId> = self.draft.state.sleeps.keys().copied().collect();
+                let open: Vec<OperationId> = self.draft.state.operations.keys().copied().collect();
                 let id = self.chance.pick(open).unwrap_or(OperationId(u64::MAX));
                 self.log.say(|| format!("    cancel {id}"));
                 let expected = self.draft.cancel(id);
@@ -268,10 +278,50 @@ impl Guest<'_> {
         match self.turn.sleep(ms) {
             Ok(id) => {
                 self.log.say(|| format!("    sleep {id} {ms}"));
-                assert_eq!(self.draft.may_sleep(), Ok(()), "sleep");
+                assert_eq!(self.draft.may_begin(), Ok(()), "sleep");
                 self.draft.sleep(id, ms);
             }
-            Err(error) => assert_eq!(self.draft.may_sleep(), Err(error), "sleep"),
+            Err(error) => assert_eq!(self.draft.may_begin(), Err(error), "sleep"),
+        }
+    }
+
+    /// Asks for rooms, now and then for what makes no sense.
+    /// Calls another room.
+    fn call(&mut self) {
+        let room = if self.chance.percent(95) { "other" } else { "no/room" };
+        let (method, body) = ("PUT".to_owned(), Bytes::copy_from_slice(self.text().as_bytes()));
+        let request = Request { method, uri: "/path".into(), headers: Vec::new(), body };
+        match self.turn.call("party".into(), room.into(), request.clone()) {
+            Ok(id) => {
+                self.log.say(|| format!("    call {id}"));
+                assert_eq!((self.draft.may_begin(), room), (Ok(()), "other"), "call another room");
+                let uri = "http://rooms.internal/parties/party/other/path".into();
+                let request = Box::new(Request { uri, ..request });
+                let (party, room) = ("party".into(), room.into());
+                self.draft.ask(id, Work::Call { party, room, request, once: None });
+            }
+            Err(StartError::Invalid(why)) => assert_eq!(room, "no/room", "{why}"),
+            Err(error) => assert_eq!(self.draft.may_begin(), Err(error), "call another room"),
+        }
+    }
+
+    fn ask(&mut self) {
+        const LIMITS: [u32; 6] = [1, 2, 10, 1_000, 0, 1_001];
+        let limits = if self.chance.percent(90) { 4 } else { 6 };
+        let limit = LIMITS[self.chance.below(limits) as usize];
+        let party = if self.chance.percent(95) { "party" } else { "no party" };
+        let prefix = if self.chance.percent(95) { format!("{}-", self.number) } else { "x".repeat(1_025) };
+        let after = self.chance.percent(30).then(|| prefix.clone());
+        let makes_sense = (1..=1_000).contains(&limit) && party == "party" && prefix.len() <= 1_024;
+        match self.turn.rooms(party.into(), prefix.clone(), after.clone(), limit) {
+            Ok(id) => {
+                self.log.say(|| format!("    ask {id} for {limit} rooms {prefix}"));
+                assert!(makes_sense, "{limit} rooms of {party:?}, {} bytes", prefix.len());
+                assert_eq!(self.draft.may_begin(), Ok(()), "ask for rooms");
+                self.draft.ask(id, Work::Rooms { party: party.into(), prefix, after, limit });
+            }
+            Err(StartError::Invalid(why)) => assert!(!makes_sense, "{why}"),
+            Err(error) => assert_eq!(self.draft.may_begin(), Err(error), "ask for rooms"),
         }
     }
 

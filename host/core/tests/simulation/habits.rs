@@ -13,6 +13,8 @@ pub(crate) struct Habits {
     pub(crate) trap: u64,
     /// A handler fails.
     pub(crate) fail: u64,
+    /// `on-alarm` fails, beside that: seven times in a row and the alarm is given up.
+    pub(crate) fail_alarm: u64,
     /// A handler goes on after its turn.
     pub(crate) pending: u64,
     /// A commit that is under way becomes durable at a step.
@@ -64,6 +66,7 @@ impl Habits {
             steps: one_of(&[40, 100, 250, 800]),
             trap: one_of(&[0, 2, 8, 20]),
             fail: one_of(&[0, 5, 15]),
+            fail_alarm: one_of(&[0, 0, 0, 0, 80]),
             pending: one_of(&[10, 30, 50]),
             commit: one_of(&[5, 15, 60]),
             crash: one_of(&[0, 50, 200]),

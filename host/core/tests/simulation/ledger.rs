@@ -56,6 +56,8 @@ pub(crate) struct Ledger {
     connections: BTreeMap<ConnectionId, VecDeque<(CommitSeq, Sight)>>,
     requests: BTreeMap<RequestId, VecDeque<(CommitSeq, Response)>>,
     auto_responses: VecDeque<(CommitSeq, Option<AutoResponse>)>,
+    /// What is to be begun for the room, or not any more, in order.
+    works: VecDeque<(CommitSeq, Output)>,
     /// The auto-response as the edge has it.
     auto_response: Option<AutoResponse>,
     /// One for each turn, or word of the host, whose outputs wait, with their bytes.
@@ -108,6 +110,7 @@ impl Ledger {
         self.connections.values_mut().flatten().for_each(|(waits_for, _)| *waits_for = durable);
         self.requests.values_mut().flatten().for_each(|(waits_for, _)| *waits_for = durable);
         self.auto_responses.iter_mut().for_each(|(waits_for, _)| *waits_for = durable);
+        self.works.iter_mut().for_each(|(waits_for, _)| *waits_for = durable);
     }
 
     pub(crate) fn durable(&self) -> CommitSeq {
@@ -166,6 +169,11 @@ impl Ledger {
                 self.requests.entry(id).or_default().push_back((waits_for, response));
             }
             Output::AutoResponse(pair) => self.auto_responses.push_back((waits_for, pair)),
+            Output::Begin(id, work, attempt) => {
+                self.works.push_back((waits_for, Output::Begin(id, work, attempt)));
+            }
+            Output::Forget(id) => self.works.push_back((waits_for, Output::Forget(id))),
+            Output::Interrupted(id) => panic!("nobody has called, and request {id} is answered so"),
         }
     }
 
@@ -183,7 +191,17 @@ impl Ledger {
             Output::Close(id, frame) => self.see_connection(*id, Sight::Close(frame.clone())),
             Output::Respond(id, response) => self.see_response(*id, response),
             Output::AutoResponse(pair) => self.see_auto_response(pair),
+            Output::Begin(..) | Output::Forget(_) => self.see_work(output),
+            Output::Interrupted(id) => panic!("nobody has called, and request {id} is answered so"),
         }
+    }
+
+    fn see_work(&mut self, output: &Output) {
+        let Some((waits_for, expected)) = self.works.pop_front() else {
+            panic!("{output:?}, which nothing that stands has caused");
+        };
+        assert!(waits_for <= self.durable, "{output:?} before commit {waits_for}");
+        assert_eq!(*output, expected, "what is done for the room");
     }
 
     fn see_auto_response(&mut self, pair: &Option<AutoResponse>) {
@@ -233,6 +251,9 @@ impl Ledger {
         if let Some((waits_for, pair)) = self.auto_responses.front() {
             assert!(*waits_for > self.durable, "the auto-response should have become {pair:?}");
         }
+        if let Some((waits_for, output)) = self.works.front() {
+            assert!(*waits_for > self.durable, "{output:?} should have left");
+        }
         for (id, responses) in &self.requests {
             if let Some((waits_for, _)) = responses.front() {
                 assert!(*waits_for > self.durable, "request {id} should have been answered");
@@ -252,6 +273,7 @@ impl Ledger {
         self.connections.values_mut().for_each(|sights| sights.retain(|(seq, _)| *seq <= durable));
         self.requests.values_mut().for_each(|responses| responses.retain(|(seq, _)| *seq <= durable));
         self.auto_responses.retain(|(seq, _)| *seq <= durable);
+        self.works.retain(|(seq, _)| *seq <= durable);
         self.issued = durable;
         self.batches.clear();
         self.commits.clear();
@@ -295,10 +317,16 @@ impl Ledger {
         self.answered.contains(&id)
     }
 
+    /// Whether something that is to be done for the room is not begun yet, because a commit is under way.
+    pub(crate) fn holds_work_back(&self) -> bool {
+        self.works.iter().any(|(_, output)| matches!(output, Output::Begin(..)))
+    }
+
     /// Whether nothing is left to be seen.
     pub(crate) fn is_empty(&self) -> bool {
         self.connections.values().all(VecDeque::is_empty)
             && self.requests.values().all(VecDeque::is_empty)
             && self.auto_responses.is_empty()
+            && self.works.is_empty()
     }
 }

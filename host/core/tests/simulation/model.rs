@@ -7,6 +7,7 @@
 mod draft;
 mod endings;
 mod entries;
+mod operations;
 mod sleeping;
 mod time;
 
@@ -25,6 +26,7 @@ use party_core::session::ReadyState;
 
 use crate::ledger::Ledger;
 pub(crate) use draft::Draft;
+use operations::Operation;
 pub(crate) use sleeping::{Kept, Sleeping};
 
 /// A connection.
@@ -42,13 +44,6 @@ pub(crate) struct Session {
     pub(crate) opened_at: Timestamp,
 }
 
-/// A sleep, and whether its end waits to be delivered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sleep {
-    pub(crate) due: Timestamp,
-    pub(crate) rung: bool,
-}
-
 /// An event that has not settled.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
@@ -64,7 +59,7 @@ pub(crate) struct State {
     pub(crate) ringing: Option<Alarm>,
     pub(crate) sessions: BTreeMap<ConnectionId, Session>,
     pub(crate) requests: BTreeSet<RequestId>,
-    pub(crate) sleeps: BTreeMap<OperationId, Sleep>,
+    pub(crate) operations: BTreeMap<OperationId, Operation>,
     pub(crate) pending: BTreeMap<EventId, Pending>,
     pub(crate) holds: u32,
     pub(crate) held_until: Timestamp,
@@ -88,6 +83,8 @@ pub(crate) struct Snapshot {
     pub(crate) moved: CommitSeq,
     /// When what is kept of the memory has something to do.
     pub(crate) memory_due: Option<Timestamp>,
+    /// What is kept of the memory goes.
+    pub(crate) forgets: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +122,11 @@ pub(crate) struct Model {
     alarm_waits: bool,
     arriving: BTreeMap<ConnectionId, Arriving>,
     drops: Vec<Timestamp>,
-    now: Timestamp,
+    /// What the host's clock said last.
+    clock: Timestamp,
+    /// The store has a checkpoint.
+    store_has_memory: bool,
+    pub(crate) now: Timestamp,
     start_failure: Option<Failure>,
     is_open: bool,
 }
@@ -155,6 +156,8 @@ impl Model {
             alarm_waits: false,
             arriving: BTreeMap::new(),
             drops: Vec::new(),
+            clock: Timestamp(0),
+            store_has_memory: false,
             now: Timestamp(0),
             start_failure: None,
             is_open: true,
@@ -203,7 +206,7 @@ impl Model {
     /// Whether nothing is under way, nor likely to be soon.
     pub(crate) fn is_quiet(&self) -> bool {
         let state = &self.state;
-        let is_empty = state.sessions.is_empty() && state.requests.is_empty() && state.sleeps.is_empty();
+        let is_empty = state.sessions.is_empty() && state.requests.is_empty() && state.operations.is_empty();
         let must_settle = state.pending.values().any(|pending| pending.until.is_some());
         let is_idle = !must_settle && state.holds == 0 && self.drops.is_empty();
         let is_suspended = matches!(self.phase, Phase::Suspended { .. });
@@ -241,6 +244,7 @@ impl Model {
             if is_suspended {
                 return None;
             }
+            self.clock = now;
             let now = self.tell_time(now);
             let start_reason = match self.phase {
                 Phase::Fresh(reason) => Some(reason),
@@ -281,7 +285,7 @@ impl Model {
                 Event::Close(id, ..) => sessions.get(id).is_some_and(|session| session.accepted),
                 Event::ResponseClosed(id) => self.state.requests.contains(id),
                 Event::Alarm => self.is_alarm_due(now),
-                Event::Completed(id, _) => self.state.sleeps.contains_key(id),
+                Event::Completed(id, _) => self.state.operations.contains_key(id),
                 Event::Request(..) | Event::Start(_) | Event::Resume(_) => true,
             };
             if is_real {
@@ -366,7 +370,7 @@ impl Model {
                 None
             }
             Event::Completed(id, _) => {
-                let was_open = state.sleeps.remove(id).is_some();
+                let was_open = state.operations.remove(id).is_some();
                 (was_open && handlers.has(Handlers::ON_COMPLETED)).then_some(event)
             }
             Event::Start(_) | Event::Resume(_) => unreachable!("neither waits here"),
@@ -397,7 +401,14 @@ impl Model {
         (self.moved, self.memory_due) = (seq, None);
         let (entries, alarm) = (self.state.entries.clone(), self.state.alarm_record());
         self.alarm_committed = alarm;
-        self.snapshots.push_back(Snapshot { seq, entries, alarm, moved: seq, memory_due: None });
+        self.snapshots.push_back(Snapshot {
+            seq,
+            entries,
+            alarm,
+            moved: seq,
+            memory_due: None,
+            forgets: false,
+        });
     }
 }
 

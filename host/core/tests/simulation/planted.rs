@@ -46,7 +46,6 @@ macro_rules! planted {
                     | PlantedBug::DueForgottenInMailbox
                     | PlantedBug::AcceptDeadlineOfToday
                     | PlantedBug::CloseToldTwice
-                    | PlantedBug::DeadLifeKept
                     | PlantedBug::JournalFullForGood
                     | PlantedBug::OldSleepsGoOn
                     | PlantedBug::SwitchInTwoHalves
@@ -54,8 +53,16 @@ macro_rules! planted {
                     | PlantedBug::SwitchSeenEarly
                     | PlantedBug::CutClientForgotten
                     | PlantedBug::SwitchAnswersTwice
+                    | PlantedBug::WorkBegunForACopy
+                    | PlantedBug::WorkDueAtItsDeadline
+                    | PlantedBug::AnswerTakenForGiven
+                    | PlantedBug::InterruptForgetsNothing
                     | PlantedBug::StartOverNotBuried
                     | PlantedBug::JournalGivenUpEarly => "tests/durability",
+                    PlantedBug::CallMadeTwice
+                    | PlantedBug::CallOfBeforeMadeAgain
+                    | PlantedBug::AnswerNotKept
+                    | PlantedBug::AnswerNeverForgotten => "tests/calling",
                 }
             }
             assert_eq!(test_of(PlantedBug::GateOpensEarly), "a_gate_that_opens_early_is_found");
@@ -82,9 +89,18 @@ planted! {
     ids_given_out_again_are_found: IdsNotReserved,
     a_forgotten_answer_is_found: HeldAnswerForgotten,
     a_sleep_over_a_turn_is_found: SleepOverTurn,
+    a_dead_life_that_is_kept_is_found: DeadLifeKept,
     stale_memory_is_found: StaleMemoryUsed,
     kept_ghosts_are_found: GhostsKept,
     an_auto_response_of_a_dropped_turn_is_found: DroppedAutoResponseHolds,
     an_auto_response_that_outlives_its_life_is_found: AutoResponseOutlivesItsLife,
     a_forgotten_auto_response_is_found: AutoResponseForgotten,
+    work_that_is_not_begun_again_is_found: WorkNotBegunAgain,
+    an_answer_delivered_twice_is_found: AnswerTwice,
+    an_answer_that_a_turn_loses_is_found: AnswerInATurnLost,
+    an_answer_that_is_overdue_all_the_same_is_found: AnswerInATurnOverdue,
+    a_timeout_that_forgets_nothing_is_found: TimeoutForgetsNothing,
+    a_cancel_that_forgets_nothing_is_found: CancelForgetsNothing,
+    a_life_that_forgets_nothing_is_found: LifeForgetsNothing,
+    a_room_forgotten_while_it_is_worked_for_is_found: ForgottenWhileWorkedFor,
 }

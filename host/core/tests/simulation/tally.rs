@@ -16,11 +16,22 @@ pub(crate) struct Tally {
 }
 
 /// What a full run must meet.
-const REQUIRED: [Situation; 57] = [
+const REQUIRED: &[Situation] = &[
     ("accept", "at the deadline"),
+    ("answer", "after it was forgotten"),
+    ("answer", "after its time"),
+    ("answer", "again"),
+    ("answer", "before it heard that it was forgotten"),
+    ("answer", "in time"),
+    ("answer", "of a room that ends"),
+    ("answer", "while a turn is out"),
+    ("answer", "while the room is being saved"),
+    ("answer", "while the room sleeps"),
     ("auto-response", "set"),
     ("auto-response", "ended"),
     ("auto-response", "in the next life"),
+    ("begun", "again"),
+    ("begun", "again, its answer was lost"),
     ("close", "1008"),
     ("close", "1011"),
     ("close", "1013"),
@@ -34,6 +45,7 @@ const REQUIRED: [Situation; 57] = [
     ("crash", "before any commit"),
     ("crash", "between two commits"),
     ("crash", "after all commits"),
+    ("crash", "while somebody works"),
     ("dropped", "on-alarm"),
     ("dropped", "on-close"),
     ("dropped", "on-completed"),
@@ -43,8 +55,10 @@ const REQUIRED: [Situation; 57] = [
     ("dropped", "on-request"),
     ("dropped", "on-response-closed"),
     ("dropped", "on-start"),
+    ("dropped", "while somebody works"),
     ("event", "while the room is held"),
     ("event", "while the room starts"),
+    ("failed commit", "while somebody works"),
     ("failed", "on-alarm"),
     ("failed", "on-close"),
     ("failed", "on-completed"),
@@ -66,6 +80,7 @@ const REQUIRED: [Situation; 57] = [
     ("respond", "500"),
     ("respond", "503"),
     ("respond", "504"),
+    ("shut down", "while somebody works"),
     ("sleep", "before the events that wait"),
     ("sleep", "given up"),
     ("sleep", "memory lost"),
@@ -74,6 +89,14 @@ const REQUIRED: [Situation; 57] = [
     ("sleep", "woken"),
     ("suspended", "room"),
     ("waits", "for commits"),
+    ("work", "answered"),
+    ("work", "begun"),
+    ("work", "forgotten"),
+    ("work", "interrupted"),
+    ("work", "timed out"),
+    ("work", "timed out before it was begun"),
+    ("work", "waits for a commit"),
+    ("work", "waited for a commit that failed"),
 ];
 
 impl Tally {
@@ -135,7 +158,13 @@ impl Tally {
             },
             Output::AutoResponse(Some(_)) => self.meet("auto-response", "set"),
             Output::AutoResponse(None) => self.meet("auto-response", "ended"),
-            Output::Accept(_) | Output::Read(_) | Output::Send(..) | Output::Broadcast(..) => {}
+            Output::Begin(..) => self.meet("work", "begun"),
+            Output::Forget(_) => self.meet("work", "forgotten"),
+            Output::Accept(_)
+            | Output::Read(_)
+            | Output::Send(..)
+            | Output::Broadcast(..)
+            | Output::Interrupted(_) => {}
         }
     }
 }

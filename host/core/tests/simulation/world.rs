@@ -7,6 +7,7 @@ mod commits;
 mod ending;
 mod outside;
 mod sleeping;
+mod works;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::random::Random;
 use crate::tally::Tally;
 use commits::Flight;
 use outside::Client;
+use works::Works;
 
 /// A turn that is out.
 struct Out {
@@ -62,7 +64,10 @@ pub(crate) struct World {
     now: Timestamp,
     turns: u64,
     last_turn_at: Timestamp,
-    /// When each sleep of this life is due, as it was started.
+    works: Works,
+    /// What was begun for the last life and is open in this one, and whether it was answered then.
+    works_before: BTreeMap<OperationId, bool>,
+    /// When each operation of this life ends by itself, as it was started.
     due: BTreeMap<OperationId, Timestamp>,
     completed: BTreeSet<OperationId>,
     /// Nothing new begins any more.
@@ -95,7 +100,8 @@ impl World {
             storage: Arc::new(disk.clone()),
         });
         let (seq, moved) = (CommitSeq(0), CommitSeq(0));
-        let durable = Snapshot { seq, entries: BTreeMap::new(), alarm: None, moved, memory_due: None };
+        let durable =
+            Snapshot { seq, entries: BTreeMap::new(), alarm: None, moved, memory_due: None, forgets: false };
         World {
             room: Room::new(Arc::clone(&config), None),
             model: Model::new(habits.limits.clone(), habits.handlers, &durable),
@@ -116,6 +122,8 @@ impl World {
             now: Timestamp(1_000_000),
             turns: 0,
             last_turn_at: Timestamp(0),
+            works: Works::default(),
+            works_before: BTreeMap::new(),
             due: BTreeMap::new(),
             completed: BTreeSet::new(),
             is_winding_up: false,
@@ -141,6 +149,7 @@ impl World {
         self.flight = Flight::default();
         self.clients.clear();
         self.requests.clear();
+        self.end_works();
         self.due.clear();
         self.completed.clear();
         self.last_turn_at = Timestamp(0);
@@ -149,6 +158,7 @@ impl World {
             self.due.extend(kept.due());
             self.last_turn_at = kept.now;
         }
+        self.works_before.retain(|id, _| self.due.contains_key(id));
         self.carry_out();
     }
 
@@ -179,14 +189,15 @@ impl World {
         self.compare();
     }
 
-    /// A client does something.
+    /// A client does something, or somebody who works for the room.
     fn step_outside(&mut self) {
-        match self.random.below(9) {
+        match self.random.below(12) {
             0 | 1 => self.connect(),
             2..5 => self.client_speaks(),
             5 => self.client_leaves(),
             6 | 7 => self.request(),
-            _ => self.request_goes(),
+            8 => self.request_goes(),
+            _ => self.somebody_answers(),
         }
     }
 
@@ -272,10 +283,9 @@ impl World {
                 assert!(number > client.heard, "message {number} of {id} came after {}", client.heard);
                 client.heard = number;
             }
-            Event::Completed(id, _) => {
+            Event::Completed(id, outcome) => {
                 assert!(self.completed.insert(*id), "operation {id} completed twice");
-                let due = self.due.get(id).expect("it was started by a turn that was kept");
-                assert!(turn.now() >= *due, "sleep {id} is due at {due} and came at {}", turn.now());
+                self.check_outcome(*id, outcome);
             }
             Event::Start(_)
             | Event::Resume(_)
@@ -296,11 +306,13 @@ impl World {
             Guest { turn, draft, chance: &mut chance, log: &self.log, number }.act();
         }
         self.log.say(|| format!("  turn {number} ends: {end:?}"));
-        if !matches!(end, TurnEnd::Dropped(_)) {
-            let before = &self.model.state.sleeps;
-            for (id, sleep) in draft.state.sleeps.iter().filter(|(id, _)| !before.contains_key(id)) {
+        if matches!(end, TurnEnd::Dropped(_)) {
+            self.meet_end("dropped");
+        } else {
+            let before = &self.model.state.operations;
+            for (id, operation) in draft.state.operations.iter().filter(|(id, _)| !before.contains_key(id)) {
                 self.ids.give(Kind::Operation, id.0);
-                self.due.insert(*id, sleep.due);
+                self.due.insert(*id, operation.due);
             }
         }
         self.model.end(draft, &end);
@@ -359,6 +371,9 @@ impl World {
         if self.out.is_none() {
             assert_eq!(room.next_deadline(), model.next_deadline(), "the next deadline");
             assert_eq!(room.is_quiet(), model.is_quiet(), "whether the room is quiet");
+            let is_worked_for = model.state.operations.values().any(|operation| operation.is_under_way());
+            assert!(!(is_worked_for && room.may_be_forgotten()), "nobody would hear the answer");
+            assert_eq!(room.operations(), Some(model.state.operations.len()), "open operations");
             assert_eq!(room.auto_response(), model.state.auto_response.as_ref(), "the auto-response");
             assert_eq!(room.alarm(), model.state.alarm_record().map(|alarm| alarm.at), "the alarm");
         }

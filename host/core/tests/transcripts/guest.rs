@@ -10,7 +10,8 @@
 //! list    list red      state a      attachment a             respond r 200 hello
 //! put k v    put-many k=v j=w    get k    get-many k j    delete k    delete-many k j    clear    bytes
 //! page prefix=k start=k after=k end=k limit=2 bytes=9 reverse
-//! alarm 5000    alarm off    alarm    sleep s 100    cancel s    operations
+//! alarm 5000    alarm off    alarm    sleep s 100    cancel s    operations    rooms o party prefix after a
+//! call o party/room hello
 //! settle e    settle e fail message    hold    release    now    incarnation    log text    own e
 //! ```
 //!
@@ -19,7 +20,7 @@
 use bytes::Bytes;
 use party_core::auto_response::AutoResponse;
 use party_core::event::{DropCause, Failure, LogLevel, TurnEnd};
-use party_core::http::Response;
+use party_core::http::{Request, Response};
 use party_core::ids::{ConnectionId, Timestamp};
 use party_core::message::Message;
 use party_core::turn::Turn;
@@ -39,6 +40,7 @@ pub(crate) fn run(script: &str, turn: &mut Turn, names: &mut Names, found: &mut 
                 return TurnEnd::Pending;
             }
             "fail" => return TurnEnd::Failed(failure(rest)),
+            "abort" => return TurnEnd::Dropped(DropCause::Aborted(rest.into())),
             "trap" => return TurnEnd::Dropped(DropCause::Trap(rest.into())),
             _ => {}
         }
@@ -178,6 +180,33 @@ fn about_time(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> Opt
             }
             Err(error) => Err(error.to_string()),
         },
+        "rooms" => {
+            let (party, rest) = text.split_once(' ').unwrap_or((text, ""));
+            let (prefix, after) = match rest.split_once(" after ") {
+                Some((prefix, after)) => (prefix, Some(after.to_owned())),
+                None => (rest, None),
+            };
+            match turn.rooms(party.into(), prefix.into(), after, 10) {
+                Ok(id) => {
+                    names.operations.insert(name.into(), id);
+                    Ok(None)
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        "call" => {
+            let (address, body) = text.split_once(' ').unwrap_or((text, ""));
+            let (party, room) = address.split_once('/').expect("a party and a room");
+            let body = Bytes::copy_from_slice(body.as_bytes());
+            let request = Request { method: "POST".into(), uri: String::new(), headers: Vec::new(), body };
+            match turn.call(party.into(), room.into(), request) {
+                Ok(id) => {
+                    names.operations.insert(name.into(), id);
+                    Ok(None)
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        }
         "cancel" => Ok(Some(turn.cancel(names.operations[name]).to_string())),
         "operations" => Ok(Some(turn.open_operations().to_string())),
         "settle" => {

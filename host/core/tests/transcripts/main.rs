@@ -1,8 +1,12 @@
 //! Every rule of a room as a transcript: what comes in and what the guest does about it, and, line for line, what
 //! comes out. The notation is told in `notation.rs`.
 
+mod aborting;
 mod alarms;
 mod auto_responses;
+mod burying;
+mod called;
+mod calls;
 mod connecting;
 #[path = "../shared/disk.rs"]
 mod disk;
@@ -27,3 +31,6 @@ mod sleeps;
 mod starting;
 mod storage;
 mod suspension;
+mod switching;
+mod works;
+mod works_meanwhile;

@@ -15,23 +15,32 @@
 //!   time 1500                  the clock says 1500 ms, and the room is told    * clock 1500   it is not told
 //! * turn send a hi; pending e  the next turn, what the guest does in it, and how it ends (`done`, if unsaid)
 //! * committed                  the oldest commit under way is durable    commits fail    it is not
+//! * answer o a b               what operation o asked for: rooms a and b
+//! * turn meanwhile answer o a  a turn; what is said to be meanwhile comes while it is out
+//! * switch send a hi | alarm off   the room goes on with another version, after what both do in one turn
+//! * interrupt                  its operations end for that
 //!   crash                      another room is made from what is durable  * shut down    the room ends
 //!   fork                       another room is made from what is durable, as a copy
 //! * disk broken                reads fail, until `disk mended`
 //!   hibernate m                the memory, here called m, is captured and saved, so that the room sleeps
 //! * keep m                     it is saved, and the room goes on    rebuild    it is made again of what is recorded
 //! * wake    wake failed        the memory of a room that sleeps is restored, and shown; or is lost
+//! * wakes                      when the store would wake the room
 //! * credit a    deadline    phase    quiet    open    asleep    auto-response    asks the room, and shows the answer
 //! ```
 //!
 //! What the guest does is in `guest.rs`, how what comes out is written in `show.rs`: `turn on-message a hello` is a
 //! turn, below it what its reads found and its commands were refused with, then what the room had done about it: `< a hi`.
 
+mod calling;
+mod switching;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
+use party_core::call::Call;
 use party_core::checkpoint::Checkpoint;
 use party_core::commit::{CheckpointBytes, ComponentDigest, RoomCommit};
 use party_core::event::{Handlers, NewConnection, ResumeReason, TurnEnd};
@@ -51,6 +60,7 @@ pub(crate) struct Names {
     pub(crate) requests: BTreeMap<String, RequestId>,
     pub(crate) operations: BTreeMap<String, OperationId>,
     pub(crate) events: BTreeMap<String, EventId>,
+    pub(crate) calls: BTreeMap<String, Call>,
 }
 
 impl Names {
@@ -181,6 +191,8 @@ impl Stage {
                 self.room().on_time(now);
             }
             "turn" => self.turn(rest),
+            "switch" => self.switch(rest),
+            "interrupt" => self.room().interrupt(),
             "disk" => self.disk.durable().is_broken = rest == "broken",
             "crash" | "fork" => {
                 self.commits.clear();
@@ -189,12 +201,14 @@ impl Stage {
                 }
                 self.room = Some(self.make_room());
             }
+            "answer" => self.answer(rest),
+            "called" => self.called(rest),
             "committed" | "commits" | "shut" => self.end_commit(step),
             "hibernate" => self.save(Purpose::Sleep, rest),
             "keep" => self.save(Purpose::Keep, rest),
             "wake" => self.wake(rest != "failed"),
             "rebuild" => self.rebuild(),
-            "credit" | "deadline" | "phase" | "quiet" | "open" | "asleep" | "auto-response" => {
+            "credit" | "deadline" | "phase" | "quiet" | "open" | "asleep" | "auto-response" | "wakes" => {
                 self.ask(verb, rest);
             }
             _ => panic!("unknown step: {step}"),
@@ -262,9 +276,19 @@ impl Stage {
         let event = turn.take_event();
         let header = show::event(&event, &self.names);
         self.show(format!("turn {header}"));
-        self.scripts.insert(turn.event_id(), script.to_owned());
+        let (meanwhile, commands): (Vec<&str>, Vec<&str>) =
+            script.split(';').map(str::trim).partition(|command| command.starts_with("meanwhile "));
+        for event in meanwhile.iter().filter_map(|command| command.strip_prefix("meanwhile ")) {
+            match event.split_once(' ') {
+                Some((">", rest)) => self.client(rest),
+                Some(("answer", rest)) => self.answer(rest),
+                Some(_) | None => panic!("unknown meanwhile: {event}"),
+            }
+        }
+        let script = commands.join(";");
+        self.scripts.insert(turn.event_id(), script.clone());
         let mut found = Vec::new();
-        let end: TurnEnd = guest::run(script, &mut turn, &mut self.names, &mut found);
+        let end: TurnEnd = guest::run(&script, &mut turn, &mut self.names, &mut found);
         self.shown.extend(found.into_iter().map(|line| format!("  {line}")));
         let (lines, left_out) = turn.take_logs();
         self.shown.extend(lines.iter().map(|line| format!("  logged {}", show::bytes(&line.text))));
@@ -369,6 +393,10 @@ impl Stage {
             "deadline" => match self.room().next_deadline() {
                 Some(at) => format!("deadline: {at}"),
                 None => "deadline: none".into(),
+            },
+            "wakes" => match self.disk.durable().record.and_then(|record| record.wakes_at()) {
+                Some(at) => format!("wakes: {at}"),
+                None => "wakes: never".into(),
             },
             "phase" => format!("phase: {:?}", self.room().phase()),
             "quiet" => format!("quiet: {}", if self.room().is_quiet() { "yes" } else { "no" }),

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use party_core::auto_response::AutoResponse;
+use party_core::call::Attempt;
 use party_core::commit::{MemoryChange, RoomCommit};
 use party_core::event::{Event, Outcome, Output};
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, OperationId, RequestId};
 use party_core::message::{CloseFrame, Message};
+use party_core::operation::Work;
 use party_core::room::{Action, Report};
 use party_core::turn::storage::Page;
 
@@ -35,6 +37,17 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
             format!("{name} {} interrupted", operation(*id, names))
         }
         Event::Completed(id, Outcome::Dropped) => format!("{name} {} dropped", operation(*id, names)),
+        Event::Completed(id, Outcome::Rooms(page)) => {
+            let next = page.next.as_ref().map(|next| format!("next {next}"));
+            let words: Vec<String> = page.rooms.iter().cloned().chain(next).collect();
+            format!("{name} {}: {}", operation(*id, names), words.join(" "))
+        }
+        Event::Completed(id, Outcome::Response(answer)) => {
+            format!("{name} {}: {}", operation(*id, names), response(answer))
+        }
+        Event::Completed(id, Outcome::Failed(error)) => {
+            format!("{name} {} failed: {error:?}", operation(*id, names))
+        }
     }
 }
 
@@ -81,7 +94,28 @@ fn output_line(output: &Output, names: &Names) -> String {
         Output::Close(id, Some(frame)) => format!("< {} close {}", connection(*id, names), close(frame)),
         Output::Close(id, None) => format!("< {} close 1005", connection(*id, names)),
         Output::AutoResponse(pair) => format!("auto-response {}", auto_response(pair.as_ref())),
+        Output::Begin(id, work, attempt) => {
+            let is_again = *attempt == Attempt::Again && matches!(**work, Work::Call { .. });
+            let again = if is_again { "again " } else { "" };
+            format!("begin {again}{} {}", operation(*id, names), self::work(work))
+        }
+        Output::Interrupted(id) => format!("interrupted {}", request_name(*id, names)),
+        Output::Forget(id) => format!("forget {}", operation(*id, names)),
         Output::Respond(id, answer) => format!("< {} {}", request_name(*id, names), response(answer)),
+    }
+}
+
+/// `rooms party a after b`, `call party/room hello`
+fn work(work: &Work) -> String {
+    match work {
+        Work::Rooms { party, prefix, after, .. } => {
+            let after = after.as_ref().map_or_else(String::new, |after| format!(" after {after}"));
+            format!("rooms {party} {prefix}{after}").trim().to_owned()
+        }
+        Work::Call { party, room, request, once } => {
+            let once = if once.is_some() { " once" } else { "" };
+            format!("call{once} {party}/{room} {}", bytes(&request.body)).trim().to_owned()
+        }
     }
 }
 

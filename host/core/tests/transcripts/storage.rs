@@ -242,28 +242,83 @@ fn a_turn_writes_so_many_bytes() {
     );
 }
 
+/// Once the turn was dropped as if the guest had failed, and the room began a new life: that cost more than a crash.
 #[test]
-fn a_turn_that_meets_a_broken_disk_is_dropped_whatever_the_guest_says() {
+fn a_turn_that_meets_a_broken_disk_is_not_to_be_and_its_room_goes_back_to_its_checkpoint() {
+    check(
+        "
+        handlers request start completed
+        GET / -> r
+        turn
+        turn sleep z 900; respond r 200
+        keep memory
+        committed
+        disk broken
+        GET / -> t
+        turn put c 1; get b; respond t 200
+        disk mended
+        commits fail
+        crash
+        GET / -> v
+        wake
+        turn get c; operations; respond v 200
+        ",
+        "
+        turn on-start New
+        turn on-request r
+        < r 200
+        commit 1 checkpoint
+        turn on-request t
+        put c 1: error: the store cannot be read: the device is gone
+        get b: error: the store cannot be read: the device is gone
+        report on-request dropped: the store cannot be read: the device is gone
+        drop instance
+        drop instance
+        < t 503 the room could not be read: the device is gone
+        commit 2
+        woken with memory
+        turn on-request v
+        get c: none
+        operations: 1
+        ",
+    );
+}
+
+/// What was decided before is still written, and what waits for that leaves.
+#[test]
+fn what_came_before_a_turn_that_meets_a_broken_disk_stands() {
     check(
         "
         handlers request
         GET / -> r
-        disk broken
-        turn put a 1; get b; respond r 200
-        disk mended
         GET / -> s
-        turn get a; respond s 200
+        GET / -> t
+        turn put a 1; respond r 200
+        disk broken
+        turn get b; respond s 200
+        phase
+        committed
+        disk mended
+        commits fail
+        crash
+        GET / -> u
+        turn get a; respond u 200
         ",
         "
         turn on-request r
-        put a 1: error: the store cannot be read: the device is gone
+        commit 1 a=1
+        turn on-request s
         get b: error: the store cannot be read: the device is gone
         report on-request dropped: the store cannot be read: the device is gone
         drop instance
-        < r 500 Uncaught exception when making a request
-        turn on-request s
-        get a: none
-        < s 200
+        phase: Running
+        < r 200
+        drop instance
+        < t 503 the room could not be read: the device is gone
+        < s 503 the room could not be read: the device is gone
+        turn on-request u
+        get a: 1
+        < u 200
         ",
     );
 }

@@ -163,3 +163,34 @@ fn a_client_that_waits_for_its_turn_is_rejected_and_one_with_an_early_101_is_clo
         ",
     );
 }
+
+/// The minute is one of the host's clock: once a clock that was set back by an hour kept the room from being saved for that hour.
+#[test]
+fn drops_are_forgotten_after_a_minute_although_the_clock_was_set_back() {
+    check(
+        "
+        handlers request
+        clock 7200000
+        GET / -> r
+        turn trap boom
+        time 3600000
+        deadline
+        GET / -> s
+        turn respond s 200
+        keep memory
+        time 3660000
+        keep memory
+        ",
+        "
+        turn on-request r
+        report on-request dropped: the guest trapped: boom
+        drop instance
+        < r 500 Uncaught exception when making a request
+        deadline: 3660000
+        turn on-request s
+        < s 200
+        not now
+        commit 1 checkpoint
+        ",
+    );
+}

@@ -1,5 +1,6 @@
 //! Saving a room: its memory is captured, packed and handed to a commit.
 
+use std::pin::pin;
 use std::rc::Rc;
 
 use party_core::commit::CheckpointBytes;
@@ -11,11 +12,16 @@ use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
 
 use crate::apart::run_apart;
 use crate::carrying::carry;
+use crate::clock::Ticks;
 use crate::hibernation::staging::stage;
 use crate::hibernation::{LARGE_BYTES, digest_of};
 use crate::registry::RoomEntry;
 use crate::unsaved;
 use crate::worker::Worker;
+
+/// How long a room takes no turn while a large checkpoint is written that somebody wants, in milliseconds: as long as a room
+/// may take for its copy.
+const STAND_STILL_MS_MAX: u64 = 5_000;
 
 /// Captures the memory of a room that has nothing to do, and asks for the commit that carries it. Gives up when
 /// something comes meanwhile.
@@ -34,7 +40,7 @@ pub(crate) async fn save(
         true => unsaved::settle_now(worker, entry),
         false => unsaved::settle(worker, entry),
     };
-    if !is_known {
+    if !is_known || worker.node().breakdown().is_in_writing() {
         return unsaved::put_off(worker, entry);
     }
     if instance.is_none() {
@@ -77,21 +83,25 @@ pub(crate) async fn save(
         return worker.end_room(entry);
     }
     let is_large = snapshot.delta_bytes() > LARGE_BYTES;
-    // Its journal must not grow, or it ends with this: whatever comes waits until it is saved.
-    let is_patient = entry.save_soon.get()
-        || entry.farewell.borrow().is_some()
-        || entry.upgrade.is_kept_for_it()
-        || entry.core.borrow().wants_to_be_saved();
+    let patience = Patience::of(worker, entry);
+    // Where a host ends, the first is kept before the next is begun: if there is no time for all, then for some.
+    let ends = entry.leaving.is_under_way();
+    let mut its_turn = None;
+    if is_large && ends {
+        its_turn = Some(worker.node().one_by_one().acquire().await);
+    }
     let image = match is_large {
         false => Some(snapshot.encode()),
-        true if is_patient => Some(run_apart(move || snapshot.encode()).await),
-        true => unless_something_comes(worker, entry, run_apart(move || snapshot.encode())).await,
+        true => patience.wait(worker, entry, run_apart(move || snapshot.encode())).await,
     };
     let image = match image {
         Some(Ok(image)) => image,
         Some(Err(refused)) => return unsaved::refused(worker, entry, &refused),
-        None => return,
+        None => return given_up(worker, entry, patience),
     };
+    if ends && its_turn.is_none() && image.len() > CHECKPOINT_INLINE_BYTES_MAX {
+        its_turn = Some(worker.node().one_by_one().acquire().await);
+    }
     if !entry.core.borrow().may_save() {
         return;
     }
@@ -104,7 +114,7 @@ pub(crate) async fn save(
     let (bytes, staged) = match bytes.len() <= CHECKPOINT_INLINE_BYTES_MAX {
         true => (Some(CheckpointBytes::Inline(bytes)), None),
         false => {
-            let staged = stage(worker, entry, bytes, is_patient).await;
+            let staged = stage(worker, entry, bytes, patience).await;
             (staged.map(CheckpointBytes::Staged), staged)
         }
     };
@@ -124,11 +134,97 @@ pub(crate) async fn save(
         }
         // Tried again when the room has been quiet for as long again.
         None => {
-            entry.has_changed.set(true);
             entry.active_at.set(worker.now());
-            fails_to_give_way(worker, entry);
+            given_up(worker, entry, patience);
         }
     }
+    drop(its_turn);
+}
+
+/// Nobody is to wait any longer for the room to be saved. One that was to be for somebody goes on, and is saved later.
+fn given_up(worker: &Worker, entry: &RoomEntry, patience: Patience) {
+    match patience {
+        Patience::None | Patience::Full => {
+            entry.has_changed.set(true);
+            fails_to_give_way(worker, entry);
+        }
+        Patience::Until(_) => {
+            let (party, room) = (entry.address().party(), entry.address().room());
+            tracing::warn!(
+                party,
+                room,
+                "goes on: its memory could not be written in {STAND_STILL_MS_MAX} ms"
+            );
+            entry.save_soon.set(false);
+            entry.standstill.goes_on();
+            entry.core.borrow_mut().is_to_be_kept(false);
+            unsaved::put_off(worker, entry);
+        }
+    }
+}
+
+/// How long what comes for a room waits until its checkpoint is written, if that is large.
+#[derive(Clone, Copy)]
+pub(crate) enum Patience {
+    /// Not at all.
+    None,
+    /// Until then, and not for longer than somebody wants the checkpoint: for a copy, or another version.
+    Until(Ticks),
+    /// For as long as it takes: its journal must not grow, or it ends with this.
+    Full,
+}
+
+impl Patience {
+    fn of(worker: &Worker, entry: &RoomEntry) -> Patience {
+        let is_recorded = entry.core.borrow().config().durable.is_some();
+        if entry.farewell.borrow().is_some()
+            || entry.core.borrow().wants_to_be_saved()
+            || (is_recorded && entry.save_soon.get())
+        {
+            Patience::Full
+        } else if is_wanted(entry) {
+            Patience::Until(worker.ticks().after_ms(STAND_STILL_MS_MAX))
+        } else {
+            Patience::None
+        }
+    }
+
+    /// What a future gives, or `None` if the room has something to do before, and does not wait for it.
+    pub(super) async fn wait<T>(
+        self,
+        worker: &Worker,
+        entry: &RoomEntry,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
+        let until = match self {
+            Patience::None => return unless_something_comes(worker, entry, future).await,
+            Patience::Full => return Some(future.await),
+            Patience::Until(until) => until,
+        };
+        let mut future = pin!(future);
+        let patiently = async {
+            let mut over = worker.node().clock().sleep_until_ticks(until);
+            while is_wanted(entry) {
+                tokio::select! {
+                    biased;
+                    () = &mut over => break,
+                    () = entry.wake.wait() => {}
+                }
+            }
+            entry.wake.set();
+        };
+        tokio::select! {
+            biased;
+            result = &mut future => return Some(result),
+            () = patiently => {}
+        }
+        unless_something_comes(worker, entry, future).await
+    }
+}
+
+/// Whether somebody waits for the room to be saved.
+fn is_wanted(entry: &RoomEntry) -> bool {
+    entry.save_soon.get() || entry.upgrade.is_kept_for_it() || entry.farewell.borrow().is_some()
 }
 
 /// A room whose memory cannot be kept now has its place for longer, whoever waits for it.
@@ -137,7 +233,7 @@ pub(crate) fn fails_to_give_way(worker: &Worker, entry: &RoomEntry) {
 }
 
 /// What a future gives, or `None` if the room has something to do before.
-pub(super) async fn unless_something_comes<T>(
+async fn unless_something_comes<T>(
     worker: &Worker,
     entry: &RoomEntry,
     future: impl Future<Output = T>,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use party_core::commit::StagedCheckpoint;
 
 use crate::apart::run_apart;
-use crate::hibernation::saving::unless_something_comes;
+use crate::hibernation::saving::Patience;
 use crate::registry::RoomEntry;
 use crate::unsaved;
 use crate::worker::Worker;
@@ -17,17 +17,17 @@ pub(crate) async fn stage(
     worker: &Rc<Worker>,
     entry: &Rc<RoomEntry>,
     bytes: Bytes,
-    is_patient: bool,
+    patience: Patience,
 ) -> Option<StagedCheckpoint> {
     let (store, epoch) = (Arc::clone(worker.node().store()), worker.node().epoch());
     let address = Arc::clone(entry.address());
     let keeper = Arc::clone(&store);
-    let mut staging = Box::pin(run_apart(move || keeper.stage_checkpoint(epoch, &address, &bytes)));
-    let staged = match is_patient {
-        true => Some(staging.as_mut().await),
-        false => unless_something_comes(worker, entry, staging.as_mut()).await,
-    };
-    match staged {
+    let pause = worker.pause().clone();
+    let mut staging = Box::pin(async move {
+        pause.until_stagings_go().await;
+        run_apart(move || keeper.stage_checkpoint(epoch, &address, &bytes)).await
+    });
+    match patience.wait(worker, entry, staging.as_mut()).await {
         Some(Ok(staged)) => {
             let mut all = entry.staged.borrow_mut();
             if entry.core.borrow().uncommitted() == 0 {

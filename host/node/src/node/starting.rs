@@ -7,13 +7,14 @@ use std::thread::JoinHandle;
 use party_core::address::RoomAddress;
 use party_core::ids::Timestamp;
 use party_core::storage::Visit;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::apart;
 use crate::chance::Chance;
 use crate::committer::{CommitPause, CommitRequest, Committer};
+use crate::ending::Ending;
 use crate::node::{Node, NodeParts, Shared, StartError};
-use crate::panics::{caught, caught_in};
+use crate::panics::{Breakdown, caught, caught_in};
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
 use crate::together::Together;
@@ -28,8 +29,26 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Stops all and waits until they have ended. After [`Node::end`] nothing is lost by it: every commit that was
-    /// asked for is written before the committer ends.
+    /// Stops all and waits until they have ended, at most for so many milliseconds: one may hang with the disk. Whether they
+    /// have. After [`Node::end`] nothing is lost by it: every commit that was asked for is written before the committer ends.
+    pub async fn stop_within(self, ms_max: u64) -> bool {
+        let clock = Arc::clone(self.node.clock());
+        let (sender, stopped) = oneshot::channel();
+        let stopping = std::thread::Builder::new().name("stopping".into()).spawn(move || {
+            self.stop();
+            // Whoever waited may have lost patience.
+            let _ = sender.send(());
+        });
+        // Where the system has no thread to give, nobody waits: the process ends in any case.
+        stopping.is_ok()
+            && tokio::select! {
+                biased;
+                stopped = stopped => stopped.is_ok(),
+                () = clock.sleep_until_ticks(clock.ticks().after_ms(ms_max)) => false,
+            }
+    }
+
+    /// Stops all and waits until they have ended, however long that takes.
     pub fn stop(self) {
         for worker in &self.node.shared.workers {
             // A worker that has ended needs no telling.
@@ -58,7 +77,8 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
     let epoch = parts.store.acquire()?;
     let (commits, requests) = mpsc::unbounded_channel();
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
-    let committer = Committer::new(Arc::clone(&parts.store), epoch, senders.clone(), requests);
+    let (store, breakdown) = (Arc::clone(&parts.store), Breakdown::default());
+    let committer = Committer::new(store, epoch, senders.clone(), requests, breakdown.clone());
     let shared = Shared {
         project: parts.project,
         parties: Parties::new(parts.parties),
@@ -71,7 +91,9 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         places: Places::new(count, parts.rooms_awake_max, parts.memory_budget_bytes),
         workers: senders,
         forgotten: AtomicU64::new(0),
-        broken: watch::Sender::new(None),
+        ending: Ending::default(),
+        one_by_one: Arc::new(Semaphore::new(1)),
+        breakdown,
     };
     let node = Node { shared: Arc::new(shared) };
     let changed = node.take_up_versions()?;
@@ -98,13 +120,13 @@ impl Node {
                     // Whoever starts the node waits for exactly this.
                     Err(error) => return started.send(Err(error)).unwrap_or_default(),
                 };
-                let worker = Worker::new(node, WorkerIndex(index), chance, commits);
+                let worker = Worker::new(node, WorkerIndex(index), chance, commits, CommitPause::default());
                 worker.make_current();
                 worker.remember_wakes(wakes);
                 started.send(Ok(())).unwrap_or_default();
                 let breaking = worker.node().clone();
                 if let Err(words) = runtime.block_on(caught(worker.run(mail))) {
-                    breaking.break_down("a worker", &words);
+                    breaking.breakdown().begin("a worker", &words);
                 }
                 // Tasks are dropped while their worker is still there to be told.
                 drop(runtime);
@@ -117,7 +139,7 @@ impl Node {
         let breaking = node.clone();
         let write = move || {
             if let Err(words) = caught_in(|| committer.run()) {
-                breaking.break_down("writing", &words);
+                breaking.breakdown().begin_in_writing(&words);
             }
         };
         let committer = std::thread::Builder::new().name("committer".into()).spawn(write)?;
@@ -137,8 +159,11 @@ impl Node {
     pub fn start_here(parts: NodeParts, pause: &CommitPause) -> Result<Node, StartError> {
         let Made { node, workers, commits, committer, wakes, changed } = make(parts)?;
         let is_alone = workers.len() == 1;
+        // That of a node before on this thread, if it was alone there.
+        Worker::forget_current();
         for (index, ((chance, mail), wakes)) in workers.into_iter().zip(wakes).enumerate() {
-            let worker = Worker::new(node.clone(), WorkerIndex(index), chance, commits.clone());
+            let worker =
+                Worker::new(node.clone(), WorkerIndex(index), chance, commits.clone(), pause.clone());
             worker.remember_wakes(wakes);
             if is_alone {
                 worker.make_current();

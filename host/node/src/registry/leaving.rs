@@ -11,6 +11,7 @@ use party_core::profile;
 use crate::connection::{Decision, Link};
 use crate::outbox::Outgoing;
 use crate::registry::RoomEntry;
+use crate::visits::Answer;
 
 /// A room's auto-response. It is encoded once, however often it is given.
 pub(super) struct AutoAnswer {
@@ -49,7 +50,12 @@ impl RoomEntry {
             Output::Respond(id, response) => {
                 if let Some(reply) = self.requests.borrow_mut().remove(&id) {
                     // A client that has gone meanwhile misses nothing.
-                    let _ = reply.send(response);
+                    let _ = reply.send(Answer::Response(response));
+                }
+            }
+            Output::Interrupted(id) => {
+                if let Some(reply) = self.requests.borrow_mut().remove(&id) {
+                    let _ = reply.send(Answer::Interrupted);
                 }
             }
             Output::Accept(id) => {
@@ -73,6 +79,8 @@ impl RoomEntry {
                     link.close(frame);
                 }
             }
+            // Done by who carries the room's decisions out, who has the means.
+            Output::Begin(..) | Output::Forget(_) => {}
             Output::AutoResponse(pair) => *self.auto_answer.borrow_mut() = pair.map(AutoAnswer::new),
         }
     }

@@ -32,7 +32,7 @@ pub(super) const LOOK_MS: u64 = 5;
 #[derive(Default)]
 pub(crate) struct Standstill {
     /// Somebody wants a copy.
-    is_wanted: Cell<bool>,
+    pub(crate) is_wanted: Cell<bool>,
     /// It has been saved for that, and takes no turn before.
     until: Cell<Timestamp>,
 }

@@ -32,8 +32,10 @@ pub(super) enum Stays {
     Start(DropCause),
     #[error("the memory of the new version cannot be captured: {0}")]
     NotCapturable(NotCapturable),
+    #[error("what it has stored is damaged: {0}")]
+    Damaged(String),
     #[error("the store could not be read: {0}")]
-    Fault(String),
+    Unreadable(String),
     #[error("{0}")]
     NoMemory(String),
 }
@@ -63,18 +65,19 @@ impl From<UpgradeError> for Stays {
 }
 
 impl Stays {
-    /// The system refused memory, which it may have again in a moment: no reason to stay for good.
+    /// The system refused memory, or the store could not be read, and may in a moment: no reason to stay for good.
     pub(super) fn for_now(&self) -> Option<&str> {
         match self {
             Stays::Start(DropCause::Instantiation(reason))
             | Stays::Save(UpgradeError::Dropped(DropCause::NoMemory(reason)))
             | Stays::Restore(UpgradeError::Dropped(DropCause::NoMemory(reason)))
-            | Stays::NoMemory(reason) => Some(reason),
+            | Stays::NoMemory(reason)
+            | Stays::Unreadable(reason) => Some(reason),
             Stays::Save(_)
             | Stays::Restore(_)
             | Stays::Start(_)
             | Stays::NotCapturable(_)
-            | Stays::Fault(_) => None,
+            | Stays::Damaged(_) => None,
         }
     }
 }
@@ -89,7 +92,8 @@ pub(super) async fn hand_over(
     let fault = |turn: &Turn| {
         turn.fault().map(|fault| match fault {
             StorageReadError::NoMemory(refused) => (*refused).into(),
-            StorageReadError::Io(_) | StorageReadError::Damaged(_) => Stays::Fault(fault.to_string()),
+            StorageReadError::Io(_) => Stays::Unreadable(fault.to_string()),
+            StorageReadError::Damaged(_) => Stays::Damaged(fault.to_string()),
         })
     };
     let (turn, saved) = old.save(turn).await;

@@ -41,9 +41,7 @@ impl RoomEntry {
         for mark in [&self.active_at, &self.saved_at, &self.save_tried_at] {
             mark.set(mark.get().min(now));
         }
-        for mark in
-            [&self.save_again_at, &self.refused_until, &self.farewell_at, &self.checkpoint_at, &self.unsure]
-        {
+        for mark in [&self.save_again_at, &self.refused_until, &self.checkpoint_at, &self.unsure] {
             not_after(mark, now);
         }
         self.waits.clock_was_set_back(now);

@@ -1,15 +1,14 @@
-//! `operations`: things that take time. So far a room can sleep.
+//! `operations`: things that take time. So far a room can sleep, list rooms, and call another one.
 
 use party_core::ids::OperationId;
 use party_core::turn::operations::StartError;
-use wasmtime::Result;
 
 use crate::bindings::party::server::operations::{ConnectTarget, FetchOptions, Host};
 use crate::bindings::party::server::types::{OperationErrorResult as OperationError, RequestResult};
-use crate::imports::not_yet;
+use crate::imports::{not_yet, values};
 use crate::state::InstanceState;
 
-type Answer<T> = Result<Result<T, OperationError>>;
+type Answer<T> = wasmtime::Result<Result<T, OperationError>>;
 
 impl InstanceState {
     fn not_yet_an_operation(&mut self, function: &'static str) -> Answer<u64> {
@@ -18,35 +17,44 @@ impl InstanceState {
     }
 }
 
+fn started(id: Result<OperationId, StartError>) -> Result<u64, OperationError> {
+    id.map(|id| id.0).map_err(|error| match error {
+        StartError::Overloaded(open_max) => OperationError::Overloaded(open_max),
+        StartError::TooLarge(bytes_max) => OperationError::TooLarge(bytes_max),
+        StartError::Invalid(text) => OperationError::Invalid(text),
+    })
+}
+
 impl Host for InstanceState {
     fn sleep(&mut self, ms: u64) -> Answer<u64> {
-        let started = self.turn("operations.sleep")?.sleep(ms);
-        Ok(started.map(|id| id.0).map_err(|error| match error {
-            StartError::Overloaded(open_max) => OperationError::Overloaded(open_max),
-        }))
+        Ok(started(self.turn("operations.sleep")?.sleep(ms)))
     }
 
     fn fetch(&mut self, _request: RequestResult, _options: FetchOptions) -> Answer<u64> {
         self.not_yet_an_operation("operations.fetch")
     }
 
-    fn call(&mut self, _party: String, _room: String, _request: RequestResult) -> Answer<u64> {
-        self.not_yet_an_operation("operations.call")
+    fn call(&mut self, party: String, room: String, request: RequestResult) -> Answer<u64> {
+        let turn = self.turn("operations.call")?;
+        Ok(match values::request(request) {
+            Ok(request) => started(turn.call(party, room, request)),
+            Err(fault) => Err(OperationError::NotYet(fault)),
+        })
     }
 
     fn connect(&mut self, _target: ConnectTarget) -> Answer<u64> {
         self.not_yet_an_operation("operations.connect")
     }
 
-    fn rooms(&mut self, _: String, _prefix: String, _after: Option<String>, _limit: u32) -> Answer<u64> {
-        self.not_yet_an_operation("operations.rooms")
+    fn rooms(&mut self, party: String, prefix: String, after: Option<String>, limit: u32) -> Answer<u64> {
+        Ok(started(self.turn("operations.rooms")?.rooms(party, prefix, after, limit)))
     }
 
     fn asset(&mut self, _path: String) -> Answer<u64> {
         self.not_yet_an_operation("operations.asset")
     }
 
-    fn cancel(&mut self, operation: u64) -> Result<bool> {
+    fn cancel(&mut self, operation: u64) -> wasmtime::Result<bool> {
         Ok(self.turn("operations.cancel")?.cancel(OperationId(operation)))
     }
 }

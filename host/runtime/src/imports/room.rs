@@ -4,7 +4,12 @@ use wasmtime::Result;
 
 use crate::bindings::party::server::room::{Host, RoomError, RoomUsage};
 use crate::imports::not_yet;
+use crate::names::cut;
 use crate::state::InstanceState;
+use crate::traps::GuestFault;
+
+/// Bytes of the reason that a guest gives for giving up: it is answered to a client, and logged.
+const ABORT_REASON_BYTES_MAX: usize = 4 << 10;
 
 impl Host for InstanceState {
     fn project(&mut self) -> Result<String> {
@@ -50,9 +55,11 @@ impl Host for InstanceState {
         })
     }
 
-    fn abort(&mut self, _reason: String) -> Result<Result<(), RoomError>> {
+    fn abort(&mut self, mut reason: String) -> Result<Result<(), RoomError>> {
         self.turn("room.abort")?;
-        Ok(Err(RoomError::NotYet(not_yet("room.abort"))))
+        cut(&mut reason, ABORT_REASON_BYTES_MAX);
+        // It does not return to the guest.
+        Err(GuestFault::Aborted(reason).into())
     }
 
     fn destroy(&mut self) -> Result<Result<(), RoomError>> {

@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 use party_core::event::Failure;
-use party_core::http::{Header, Response};
+use party_core::http::{Header, Request, Response};
 use party_core::message::{CloseFrame, Message};
+use party_core::operation::OperationError;
 
 use crate::bindings::party::server::types::{
     BodyResult, CloseFrameResult, Failure as GuestFailure, HeaderParam, HeaderResult, MessageResult,
-    ResponseResult,
+    OperationErrorParam, RequestResult, ResponseResult,
 };
+use crate::imports::not_yet;
 
 /// A message out of a guest. Its bytes are not copied again.
 pub(crate) fn message(message: MessageResult) -> Message {
@@ -35,11 +37,22 @@ pub(crate) fn response(response: ResponseResult) -> Result<Response, String> {
     let body = match body {
         BodyResult::Bytes(bytes) => Bytes::from(bytes),
         BodyResult::Streamed(_) => {
-            return Err("a streamed body is part of the contract, but this host does not offer it yet".into());
+            return Err(not_yet("a streamed body"));
         }
     };
     let headers = headers.into_iter().map(|header| Header { name: header.name, value: header.value.into() });
     Ok(Response { status, headers: headers.collect(), body })
+}
+
+/// A request out of a guest, unless its body is to follow: then why it cannot be taken.
+pub(crate) fn request(request: RequestResult) -> Result<Request, String> {
+    let RequestResult { method, uri, headers, body } = request;
+    let body = match body {
+        BodyResult::Bytes(bytes) => Bytes::from(bytes),
+        BodyResult::Streamed(_) => return Err(not_yet("a streamed body")),
+    };
+    let headers = headers.into_iter().map(|header| Header { name: header.name, value: header.value.into() });
+    Ok(Request { method, uri, headers: headers.collect(), body })
 }
 
 /// Headers on their way into a guest, as arguments.
@@ -51,4 +64,15 @@ pub(crate) fn headers(headers: &[Header]) -> Vec<HeaderParam<'_>> {
 pub(crate) fn owned_headers(headers: &[Header]) -> Vec<HeaderResult> {
     let headers = headers.iter();
     headers.map(|header| HeaderResult { name: header.name.clone(), value: header.value.to_vec() }).collect()
+}
+
+/// Why an operation failed, on its way into a guest.
+pub(crate) fn operation_error(error: &OperationError) -> OperationErrorParam<'_> {
+    match error {
+        OperationError::Timeout => OperationErrorParam::Timeout,
+        OperationError::NoSuchParty(party) => OperationErrorParam::NoSuchParty(party),
+        OperationError::Connect(why) => OperationErrorParam::Connect(why),
+        OperationError::TooLarge(bytes_max) => OperationErrorParam::TooLarge(*bytes_max),
+        OperationError::Overloaded(max) => OperationErrorParam::Overloaded(*max),
+    }
 }

@@ -267,6 +267,10 @@ fn a_store_that_cannot_be_read_ends_the_turn_at_once() {
         let connection = room.connect().await;
         let read = room.drop_of(connection, "get").await;
         assert_eq!(read, DropCause::Storage("the store cannot be read: the device is gone".into()));
+        assert_eq!(room.logged(), [""; 0]);
+        // That one is to be made anew of what is kept of it; this is another.
+        let mut room = TestRoom::over_storage(&guest.build(), Arc::new(Broken));
+        let connection = room.connect().await;
         let listed = room.drop_of(connection, "").await;
         assert_eq!(listed, DropCause::Storage("a stored value is damaged: page 7".into()));
         assert_eq!(room.logged(), [""; 0]);

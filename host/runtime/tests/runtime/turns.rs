@@ -182,7 +182,6 @@ fn what_is_not_built_yet_says_so_and_names_itself() {
                    (i32.const 0) (i64.const 0) (i32.const 0)";
     let request_type = "i32 i32 i32 i32 i32 i32 i32 i64 i32";
     let cases = [
-        ("room", "abort", "i32 i32".to_owned(), "(i32.const 0) (i32.const 0)".to_owned(), 2056),
         ("room", "destroy", String::new(), String::new(), 2056),
         ("operations", "asset", "i32 i32".to_owned(), "(i32.const 0) (i32.const 0)".to_owned(), 2064),
         (
@@ -194,25 +193,9 @@ fn what_is_not_built_yet_says_so_and_names_itself() {
         ),
         (
             "operations",
-            "call",
-            format!("i32 i32 i32 i32 {request_type}"),
-            format!("(i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) {request}"),
-            2064,
-        ),
-        (
-            "operations",
             "fetch",
             format!("{request_type} i64 i32 i32 i32"),
             format!("{request} (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0)"),
-            2064,
-        ),
-        (
-            "operations",
-            "rooms",
-            "i32 i32 i32 i32 i32 i32 i32 i32".to_owned(),
-            "(i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) \
-             (i32.const 0)"
-                .to_owned(),
             2064,
         ),
         (
@@ -222,7 +205,13 @@ fn what_is_not_built_yet_says_so_and_names_itself() {
             "(i64.const 1) (i32.const 200) (i32.const 0) (i32.const 0)".to_owned(),
             2060,
         ),
-        ("streams", "write", "i64 i32 i32".to_owned(), "(i64.const 1) (i32.const 0) (i32.const 0)".to_owned(), 2056),
+        (
+            "streams",
+            "write",
+            "i64 i32 i32".to_owned(),
+            "(i64.const 1) (i32.const 0) (i32.const 0)".to_owned(),
+            2056,
+        ),
         ("streams", "finish", "i64".to_owned(), "(i64.const 1)".to_owned(), 2056),
     ];
     block_on(async {

@@ -139,7 +139,7 @@ fn head_announces_the_length_and_sends_nothing() {
 fn a_fresh_copy_is_not_sent_again() {
     let site = site(false);
     let first = ask(&site, "GET", "/app.js", &[]).unwrap();
-    assert_eq!(first.header("content-type"), "text/javascript;charset=utf-8");
+    assert_eq!(first.header("content-type"), "text/javascript; charset=utf-8");
     assert_eq!(first.header("cache-control"), "no-cache");
     let conditions =
         [("if-none-match", first.header("etag")), ("if-modified-since", first.header("last-modified"))];
@@ -159,6 +159,10 @@ fn the_page_for_what_is_missing_has_its_status() {
     let config = ServeConfig { path: outer.path().into(), single_page_app: false };
     let site = Site { assets: Assets::open(&config).unwrap(), _outer: outer };
     check(&site, "/missing", Some((404, "lost?")));
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let answer = ask(&site, method, "/404.html", &[]).unwrap();
+        assert_eq!((answer.status, &answer.body[..]), (404, &b"lost?"[..]), "{method}");
+    }
     check(&site, "/", Some((404, "lost?")));
     let etag = ask(&site, "GET", "/missing", &[]).unwrap();
     let again = ask(&site, "GET", "/missing", &[("if-none-match", etag.header("etag"))]).unwrap();

@@ -46,7 +46,8 @@ const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 /// Every field of [`Limits`]. The upper bounds are what a room of this kind can need at most, so that a slip of
 /// the pen is found; they are no promise that a host can bear all of them at once.
 const SETTINGS: &[Setting] = &[
-    setting!(memory_bytes_max: u64, MIB, 4 * GIB),
+    // What is kept of a room must hold it, and its sessions: see CHECKPOINT_BYTES_MAX of the store.
+    setting!(memory_bytes_max: u64, MIB, 3 * GIB),
     setting!(turn_fuel_max: u64, 1_000_000, 1_000_000_000_000_000),
     setting!(turn_deadline_ms: u64, 1, 10 * MINUTE_MS),
     setting!(message_in_bytes_max: u32, 1, MESSAGE_IN_BYTES_CEILING as u64),

@@ -1,7 +1,7 @@
 //! What becomes of one request: a room answers it, or an asset, or nobody; or it opens a WebSocket.
 
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 use party_core::address::RoomAddress;
@@ -15,6 +15,7 @@ use super::exchange::{guest_headers, guest_uri, to_wire};
 use super::handshake;
 use super::http::Progress;
 use super::routes::{Route, route};
+use super::target::written_as_url;
 use super::watch::Stage;
 use super::worker::EdgeWorker;
 
@@ -24,21 +25,29 @@ pub(crate) async fn answer(
     progress: &Progress,
     request: Request<Incoming>,
 ) -> hyper::Response<EdgeBody> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     // A tunnel would leave HTTP behind.
     if parts.method == Method::CONNECT {
         return refuse(progress, Response::text(405, "this host is no proxy"), &parts.method);
     }
+    if let Some(refusal) = unknown_coding(&parts.headers) {
+        return refuse(progress, refusal, &parts.method);
+    }
+    parts.uri = match written_as_url(parts.uri) {
+        Ok(uri) => uri,
+        Err(refusal) => return refuse(progress, refusal, &parts.method),
+    };
     let node = worker.node();
     let has_party = |party: &str| node.party(party).is_some();
     let answered = match route(node.project(), parts.uri.path(), has_party) {
         Route::Room(address) if handshake::asks_for_websocket(&parts.headers) => {
             connect(worker, progress, address, &parts).await
         }
-        Route::Room(address) => ask(worker, address, &parts, body).await,
+        Route::Room(address) => ask(worker, progress, address, &parts, body).await,
         Route::Refused(response) => Err(response),
         Route::Elsewhere => match worker.assets() {
             Some(assets) => match assets.answer(&parts).await {
+                Some(response) if has_body(&parts) => return ended(progress, response),
                 Some(response) => return response,
                 None => Err(Response::text(404, profile::NOT_FOUND)),
             },
@@ -53,8 +62,12 @@ pub(crate) async fn answer(
 
 /// A refusal of something that is still being sent: the connection can carry nothing else.
 fn refuse(progress: &Progress, refusal: Response, method: &Method) -> hyper::Response<EdgeBody> {
+    ended(progress, to_wire(refusal, method))
+}
+
+/// An answer behind which the connection ends, because nobody reads what is still being sent.
+fn ended(progress: &Progress, mut response: hyper::Response<EdgeBody>) -> hyper::Response<EdgeBody> {
     progress.refuse();
-    let mut response = to_wire(refusal, method);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
@@ -64,9 +77,19 @@ fn has_body(parts: &Parts) -> bool {
     parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING)
 }
 
+/// RFC 9112, 6.1: a body that is chunked and nothing else is understood, as hyper reads it; what else was done to it, such as
+/// `gzip, chunked`, would be left for the guest to find out.
+fn unknown_coding(headers: &HeaderMap) -> Option<Response> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let (first, second) = (codings.next()?, codings.next());
+    let is_chunked = second.is_none() && first.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    (!is_chunked).then(|| Response::text(501, "the only transfer-encoding that is understood is \"chunked\""))
+}
+
 /// Asks a room. An error is a refusal by the host itself, before the whole body has come.
 async fn ask(
     worker: &EdgeWorker,
+    progress: &Progress,
     address: RoomAddress,
     parts: &Parts,
     body: Incoming,
@@ -79,7 +102,8 @@ async fn ask(
         return Err(profile::failed(profile::NO_ON_REQUEST, None, ""));
     }
     let uri = guest_uri(parts)?;
-    let Collected { bytes, share } = collect(worker, body, party.limits.request_body_bytes_max).await?;
+    let Collected { bytes, share } =
+        collect(worker, progress, body, party.limits.request_body_bytes_max).await?;
     let request = GuestRequest {
         method: parts.method.as_str().into(),
         uri,

@@ -14,6 +14,7 @@ use party_core::large;
 use party_node::clock::Clock;
 
 use super::count::Share;
+use super::http::Progress;
 use super::worker::EdgeWorker;
 use crate::assets::file::{FileBody, FileError};
 
@@ -72,6 +73,7 @@ pub(crate) struct Collected {
 /// Collects a request's body, or says how to answer instead.
 pub(crate) async fn collect(
     worker: &EdgeWorker,
+    progress: &Progress,
     body: Incoming,
     bytes_max: u32,
 ) -> Result<Collected, Response> {
@@ -84,7 +86,7 @@ pub(crate) async fn collect(
     }
     let ms_max = worker.limits.body_ms_max;
     let due = worker.clock().now().after_ms(ms_max);
-    let collecting = collect_within(worker, body, bytes_max as usize);
+    let collecting = collect_within(worker, progress, body, bytes_max as usize);
     match before(worker.clock(), due, collecting).await {
         Some(collected) => collected,
         None => Err(Response::text(408, format!("the body has not come within {ms_max} ms"))),
@@ -93,13 +95,13 @@ pub(crate) async fn collect(
 
 async fn collect_within(
     worker: &EdgeWorker,
+    progress: &Progress,
     mut body: Incoming,
     bytes_max: usize,
 ) -> Result<Collected, Response> {
     let Some(mut share) = worker.bodies().take(0) else { return Err(no_room()) };
     let (mut first, mut rest) = (Bytes::new(), Vec::new());
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Response::text(400, format!("the body is broken: {error}")))?;
+    while let Some(frame) = next_frame(progress, &mut body).await? {
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + rest.len() + data.len() > bytes_max {
             return Err(Response::text(
@@ -123,6 +125,17 @@ async fn collect_within(
     }
     let bytes = if rest.is_empty() { first } else { rest.into() };
     Ok(Collected { bytes, share: Some(share) })
+}
+
+/// The next frame; `None` behind the last. hyper is not told that the client has ended (`super::http`).
+async fn next_frame(progress: &Progress, body: &mut Incoming) -> Result<Option<Frame<Bytes>>, Response> {
+    let mut frame = body.frame();
+    let frame = poll_fn(|cx| match Pin::new(&mut frame).poll(cx) {
+        Poll::Pending if progress.has_ended() => Poll::Ready(Err("the body has no end".into())),
+        polled => polled.map(Ok),
+    });
+    let frame = frame.await.and_then(|frame| frame.transpose().map_err(|error| error.to_string()));
+    frame.map_err(|error| Response::text(400, format!("the body is broken: {error}")))
 }
 
 fn no_room() -> Response {

@@ -3,6 +3,10 @@
 //! hyper parses and keeps the connection alive; this task keeps time for it. There is one timeout for all that a
 //! client can drag out between two requests (the head of the next one, idling, reading the last response): while
 //! no request is being answered, either bytes of a response reach the client or the connection is cut.
+//!
+//! A client that sends no more may still be there: it has said all and waits for its answer, or it has gone, which TCP does
+//! not tell apart. So hyper, which takes it for gone, is told of the end only when the answer is written, and who waits for a
+//! room is waited with for a while.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -14,21 +18,23 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use party_core::ids::Timestamp;
 use party_node::connection::Ticket;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::answer::answer;
 use super::body::EdgeBody;
 use super::count::Share;
+use super::handshake::asks_for_websocket;
 use super::limits::EdgeLimits;
 use super::socket::Socket;
 use super::watch::{Stage, Watched};
 use super::worker::{Arrival, EdgeWorker};
+use crate::assets::file::FileError;
 
 /// How HTTP is spoken.
 pub(crate) struct Protocol {
@@ -62,6 +68,12 @@ pub(crate) struct Progress {
     waiting_since: Cell<Timestamp>,
     /// The client may still be sending what has been refused.
     refused: Cell<bool>,
+    /// A request has come, or its head, and its response is not written yet.
+    is_owed: Cell<bool>,
+    /// A response is being made, or its body is not written yet.
+    is_writing: Cell<bool>,
+    /// When the client was found to send no more, while it was owed a response.
+    ended_at: Cell<Option<Timestamp>>,
     /// The right to attach the socket to a room, once a handshake has been accepted.
     ticket: RefCell<Option<Ticket>>,
 }
@@ -76,6 +88,11 @@ impl Progress {
     pub(crate) fn refuse(&self) {
         self.refused.set(true);
     }
+
+    /// The client sends no more, and what hyper has not given out by now will not come.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended_at.get().is_some()
+    }
 }
 
 /// Serves one client.
@@ -85,6 +102,9 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) 
         answering: Cell::new(false),
         waiting_since: Cell::new(now),
         refused: Cell::new(false),
+        is_owed: Cell::new(false),
+        is_writing: Cell::new(false),
+        ended_at: Cell::new(None),
         ticket: RefCell::new(None),
     });
     let watched = worker.watch.add();
@@ -104,7 +124,12 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) 
         if watched.take_due() && is_dragging(&worker, &progress, &watched) {
             return Poll::Ready(None);
         }
-        Pin::new(&mut *connection).poll(cx).map(Some)
+        let ended_before = progress.ended_at.get();
+        let polled = Pin::new(&mut *connection).poll(cx);
+        if let Some(at) = progress.ended_at.get().filter(|_| ended_before.is_none()) {
+            watched.set_deadline(at.after_ms(worker.limits.half_open_ms_max));
+        }
+        polled.map(Some)
     })
     .await;
     let Some(ended) = ended else { return };
@@ -129,18 +154,21 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) 
 /// Whether the client has done nothing for too long. If not, sets the next time to ask.
 fn is_dragging(worker: &EdgeWorker, progress: &Progress, watched: &Watched) -> bool {
     let (now, ms_max) = (worker.clock().now(), worker.limits.head_ms_max);
-    let due = match progress.answering.get() {
+    let due = match (progress.answering.get(), progress.ended_at.get()) {
+        (true, Some(at)) => at.after_ms(worker.limits.half_open_ms_max),
         // What a request may take is bounded where it is answered.
-        true => now.after_ms(ms_max),
-        false => progress.waiting_since.get().after_ms(ms_max),
+        (true, None) => now.after_ms(ms_max),
+        (false, _) => progress.waiting_since.get().after_ms(ms_max),
     };
     watched.set_deadline(due);
     due <= now
 }
 
-/// Reads on for a while what the client sends, although the sending half is closed: closing a socket with unread
-/// bytes resets the connection, and the client would lose the response that says why.
+/// Closes the sending half, and reads on for a while what the client sends: closing a socket with unread bytes resets
+/// the connection, and the client would lose the response that says why.
 async fn linger(worker: &EdgeWorker, mut socket: Socket, watched: &Watched) {
+    // hyper has done so, but for what asked for a tunnel. A client that has gone misses nothing.
+    let _ = socket.shutdown().await;
     watched.set_deadline(worker.clock().now().after_ms(worker.limits.close_ms_max));
     let mut ignored = vec![0; 16 << 10];
     poll_fn(|cx| {
@@ -168,38 +196,74 @@ struct Requests {
 }
 
 impl Service<Request<Incoming>> for Requests {
-    type Response = hyper::Response<EdgeBody>;
+    type Response = hyper::Response<Written>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<hyper::Response<EdgeBody>, Infallible>>>>;
+    type Future = Pin<Box<dyn Future<Output = Result<hyper::Response<Written>, Infallible>>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (worker, progress) = (Rc::clone(&self.worker), Rc::clone(&self.progress));
+        // Noted here, because hyper reads on before it asks for the answer.
+        let answering = Answering::new(&worker, &progress);
+        // A WebSocket whose client sends nothing any more is of no use, so that one is not waited with.
+        progress.is_owed.set(!asks_for_websocket(request.headers()));
         Box::pin(async move {
-            let answering = Answering::new(&worker, &progress);
             let response = answer(&worker, &progress, request).await;
+            progress.is_writing.set(true);
             drop(answering);
-            Ok(response)
+            Ok(response.map(|body| Written { body, progress }))
         })
     }
 }
 
 /// While it lives, a request is being answered.
-struct Answering<'a> {
-    worker: &'a EdgeWorker,
-    progress: &'a Progress,
+struct Answering {
+    worker: Rc<EdgeWorker>,
+    progress: Rc<Progress>,
 }
 
-impl<'a> Answering<'a> {
-    fn new(worker: &'a EdgeWorker, progress: &'a Progress) -> Answering<'a> {
+impl Answering {
+    fn new(worker: &Rc<EdgeWorker>, progress: &Rc<Progress>) -> Answering {
         progress.answering.set(true);
-        Answering { worker, progress }
+        Answering { worker: Rc::clone(worker), progress: Rc::clone(progress) }
     }
 }
 
-impl Drop for Answering<'_> {
+impl Drop for Answering {
     fn drop(&mut self) {
         self.progress.answering.set(false);
         self.progress.waiting_since.set(self.worker.clock().now());
+    }
+}
+
+/// The body of a response, which notes when all of it has been taken to be written.
+struct Written {
+    body: EdgeBody,
+    progress: Rc<Progress>,
+}
+
+impl Body for Written {
+    type Data = Bytes;
+    type Error = FileError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, FileError>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        self.progress.is_writing.set(false);
     }
 }
 
@@ -239,7 +303,16 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_read(cx, buffer)
+        let (this, before) = (self.get_mut(), buffer.filled().len());
+        let read = Pin::new(&mut this.socket).poll_read(cx, buffer);
+        let has_ended = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before;
+        if has_ended && this.progress.is_owed.get() {
+            if this.progress.ended_at.get().is_none() {
+                this.progress.ended_at.set(Some(this.worker.clock().now()));
+            }
+            return Poll::Pending;
+        }
+        read
     }
 }
 
@@ -269,7 +342,16 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.socket).poll_flush(cx);
+        // hyper flushes when it has written all that it has.
+        let progress = &this.progress;
+        let is_written = flushed.is_ready() && !progress.answering.get() && !progress.is_writing.get();
+        if is_written && progress.is_owed.replace(false) && progress.ended_at.get().is_some() {
+            // To be told of the end.
+            cx.waker().wake_by_ref();
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -16,6 +16,8 @@ pub struct EdgeLimits {
     pub body_ms_max: u64,
     /// Bytes of all request bodies that are held at once; beyond, 503.
     pub bodies_bytes_max: usize,
+    /// How long a request is waited for whose client sends no more and may have gone, in milliseconds; beyond, it is given up.
+    pub half_open_ms_max: u64,
     /// How often a WebSocket is pinged, in milliseconds.
     pub ping_interval_ms: u64,
     /// How long a WebSocket may stay silent after a ping, in milliseconds; beyond, it is cut.
@@ -34,6 +36,7 @@ impl Default for EdgeLimits {
             head_ms_max: 30_000,
             body_ms_max: 60_000,
             bodies_bytes_max: 256 << 20,
+            half_open_ms_max: 5_000,
             ping_interval_ms: 30_000,
             ping_timeout_ms: 30_000,
             close_ms_max: 5_000,

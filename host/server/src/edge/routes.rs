@@ -29,8 +29,11 @@ pub(crate) fn route(project: &str, path: &str, has_party: impl FnOnce(&str) -> b
         _ => return Route::Elsewhere,
     };
     let (Some(party), Some(room)) = (party, room) else { return Route::Elsewhere };
-    if party.is_empty() || room.is_empty() {
+    if room.is_empty() {
         return Route::Elsewhere;
+    }
+    if party.is_empty() {
+        return Route::Refused(profile::failed(profile::NO_PARTY, None, ""));
     }
     if !has_party(party) {
         return Route::Refused(profile::party_not_found(party));
@@ -129,7 +132,7 @@ mod tests {
             "/parties/",
             "/parties/main",
             "/parties/main/",
-            "/parties//room",
+            "/parties//",
             "/Party/room",
             "/partyx/room",
             "//party/room",
@@ -145,6 +148,7 @@ mod tests {
         check_refused("/parties/nope/room", 404, "Party nope not found");
         check_refused("/parties/Chat/room", 404, "Party Chat not found");
         check_refused("/parties/chat%20/room", 404, "Party chat%20 not found");
+        check_refused("/parties//room", 500, "No party found in request url");
     }
 
     #[test]

@@ -24,6 +24,7 @@ use tokio::task::yield_now;
 
 use super::count::Share;
 use super::frames::{Fault, Frames, Received, encode, ping};
+use super::phase::{End, Phase};
 use super::pulse::{Beat, Pulse};
 use super::socket::Socket;
 use super::watch::{Stage, Watched};
@@ -45,32 +46,6 @@ const WRITE_BYTES: usize = 16 << 10;
 thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
     static WRITE_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; WRITE_BYTES].into_boxed_slice());
-}
-
-/// Where the connection is in its life.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
-    /// Messages go both ways.
-    Open,
-    /// The client has closed, or broken the protocol. What it said before is before the room, whose answers still
-    /// go out if the room gives them at once.
-    Ending,
-    /// Our close is sent or queued; the client's answer is awaited, messages are no longer taken.
-    Closing,
-    /// Our close follows a fault. Nothing that comes has a meaning any more, but it is read, because unread bytes
-    /// would make TCP reset the connection and the client lose the close.
-    Discarding,
-    /// The client's close has come; what is queued is still written.
-    Finishing,
-}
-
-/// How the client has ended it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum End {
-    /// By a close.
-    Close(CloseFrame),
-    /// By what the protocol does not allow.
-    Fault(Fault),
 }
 
 /// The socket is of no more use.
@@ -351,6 +326,20 @@ impl WebSocket {
         Ok(())
     }
 
+    /// Whether the client has sent something behind its close, which has no meaning.
+    fn has_more_come(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
+        if !std::mem::take(&mut self.unread).is_empty() {
+            return Ok(true);
+        }
+        let (mut byte, socket) = ([0], Pin::new(&mut self.socket));
+        let mut buffer = ReadBuf::new(&mut byte);
+        match socket.poll_read(cx, &mut buffer) {
+            Poll::Ready(Ok(())) if !buffer.filled().is_empty() => Ok(true),
+            Poll::Ready(_) => Err(Gone),
+            Poll::Pending => Ok(false),
+        }
+    }
+
     /// When all is written, says so to the client, or ends.
     fn finish(&mut self, cx: &mut Context<'_>) -> Result<(), Gone> {
         if !self.out.is_empty() {
@@ -358,7 +347,14 @@ impl WebSocket {
         }
         match self.phase {
             Phase::Open | Phase::Ending | Phase::Closing => Ok(()),
-            Phase::Finishing => Err(Gone),
+            Phase::Finishing => {
+                if !self.has_more_come(cx)? {
+                    return Err(Gone);
+                }
+                self.enter(Phase::Discarding);
+                cx.waker().wake_by_ref();
+                Ok(())
+            }
             Phase::Discarding if self.finished => Ok(()),
             Phase::Discarding => match Pin::new(&mut self.socket).poll_shutdown(cx) {
                 Poll::Ready(Ok(())) => {

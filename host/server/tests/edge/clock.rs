@@ -6,13 +6,28 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use party_core::ids::Timestamp;
-use party_node::clock::{Clock, Sleep};
+use party_node::clock::{Clock, Sleep, Ticks};
 
 #[derive(Default)]
 struct State {
     now: u64,
+    /// How much time has passed.
+    ticks: u64,
     sleeps: u64,
-    waiting: BTreeMap<(u64, u64), Waker>,
+    /// Who waits, for a time (`false`) or for so much to have passed (`true`).
+    waiting: BTreeMap<(bool, u64, u64), Waker>,
+}
+
+impl State {
+    fn pass(&mut self, until: u64) {
+        self.ticks += until.saturating_sub(self.now);
+        self.now = self.now.max(until);
+    }
+
+    /// When a sleeper is due, if nobody sets the clock.
+    fn due(&self, (is_passed, at, _): (bool, u64, u64)) -> u64 {
+        if is_passed { self.now + at.saturating_sub(self.ticks) } else { at }
+    }
 }
 
 /// Time as a test tells it. Clones show the same time.
@@ -24,14 +39,25 @@ impl TestClock {
     /// `until`.
     pub(crate) fn step(&self, until: u64) -> bool {
         let mut state = self.0.lock().unwrap();
-        let next = state.waiting.first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= until);
-        let Some(key) = next else {
-            state.now = until;
+        let next = state.waiting.keys().map(|key| (state.due(*key), *key)).min();
+        let Some((due, key)) = next.filter(|(due, _)| *due <= until) else {
+            state.pass(until);
             return false;
         };
-        state.now = state.now.max(key.0);
+        state.pass(due);
         state.waiting.remove(&key).unwrap().wake();
         true
+    }
+
+    /// Somebody sets the clock: nothing passes by that.
+    pub(crate) fn set(&self, now: u64) {
+        self.0.lock().unwrap().now = now;
+    }
+
+    fn sleep(&self, is_passed: bool, at: u64) -> Sleep {
+        let mut state = self.0.lock().unwrap();
+        state.sleeps += 1;
+        Box::pin(TestSleep { clock: self.clone(), key: (is_passed, at, state.sleeps) })
     }
 }
 
@@ -41,15 +67,21 @@ impl Clock for TestClock {
     }
 
     fn sleep_until(&self, at: Timestamp) -> Sleep {
-        let mut state = self.0.lock().unwrap();
-        state.sleeps += 1;
-        Box::pin(TestSleep { clock: self.clone(), key: (at.0, state.sleeps) })
+        self.sleep(false, at.0)
+    }
+
+    fn ticks(&self) -> Ticks {
+        Ticks(self.0.lock().unwrap().ticks)
+    }
+
+    fn sleep_until_ticks(&self, at: Ticks) -> Sleep {
+        self.sleep(true, at.0)
     }
 }
 
 struct TestSleep {
     clock: TestClock,
-    key: (u64, u64),
+    key: (bool, u64, u64),
 }
 
 impl Future for TestSleep {
@@ -57,7 +89,8 @@ impl Future for TestSleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.clock.0.lock().unwrap();
-        if state.now >= self.key.0 {
+        let (is_passed, at, _) = self.key;
+        if at <= if is_passed { state.ticks } else { state.now } {
             return Poll::Ready(());
         }
         state.waiting.insert(self.key, cx.waker().clone());

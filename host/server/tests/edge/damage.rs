@@ -78,7 +78,7 @@ pub(crate) fn samples(room: &str) -> Vec<Sample> {
 }
 
 /// Parts that parsers stumble over: of heads and bodies, then frames.
-const STUMBLING_BLOCKS: [&[u8]; 32] = [
+const STUMBLING_BLOCKS: [&[u8]; 36] = [
     b"\r\n",
     b"\n\n",
     b" folded\r\n",
@@ -86,6 +86,10 @@ const STUMBLING_BLOCKS: [&[u8]; 32] = [
     b": nameless\r\n",
     b"x y: z\r\n",
     b"HEAD * HTTP/1.1\r\n",
+    b"CONNECT edge:80 HTTP/1.1\r\n",
+    b"POST http://edge/party/room HTTP/1.0\r\n",
+    b"content-length: 5, 5\r\n",
+    b"0\r\nx: y\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"content-length: 5\r\n",
     b"content-length: 18446744073709551616\r\n",

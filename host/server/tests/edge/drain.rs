@@ -50,6 +50,29 @@ fn what_is_not_done_by_the_deadline_is_cut() {
     });
 }
 
+/// A clock that was set back by an hour made the drain an hour longer, with all that was to come after it.
+#[test]
+fn what_is_not_done_by_the_deadline_is_cut_although_the_clock_is_set_back() {
+    with_world(async |world| {
+        world.advance(3_600_000).await;
+        let mut waiting = world.dial().await;
+        waiting.send("GET /party/wait HTTP/1.1\r\nhost: edge\r\n\r\n").await;
+        let mut drain = Box::pin(world.server.drain(world.after_ms(1_000)));
+        assert!(world.quiet(&mut drain).await.is_none());
+        world.set_clock(100);
+        tokio::select! {
+            biased;
+            cut = &mut drain => panic!("{cut} were cut before the deadline"),
+            () = world.advance(999) => {}
+        }
+        tokio::select! {
+            biased;
+            cut = &mut drain => assert_eq!(cut, 1),
+            () = world.advance(10) => panic!("nobody was cut by the deadline"),
+        }
+    });
+}
+
 #[test]
 fn nothing_new_begins_while_it_drains() {
     with_world(async |world| {

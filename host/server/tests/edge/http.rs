@@ -161,6 +161,7 @@ fn all_bodies_together_are_bounded() {
         assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
         assert_eq!(body, "the host holds as many request bodies as it may");
         drop(first);
+        world.advance(EdgeLimits::default().half_open_ms_max).await;
         let mut third = world.dial().await;
         third.send(post("/party/room", &"x".repeat(200))).await;
         assert!(third.response().await.0.starts_with("HTTP/1.1 200 "));
@@ -257,7 +258,10 @@ fn a_client_that_leaves_is_noticed_while_its_request_waits() {
         let mut wire = world.dial().await;
         wire.send(post("/party/wait", "")).await;
         drop(wire);
-        world.settle().await;
+        // It might have ended only its sending.
+        world.advance(EdgeLimits::default().half_open_ms_max - 1).await;
+        assert_eq!(world.server.connections(), 1);
+        world.advance(1).await;
         assert_eq!(world.server.connections(), 0);
     });
 }

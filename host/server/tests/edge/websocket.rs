@@ -44,6 +44,27 @@ fn a_close_is_answered_in_kind_and_reported_as_clean() {
     }
 }
 
+#[test]
+fn what_follows_a_close_is_read_so_that_its_answer_is_not_lost() {
+    with_world(async |world| {
+        for rest in [text("and"), vec![0; 200_000]] {
+            let mut wire = world.connect("/party/room").await;
+            wire.push(&[close(1000, "bye"), rest].concat()).await;
+            assert_eq!(wire.frames().await, [Frame::close(1000, "bye")]);
+            assert!(wire.has_ended().await);
+            assert_eq!(world.server.connections(), 1, "a socket that is closed with unread bytes is reset");
+            wire.push(b"more").await;
+            world.advance(EdgeLimits::default().close_ms_max - 1).await;
+            assert_eq!(world.server.connections(), 1);
+            world.advance(1).await;
+            assert_eq!(world.server.connections(), 0);
+        }
+        let mut wire = world.connect("/party/room").await;
+        wire.send(close(1000, "")).await;
+        assert_eq!(world.server.connections(), 0, "who says no more is not waited for");
+    });
+}
+
 /// How often it is tried: a guest that is kept from its processor for a millisecond yields in the middle of its turn, and then
 /// the close that stands behind its messages goes first.
 const TRIES: usize = 20;

@@ -71,6 +71,18 @@ impl<'a> Wire<'a> {
         taken
     }
 
+    /// Sends no more, and says so.
+    pub(crate) async fn end_sending(&mut self) {
+        self.stream.shutdown().await.expect("it was not ended before");
+        self.world.settle().await;
+    }
+
+    /// Sends bytes and no more, so that the server finds both at once.
+    pub(crate) async fn write_and_end(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.expect("the server takes it");
+        self.end_sending().await;
+    }
+
     async fn receive(&mut self) {
         let mut buffer = [0; 4_096];
         loop {

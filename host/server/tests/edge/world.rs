@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use party_core::limits::Limits;
 use party_node::chance::Chance;
-use party_node::clock::Clock;
+use party_node::clock::{Clock, Ticks};
 use party_node::committer::CommitPause;
 use party_node::node::{Node, NodeParts};
 use party_node::party::{Memory, Party};
@@ -108,9 +108,14 @@ impl World {
         tokio::time::timeout(Duration::from_millis(1), future).await.ok()
     }
 
-    /// When it will be in so many milliseconds.
-    pub(crate) fn after_ms(&self, ms: u64) -> party_core::ids::Timestamp {
-        self.clock.now().after_ms(ms)
+    /// When so many milliseconds will have passed.
+    pub(crate) fn after_ms(&self, ms: u64) -> Ticks {
+        self.clock.ticks().after_ms(ms)
+    }
+
+    /// Somebody sets the clock.
+    pub(crate) fn set_clock(&self, now: u64) {
+        self.clock.set(now);
     }
 
     /// A new connection.

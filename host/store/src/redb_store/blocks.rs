@@ -50,6 +50,8 @@ pub(crate) struct Findings {
     shared: AtomicBool,
     /// How long the file is, in bytes.
     file_bytes: AtomicU64,
+    /// Bytes that were written to it.
+    written_bytes: AtomicU64,
 }
 
 impl Findings {
@@ -77,6 +79,11 @@ impl Findings {
     /// How long the file is, in bytes.
     pub(crate) fn file_bytes(&self) -> u64 {
         self.file_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes have been written to it.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -288,9 +295,11 @@ impl StorageBackend for Blocks {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.file.check_writable()?;
         match whole_blocks(offset, data.len())? {
-            Some(first) => self.file.write_blocks(first, data),
-            None => self.file.inner.write(position(0) + offset, data),
+            Some(first) => self.file.write_blocks(first, data)?,
+            None => self.file.inner.write(position(0) + offset, data)?,
         }
+        self.file.findings.written_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     fn close(&self) -> io::Result<()> {

@@ -4,7 +4,13 @@
 //! on the device. So after every failure the database is closed and opened again, with nothing believed that only
 //! the cache shows, and the number of the last batch in it says what became of the transaction. A batch that
 //! survived is confirmed by one more durable transaction before it is acknowledged.
+//!
+//! A device that refuses to be written can mostly still be read. Then the database is opened with writes that stay in
+//! memory ([`Purpose::Look`]), and readers go on with what was acknowledged; whoever writes tries to open it in earnest
+//! first. If the last batch is there and cannot be confirmed, what it may have changed of its rooms' records and
+//! memories is not read before it is; their keys and values are, by those who know of it.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -16,14 +22,15 @@ use crate::redb_store::blocks::Findings;
 use crate::redb_store::device::{Cache, Device};
 use crate::redb_store::doubt::Survey;
 use crate::redb_store::engine::recovery::Outcome;
-use crate::redb_store::index::{Effects, Index, JournalIndex, Place};
+use crate::redb_store::index::{Effects, Index};
 use crate::redb_store::layout::{Damage, State};
 use crate::redb_store::opening::{Purpose, bring_up_to_date, open_database};
 use crate::redb_store::snapshot::Snapshot;
 use crate::redb_store::trouble::{Trouble, contain};
 use crate::redb_store::{OpenError, RedbOptions};
-use crate::store::CommitError;
+use crate::store::{CommitError, Written};
 
+mod reading;
 mod recovery;
 
 /// The engine: all of its state.
@@ -34,6 +41,9 @@ pub(crate) struct Engine {
     /// The last survey of the records, and how many doubts there were then.
     survey: Mutex<Option<(u64, Survey)>>,
     reopened: AtomicU64,
+    /// Transactions that are durable, and that have failed.
+    durable: AtomicU64,
+    failed: AtomicU64,
     /// Whoever has this one may wait for the writer. It keeps a staging, which asks for the writer again and again,
     /// from letting nobody else have it.
     next_writer: Mutex<()>,
@@ -41,11 +51,15 @@ pub(crate) struct Engine {
     /// Locked whenever `current` is replaced, so that the two can be seen together.
     index: Mutex<Index>,
     current: RwLock<Option<Arc<Snapshot>>>,
+    /// The rooms of the last batch that failed, for as long as it is not known what has become of it.
+    doubtful: Mutex<BTreeSet<Vec<u8>>>,
 }
 
 pub(crate) struct Writer {
     /// `None` while the device does not let itself be opened.
     db: Option<Database>,
+    /// What readers have meanwhile, if it can be read.
+    read_only: Option<Database>,
     /// What the last acknowledged batch left.
     pub(crate) state: State,
     /// How often the database has been opened.
@@ -78,10 +92,13 @@ impl Engine {
             findings,
             survey: Mutex::default(),
             reopened: AtomicU64::new(0),
+            durable: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             next_writer: Mutex::default(),
-            writer: Mutex::new(Writer { db: Some(db), state, opening: 1, shut: false }),
+            writer: Mutex::new(Writer { db: Some(db), read_only: None, state, opening: 1, shut: false }),
             index,
             current: RwLock::new(Some(Arc::new(snapshot))),
+            doubtful: Mutex::default(),
         })
     }
 
@@ -93,6 +110,15 @@ impl Engine {
     /// How often the database has been opened again after a failure.
     pub(crate) fn reopened(&self) -> u64 {
         self.reopened.load(Ordering::Relaxed)
+    }
+
+    /// How much has been written.
+    pub(crate) fn written(&self) -> Written {
+        Written {
+            bytes: self.findings.written_bytes(),
+            transactions: self.durable.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
     }
 
     /// Makes the next epoch the store's.
@@ -130,7 +156,9 @@ impl Engine {
         if batch.is_empty() {
             return Ok(());
         }
-        self.transact(&mut writer, |transaction, state| batch.write(transaction, state, &self.index()))?;
+        let doubt = || *self.doubtful() = batch.prefixes().map(<[u8]>::to_vec).collect();
+        let write = |transaction: &_, state| batch.write(transaction, state, &self.index());
+        self.transact_or(&mut writer, write, doubt)?;
         if let Some((_, survey)) = &mut *self.survey() {
             batch.prefixes().for_each(|prefix| survey.add_room(prefix));
         }
@@ -150,45 +178,6 @@ impl Engine {
     pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
         // Nothing panics between two changes of it that belong together.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The newest snapshot, and where the records of a room's journal are in it.
-    pub(crate) fn journal_places(&self, prefix: &[u8]) -> Result<(Arc<Snapshot>, Vec<Place>), Trouble> {
-        let index = self.index();
-        let snapshot = self.snapshot().ok_or_else(|| unavailable("it is being opened anew".to_owned()))?;
-        Ok((snapshot, index.journal.places(prefix)))
-    }
-
-    /// The newest snapshot, and where the records of all journals are in it.
-    pub(crate) fn journals(&self) -> Result<(Arc<Snapshot>, JournalIndex), Trouble> {
-        let index = self.index();
-        let snapshot = self.snapshot().ok_or_else(|| unavailable("it is being opened anew".to_owned()))?;
-        Ok((snapshot, index.journal.clone()))
-    }
-
-    /// Reads from the newest snapshot. If the database has to be opened anew for that, it is, and `read` is called
-    /// again: it must then start over.
-    pub(crate) fn read<T>(
-        &self,
-        mut read: impl FnMut(&Snapshot) -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
-        self.check_shared()?;
-        let failed_opening = match self.snapshot() {
-            Some(snapshot) => match read(&snapshot) {
-                Err(trouble) if trouble.needs_reopening() => snapshot.opening,
-                result => return result,
-            },
-            None => 0,
-        };
-        let mut writer = self.writer();
-        if writer.opening == failed_opening {
-            self.close(&mut writer);
-        }
-        self.ensure_open(&mut writer)?;
-        drop(writer);
-        let snapshot =
-            self.snapshot().ok_or_else(|| unavailable("it was closed again at once".to_owned()))?;
-        read(&snapshot)
     }
 
     /// Asks the survey of all records, which is made anew when there are new doubts.
@@ -223,24 +212,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Reads as [`Engine::read`] does, where `read` hands rows to somebody and says whether it has begun to: it
-    /// cannot start over then.
-    pub(crate) fn visit(
-        &self,
-        mut read: impl FnMut(&Snapshot, &mut bool) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
-        let mut begun = false;
-        let mut cut_short = None;
-        self.read(|snapshot| match read(snapshot, &mut begun) {
-            Err(trouble) if begun => {
-                cut_short = Some(trouble);
-                Ok(())
-            }
-            result => result,
-        })?;
-        cut_short.map_or(Ok(()), Err)
-    }
-
     fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -260,6 +231,16 @@ impl Engine {
         &self,
         writer: &mut Writer,
         write: impl FnOnce(&WriteTransaction, State) -> Result<(State, Effects), Rejected>,
+    ) -> Result<(), CommitError> {
+        self.transact_or(writer, write, || {})
+    }
+
+    /// The same; `failed` is called before that is found out.
+    fn transact_or(
+        &self,
+        writer: &mut Writer,
+        write: impl FnOnce(&WriteTransaction, State) -> Result<(State, Effects), Rejected>,
+        failed: impl FnOnce(),
     ) -> Result<(), CommitError> {
         let db = writer.db.as_ref().expect("the caller has opened it");
         let (before, quick_repair) = (writer.state, self.quick_repair());
@@ -282,6 +263,7 @@ impl Engine {
             Ok(Err(refused)) => return Err(refused),
             Ok(Ok((state, effects))) => {
                 writer.state = state;
+                self.durable.fetch_add(1, Ordering::Relaxed);
                 self.device.acknowledge(state.batch);
                 self.publish_newest(writer, effects);
                 self.note_doubt(writer);
@@ -289,7 +271,9 @@ impl Engine {
             }
             Err(trouble) => trouble,
         };
+        self.failed.fetch_add(1, Ordering::Relaxed);
         let cause = trouble.to_string();
+        failed();
         match self.recover(writer) {
             Ok(Outcome::Durable) => Ok(()),
             Ok(Outcome::NotWritten) => Err(CommitError::NotWritten { cause }),
@@ -345,7 +329,7 @@ impl Engine {
 
     fn close(&self, writer: &mut Writer) {
         self.publish(None);
-        if let Some(db) = writer.db.take() {
+        for db in [writer.db.take(), writer.read_only.take()].into_iter().flatten() {
             // What closing would write is not needed, and the database is opened anew with full suspicion.
             let _ = contain(|| {
                 drop(db);

@@ -13,6 +13,7 @@ use crate::redb_store::layout::{
     open, seal,
 };
 use crate::redb_store::trouble::{Trouble, contain};
+use crate::redb_store::unwritten::Unwritten;
 use crate::redb_store::{OpenError, RedbOptions};
 
 /// Makes an empty store on an empty device.
@@ -40,6 +41,8 @@ pub(crate) enum Purpose {
     Create,
     /// To use the store on it.
     Open,
+    /// To read the store on it while nothing can be written to it.
+    Look,
 }
 
 /// Opens the device as a redb database, or makes one on it.
@@ -51,10 +54,15 @@ pub(crate) fn open_database(
     purpose: Purpose,
 ) -> Result<Database, OpenError> {
     let opened = contain(|| {
-        let blocks = Blocks::new(device.open(cache)?, findings.clone())?;
+        let file = device.open(cache)?;
+        let file = match purpose {
+            Purpose::Create | Purpose::Open => file,
+            Purpose::Look => Box::new(Unwritten::new(file)?),
+        };
+        let blocks = Blocks::new(file, findings.clone())?;
         let fits = match purpose {
             Purpose::Create => blocks.is_empty()?,
-            Purpose::Open => blocks.is_ours()?,
+            Purpose::Open | Purpose::Look => blocks.is_ours()?,
         };
         if !fits {
             return Ok(None);
@@ -69,7 +77,9 @@ pub(crate) fn open_database(
     });
     match (opened, purpose) {
         (Ok(Some(db)), _) => Ok(db),
-        (Ok(None), Purpose::Open) => Err(OpenError::NotAStore { why: "it does not begin like one" }),
+        (Ok(None), Purpose::Open | Purpose::Look) => {
+            Err(OpenError::NotAStore { why: "it does not begin like one" })
+        }
         (Ok(None), Purpose::Create) => Err(OpenError::NotAStore { why: "there is something in its place" }),
         (Err(trouble), _) => Err(OpenError::from_trouble(&trouble)),
     }

@@ -38,6 +38,8 @@ pub(crate) type Guard = AccessGuard<'static, &'static [u8]>;
 pub(crate) struct Snapshot {
     /// Which opening of the engine it belongs to.
     pub(crate) opening: u64,
+    /// Nobody knows whether the last batch in it is on the device.
+    pub(crate) is_unconfirmed: bool,
     /// Tables that turns do not touch are opened when they are asked for.
     transaction: ReadTransaction,
     rooms: Table,
@@ -52,7 +54,7 @@ impl Snapshot {
             let transaction = db.begin_read()?;
             let (rooms, alarms) = (transaction.open_table(ROOMS)?, transaction.open_table(ALARMS)?);
             let meta = transaction.open_table(META)?;
-            Ok::<_, Trouble>(Snapshot { opening, transaction, rooms, alarms, meta })
+            Ok::<_, Trouble>(Snapshot { opening, is_unconfirmed: false, transaction, rooms, alarms, meta })
         })
     }
 

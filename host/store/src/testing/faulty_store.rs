@@ -16,7 +16,7 @@ use party_core::ids::{Epoch, Timestamp};
 use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 
 use crate::kept::{JournalEntry, KeepError, KeptCheckpoint, RoomSummary};
-use crate::store::{AcquireError, CommitError, RoomsQuery, Store};
+use crate::store::{AcquireError, CommitError, RoomsQuery, Store, Written};
 use crate::testing::chance::Chance;
 use crate::versions::PartyVersions;
 
@@ -307,6 +307,10 @@ impl Store for FaultyStore {
     fn reclaim_components(&self, epoch: Epoch, keep: &[ComponentDigest]) -> Result<usize, KeepError> {
         self.check_keeps()?;
         self.inner.reclaim_components(epoch, keep)
+    }
+
+    fn written(&self) -> Written {
+        self.inner.written()
     }
 
     fn versions(&self) -> Result<Vec<PartyVersions>, StorageReadError> {

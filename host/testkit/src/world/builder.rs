@@ -300,6 +300,7 @@ impl Builder {
             store: Arc::new(FaultyStore::scripted(store, [])),
             running: RefCell::new(None),
             commit_pause: CommitPause::default(),
+            forgotten: Cell::new(0),
         };
         world.start_host().await?;
         Ok(world)

@@ -48,6 +48,24 @@ impl World {
         self.settle().await;
     }
 
+    /// Large checkpoints wait from now on, before anything of them is written, as on a disk that hangs.
+    pub fn hold_stagings(&self) {
+        self.host.story.tell("# large checkpoints wait".into());
+        self.commit_pause.hold_stagings();
+    }
+
+    /// The large checkpoints that wait are written.
+    pub async fn let_stagings_go(&self) {
+        self.host.story.tell("# large checkpoints go".into());
+        self.commit_pause.let_stagings_go();
+        self.settle().await;
+    }
+
+    /// How many large checkpoints wait.
+    pub fn stagings_held(&self) -> usize {
+        self.commit_pause.stagings_held()
+    }
+
     /// Every commit takes so long from now on, of the time that [`World::advance`] lets pass, in whole milliseconds; with
     /// zero, none. What waits when one begins is written with it, what comes later with the next. A commit that is under
     /// way when the host dies was never written.

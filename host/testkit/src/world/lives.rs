@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use party_core::address::RoomAddress;
 use party_node::bedtime::Bedtime;
 use party_node::clock::Clock;
+use party_node::ending::SAVE_MS_MAX;
 use party_node::inspection::{NodeFigures, PAGE_ROOMS_MAX, RoomDetails, RoomsQuestion};
 use party_node::node::Node;
 use party_store::kept::RoomSummary;
@@ -121,22 +122,29 @@ impl World {
         self.host.story.tell(format!("restart {}ms", down.as_millis()));
         let (node, server) = self.running.borrow_mut().take().context("the host runs")?;
         self.until_ended(&node).await;
+        self.forgotten.set(node.forgotten());
         self.settle().await;
-        self.host.during(server.drain(self.clock.now())).await;
+        self.host.during(server.drain(self.clock.ticks())).await;
         drop((node, server));
         self.host.crash();
         self.clock.set(self.clock.now().after_ms(down.as_millis() as u64));
         self.start_host().await
     }
 
+    /// How many rooms ended without the memory that they had when a host of this world last stopped in an orderly way: if any
+    /// did, the exit code of `party-host serve` is 1.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten.get()
+    }
+
     /// Waits for the end of a host. One that cannot write at once tries again for a while: that time passes.
     async fn until_ended(&self, node: &Node) {
-        let mut ending = std::pin::pin!(node.end());
+        let mut ending = std::pin::pin!(node.end_within(SAVE_MS_MAX));
         loop {
             let waited = async {
                 tokio::select! {
                     biased;
-                    () = &mut ending => true,
+                    _ = &mut ending => true,
                     () = tokio::time::sleep(Duration::from_millis(1)) => false,
                 }
             };

@@ -1,8 +1,9 @@
 //! A turn in a few lines: what it was called with, what it wrote, what it wanted to send.
 
-use party_core::event::{Event, Output, TurnEnd};
+use party_core::event::{Event, Outcome, Output, TurnEnd};
 use party_core::http::Response;
 use party_core::message::Message;
+use party_core::operation::Work;
 use party_core::turn::Turn;
 
 /// Characters of a payload that are shown.
@@ -26,7 +27,7 @@ pub(super) fn event(turn: &Turn) -> String {
         }
         Event::ResponseClosed(request) => format!("{name} {request}"),
         Event::Alarm => name.to_owned(),
-        Event::Completed(operation, outcome) => format!("{name} {operation} ({outcome:?})"),
+        Event::Completed(operation, outcome) => format!("{name} {operation} ({})", self::outcome(outcome)),
     }
 }
 
@@ -69,6 +70,33 @@ fn output(output: &Output) -> String {
         Output::AutoResponse(None) => "no auto-response".into(),
         Output::AutoResponse(Some(pair)) => {
             format!("auto-response {:?} = {:?}", pair.request.as_str(), pair.response.as_str())
+        }
+        Output::Begin(operation, work, _) => format!("begin {operation}: {}", self::work(work)),
+        Output::Interrupted(request) => {
+            format!("say of call {request} that nobody knows whether it was heard")
+        }
+        Output::Forget(operation) => format!("forget {operation}"),
+    }
+}
+
+fn work(work: &Work) -> String {
+    match work {
+        Work::Rooms { party, prefix, after, limit } => {
+            let after = after.as_ref().map_or_else(String::new, |after| format!(" after {after:?}"));
+            format!("list {limit} rooms of {party} from {prefix:?}{after}")
+        }
+        Work::Call { request, .. } => {
+            format!("call {} {} {}", request.method, request.uri, payload(&request.body))
+        }
+    }
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Response(response) => self::response(response),
+        Outcome::Rooms(page) => format!("{} rooms", page.rooms.len()),
+        Outcome::Slept | Outcome::Interrupted | Outcome::Dropped | Outcome::Failed(_) => {
+            format!("{outcome:?}")
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn restore(
     *memory = Memory::of_image(saved);
     // What the old version had begun ends with it.
     memory.pending.clear();
-    memory.sleeps.clear();
+    memory.operations.clear();
     let mut guest = guest_of(memory, turn, entries, version, log);
     guest.sent = 1_000;
     guest.note_all(&[u64::from(version.0[0])]);

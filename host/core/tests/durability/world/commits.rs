@@ -20,7 +20,7 @@ pub(crate) struct Flight {
     /// On the disk; the room has not been told.
     pub(crate) written: VecDeque<CommitSeq>,
     /// One has failed: none is written any more, and the room is told when it is home.
-    has_failed: bool,
+    pub(crate) has_failed: bool,
 }
 
 impl Flight {
@@ -47,6 +47,7 @@ impl World {
     /// Something leaves the room.
     fn see(&mut self, output: &Output) {
         let said: &Bytes = match output {
+            Output::Interrupted(id) => panic!("nobody has called, and request {id} is answered so"),
             Output::Accept(id) => {
                 if let Some(client) = self.client(*id) {
                     assert!(!client.is_answered, "the handshake of {id} is answered twice");
@@ -71,6 +72,7 @@ impl World {
                 &frame.as_ref().map(|frame| Bytes::from(frame.reason.clone())).unwrap_or_default()
             }
             Output::Send(_, message) | Output::Broadcast(_, message) => message.payload(),
+            Output::Begin(..) | Output::Forget(_) => return self.see_work(output),
             Output::Respond(id, response) => {
                 if self.owed_500.remove(id) {
                     assert_eq!(response.status, 500, "the answer to {id}, whose turn was dropped");

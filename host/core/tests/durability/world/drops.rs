@@ -1,6 +1,7 @@
 //! Dropped turns: the room goes back to before them, and what they were about is tried once more or given up.
 
 use party_core::event::{Event, Outcome};
+use party_core::operation::OperationError;
 use party_core::room::{Phase, Rebuild};
 
 use crate::world::World;
@@ -12,19 +13,25 @@ impl World {
             Event::Completed(id, outcome) => {
                 let is_interrupted = self.interrupted.contains(&id.0);
                 let drops = self.completion_drops.get(&id.0).copied().unwrap_or_default();
-                let expected = match (drops, is_interrupted) {
-                    (2.., _) => Outcome::Dropped,
-                    (_, true) => Outcome::Interrupted,
-                    (_, false) => Outcome::Slept,
+                let is_right = match (drops, outcome) {
+                    (2.., _) => *outcome == Outcome::Dropped,
+                    (1, _) => Some(outcome) == self.heard.get(&id.0),
+                    (0, _) if is_interrupted => *outcome == Outcome::Interrupted,
+                    (0, Outcome::Interrupted) => self.cut_short.contains(&id.0),
+                    (0, Outcome::Dropped) => false,
+                    // Whether its time has passed, and what it was, the guest knows.
+                    (0, Outcome::Slept | Outcome::Failed(OperationError::Timeout)) => true,
+                    (0, Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_)) => {
+                        self.was_answered(*id, outcome)
+                    }
                 };
-                let was_cut_short = *outcome == Outcome::Interrupted && self.cut_short.contains(&id.0);
-                let is_right = *outcome == expected || (was_cut_short && drops < 2);
-                assert!(is_right, "the outcome of {id} after {drops} drops: {outcome:?}, not {expected:?}");
-                match drops {
-                    0 => {}
-                    1 => self.tally.meet("delivered", "dropped completion, again"),
-                    _ => self.tally.meet("delivered", "dropped completion, as dropped"),
+                let first = self.heard.get(&id.0);
+                assert!(is_right, "the outcome of {id} after {drops} drops of {first:?}: {outcome:?}");
+                if drops > 1 && matches!(first, Some(Outcome::Rooms(_))) {
+                    self.tally.meet("delivered", "dropped answer, as dropped");
                 }
+                self.meet_outcome(drops, outcome);
+                self.heard.entry(id.0).or_insert_with(|| outcome.clone());
                 if is_interrupted && self.has_crashed_since_fork {
                     self.tally.meet("delivered", "interrupted after another crash");
                 }
@@ -42,6 +49,27 @@ impl World {
             | Event::Request(..)
             | Event::ResponseClosed(_)
             | Event::Alarm => {}
+        }
+    }
+
+    fn meet_outcome(&mut self, drops: u32, outcome: &Outcome) {
+        match drops {
+            0 => {}
+            1 => self.tally.meet("delivered", "dropped completion, again"),
+            _ => self.tally.meet("delivered", "dropped completion, as dropped"),
+        }
+        match (outcome, drops) {
+            (Outcome::Failed(OperationError::Timeout), 0) => self.tally.meet("delivered", "timeout"),
+            (Outcome::Failed(OperationError::Timeout), _) => {
+                self.tally.meet("delivered", "dropped timeout, again");
+            }
+            (Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_), 0) => {
+                self.tally.meet("delivered", "answer")
+            }
+            (Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_), _) => {
+                self.tally.meet("delivered", "dropped answer, again");
+            }
+            (Outcome::Slept | Outcome::Interrupted | Outcome::Dropped, _) => {}
         }
     }
 

@@ -23,7 +23,9 @@ pub(crate) struct Note {
 }
 
 /// A checkpoint without what differs from commit to commit although the room is the same.
-pub(crate) fn plain(mut checkpoint: Checkpoint, memory: &Memory) -> Checkpoint {
+pub(crate) fn plain(checkpoint: Checkpoint, memory: &Memory) -> Checkpoint {
+    // Since when it would know of calls is no matter of the room's past; tests/calling has rooms that are called.
+    let mut checkpoint = checkpoint.without_calls();
     (checkpoint.seq, checkpoint.image) = (CommitSeq(0), memory.image());
     checkpoint
 }

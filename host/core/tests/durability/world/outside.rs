@@ -27,14 +27,15 @@ impl World {
         self.clients.get_mut(&id)
     }
 
-    /// A client does something.
+    /// A client does something, or somebody who works for the room.
     pub(crate) fn step_outside(&mut self) {
-        match self.random.below(9) {
+        match self.random.below(12) {
             0 | 1 => self.connect(),
             2..5 => self.client_speaks(),
             5 => self.client_leaves(),
             6 | 7 => self.request(),
-            _ => self.request_goes(),
+            8 => self.request_goes(),
+            _ => self.somebody_answers(),
         }
     }
 

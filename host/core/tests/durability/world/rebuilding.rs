@@ -26,7 +26,9 @@ impl World {
         self.requests.clear();
         self.answered.clear();
         self.owed_500.clear();
+        self.end_works(seq);
         self.completion_drops.clear();
+        self.heard.clear();
         self.close_drops.clear();
         self.last_turn_at = party_core::ids::Timestamp(0);
         let note = self.notes.get(&seq);
@@ -69,12 +71,15 @@ impl World {
         if copy.operations() > 0 {
             self.tally.meet("forked", "with operations");
         }
+        if note.memory.operations.values().any(|begun| begun.is_work) {
+            self.tally.meet("forked", "with work");
+        }
         durable.checkpoint = Some(copy.encode().unwrap());
         drop(durable);
         note.incarnation = Some(incarnation);
         note.state.iter_mut().for_each(|state| state.incarnation = incarnation);
         self.has_crashed_since_fork = false;
-        self.interrupted = note.memory.sleeps.keys().copied().collect();
+        self.interrupted = note.memory.operations.keys().copied().collect();
         let memory = note.memory.clone();
         self.life = Some(Life { incarnation, memory, is_kept: true });
     }

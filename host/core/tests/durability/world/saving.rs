@@ -117,6 +117,9 @@ impl World {
             return;
         }
         let is_suspended = matches!(self.room.phase(), Phase::Suspended { .. });
+        if !is_suspended {
+            self.check_nobody_works();
+        }
         self.log.say(|| "forgotten".into());
         self.tally.meet("forgotten", if is_suspended { "suspended" } else { "asleep" });
         self.begin_again();

@@ -110,7 +110,7 @@ impl World {
             }
             Readiness::Busy if self.random.percent(20) => {
                 self.log.say(|| "interrupted".into());
-                self.cut_short.extend(self.instance.iter().flat_map(|memory| memory.sleeps.keys()));
+                self.cut_short.extend(self.instance.iter().flat_map(|memory| memory.operations.keys()));
                 self.room.interrupt();
                 self.deployed.was_interrupted = true;
                 self.collect();
@@ -159,6 +159,9 @@ impl World {
             }
             return self.collect();
         }
+        if self.is_worked_for() {
+            self.tally.meet("switched", "while somebody works");
+        }
         let config = self.config_of(after);
         let upgraded = self.room.upgraded(turn, Arc::clone(&config), Some((after, memory.image())));
         let actions = self.room.take_actions();
@@ -177,11 +180,12 @@ impl World {
                 _ => {}
             }
         }
-        for id in memory.sleeps.keys() {
+        for id in memory.operations.keys() {
             self.ids.give(Kind::Operation, *id);
         }
         let incarnation = self.life.as_ref().expect("it has an instance").incarnation;
         self.life = Some(Life { incarnation, memory: memory.clone(), is_kept: true });
+        let handed = memory.clone();
         (self.instance, self.entries, self.config) = (Some(memory), entries, config);
         let bytes = upgraded.encode().unwrap().expect("its memory is kept");
         self.room.goes_on(upgraded, Some(CheckpointBytes::Inline(bytes)));
@@ -191,11 +195,13 @@ impl World {
             Action::Output(_) | Action::DropInstance | Action::Report(_) => None,
         });
         let seq = commits.last().expect("a switch takes a commit");
+        self.note_asked(&handed, seq);
         self.tags.insert(tag, seq);
         self.put_off(actions, true);
         self.tally.meet("switched", when);
         // What the old version failed with, the new one may try afresh.
         self.completion_drops.clear();
+        self.heard.clear();
         self.close_drops.clear();
         self.cut_short.clear();
         self.deployed.was_interrupted = false;
@@ -211,6 +217,18 @@ impl World {
         assert_eq!(self.room.must_be_made_anew(), !is_under_way, "its commits are answered first");
         self.write_and_report_all();
         assert!(self.room.must_be_made_anew(), "all of them are answered");
+        self.owed_500.clear();
+        self.room.commit_failed();
+        self.carry_out();
+        self.begin_again();
+    }
+
+    /// Its last turn could not read what it wanted to: the room is made again of what is recorded, as it was before.
+    pub(crate) fn is_unreadable(&mut self) {
+        self.tally.meet("read failed", "and the room was made anew");
+        assert!(self.room.is_unreadable() && !self.room.wants_a_turn(self.now), "it takes no turn any more");
+        self.write_and_report_all();
+        assert!(self.room.must_be_made_anew(), "all of its commits are answered");
         self.owed_500.clear();
         self.room.commit_failed();
         self.carry_out();

@@ -7,16 +7,15 @@ use party_core::auto_response::AutoResponse;
 use party_core::commit::Alarm;
 use party_core::event::{Event, Failure, Output};
 use party_core::http::Response;
-use party_core::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
+use party_core::ids::{ConnectionId, EventId, RequestId, Timestamp};
 use party_core::message::{CloseFrame, Message, Text};
 use party_core::profile;
 use party_core::session::ReadyState;
 use party_core::turn::connections::ConnectionError;
 use party_core::turn::events::EventError;
-use party_core::turn::operations::StartError;
 use party_core::turn::responses::RespondError;
 
-use crate::model::{Model, Session, Sleep, State};
+use crate::model::{Model, Session, State};
 
 /// A turn under way.
 pub(crate) struct Draft {
@@ -32,7 +31,8 @@ pub(crate) struct Draft {
     /// Which keys the commit names, beside everything that it may clear first.
     pub(crate) changed: BTreeSet<Bytes>,
     pub(crate) storage_bytes_max: u64,
-    operations_open_max: u32,
+    pub(super) operations_open_max: u32,
+    pub(super) request_deadline_ms: u64,
     holds_max: u32,
     hold_deadline_ms: u64,
     auto_response_chars_max: u32,
@@ -53,6 +53,7 @@ impl Model {
             changed: BTreeSet::new(),
             storage_bytes_max: self.limits.storage_bytes_max,
             operations_open_max: self.limits.operations_open_max,
+            request_deadline_ms: self.limits.request_deadline_ms,
             holds_max: self.limits.holds_max,
             hold_deadline_ms: self.limits.hold_deadline_ms,
             auto_response_chars_max: self.limits.auto_response_chars_max,
@@ -154,23 +155,6 @@ impl Draft {
         }
         self.outputs.push(Output::Respond(id, response));
         Ok(())
-    }
-
-    /// Whether a sleep may be started; [`Draft::sleep`] then adds it.
-    pub(crate) fn may_sleep(&self) -> Result<(), StartError> {
-        match self.state.sleeps.len() < self.operations_open_max as usize {
-            true => Ok(()),
-            false => Err(StartError::Overloaded(self.operations_open_max)),
-        }
-    }
-
-    pub(crate) fn sleep(&mut self, id: OperationId, ms: u64) {
-        let before = self.state.sleeps.insert(id, Sleep { due: self.now.after_ms(ms), rung: false });
-        assert!(before.is_none(), "operation {id} was given out while it was open");
-    }
-
-    pub(crate) fn cancel(&mut self, id: OperationId) -> bool {
-        self.state.sleeps.remove(&id).is_some()
     }
 
     pub(crate) fn settle(&mut self, id: EventId, outcome: Result<(), Failure>) -> Result<(), EventError> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use party_core::commit::Alarm;
-use party_core::event::{Event, Failure, Output, StartReason, TurnEnd};
+use party_core::event::{DropCause, Event, Failure, Output, StartReason, TurnEnd};
 use party_core::http::Response;
 use party_core::ids::{ConnectionId, Timestamp};
 use party_core::limits::{ALARM_RETRIES_MAX, ALARM_RETRY_FIRST_MS};
@@ -25,6 +25,7 @@ impl Model {
     pub(crate) fn end(&mut self, draft: Draft, end: &TurnEnd) {
         let now = draft.now;
         let own = match end {
+            TurnEnd::Dropped(DropCause::Aborted(reason)) => return self.abort(&draft.event, reason, now),
             TurnEnd::Dropped(cause) => {
                 let stack = Some(cause.to_string());
                 let failure = Failure { stack, ..Failure::default() };
@@ -36,12 +37,14 @@ impl Model {
         };
         self.memory += 1;
         let alarm_before = self.state.alarm_record();
-        let auto_response_before = std::mem::replace(&mut self.state, draft.state).auto_response;
+        let before = std::mem::replace(&mut self.state, draft.state);
+        let cancelled = self.keep_answers(&before.operations);
         for session in self.state.sessions.values_mut().filter(|session| session.rejected) {
             session.state = ReadyState::Closed;
         }
         let mut outputs = draft.outputs;
-        if self.state.auto_response != auto_response_before {
+        outputs.extend(cancelled);
+        if self.state.auto_response != before.auto_response {
             outputs.insert(0, Output::AutoResponse(self.state.auto_response.clone()));
         }
         for (event, outcome) in draft.settled {
@@ -64,6 +67,16 @@ impl Model {
         if let Some(failure) = self.start_failure.take() {
             self.lose_memory(None, now);
             self.refuse_next(&failure, now);
+            self.bury();
+        }
+    }
+
+    /// A life that has ended is over in the store, too.
+    fn bury(&mut self) {
+        if std::mem::take(&mut self.store_has_memory) {
+            self.memory_due = None;
+            self.commit_unmoved();
+            self.snapshots.back_mut().expect("it was just taken").forgets = true;
         }
     }
 
@@ -157,8 +170,9 @@ impl Model {
         } else {
             self.phase = Phase::Fresh(StartReason::Lost);
         }
-        self.drops.push(now);
-        self.forget_drops(now);
+        self.bury();
+        self.drops.push(self.clock);
+        self.forget_drops();
         let drops = self.drops.len();
         if drops > self.limits.drops_per_minute_max as usize {
             let reason = format!("the room is suspended after {drops} dropped turns within a minute");
@@ -168,6 +182,29 @@ impl Model {
         }
     }
 
+    /// What waits for the event is answered with the reason, and only that.
+    fn abort(&mut self, event: &Event, reason: &str, now: Timestamp) {
+        // Before anyone is told.
+        self.bury();
+        let failure = Failure { message: reason.to_owned(), ..Failure::default() };
+        let dropped = match event {
+            _ if self.phase == Phase::Starting => Some(event),
+            Event::Request(id, _) => {
+                if self.state.requests.remove(id) {
+                    let answer = profile::failed(reason, None, profile::REQUEST_FAILED);
+                    self.say(vec![Output::Respond(*id, answer)]);
+                }
+                None
+            }
+            Event::Connect(id) => {
+                self.lose_connecting(*id, reason);
+                None
+            }
+            event => Some(event),
+        };
+        self.start_afresh(dropped, &failure, now);
+    }
+
     pub(crate) fn lose_memory(&mut self, dropped: Option<&Event>, now: Timestamp) {
         self.instances_lost += 1;
         (self.memory, self.sleeping) = (0, Sleeping::Awake);
@@ -175,13 +212,12 @@ impl Model {
             self.say(vec![Output::AutoResponse(None)]);
         }
         let alarm_before = self.state.alarm_record();
-        self.waiting.retain(|event| !matches!(event, Event::Completed(..)));
-        self.state.sleeps.clear();
+        self.end_operations();
         self.state.holds = 0;
         let pending = std::mem::take(&mut self.state.pending);
         for event in pending.values().map(|pending| &pending.event).chain(dropped) {
             match event {
-                Event::Connect(id) => self.lose_connecting(*id),
+                Event::Connect(id) => self.lose_connecting(*id, ""),
                 Event::Alarm => self.fail_alarm(now),
                 Event::Close(id, ..) => drop(self.state.sessions.remove(id)),
                 Event::Start(_)
@@ -199,7 +235,7 @@ impl Model {
         self.commit_alarm(alarm_before);
     }
 
-    fn lose_connecting(&mut self, id: ConnectionId) {
+    fn lose_connecting(&mut self, id: ConnectionId, why: &str) {
         let Some(session) = self.state.sessions.get_mut(&id) else { return };
         if session.rejected || session.gone.is_some() {
             self.state.sessions.remove(&id);
@@ -211,7 +247,7 @@ impl Model {
         }
         outputs.push(Output::Read(id));
         if session.state != ReadyState::Closing {
-            outputs.push(Output::Close(id, Some(profile::connect_failed(""))));
+            outputs.push(Output::Close(id, Some(profile::connect_failed(why))));
         }
         (session.upgraded, session.connect_ended, session.accepted) = (true, true, false);
         session.state = ReadyState::Closing;

@@ -1,12 +1,13 @@
 //! Sleep, in the model: the whole state is put aside, and taken back.
 
-use party_core::event::{Event, StartReason};
+use party_core::event::{Event, Outcome, StartReason};
 use party_core::ids::{CommitSeq, OperationId, Timestamp};
 use party_core::message::CloseFrame;
 use party_core::room::Phase;
 use party_core::session::ReadyState;
 
 use crate::habits::Habits;
+use crate::model::operations::Operation;
 use crate::model::{Model, Snapshot, State};
 
 /// Where the guest's memory is.
@@ -30,19 +31,21 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// When each sleep that was open is due.
+    /// When each operation that was open ends by itself.
     pub(crate) fn due(&self) -> impl Iterator<Item = (OperationId, Timestamp)> + '_ {
-        self.state.sleeps.iter().map(|(id, sleep)| (*id, sleep.due))
+        self.state.operations.iter().map(|(id, operation)| (*id, operation.due))
     }
 }
 
 impl State {
-    /// When it has something to do by itself, beside its alarm.
-    fn next_due(&self) -> Option<Timestamp> {
-        let sleeps = self.sleeps.values().map(|sleep| sleep.due);
+    /// When it has something to do by itself, beside its alarm, if it was put aside now: at once if somebody works for it,
+    /// because nobody does any more when the process ends.
+    fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let due = |operation: &Operation| if operation.work.is_some() { now } else { operation.due };
+        let ends = self.operations.values().map(due);
         let deadlines = self.pending.values().filter_map(|pending| pending.until);
         let held = (self.holds > 0).then_some(self.held_until);
-        sleeps.chain(deadlines).chain(held).min()
+        ends.chain(deadlines).chain(held).min()
     }
 }
 
@@ -64,15 +67,18 @@ impl Model {
             && self.is_open
             && self.sleeping != Sleeping::Asleep
             && self.drops.is_empty()
+            // No checkpoint would say it again.
+            && !self.waiting.iter().any(|event| matches!(event, Event::Completed(_, Outcome::Interrupted)))
     }
 
-    /// The state is put aside with the next commit.
-    pub(crate) fn save(&mut self, sleeps: bool) -> Kept {
-        let (state, phase, memory, now) = (self.state.clone(), self.phase, self.memory, self.now);
+    /// The state is put aside with the next commit, as it was captured at this time.
+    pub(crate) fn save(&mut self, sleeps: bool, now: Timestamp) -> Kept {
+        let (state, phase, memory) = (self.state.clone(), self.phase, self.memory);
         self.due_before_saving = self.memory_due;
-        self.memory_due = state.next_due();
+        self.memory_due = state.next_due(now);
         let seq = self.commit_unmoved();
         self.being_saved = Some(seq);
+        self.store_has_memory = true;
         if sleeps {
             self.sleeping = Sleeping::Saving(seq);
         }
@@ -122,7 +128,7 @@ impl Model {
         (model.now, model.sleeping) = (kept.now, Sleeping::Asleep);
         model.state.sessions.values_mut().for_each(|session| session.upgraded = true);
         // What waited is gone, and comes again.
-        model.state.sleeps.values_mut().for_each(|sleep| sleep.rung = false);
+        model.state.operations.values_mut().for_each(|operation| operation.is_decided = false);
         for (id, session) in &kept.state.sessions {
             model.ledger.connection_gone(*id);
             if session.state != ReadyState::Closed && session.gone.is_none() {
@@ -133,8 +139,10 @@ impl Model {
             model.ledger.request_gone(*id);
             model.waiting.push_back(Event::ResponseClosed(*id));
         }
-        model.memory_due = kept.state.next_due();
+        model.begin_again();
+        model.memory_due = kept.state.next_due(kept.now);
         model.has_ids = has_ids;
+        model.store_has_memory = true;
         if !has_ids {
             model.commit_unmoved();
         }
@@ -147,7 +155,7 @@ impl Model {
         let (entries, alarm, moved) = (self.state.entries.clone(), self.state.alarm_record(), self.moved);
         let memory_due = self.memory_due;
         self.alarm_committed = alarm;
-        self.snapshots.push_back(Snapshot { seq, entries, alarm, moved, memory_due });
+        self.snapshots.push_back(Snapshot { seq, entries, alarm, moved, memory_due, forgets: false });
         seq
     }
 }

@@ -1,6 +1,6 @@
 //! What time brings, in the model: whatever is due is looked for.
 
-use party_core::event::{Event, Failure, Outcome, Output, StartReason};
+use party_core::event::{Event, Failure, Output, StartReason};
 use party_core::http::Response;
 use party_core::ids::{EventId, Timestamp};
 use party_core::room::Phase;
@@ -22,6 +22,7 @@ impl Model {
         if !self.is_open {
             return 0;
         }
+        self.clock = now;
         let now = self.tell_time(now);
         if let Phase::Suspended { until } = self.phase {
             if until > now {
@@ -29,8 +30,8 @@ impl Model {
             }
             self.phase = Phase::Fresh(StartReason::Lost);
         }
-        self.forget_drops(now);
-        self.ring_sleeps(now);
+        self.forget_drops();
+        self.ring(now);
         let accepted = self.accept_overdue(now);
         while let Some(id) = self.next_overdue(now) {
             self.end_overdue(id, now);
@@ -46,20 +47,10 @@ impl Model {
         accepted
     }
 
-    pub(crate) fn forget_drops(&mut self, now: Timestamp) {
+    pub(crate) fn forget_drops(&mut self) {
+        let now = self.clock;
+        self.drops.iter_mut().for_each(|drop| *drop = now.min(*drop));
         self.drops.retain(|drop| now.since_ms(*drop) < DROPS_WINDOW_MS);
-    }
-
-    fn ring_sleeps(&mut self, now: Timestamp) {
-        let sleeps = self.state.sleeps.iter_mut().filter(|(_, sleep)| !sleep.rung && sleep.due <= now);
-        let mut due: Vec<_> = sleeps
-            .map(|(id, sleep)| {
-                sleep.rung = true;
-                (sleep.due, *id)
-            })
-            .collect();
-        due.sort();
-        self.waiting.extend(due.into_iter().map(|(_, id)| Event::Completed(id, Outcome::Slept)));
     }
 
     fn accept_overdue(&mut self, now: Timestamp) -> usize {
@@ -152,12 +143,13 @@ impl Model {
         let alarm = state.alarm.filter(|_| may_ring).map(|alarm| alarm.at);
         let held = (state.holds > 0).then_some(state.held_until);
         let drop = self.drops.first().map(|drop| drop.after_ms(DROPS_WINDOW_MS));
-        let sleeps = state.sleeps.values().filter(|sleep| !sleep.rung).map(|sleep| sleep.due);
+        let undecided = state.operations.values().filter(|operation| !operation.is_decided);
+        let ends = undecided.map(|operation| operation.due);
         let settle = state.pending.values().filter_map(|pending| pending.until);
         let arriving = self.arriving.values().filter(|arriving| !arriving.upgraded);
         let connecting = state.sessions.values().filter(|session| session.waits_for_its_answer());
         let opened = arriving.map(|it| it.opened_at).chain(connecting.map(|it| it.opened_at));
         let accept = opened.map(|at| at.after_ms(self.limits.accept_deadline_ms));
-        [alarm, held, drop].into_iter().flatten().chain(sleeps).chain(settle).chain(accept).min()
+        [alarm, held, drop].into_iter().flatten().chain(ends).chain(settle).chain(accept).min()
     }
 }

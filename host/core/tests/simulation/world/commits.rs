@@ -35,7 +35,10 @@ impl World {
             self.tally.count(&action);
             match action {
                 Action::Commit(commit) => self.ask(commit),
-                Action::Output(output) => self.model.ledger.see(&output),
+                Action::Output(output) => {
+                    self.model.ledger.see(&output);
+                    self.see_work(&output);
+                }
                 Action::DropInstance => {
                     let lost = self.model.instances_lost.checked_sub(1);
                     self.model.instances_lost = lost.expect("an instance was dropped for no reason");
@@ -46,6 +49,9 @@ impl World {
         assert_eq!(self.model.instances_lost, 0, "an instance whose memory is lost was not dropped");
         assert!(self.model.snapshots.is_empty(), "a turn that must persist something did not commit");
         self.model.ledger.check_seen();
+        if self.model.ledger.holds_work_back() {
+            self.tally.meet("work", "waits for a commit");
+        }
         if let Some(at_the_edge) = self.model.ledger.settled_auto_response() {
             assert_eq!(at_the_edge, self.model.state.auto_response.as_ref(), "the auto-response at the edge");
         }
@@ -76,11 +82,17 @@ impl World {
         self.disk.write(&commit).expect("commits come in order");
         let durable = self.disk.durable();
         assert_eq!(durable.entries, snapshot.entries, "the disk after commit {}", commit.record.seq);
+        let has_memory = durable.checkpoint.is_some();
         drop(durable);
+        if snapshot.forgets {
+            self.tally.meet("sleep", "a life that was kept is over");
+            self.durable_kept = None;
+        }
         self.durable = snapshot;
         if let Some(kept) = self.kept.remove(&commit.record.seq) {
             self.durable_kept = Some(kept);
         }
+        assert_eq!(has_memory, self.durable_kept.is_some(), "whether a memory is kept");
         self.flight.written.push_back(commit.record.seq);
     }
 
@@ -145,6 +157,10 @@ impl World {
         if !self.model.ledger.is_empty() {
             self.tally.meet("commit", "failed with answers held back");
         }
+        self.meet_end("failed commit");
+        if self.model.ledger.holds_work_back() {
+            self.tally.meet("work", "waited for a commit that failed");
+        }
         let frame = CloseFrame::new(1011, "the room could not be written");
         let here = self.clients.iter().filter(|(_, client)| !client.is_gone).map(|(id, _)| *id);
         let open = self.requests.iter().filter(|(_, is_gone)| !**is_gone).map(|(id, _)| *id);
@@ -186,6 +202,7 @@ impl World {
                 (_, _) => "between two commits",
             },
         );
+        self.meet_end("crash");
         self.log.say(|| format!("crash; {reached} commits reach the disk"));
         for _ in 0..reached {
             self.write();

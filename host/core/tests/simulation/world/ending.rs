@@ -13,6 +13,7 @@ impl World {
         if self.out.is_some() {
             self.end_turn();
         }
+        self.meet_end("shut down");
         self.log.say(|| "shut down".into());
         let frame = CloseFrame::new(1001, "the host is shutting down");
         self.room.shut_down(&frame);
@@ -54,6 +55,10 @@ impl World {
             self.tell_time();
             self.begin_turn();
             self.carry_out();
+            if self.random.percent(20) {
+                self.somebody_answers();
+                continue;
+            }
             if self.out.is_some() || !self.flight.is_empty() {
                 continue;
             }
@@ -73,6 +78,7 @@ impl World {
         self.write_and_report_all();
         assert!(self.room.is_quiet(), "a room that has nothing to wait for is quiet");
         assert!(self.model.ledger.is_empty(), "something that was to be seen was not");
+        self.check_nobody_works();
         for (id, is_gone) in &self.requests {
             assert!(*is_gone || self.model.ledger.is_answered(*id), "request {id} was never answered");
         }

@@ -24,6 +24,7 @@ impl World {
         let purpose = if sleeps { Purpose::Sleep } else { Purpose::Keep };
         let image = Bytes::copy_from_slice(&self.model.memory.to_le_bytes());
         let captured = self.room.captured(COMPONENT, image);
+        let captured_at = self.model.now;
         if self.random.percent(20) {
             // The bytes are on their way to the store; much may happen until a commit points to them.
             self.carry_out();
@@ -41,7 +42,7 @@ impl World {
             if sleeps && self.model.stands_still() && self.room.restless().is_some() {
                 self.tally.meet("sleep", "before the events that wait");
             }
-            let kept = self.model.save(sleeps);
+            let kept = self.model.save(sleeps, captured_at);
             self.kept.insert(kept.seq, kept);
         } else {
             self.tally.meet("sleep", "given up");

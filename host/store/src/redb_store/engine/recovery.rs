@@ -1,4 +1,5 @@
-//! After a failure: the database is opened anew, and what became of the last transaction is found out.
+//! After a failure: the database is opened anew, and what became of the last transaction is found out. While that cannot
+//! be, it is opened to be read.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,7 +28,12 @@ impl Engine {
             attempts += 1;
             match self.try_recover(writer) {
                 Err(_) if attempts < REOPENINGS_MAX => {}
-                result => return result,
+                Err(trouble) => {
+                    // Why it cannot be read either is of no interest: it is the same device.
+                    let _ = self.try_look(writer);
+                    return Err(trouble);
+                }
+                Ok(outcome) => return Ok(outcome),
             }
         }
     }
@@ -68,7 +74,28 @@ impl Engine {
         writer.state = found;
         self.device.acknowledge(found.batch);
         writer.db = Some(db);
+        self.doubtful().clear();
         self.publish(Some(Arc::new(snapshot)));
         Ok(if found.batch > acknowledged.batch { Outcome::Durable } else { Outcome::NotWritten })
+    }
+
+    /// Opens the database so that nothing is written, for readers only.
+    fn try_look(&self, writer: &mut Writer) -> Result<(), Trouble> {
+        self.close(writer);
+        let db = contain(|| {
+            open_database(&*self.device, &self.options, Cache::Suspect, &self.findings, Purpose::Look)
+                .map_err(|error| unavailable(error.to_string()))
+        })?;
+        writer.opening += 1;
+        let mut snapshot = Snapshot::take(&db, writer.opening)?;
+        let (found, acknowledged) = (snapshot.state()?.batch, writer.state.batch);
+        if found < acknowledged {
+            return Err(unavailable(format!("it ends at batch {found}, before batch {acknowledged}")));
+        }
+        snapshot.is_unconfirmed = found > acknowledged;
+        self.index().reload(&snapshot)?;
+        writer.read_only = Some(db);
+        self.publish(Some(Arc::new(snapshot)));
+        Ok(())
     }
 }

@@ -11,8 +11,8 @@ use party_core::commit::{
 use party_core::ids::{CommitSeq, Epoch};
 
 use crate::kept::{
-    CHECKPOINT_BYTES_MAX, CHECKPOINT_INLINE_BYTES_MAX, CheckpointSummary, JOURNAL_RECORD_BYTES_MAX,
-    JournalEntry, JournalSize, KeepError, KeptCheckpoint, RoomSummary,
+    CHECKPOINT_INLINE_BYTES_MAX, CheckpointSummary, JOURNAL_RECORD_BYTES_MAX, JournalEntry, JournalSize,
+    KeepError, KeptCheckpoint, RoomSummary,
 };
 use crate::store::{CommitError, Refusal, RoomsQuery, RoomsScope, Store};
 use crate::testing::conformance::{Rig, commit_of};
@@ -303,10 +303,6 @@ pub fn what_is_too_large_is_refused(rig: &mut dyn Rig) {
     let refused =
         rig.store().commit(epoch, &[changing(&a, 1, append(&vec![0; JOURNAL_RECORD_BYTES_MAX + 1]))]);
     assert!(matches!(refusal(refused), Refusal::TooLarge { what: "journal record", .. }));
-    let (what, bytes_max) = ("checkpoint", CHECKPOINT_BYTES_MAX);
-    let bytes = bytes_max + 1;
-    let refused = rig.store().stage_checkpoint(epoch, &a, &vec![0; bytes as usize]);
-    assert_eq!(refused, Err(KeepError::TooLarge { what, bytes, bytes_max }));
     assert_eq!(rig.store().summary(&a).unwrap(), None);
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use party_core::event::{Event, NewConnection};
+use party_core::event::{Event, NewConnection, Outcome};
 use party_core::http::Request;
 use party_core::ids::{ConnectionId, RequestId, Seed};
 use party_core::journal::{Fate, Happening};
@@ -93,6 +93,9 @@ impl Scenes {
                 }
             }
             Event::Alarm | Event::Completed(..) => {
+                if let Event::Completed(_, Outcome::Response(_) | Outcome::Rooms(_)) = event {
+                    self.comment("not repeated: what another room, or the list of rooms, has answered here");
+                }
                 if now > self.clock || self.scenes.is_empty() {
                     self.jump(now);
                 }

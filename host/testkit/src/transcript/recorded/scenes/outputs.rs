@@ -54,7 +54,12 @@ impl Scenes {
                         self.expect(place, format!("< {name} {written}"));
                     }
                 }
-                Output::Read(_) | Output::AutoResponse(_) => {}
+                // What is done outside for the room is done again, and what came of it is noted when it comes.
+                Output::Read(_)
+                | Output::AutoResponse(_)
+                | Output::Begin(..)
+                | Output::Forget(_)
+                | Output::Interrupted(_) => {}
             }
         }
     }

@@ -1,0 +1,235 @@
+//! Operations as checkpoints and records have them.
+
+use std::sync::Arc;
+
+use crate::codec::{Malformed, Reader, Writer, calls, http};
+use crate::ids::Timestamp;
+use crate::limits::ROOMS_PAGE_MAX;
+use crate::operation::{Operation, OperationError, Work};
+
+type Read<T> = Result<T, Malformed>;
+
+pub(crate) fn operation(writer: &mut Writer, operation: &Operation) {
+    match operation {
+        Operation::Sleep { due } => {
+            writer.byte(0);
+            writer.number(due.0);
+        }
+        Operation::Work { work, until } => {
+            writer.byte(1);
+            writer.number(until.0);
+            self::work(writer, work);
+        }
+    }
+}
+
+pub(crate) fn read_operation(reader: &mut Reader) -> Read<Operation> {
+    Ok(match reader.byte()? {
+        0 => Operation::Sleep { due: Timestamp(reader.number("sleep's end")?) },
+        1 => {
+            let until = Timestamp(reader.number("operation's end")?);
+            Operation::Work { work: Arc::new(read_work(reader)?), until }
+        }
+        _ => return Err(Malformed::Field { field: "operation's kind" }),
+    })
+}
+
+pub(crate) fn work(writer: &mut Writer, work: &Work) {
+    match work {
+        Work::Rooms { party, prefix, after, limit } => {
+            writer.byte(0);
+            writer.bytes(party.as_bytes());
+            writer.bytes(prefix.as_bytes());
+            writer.option(after.as_ref(), |writer, after| writer.bytes(after.as_bytes()));
+            writer.number((*limit).into());
+        }
+        Work::Call { party, room, request, once } => {
+            writer.byte(1);
+            writer.bytes(party.as_bytes());
+            writer.bytes(room.as_bytes());
+            http::request(writer, request);
+            writer.option(once.as_ref(), calls::once);
+        }
+    }
+}
+
+fn read_work(reader: &mut Reader) -> Read<Work> {
+    Ok(match reader.byte()? {
+        0 => Work::Rooms {
+            party: reader.text("party")?,
+            prefix: reader.text("prefix")?,
+            after: reader.option("last room", |reader| reader.text("last room"))?,
+            limit: match u32::try_from(reader.number("number of rooms")?) {
+                Ok(limit) if (1..=ROOMS_PAGE_MAX).contains(&limit) => limit,
+                Ok(_) | Err(_) => return Err(Malformed::Field { field: "number of rooms" }),
+            },
+        },
+        1 => Work::Call {
+            party: reader.text("party")?,
+            room: reader.text("room")?,
+            request: Box::new(http::read_request(reader)?),
+            once: reader.option("call's time", calls::read_once)?,
+        },
+        _ => return Err(Malformed::Field { field: "work's kind" }),
+    })
+}
+
+pub(crate) fn error(writer: &mut Writer, error: &OperationError) {
+    let text = match error {
+        OperationError::Timeout => return writer.byte(0),
+        OperationError::NoSuchParty(text) => {
+            writer.byte(1);
+            text
+        }
+        OperationError::Connect(text) => {
+            writer.byte(2);
+            text
+        }
+        OperationError::TooLarge(bytes_max) => {
+            writer.byte(3);
+            return writer.number(*bytes_max);
+        }
+        OperationError::Overloaded(max) => {
+            writer.byte(4);
+            return writer.number((*max).into());
+        }
+    };
+    writer.bytes(text.as_bytes());
+}
+
+pub(crate) fn read_error(reader: &mut Reader) -> Read<OperationError> {
+    Ok(match reader.byte()? {
+        0 => OperationError::Timeout,
+        1 => OperationError::NoSuchParty(reader.text("party")?),
+        2 => OperationError::Connect(reader.text("failure")?),
+        3 => OperationError::TooLarge(reader.number("bound")?),
+        4 => {
+            let max = u32::try_from(reader.number("bound")?);
+            OperationError::Overloaded(max.map_err(|_| Malformed::Field { field: "bound" })?)
+        }
+        _ => return Err(Malformed::Field { field: "failure" }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{Arc, Malformed, OperationError, ROOMS_PAGE_MAX, Read, Reader, Timestamp, Work, Writer};
+    use super::{Operation, error, operation, read_error, read_operation};
+
+    fn rooms(after: Option<&str>, limit: u32) -> Operation {
+        let (party, prefix) = ("main".into(), "großes ß".into());
+        let work = Work::Rooms { party, prefix, after: after.map(str::to_owned), limit };
+        Operation::Work { work: Arc::new(work), until: Timestamp(1_700_000_030_000) }
+    }
+
+    fn operations() -> Vec<Operation> {
+        vec![
+            Operation::Sleep { due: Timestamp(0) },
+            Operation::Sleep { due: Timestamp::NEVER },
+            rooms(None, 1),
+            rooms(Some(""), 300),
+            rooms(Some("the last one"), ROOMS_PAGE_MAX),
+        ]
+    }
+
+    fn errors() -> Vec<OperationError> {
+        vec![
+            OperationError::Timeout,
+            OperationError::NoSuchParty("main".into()),
+            OperationError::NoSuchParty(String::new()),
+            OperationError::Connect("the store cannot be read: großes ß".into()),
+        ]
+    }
+
+    fn written<T>(write: fn(&mut Writer, &T), value: &T) -> Bytes {
+        let mut writer = Writer::default();
+        write(&mut writer, value);
+        writer.finish()
+    }
+
+    fn read<T>(read: fn(&mut Reader) -> Read<T>, bytes: &Bytes) -> Read<T> {
+        let mut reader = Reader::new(bytes.clone());
+        let value = read(&mut reader)?;
+        reader.finish()?;
+        Ok(value)
+    }
+
+    /// It comes back; no cut of it does; and whatever else does has one form.
+    fn check<T: PartialEq + std::fmt::Debug>(
+        values: &[T],
+        write: fn(&mut Writer, &T),
+        from: fn(&mut Reader) -> Read<T>,
+    ) {
+        for value in values {
+            let whole = written(write, value);
+            assert_eq!(read(from, &whole).as_ref(), Ok(value));
+            for end in 0..whole.len() {
+                assert!(read(from, &whole.slice(..end)).is_err(), "{value:?} until byte {end}");
+            }
+            for (at, byte) in (0..whole.len()).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+                let mut damaged = whole.to_vec();
+                damaged[at] = byte;
+                let damaged = Bytes::from(damaged);
+                if let Ok(other) = read(from, &damaged) {
+                    assert_eq!(written(write, &other), damaged, "{value:?} with {byte} at {at}: {other:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn operations_come_back_as_they_were_written_and_nothing_else_does() {
+        check(&operations(), operation, read_operation);
+    }
+
+    #[test]
+    fn failures_come_back_as_they_were_written_and_nothing_else_does() {
+        check(&errors(), error, read_error);
+    }
+
+    #[test]
+    fn their_bytes_are_those_that_are_drawn() {
+        assert_eq!(written(operation, &Operation::Sleep { due: Timestamp(300) }), [0, 0xac, 0x02][..]);
+        let work =
+            Work::Rooms { party: "m".into(), prefix: String::new(), after: Some("a".into()), limit: 7 };
+        let asked = Operation::Work { work: Arc::new(work), until: Timestamp(5) };
+        assert_eq!(written(operation, &asked), [1, 5, 0, 1, b'm', 0, 1, 1, b'a', 7][..]);
+        assert_eq!(written(error, &OperationError::Timeout), [0][..]);
+        assert_eq!(written(error, &OperationError::NoSuchParty("m".into())), [1, 1, b'm'][..]);
+        assert_eq!(written(error, &OperationError::Connect("x".into())), [2, 1, b'x'][..]);
+    }
+
+    #[test]
+    fn a_page_without_rooms_or_with_too_many_is_refused() {
+        let refused = Err(Malformed::Field { field: "number of rooms" });
+        for limit in [0, ROOMS_PAGE_MAX + 1, u32::MAX] {
+            assert_eq!(read(read_operation, &written(operation, &rooms(None, limit))), refused, "{limit}");
+        }
+        // 2^32 + 1 rooms, which is one if only half of the number is looked at.
+        let many = Bytes::from_static(&[1, 5, 0, 1, b'm', 0, 0, 0x81, 0x80, 0x80, 0x80, 0x10]);
+        assert_eq!(read(read_operation, &many), refused);
+    }
+
+    #[test]
+    fn other_kinds_and_other_than_text_are_refused() {
+        let kinds: [(&[u8], _); 3] = [
+            (&[2, 5], "operation's kind"),
+            (&[1, 5, 2, 1, b'm', 0, 0, 1], "work's kind"),
+            (&[1, 5, 0, 1, 0xff, 0, 0, 1], "party"),
+        ];
+        for (bytes, field) in kinds {
+            let bytes = Bytes::from_static(bytes);
+            assert_eq!(read(read_operation, &bytes), Err(Malformed::Field { field }));
+        }
+        assert_eq!(read(read_error, &Bytes::from_static(&[5])), Err(Malformed::Field { field: "failure" }));
+    }
+
+    #[test]
+    fn a_length_is_not_believed_before_its_bytes_are_seen() {
+        // A party of a billion bytes.
+        let bytes = Bytes::from_static(&[1, 5, 0, 0x80, 0x94, 0xeb, 0xdc, 0x03, b'm']);
+        assert_eq!(read(read_operation, &bytes), Err(Malformed::Length));
+    }
+}

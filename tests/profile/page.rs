@@ -1,0 +1,73 @@
+//! docs/partykit.md, made of the table and the list of differences.
+
+use std::fmt::Write;
+
+use crate::differences::Difference;
+use crate::table::{File, Row, Section, Step};
+
+const HEAD: &str = include_str!("page/head.md");
+/// What rows mean that are played on one side.
+const NOT_YET: &str = "\n## What is not here yet\n\nRows that say so are played against PartyKit alone, until they can be played \
+                       here.\n";
+/// What stands where this host does as PartyKit does.
+const SAME: &str = "the same";
+
+/// The whole page.
+pub(crate) fn page(files: &[File], differences: &[Difference]) -> String {
+    let mut page = HEAD.to_owned();
+    page += "\n## What is otherwise here\n\n";
+    for Difference { id, text, .. } in differences {
+        line(&mut page, &format!("- <a id=\"{id}\"></a>**{id}**: {text}"));
+    }
+    page += NOT_YET;
+    for section in files.iter().flat_map(|file| &file.sections) {
+        line(&mut page, &format!("\n## {}\n", section.heading));
+        for text in &section.text {
+            line(&mut page, text);
+        }
+        table(&mut page, section);
+    }
+    page
+}
+
+fn table(page: &mut String, section: &Section) {
+    line(page, "\n| what | PartyKit | here |\n|---|---|---|");
+    for row in &section.rows {
+        let steps = |outcome: fn(&Step) -> Option<&str>| -> String {
+            let of_step = |step: &Step| match outcome(step) {
+                Some(outcome) => format!("{} → {}", code(&step.does), code(outcome)),
+                None => code(&step.does),
+            };
+            row.steps.iter().map(of_step).collect::<Vec<_>>().join("<br>")
+        };
+        let partykit = steps(|step| step.partykit.as_deref());
+        line(page, &format!("| {} | {partykit} | {} |", row.name, here(row)));
+    }
+}
+
+/// What is otherwise here, and why.
+fn here(row: &Row) -> String {
+    if let Some(later) = &row.later {
+        return format!("not yet: {later}");
+    }
+    if !row.differs() {
+        return SAME.into();
+    }
+    let differing = row.steps.iter().filter(|step| step.partykit != step.here);
+    let mut cells: Vec<String> = differing
+        .map(|step| format!("{} → {}", code(&step.does), code(step.here.as_deref().unwrap_or_default())))
+        .collect();
+    let links = row.because.iter().map(|id| format!("[{id}](#{id})"));
+    cells.push(links.collect::<Vec<_>>().join(", "));
+    cells.join("<br>")
+}
+
+/// Some words as code in a cell.
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('|', "\\|").replace('`', "'"))
+}
+
+fn line(page: &mut String, text: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(page, "{text}");
+}

@@ -1,0 +1,199 @@
+// What the party of the table does, as one writes it for PartyKit. `../parties/main.rs` is the same in Rust, word for word.
+
+import type * as Party from "partykit/server";
+
+export default class Main implements Party.Server {
+  /** What has happened in the room, in order. */
+  told: string[] = [];
+  /** Who waits until something has happened. */
+  waiting: { word: string; come: () => void }[] = [];
+  /** What goes on when it is told to. */
+  gates: (() => void)[] = [];
+
+  constructor(readonly room: Party.Room) {}
+
+  tell(line: string) {
+    this.told.push(line);
+    for (const { word, come } of this.waiting) if (line.startsWith(word)) come();
+  }
+
+  async onStart() {
+    this.tell("start");
+    if (this.room.id.startsWith("start-"))
+      await this.room.storage.put("starts", ((await this.room.storage.get<number>("starts")) ?? 0) + 1);
+    if (this.room.id.startsWith("start-fails-")) throw new Error("told to fail");
+    if (this.room.id.startsWith("start-takes-")) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      this.tell("started");
+    }
+  }
+
+  getConnectionTags(_: Party.Connection, { request }: Party.ConnectionContext) {
+    const query = new URL(request.url).searchParams;
+    if (query.has("tag")) return query.getAll("tag");
+    if (query.has("tags")) return Array.from({ length: Number(query.get("tags")) }, (_, index) => `t${index}`);
+    if (query.has("tag-chars")) return ["x".repeat(Number(query.get("tag-chars")))];
+    if (query.has("tags-fail")) throw new Error(query.get("tags-fail")!);
+    return [];
+  }
+
+  async onConnect(connection: Party.Connection, { request }: Party.ConnectionContext) {
+    const query = new URL(request.url).searchParams;
+    this.tell("connect");
+    if (query.has("say")) connection.send(query.get("say")!);
+    if (query.has("url")) connection.send(request.url);
+    if (query.has("header")) connection.send(String(request.headers.get(query.get("header")!)));
+    if (query.has("headers")) connection.send([...request.headers.keys()].sort().join(" "));
+    if (query.has("waits")) {
+      await new Promise<void>((resolve) => this.gates.push(resolve));
+      this.tell("connected");
+    }
+    if (query.has("closes")) connection.close(4000, "at once");
+    if (query.has("fails")) throw new Error(query.get("fails")!);
+    if (query.has("fails-long")) throw new Error("é".repeat(Number(query.get("fails-long"))));
+  }
+
+  onMessage(message: string | ArrayBuffer, from: Party.Connection<unknown>) {
+    if (typeof message !== "string") {
+      this.tell(`message of ${message.byteLength} bytes`);
+      return from.send(message);
+    }
+    const [word, ...rest] = message.split(" ");
+    const about = rest.join(" ");
+    this.tell(`message ${word.slice(0, 20)}`);
+    const attempt = (what: () => unknown) => {
+      try {
+        what();
+        from.send("done");
+      } catch {
+        from.send("refused");
+      }
+    };
+    switch (word) {
+      case "echo":
+        return from.send(about);
+      case "id":
+        return from.send(from.id);
+      case "uri":
+        return from.send(String(from.uri));
+      case "state-of-socket":
+        return from.send(String(from.readyState));
+      case "fail":
+        throw new Error(about);
+      case "close":
+        return about ? from.close(Number(rest[0]), rest.slice(1).join(" ")) : from.close();
+      case "try-close":
+        return attempt(() => from.close(Number(rest[0]), rest[1]));
+      case "close-long":
+        return from.close(4000, "x".repeat(Number(about)));
+      case "close-then-send":
+        from.close(4000, "enough");
+        return from.send("never seen");
+      case "large":
+        return from.send("x".repeat(Number(about)));
+      case "all":
+        return this.room.broadcast(about);
+      case "others":
+        return this.room.broadcast(about, [from.id]);
+      case "tagged":
+        for (const one of this.room.getConnections(rest[0])) one.send(rest[1]);
+        return;
+      case "who":
+        return from.send([...this.room.getConnections()].map((one) => one.id).join(" "));
+      case "put-out": {
+        this.room.getConnection(rest[0])!.close(4000, "out");
+        return this.room.broadcast(rest[1]);
+      }
+      case "remember":
+        return attempt(() => from.setState("x".repeat(Number(about))));
+      case "recall":
+        return from.send(String((from.state as string | null)?.length ?? 0));
+    }
+  }
+
+  onClose(connection: Party.Connection) {
+    const listed = [...this.room.getConnections()].includes(connection);
+    this.tell(`close ${connection.readyState} ${listed ? "listed" : "not listed"}`);
+  }
+
+  onError(_: Party.Connection, error: Error) {
+    this.tell(`error ${error.message}`);
+  }
+
+  async onRequest(request: Party.Request): Promise<Response> {
+    const url = new URL(request.url);
+    const path = url.pathname.split("/").slice(url.pathname.startsWith("/parties/") ? 4 : 3).join("/");
+    const about = decodeURIComponent(url.search.slice(1));
+    const attempt = async (what: () => Promise<unknown>) => {
+      try {
+        await what();
+        return new Response("done");
+      } catch {
+        return new Response("refused");
+      }
+    };
+    switch (path) {
+      case "log":
+        if (about && !this.told.some((line) => line.startsWith(about)))
+          await new Promise<void>((come) => this.waiting.push({ word: about, come }));
+        return new Response(this.told.join(", "));
+      case "release":
+        for (const open of this.gates.splice(0)) open();
+        return new Response("done");
+      case "request":
+        return new Response(`${request.method} ${request.url}`);
+      case "header":
+        return new Response(String(request.headers.get(about)));
+      case "headers":
+        return new Response([...request.headers.keys()].sort().join(" "));
+      case "body":
+        return new Response(await request.text());
+      case "size":
+        return new Response(String((await request.arrayBuffer()).byteLength));
+      case "bytes":
+        return new Response(new Uint8Array([0, 1, 2, 255]));
+      case "status":
+        return new Response(null, { status: Number(about) });
+      case "with-headers": {
+        const response = new Response("", { headers: { "x-one": "1", "content-type": "application/json" } });
+        response.headers.append("set-cookie", "a=1");
+        response.headers.append("set-cookie", "b=2");
+        return response;
+      }
+      case "fail":
+        throw new Error(about);
+      case "fail-with":
+        throw Object.assign(new Error("told to fail"), { code: Number(about) });
+      case "all":
+        this.room.broadcast(about);
+        return new Response("done");
+      case "who":
+        return new Response([...this.room.getConnections()].map((one) => one.id).join(" "));
+      case "key":
+        return attempt(() => this.room.storage.put("k".repeat(Number(about)), 1));
+      case "value":
+        return attempt(() => this.room.storage.put("value", new Uint8Array(Number(about))));
+      case "get-many":
+        return attempt(() => this.room.storage.get(Array.from({ length: Number(about) }, (_, index) => `${index}`)));
+      case "alarm":
+        await this.room.storage.setAlarm(Date.now() + Number(about));
+        return new Response("done");
+      case "starts":
+        return new Response(String((await this.room.storage.get("starts")) ?? 0));
+      case "count": {
+        const count = ((await this.room.storage.get<number>("count")) ?? 0) + 1;
+        await this.room.storage.put("count", count);
+        return new Response(String(count));
+      }
+    }
+    return new Response(`${this.room.name} ${this.room.id} ${path}`);
+  }
+
+  onAlarm() {
+    try {
+      this.tell(`alarm of ${this.room.id}`);
+    } catch {
+      this.tell("alarm of nobody");
+    }
+  }
+}

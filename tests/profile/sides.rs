@@ -1,0 +1,148 @@
+//! Whom the table is played against: the real `party-host`, and npm's `partykit dev`, each serving the same projects.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use party_tests::guests::party_path;
+use party_tests::host::{Host, free_port, temporary};
+use party_tests::program::{BOUND, Program};
+use party_tests::root;
+use tempfile::TempDir;
+
+use crate::table::Column;
+
+/// What is served.
+struct Project {
+    name: &'static str,
+    /// Names of parties, and their programs in `partykit/`; ours in `parties/` are called the same.
+    parties: &'static [(&'static str, &'static str)],
+    assets: Option<&'static str>,
+    single_page_app: bool,
+}
+
+const PROJECTS: [Project; 4] = [
+    Project {
+        name: "classic",
+        parties: &[
+            ("main", "main"),
+            ("hibernating", "hibernating"),
+            ("requestless", "requestless"),
+            ("silent", "silent"),
+            ("answerless", "answerless"),
+        ],
+        assets: Some("public"),
+        single_page_app: false,
+    },
+    Project { name: "without assets", parties: &[("main", "main")], assets: None, single_page_app: false },
+    Project {
+        name: "single-page app",
+        parties: &[("main", "main")],
+        assets: Some("app"),
+        single_page_app: true,
+    },
+    Project { name: "with a lobby", parties: &[("main", "lobby")], assets: None, single_page_app: false },
+];
+
+/// Somebody who serves a project.
+pub(crate) struct Side {
+    pub(crate) port: u16,
+    program: Served,
+    _dir: TempDir,
+}
+
+enum Served {
+    Here(Box<Host>),
+    PartyKit(Program),
+}
+
+impl Side {
+    /// Serves a project.
+    pub(crate) fn serve(column: Column, name: &str) -> Result<Side> {
+        let project = PROJECTS.iter().find(|project| project.name == name);
+        let project = project.with_context(|| format!("no project is called {name:?}"))?;
+        let dir = temporary()?;
+        if let Some(assets) = project.assets {
+            copy(&root().join("tests/profile").join(assets), &dir.path().join(assets))?;
+            // What no repository holds.
+            fs::create_dir(dir.path().join(assets).join("node_modules"))?;
+            fs::write(dir.path().join(assets).join("node_modules/x.js"), "x")?;
+        }
+        match column {
+            Column::Here => here(project, dir),
+            Column::PartyKit => partykit(project, dir),
+        }
+    }
+
+    /// All that it has said, for the message of a failure.
+    pub(crate) fn said(&self) -> String {
+        match &self.program {
+            Served::Here(host) => host.program.said(),
+            Served::PartyKit(program) => program.said(),
+        }
+    }
+}
+
+fn here(project: &Project, dir: TempDir) -> Result<Side> {
+    let component = |program: &str| match program {
+        // PartyKit's two ways to keep sockets are one here.
+        "hibernating" => party_path("profile_main"),
+        program => party_path(&format!("profile_{program}")),
+    };
+    let mut settings = format!("name = \"profile\"\nmain = {:?}\n", component(project.parties[0].1));
+    settings += "[parties]\n";
+    for (name, program) in &project.parties[1..] {
+        settings += &format!("{name} = {:?}\n", component(program));
+    }
+    if let Some(assets) = project.assets {
+        let single_page_app = project.single_page_app;
+        settings += &format!("[serve]\npath = {assets:?}\nsinglePageApp = {single_page_app}\n");
+    }
+    fs::write(dir.path().join("party.toml"), settings)?;
+    let host = Host::serve(dir.path(), &dir.path().join("data"))?;
+    Ok(Side { port: host.port, program: Served::Here(Box::new(host)), _dir: dir })
+}
+
+fn partykit(project: &Project, dir: TempDir) -> Result<Side> {
+    copy(&root().join("tests/profile/partykit"), &dir.path().join("party"))?;
+    let file = |program: &str| format!("party/{program}.ts");
+    let parties: serde_json::Map<String, serde_json::Value> =
+        project.parties[1..].iter().map(|(name, program)| ((*name).into(), file(program).into())).collect();
+    let mut settings = serde_json::json!({
+        "name": "profile",
+        "main": file(project.parties[0].1),
+        "parties": parties,
+        "compatibilityDate": "2024-07-18",
+    });
+    if let Some(assets) = project.assets {
+        settings["serve"] = serde_json::json!({"path": assets, "singlePageApp": project.single_page_app});
+    }
+    if project.name == "with a lobby" {
+        settings["crons"] = serde_json::json!({"hourly": "0 * * * *"});
+    }
+    fs::write(dir.path().join("partykit.json"), settings.to_string())?;
+    let port = free_port();
+    let mut command = Command::new("node");
+    command.current_dir(dir.path()).arg(root().join("tests/npm/node_modules/partykit/dist/bin.mjs"));
+    command.args(["dev", "--port", &port.to_string(), "--persist", "state"]);
+    command.args(["--disable-request-cf-fetch", "--no-hotkeys"]);
+    let mut program = Program::start(&mut command)?;
+    program.wait_for("Ready on", BOUND)?;
+    Ok(Side { port, program: Served::PartyKit(program), _dir: dir })
+}
+
+/// Copies a directory of files and directories.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type()? {
+            kind if kind.is_dir() => copy(&from, &to)?,
+            kind if kind.is_file() => drop(fs::copy(&from, &to)?),
+            _ => bail!("{} is no file", from.display()),
+        }
+    }
+    Ok(())
+}
