@@ -247,7 +247,9 @@ impl Room {
         }
     }
 
-    /// Delete the room with its storage when it is next quiet.
+    /// End the room with this turn: if the turn is kept, storage, alarm, memory and whatever is open go with it. What the
+    /// turn says still leaves; then clients are closed with 1001, and who waits is answered with 503. The next event
+    /// begins a new room.
     pub fn destroy(&self) -> Result<(), RoomError> {
         Ok(host::destroy()?)
     }
@@ -329,9 +331,6 @@ pub enum HoldError {
 /// Why a command about the room was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RoomError {
-    /// This host cannot do it yet; the text names it.
-    #[error("not available on this host yet: {0}")]
-    NotYet(String),
     /// There is no room here.
     #[error("not in a room")]
     NotInARoom,
@@ -340,7 +339,6 @@ pub enum RoomError {
 impl From<host::RoomError> for RoomError {
     fn from(error: host::RoomError) -> Self {
         match error {
-            host::RoomError::NotYet(what) => Self::NotYet(what),
             host::RoomError::NotInARoom => Self::NotInARoom,
         }
     }

@@ -193,16 +193,17 @@ impl Calls {
         self.open.is_empty()
     }
 
-    /// A request is answered. If it is a call that is kept, and whoever has asked for it once more is answered too.
-    pub(crate) fn answered(&mut self, request: RequestId, response: &Response) -> Vec<RequestId> {
-        let Some(id) = self.open.remove(&request) else { return Vec::new() };
+    /// A request is answered. If it is a call the answer is kept, and whoever has asked for it once more is answered too.
+    /// Nothing if it is none.
+    pub(crate) fn answered(&mut self, request: RequestId, response: &Response) -> Option<Vec<RequestId>> {
+        let id = self.open.remove(&request)?;
         if let Some(known) = self.known.get_mut(&id) {
             self.answers_bytes += response.bytes();
             known.state = State::Answered(response.clone());
             // If its time has passed it goes with the next that are looked at.
             self.by_until.insert((known.until, id));
         }
-        self.also.remove(&request).unwrap_or_default()
+        Some(self.also.remove(&request).unwrap_or_default())
     }
 
     /// The caller does not wait for it any more, or has the answer for good. The request that is to be told so, if it has no

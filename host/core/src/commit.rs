@@ -118,6 +118,9 @@ pub enum MemoryChange {
         /// The first record of the new journal.
         then: Option<JournalRecord>,
     },
+    /// All of the room goes: checkpoint, journal, keys, values, alarm and record. It is as if it had never been, and whoever
+    /// commits to its address next begins with the first number.
+    Destroy,
 }
 
 impl MemoryChange {
@@ -127,7 +130,10 @@ impl MemoryChange {
             MemoryChange::Checkpoint(NewCheckpoint { bytes: CheckpointBytes::Staged(staged), .. }) => {
                 Some(*staged)
             }
-            MemoryChange::Checkpoint(_) | MemoryChange::Append(_) | MemoryChange::Forget { .. } => None,
+            MemoryChange::Checkpoint(_)
+            | MemoryChange::Append(_)
+            | MemoryChange::Forget { .. }
+            | MemoryChange::Destroy => None,
         }
     }
 
@@ -137,7 +143,7 @@ impl MemoryChange {
             MemoryChange::Append(record) | MemoryChange::Forget { then: Some(record) } => {
                 record.bytes.len() as u64
             }
-            MemoryChange::Checkpoint(_) | MemoryChange::Forget { then: None } => 0,
+            MemoryChange::Checkpoint(_) | MemoryChange::Forget { then: None } | MemoryChange::Destroy => 0,
         }
     }
 }

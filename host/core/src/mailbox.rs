@@ -159,12 +159,6 @@ impl Mailbox {
         })
     }
 
-    /// Whether a client waits for one of these events.
-    pub fn has_from_clients(&self) -> bool {
-        // In all but odd moments the first one is such, or there is none.
-        self.events.iter().any(|(_, event)| is_from_client(event))
-    }
-
     /// Takes out all that clients wait for: connects, requests and messages, oldest first. Their credit is given back.
     pub fn take_from_clients(&mut self) -> Vec<Event> {
         let (taken, kept): (VecDeque<_>, VecDeque<_>) =
@@ -202,7 +196,7 @@ impl Mailbox {
     }
 }
 
-fn is_from_client(event: &Event) -> bool {
+pub(crate) fn is_from_client(event: &Event) -> bool {
     match event {
         Event::Connect(_) | Event::Request(..) | Event::Message(..) => true,
         Event::Start(_)
@@ -324,9 +318,9 @@ mod tests {
         for event in [Event::Alarm, message(ANN, 3), completed(1), Event::Connect(BEN)] {
             mailbox.push(event);
         }
-        assert!(mailbox.has_from_clients() && !mailbox.has_credit(ANN, &limits));
+        assert!(mailbox.any(Lane::All, is_from_client) && !mailbox.has_credit(ANN, &limits));
         assert_eq!(mailbox.take_from_clients(), [message(ANN, 3), Event::Connect(BEN)]);
-        assert!(!mailbox.has_from_clients() && mailbox.has_credit(ANN, &limits));
+        assert!(!mailbox.any(Lane::All, is_from_client) && mailbox.has_credit(ANN, &limits));
         let rest: Vec<_> = std::iter::from_fn(|| mailbox.pop(Lane::All)).collect();
         assert_eq!(rest, [Event::Alarm, completed(1)]);
     }

@@ -134,6 +134,8 @@ pub enum PlantedBug {
     StartOverNotBuried,
     /// The end of a life is told before the store has heard of it.
     EndToldBeforeItIsBuried,
+    /// What is kept of a room that was destroyed is not.
+    DestroyedRoomStays,
     /// A room that is durable no more stops recording before a checkpoint takes the place of its journal.
     JournalGivenUpEarly,
 }

@@ -10,6 +10,7 @@ mod aborting;
 mod action;
 mod burying;
 mod called;
+mod destroying;
 mod dropping;
 mod durable_no_more;
 mod endings;
@@ -147,6 +148,8 @@ enum Service {
     Unreadable,
     /// A commit failed: what was decided since is not to be.
     Failed,
+    /// There is no such room any more, once its last commit is durable.
+    Destroyed,
     /// What is kept of it cannot be believed.
     Damaged,
 }
@@ -181,6 +184,8 @@ pub struct Room {
     calling: BTreeMap<RequestId, Box<Call>>,
     /// The calls of durable rooms that it knows of.
     calls: Calls,
+    /// Calls that are answered, until that is durable: if it never is, whoever called asks once more.
+    calls_answered: BTreeSet<RequestId>,
     /// The guest hears what became of this call of the room's own.
     hears: Option<OperationId>,
     /// What was answered while the state was out.
@@ -260,6 +265,7 @@ impl Room {
             arriving: BTreeMap::new(),
             calling: BTreeMap::new(),
             calls,
+            calls_answered: BTreeSet::new(),
             hears: None,
             answered: BTreeSet::new(),
             accept_due: BTreeSet::new(),

@@ -61,6 +61,8 @@ pub(crate) struct Changes {
     /// What the auto-response is to be, if that was said.
     pub(crate) auto_response: Option<Option<AutoResponse>>,
     pub(crate) outputs: Vec<Output>,
+    /// The room is to end with this turn.
+    pub(crate) destroys: bool,
 }
 
 /// What a turn has used up of its bounds.
@@ -240,6 +242,11 @@ impl Turn {
     /// The bounds that hold.
     pub fn limits(&self) -> &Limits {
         &self.config.limits
+    }
+
+    /// The room ends with this turn, with all that is kept of it.
+    pub fn destroy(&mut self) {
+        self.changes.destroys = true;
     }
 
     /// Keeps a line for the log, within the turn's bounds; beyond them it is counted.

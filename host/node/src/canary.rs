@@ -144,6 +144,7 @@ impl Canary {
                         Report::Suspended { .. }
                         | Report::AlarmGivenUp
                         | Report::CommitFailed
+                        | Report::Destroyed
                         | Report::Damaged { .. },
                     )
                     | Action::Output(_)

@@ -43,7 +43,8 @@ fn bytes_to_write(commit: &RoomCommit) -> u64 {
         Some(MemoryChange::Append(record) | MemoryChange::Forget { then: Some(record) }) => {
             record.bytes.len()
         }
-        Some(MemoryChange::Checkpoint(_) | MemoryChange::Forget { then: None }) | None => 0,
+        Some(MemoryChange::Checkpoint(_) | MemoryChange::Forget { then: None } | MemoryChange::Destroy)
+        | None => 0,
     };
     commit.changes.bytes() + recorded as u64
 }

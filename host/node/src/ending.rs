@@ -85,6 +85,7 @@ fn is_at_risk(entry: &RoomEntry) -> bool {
         && matches!(core.phase(), Phase::Starting | Phase::Running)
         && !core.is_asleep()
         && !core.is_kept()
+        && !core.is_destroyed()
 }
 
 /// What such a room is in the midst of, for people.

@@ -88,12 +88,16 @@ pub(crate) async fn may_end(
         forgets(worker, entry);
         return true;
     }
-    if entry.core.borrow().is_as_in_its_checkpoint() || entry.core.borrow().is_being_saved() {
-        // Its commit is on its way.
+    let is_on_its_way = {
+        let core = entry.core.borrow();
+        core.is_as_in_its_checkpoint() || core.is_being_saved() || core.is_destroyed()
+    };
+    if is_on_its_way {
+        // Its commit decides.
         return false;
     }
     let written_at = worker.progress().at();
-    if first_tried_at.is_some_and(|first| now.since_ms(first.max(written_at)) >= WRITE_MS_MAX) {
+    if is_given_up(worker, entry) {
         tracing::error!(%room, "ends without its memory as it is now: it could not be written within {WRITE_MS_MAX} ms");
         forgets(worker, entry);
         return true;
@@ -116,6 +120,14 @@ pub(crate) async fn may_end(
     Box::pin(saving::save(worker, entry, instance, Purpose::Keep)).await;
     leaving.tried_at.set(worker.ticks());
     false
+}
+
+/// Whether it has been tried for long enough to write the room to a disk that takes nothing.
+pub(crate) fn is_given_up(worker: &Worker, entry: &RoomEntry) -> bool {
+    worker.progress().look(worker.ticks(), worker.node().store().written());
+    let written_at = worker.progress().at();
+    let first_tried_at = entry.leaving.first_tried_at.get();
+    first_tried_at.is_some_and(|first| worker.ticks().since_ms(first.max(written_at)) >= WRITE_MS_MAX)
 }
 
 /// Until when such a room takes no turn, if that is so now. One that is never at rest is served for [`REST_MS_MAX`], and from then

@@ -75,6 +75,7 @@ pub(crate) fn log_report(worker: &Worker, entry: &RoomEntry, report: Report) {
                 "room-damaged: {reason}. It refuses everyone, and nothing of it is deleted\nhint: stop the host and run `party-host room recover {party}/{room}`"
             );
         }
+        Report::Destroyed => tracing::info!(party, room, "destroyed, as its guest said"),
         Report::CommitFailed => {
             tracing::error!(party, room, "a commit failed: the room starts from what is durable");
         }

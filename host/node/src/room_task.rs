@@ -127,10 +127,13 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
         return true;
     }
     if entry.commit_failed.get() || must_be_made_anew {
+        let is_destroyed = entry.core.borrow().is_destroyed() && !entry.commit_failed.get();
         entry.core.borrow_mut().commit_failed();
         carry_all(worker, entry);
         hibernation::staging::unstage_all(worker, entry);
-        farewell::failed(worker, entry);
+        if !is_destroyed {
+            farewell::failed(worker, entry);
+        }
         worker.end_failed_room(entry, false);
         return false;
     }
@@ -311,10 +314,12 @@ fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
                 // It is saved when what it waits for is durable.
                 Some(until) => sooner(until.max(now.after_ms(1))),
                 None if goes_on_at.is_some() => {}
-                None => sooner(idle_until.max(now.after_ms(1))),
+                // If that is past, it waits for more than time: for a commit, or for a drop to be long ago, which wake it.
+                None if idle_until <= now => {}
+                None => sooner(idle_until),
             }
-            if has_changed {
-                sooner(save_at.max(now.after_ms(1)));
+            if has_changed && save_at > now {
+                sooner(save_at);
             }
         }
     } else if core.is_quiet() && goes_on_at.is_none() {

@@ -17,7 +17,7 @@ use party_core::commit::{
     CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint, RoomCommit, RoomRecord,
     StagedCheckpoint,
 };
-use party_core::ids::{Epoch, Timestamp};
+use party_core::ids::{CommitSeq, Epoch, Timestamp};
 use party_core::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 
 use crate::kept::{
@@ -100,7 +100,7 @@ impl MemoryStore {
                     Some(_) | None => Err(Refusal::NotStaged { id: staged.id }),
                 }
             }
-            MemoryChange::Append(_) | MemoryChange::Forget { .. } => Ok(None),
+            MemoryChange::Append(_) | MemoryChange::Forget { .. } | MemoryChange::Destroy => Ok(None),
         }
     }
 
@@ -138,6 +138,9 @@ impl Store for MemoryStore {
                 let checkpoint = self.new_checkpoint(&commit.address, change).map_err(refused)?;
                 room.memory = RoomMemory::after(room.memory.take(), change, checkpoint, commit.record.seq)
                     .map_err(refused)?;
+                if **change == MemoryChange::Destroy {
+                    *room = KeptRoom::default();
+                }
             }
         }
         for (address, room) in &changed {
@@ -156,7 +159,12 @@ impl Store for MemoryStore {
                 self.staged().by_id.remove(&staged.id);
             }
         }
-        durable.rooms.extend(changed.into_iter().map(|(address, room)| (address, Arc::new(room))));
+        for (address, room) in changed {
+            match room.record.seq {
+                CommitSeq(0) => durable.rooms.remove(&address),
+                _ => durable.rooms.insert(address, Arc::new(room)),
+            };
+        }
         self.transactions.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

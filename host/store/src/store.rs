@@ -306,7 +306,8 @@ fn too_large(memory: &MemoryChange) -> Option<(&'static str, usize, usize)> {
             ("checkpoint inside a commit", bytes.len(), CHECKPOINT_INLINE_BYTES_MAX)
         }
         MemoryChange::Checkpoint(NewCheckpoint { bytes: CheckpointBytes::Staged(_), .. })
-        | MemoryChange::Forget { then: None } => return None,
+        | MemoryChange::Forget { then: None }
+        | MemoryChange::Destroy => return None,
     };
     (bytes > bytes_max).then_some((what, bytes, bytes_max))
 }

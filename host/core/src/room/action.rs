@@ -52,6 +52,8 @@ pub enum Report {
     AlarmGivenUp,
     /// A commit failed; what depended on it is dropped.
     CommitFailed,
+    /// The guest has destroyed the room.
+    Destroyed,
     /// What is kept of a durable room cannot be believed, or cannot be read.
     Damaged {
         /// Why.

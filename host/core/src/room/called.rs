@@ -64,7 +64,11 @@ impl Room {
             if let Output::Respond(request, response) = output {
                 // It was turned away before its turn, if it still stands here.
                 self.calling.remove(request);
-                let others = self.calls.answered(*request, response);
+                let Some(others) = self.calls.answered(*request, response) else { continue };
+                if self.gate.uncommitted() > 0 {
+                    self.calls_answered.insert(*request);
+                    self.calls_answered.extend(&others);
+                }
                 also.extend(others.into_iter().map(|other| Output::Respond(other, response.clone())));
             }
         }

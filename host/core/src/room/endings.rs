@@ -128,6 +128,9 @@ impl Room {
         }
         let state = self.home();
         state.storage_bytes = state.storage_bytes.saturating_add_signed(storage_bytes_delta);
+        if changes.destroys {
+            return self.destroy(outputs);
+        }
         let moves = !kv.is_empty() || state.alarm.record() != alarm_before;
         if self.record_turn(&kv) || moves || self.runs_out_of_ids() {
             self.commit(kv, None);
@@ -245,7 +248,7 @@ impl Room {
         let (table_changes, memory) = self.recorded(seq, &changes, memory);
         match memory.as_deref() {
             Some(MemoryChange::Checkpoint(_)) => self.store_has_memory = true,
-            Some(MemoryChange::Forget { .. }) => self.store_has_memory = false,
+            Some(MemoryChange::Forget { .. } | MemoryChange::Destroy) => self.store_has_memory = false,
             Some(MemoryChange::Append(_)) | None => {}
         }
         let recorded_bytes = memory.as_deref().map_or(0, MemoryChange::recorded_bytes);

@@ -12,9 +12,11 @@ impl Room {
         match self.service {
             Service::Open => {}
             Service::Damaged => return Err(Refusal::Damaged),
-            Service::ShutDown | Service::Stuck | Service::Unreadable | Service::Failed => {
-                return Err(Refusal::Ending);
-            }
+            Service::ShutDown
+            | Service::Stuck
+            | Service::Unreadable
+            | Service::Failed
+            | Service::Destroyed => return Err(Refusal::Ending),
         }
         match self.phase {
             Phase::Suspended { until } if until > now => {

@@ -33,6 +33,9 @@ impl Room {
             state.overlay.settle(seq);
         }
         self.actions.extend(released.into_iter().map(Action::Output));
+        if self.gate.uncommitted() == 0 {
+            self.calls_answered.clear();
+        }
         self.unsaved = self.unsaved.take().filter(|unsaved| unsaved.seq > seq);
         self.fall_asleep(seq);
     }
@@ -221,8 +224,10 @@ impl Room {
         let before = std::mem::replace(&mut self.service, Service::Failed);
         let text = match before {
             Service::Failed => return,
+            // It has ended in order, and everyone has been told.
+            Service::Destroyed if self.gate.uncommitted() == 0 => return,
             Service::Unreadable => "the room could not be read",
-            Service::Open | Service::ShutDown | Service::Stuck | Service::Damaged => {
+            Service::Open | Service::ShutDown | Service::Stuck | Service::Damaged | Service::Destroyed => {
                 self.report(Report::CommitFailed);
                 "the room could not be written"
             }
@@ -269,6 +274,8 @@ impl Room {
                 Output::Close(connection, _) => {
                     unclosed.insert(connection);
                 }
+                // The answer may have been another next time: whoever called asks once more.
+                Output::Respond(request, _) if self.calls_answered.contains(&request) => {}
                 Output::Respond(request, _) => {
                     self.home().requests.insert(request);
                 }
@@ -331,7 +338,8 @@ impl Room {
             self.turn_away(connection, arriving.upgraded, frame);
         }
         for request in std::mem::take(&mut self.home().requests) {
-            match self.calls.is_open(request) && !tells_callers {
+            // A call that was heard has its answer still to come, or is asked for once more.
+            match self.calls.is_open(request) {
                 true => _ = self.home().requests.insert(request),
                 false => self.output(Output::Respond(request, self.unavailable(frame))),
             }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::event::{Event, Output};
 use crate::http::Response;
+use crate::mailbox::{Lane, is_from_client};
 use crate::message::CloseFrame;
 use crate::profile::CLOSE_TRY_LATER;
 use crate::room::Room;
@@ -15,7 +16,13 @@ use crate::room::Room;
 impl Room {
     /// Whether a client waits for the room: a request, a client that wants to connect, a message.
     pub fn has_clients_waiting(&self) -> bool {
-        !self.arriving.is_empty() || self.mailbox.has_from_clients()
+        !self.arriving.is_empty()
+            || self.mailbox.any(Lane::All, |event| is_from_client(event) && !self.is_call(event))
+    }
+
+    /// Whether it is a call of a durable room, which has its own deadline.
+    fn is_call(&self, event: &Event) -> bool {
+        matches!(event, Event::Request(request, _) if self.calling.contains_key(request))
     }
 
     /// Answers every request that waits for its turn with 503, turns every client away that waits to connect (503, or 1013
@@ -26,6 +33,8 @@ impl Room {
         let (mut outputs, mut senders) = (Vec::new(), BTreeSet::new());
         for event in self.mailbox.take_from_clients() {
             match event {
+                // It may have been heard before, so no answer of the host's must be the last word. It has a deadline.
+                _ if self.is_call(&event) => self.mailbox.push(event),
                 Event::Request(request, _) => {
                     outputs.push(Output::Respond(request, Response::text(503, reason.to_owned())));
                 }

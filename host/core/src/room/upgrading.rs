@@ -43,6 +43,7 @@ pub struct Upgraded {
     writes: KvChanges,
     moves: bool,
     outputs: Vec<Output>,
+    destroys: bool,
     checkpoint: Option<Checkpoint>,
 }
 
@@ -146,17 +147,22 @@ impl Room {
         state.storage_bytes = state.storage_bytes.saturating_add_signed(storage_bytes_delta);
         let moves = !writes.is_empty() || state.alarm.record() != alarm_before;
         self.phase = Phase::Running;
+        let destroys = changes.destroys;
+        let image = image.filter(|_| !destroys);
         let checkpoint =
             image.map(|(component, image)| Checkpoint { component, ..self.as_checkpoint(image) });
-        Upgraded { state: self.take_state(), writes, moves, outputs, checkpoint }
+        Upgraded { state: self.take_state(), writes, moves, outputs, destroys, checkpoint }
     }
 
     /// The switch: one commit of what was written, the new memory, and whose it is. `bytes` are those that
     /// [`Upgraded::encode`] gave, or where they are.
     pub fn goes_on(&mut self, upgraded: Upgraded, bytes: Option<CheckpointBytes>) {
-        let Upgraded { state, writes, moves, outputs, checkpoint } = upgraded;
+        let Upgraded { state, writes, moves, outputs, destroys, checkpoint } = upgraded;
         self.take_home(state);
         self.memory = Memory::Awake;
+        if destroys {
+            return self.destroy(outputs);
+        }
         match checkpoint.zip(bytes) {
             Some((checkpoint, bytes)) => {
                 self.home().memory_due = checkpoint.next_due();
@@ -194,7 +200,8 @@ impl Room {
     /// Whether the driver is to end the room as after a commit that failed ([`Room::commit_failed`]), although none has: not
     /// before the last of its commits has been answered. Whoever makes it anew would read the store before they are in it.
     pub fn must_be_made_anew(&self) -> bool {
-        matches!(self.service, Service::Stuck | Service::Unreadable) && self.gate.uncommitted() == 0
+        let takes_nothing = matches!(self.service, Service::Stuck | Service::Unreadable | Service::Destroyed);
+        takes_nothing && self.gate.uncommitted() == 0
     }
 
     /// The instance has gone between two turns, and cannot be had again as it was. What is recorded of a durable room makes

@@ -82,6 +82,10 @@ impl Disk {
                 durable.journal =
                     then.iter().map(|record| (commit.record.seq, record.bytes.clone())).collect();
             }
+            Some(MemoryChange::Destroy) => {
+                *durable = Durable { is_broken: durable.is_broken, ..Durable::default() };
+                return Ok(());
+            }
             None => {}
         }
         durable.record = Some(commit.record);

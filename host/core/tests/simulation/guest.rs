@@ -76,6 +76,10 @@ impl Guest<'_> {
 
     /// How the turn ends.
     pub(crate) fn end(&mut self, habits: &Habits) -> TurnEnd {
+        if self.chance.below(1_000) < habits.destroy {
+            self.turn.destroy();
+            self.draft.destroys = true;
+        }
         if self.chance.percent(habits.trap) {
             return TurnEnd::Dropped(match self.chance.percent(20) {
                 true => DropCause::Aborted("enough".into()),

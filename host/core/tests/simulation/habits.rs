@@ -11,6 +11,8 @@ pub(crate) struct Habits {
     pub(crate) steps: u64,
     /// A turn is dropped.
     pub(crate) trap: u64,
+    /// A turn destroys the room, in a thousand.
+    pub(crate) destroy: u64,
     /// A handler fails.
     pub(crate) fail: u64,
     /// `on-alarm` fails, beside that: seven times in a row and the alarm is given up.
@@ -65,6 +67,7 @@ impl Habits {
         let mut habits = Habits {
             steps: one_of(&[40, 100, 250, 800]),
             trap: one_of(&[0, 2, 8, 20]),
+            destroy: one_of(&[0, 0, 3, 10]),
             fail: one_of(&[0, 5, 15]),
             fail_alarm: one_of(&[0, 0, 0, 0, 80]),
             pending: one_of(&[10, 30, 50]),

@@ -124,6 +124,11 @@ impl Ledger {
         self.works.iter_mut().for_each(|(waits_for, _)| *waits_for = durable);
     }
 
+    /// Whether the room has ever made a commit.
+    pub(crate) fn has_issued(&self) -> bool {
+        self.issued > CommitSeq(0)
+    }
+
     pub(crate) fn durable(&self) -> CommitSeq {
         self.durable
     }

@@ -73,6 +73,15 @@ impl State {
     }
 }
 
+impl Snapshot {
+    /// What a disk holds of a room that has never been.
+    pub(crate) fn of_no_room() -> Snapshot {
+        let (seq, moved) = (CommitSeq(0), CommitSeq(0));
+        let (entries, alarm, memory_due) = (BTreeMap::new(), None, None);
+        Snapshot { seq, entries, alarm, moved, memory_due, forgets: false, destroys: false }
+    }
+}
+
 /// What a commit must hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
@@ -85,6 +94,8 @@ pub(crate) struct Snapshot {
     pub(crate) memory_due: Option<Timestamp>,
     /// What is kept of the memory goes.
     pub(crate) forgets: bool,
+    /// All of the room goes.
+    pub(crate) destroys: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +139,8 @@ pub(crate) struct Model {
     store_has_memory: bool,
     pub(crate) now: Timestamp,
     start_failure: Option<Failure>,
+    /// The guest has destroyed the room.
+    pub(crate) is_destroyed: bool,
     /// While a life ends: what is said of that.
     told_later: Option<Vec<Output>>,
     is_open: bool,
@@ -162,6 +175,7 @@ impl Model {
             store_has_memory: false,
             now: Timestamp(0),
             start_failure: None,
+            is_destroyed: false,
             told_later: None,
             is_open: true,
         }
@@ -415,6 +429,7 @@ impl Model {
             moved: seq,
             memory_due: None,
             forgets: false,
+            destroys: false,
         });
     }
 }

@@ -132,6 +132,7 @@ impl Tally {
             Action::Report(Report::Overdue { event, .. }) => self.meet("overdue", event),
             Action::Report(Report::Suspended { .. }) => self.meet("suspended", "room"),
             Action::Report(Report::AlarmGivenUp) => self.meet("given up", "alarm"),
+            Action::Report(Report::Destroyed) => self.meet("room", "told to end"),
             Action::Report(Report::CommitFailed) => self.meet("commit", "failed"),
             Action::Report(Report::Damaged { reason }) => panic!("room-damaged: {reason}"),
         }

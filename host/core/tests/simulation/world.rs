@@ -99,9 +99,7 @@ impl World {
             durable: None,
             storage: Arc::new(disk.clone()),
         });
-        let (seq, moved) = (CommitSeq(0), CommitSeq(0));
-        let durable =
-            Snapshot { seq, entries: BTreeMap::new(), alarm: None, moved, memory_due: None, forgets: false };
+        let durable = Snapshot::of_no_room();
         World {
             room: Room::new(Arc::clone(&config), None),
             model: Model::new(habits.limits.clone(), habits.handlers, &durable),
@@ -187,6 +185,7 @@ impl World {
             self.carry_out();
         }
         self.compare();
+        self.end_if_destroyed();
     }
 
     /// A client does something, or somebody who works for the room.

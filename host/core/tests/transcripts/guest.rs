@@ -40,6 +40,10 @@ pub(crate) fn run(script: &str, turn: &mut Turn, names: &mut Names, found: &mut 
                 return TurnEnd::Pending;
             }
             "fail" => return TurnEnd::Failed(failure(rest)),
+            "destroy" => {
+                turn.destroy();
+                continue;
+            }
             "abort" => return TurnEnd::Dropped(DropCause::Aborted(rest.into())),
             "trap" => return TurnEnd::Dropped(DropCause::Trap(rest.into())),
             _ => {}

@@ -8,6 +8,7 @@ mod burying;
 mod called;
 mod calls;
 mod connecting;
+mod destroying;
 #[path = "../shared/disk.rs"]
 mod disk;
 mod dropping;

@@ -81,6 +81,7 @@ fn memory(change: &MemoryChange) -> &'static str {
         MemoryChange::Append(_) => "record",
         MemoryChange::Forget { then: Some(_) } => "forget, record",
         MemoryChange::Forget { then: None } => "forget",
+        MemoryChange::Destroy => "destroy",
     }
 }
 
@@ -132,6 +133,7 @@ fn report_text(report: &Report) -> String {
         Report::Overdue { event, deadline_ms } => format!("{event} overdue after {deadline_ms}"),
         Report::AlarmGivenUp => "alarm given up".into(),
         Report::CommitFailed => "commit failed".into(),
+        Report::Destroyed => "destroyed".into(),
         Report::Damaged { reason } => format!("damaged: {reason}"),
     }
 }

@@ -13,6 +13,7 @@ use party_store::kept::CHECKPOINT_INLINE_BYTES_MAX;
 use crate::apart::run_apart;
 use crate::carrying::carry;
 use crate::clock::Ticks;
+use crate::farewell;
 use crate::hibernation::staging::stage;
 use crate::hibernation::{LARGE_BYTES, digest_of};
 use crate::registry::RoomEntry;
@@ -89,6 +90,10 @@ pub(crate) async fn save(
     let mut its_turn = None;
     if is_large && ends {
         its_turn = Some(worker.node().one_by_one().acquire().await);
+        if farewell::is_given_up(worker, entry) {
+            // Others have found meanwhile that the disk takes nothing.
+            return entry.has_changed.set(true);
+        }
     }
     let image = match is_large {
         false => Some(snapshot.encode()),
@@ -101,6 +106,10 @@ pub(crate) async fn save(
     };
     if ends && its_turn.is_none() && image.len() > CHECKPOINT_INLINE_BYTES_MAX {
         its_turn = Some(worker.node().one_by_one().acquire().await);
+        if farewell::is_given_up(worker, entry) {
+            // Others have found meanwhile that the disk takes nothing.
+            return entry.has_changed.set(true);
+        }
     }
     if !entry.core.borrow().may_save() {
         entry.has_changed.set(true);

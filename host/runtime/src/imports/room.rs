@@ -3,7 +3,6 @@
 use wasmtime::Result;
 
 use crate::bindings::party::server::room::{Host, RoomError, RoomUsage};
-use crate::imports::not_yet;
 use crate::names::cut;
 use crate::state::InstanceState;
 use crate::traps::GuestFault;
@@ -63,7 +62,7 @@ impl Host for InstanceState {
     }
 
     fn destroy(&mut self) -> Result<Result<(), RoomError>> {
-        self.turn("room.destroy")?;
-        Ok(Err(RoomError::NotYet(not_yet("room.destroy"))))
+        self.turn("room.destroy")?.destroy();
+        Ok(Ok(()))
     }
 }

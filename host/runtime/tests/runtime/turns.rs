@@ -182,7 +182,6 @@ fn what_is_not_built_yet_says_so_and_names_itself() {
                    (i32.const 0) (i64.const 0) (i32.const 0)";
     let request_type = "i32 i32 i32 i32 i32 i32 i32 i64 i32";
     let cases = [
-        ("room", "destroy", String::new(), String::new(), 2056),
         ("operations", "asset", "i32 i32".to_owned(), "(i32.const 0) (i32.const 0)".to_owned(), 2064),
         (
             "operations",

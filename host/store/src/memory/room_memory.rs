@@ -29,7 +29,7 @@ impl RoomMemory {
                 let (component, journal) = (new.component, Vec::new());
                 Ok(Some(RoomMemory { component, checkpoint: checkpoint.map(|bytes| (seq, bytes)), journal }))
             }
-            MemoryChange::Forget { then: None } => Ok(None),
+            MemoryChange::Forget { then: None } | MemoryChange::Destroy => Ok(None),
             MemoryChange::Forget { then: Some(record) } => RoomMemory::append(None, record, seq).map(Some),
         }
     }

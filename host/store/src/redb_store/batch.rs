@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use party_core::address::RoomAddress;
-use party_core::commit::{RoomCommit, RoomRecord};
+use party_core::commit::{MemoryChange, RoomCommit, RoomRecord};
 use party_core::ids::{CommitSeq, Timestamp};
 use redb::{ReadableTable, Table, WriteTransaction};
 
@@ -78,6 +78,12 @@ impl<'a> Batch<'a> {
             room.entries.extend(commit.changes.entries.iter());
             if let Some(change) = &commit.memory {
                 room.memory.get_or_insert_default().add(commit.record.seq, change);
+                if **change == MemoryChange::Destroy {
+                    // What comes to this address after it is another room.
+                    room.record = RoomRecord::default();
+                    room.cleared = true;
+                    room.entries.clear();
+                }
             }
         }
         Ok(Batch { rooms })
@@ -112,7 +118,10 @@ impl<'a> Batch<'a> {
             if let Some(change) = &room.memory {
                 stored.memory = memories.write(room.address, prefix, stored.memory, change)?;
             }
-            write_record(&mut rows, prefix, &stored, &mut state.records, &mut scratch)?;
+            match room.is_destroyed() {
+                true => remove_record(&mut rows, prefix, &mut state.records)?,
+                false => write_record(&mut rows, prefix, &stored, &mut state.records, &mut scratch)?,
+            }
             let before = kept.and_then(|kept| Waking::of(&kept.record));
             let after = Waking::of(&room.record);
             move_waking(&mut alarms, prefix, before, after, &mut state.alarms, &mut scratch)?;
@@ -128,6 +137,11 @@ impl<'a> RoomWrite<'a> {
         let (address, record) = (&commit.address, commit.record);
         let (cleared, entries, memory) = (false, BTreeMap::new(), None);
         RoomWrite { address, first: record.seq, record, cleared, entries, memory }
+    }
+
+    /// Whether nothing of the room is to be left: no commit has come to it after it was destroyed.
+    fn is_destroyed(&self) -> bool {
+        self.record.seq == CommitSeq(0)
     }
 
     /// The room's record as it is kept, which this write must follow.
@@ -195,6 +209,13 @@ fn write_record(
     seal(scratch, &key, &encode_record(stored));
     records.add(scratch);
     if let Some(before) = rows.insert(key.as_slice(), scratch.as_slice())? {
+        records.remove(before.value());
+    }
+    Ok(())
+}
+
+fn remove_record(rows: &mut Rows<'_>, prefix: &[u8], records: &mut Tally) -> Result<(), Trouble> {
+    if let Some(before) = rows.remove(record_key(prefix).as_slice())? {
         records.remove(before.value());
     }
     Ok(())

@@ -263,8 +263,7 @@ impl Engine {
             Ok(Err(refused)) => return Err(refused),
             Ok(Ok((state, effects))) => {
                 writer.state = state;
-                self.durable.fetch_add(1, Ordering::Relaxed);
-                self.failed.store(0, Ordering::Relaxed);
+                self.count_durable();
                 self.device.acknowledge(state.batch);
                 self.publish_newest(writer, effects);
                 self.note_doubt(writer);
@@ -276,10 +275,18 @@ impl Engine {
         let cause = trouble.to_string();
         failed();
         match self.recover(writer) {
-            Ok(Outcome::Durable) => Ok(()),
+            Ok(Outcome::Durable) => {
+                self.count_durable();
+                Ok(())
+            }
             Ok(Outcome::NotWritten) => Err(CommitError::NotWritten { cause }),
             Err(again) => Err(CommitError::Unavailable { cause: format!("{cause}; then: {again}") }),
         }
+    }
+
+    fn count_durable(&self) {
+        self.durable.fetch_add(1, Ordering::Relaxed);
+        self.failed.store(0, Ordering::Relaxed);
     }
 
     /// A commit that has read a damaged row may have copied it, with a checksum that fits. The doubt is to be on the

@@ -19,6 +19,7 @@ use crate::testing::model::{Model, all_wakes};
 use crate::testing::staging::commit_staging;
 use crate::testing::workload::{Workload, address, awkward_keys, awkward_rooms, put_components, room};
 
+pub mod destroying;
 pub mod memories;
 pub mod versions;
 
@@ -68,6 +69,7 @@ macro_rules! store_conformance {
             an_older_owner_puts_nothing_aside,
             rooms_are_listed_with_what_is_kept_of_them
         );
+        $crate::store_conformance!($rig; destroying: a_room_that_is_destroyed_has_never_been);
         $crate::store_conformance!($rig; versions:
             versions_of_parties_are_known_after_a_restart,
             versions_of_parties_are_kept_by_who_reclaims,

@@ -61,6 +61,10 @@ impl ModelRoom {
                 record
             }
             MemoryChange::Append(record) => record,
+            MemoryChange::Destroy => {
+                *self = ModelRoom::default();
+                return;
+            }
         };
         let memory = self.memory.get_or_insert_with(|| ModelMemory::of(record.component));
         memory.journal.push(JournalEntry { seq, bytes: record.bytes.clone() });
@@ -119,6 +123,9 @@ impl Model {
             }
             if let Some(change) = &commit.memory {
                 room.remember(commit.record.seq, change);
+            }
+            if room.record.seq == CommitSeq(0) {
+                self.rooms.remove(&commit.address);
             }
         }
     }

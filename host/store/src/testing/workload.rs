@@ -119,7 +119,7 @@ impl Workload {
             changes: changes.clone(),
             memory: None,
         }]);
-        let entries = &after.rooms[&address].entries;
+        let entries = &after.rooms.get(&address).map(|room| room.entries.clone()).unwrap_or_default();
         let seq = before.record.seq.next();
         let record = RoomRecord {
             seq,
@@ -148,7 +148,8 @@ impl Workload {
             let bytes = noise(chance, 400);
             JournalRecord { component, bytes }
         };
-        match chance.below(12) {
+        match chance.below(13) {
+            12 if chance.one_in(3) => Some(MemoryChange::Destroy),
             6..=8 => {
                 let component = before.map_or(component, |memory| memory.component);
                 Some(MemoryChange::Append(journal_record(chance, component)))

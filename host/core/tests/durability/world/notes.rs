@@ -84,6 +84,7 @@ impl World {
                     (note.incarnation, note.memory) = (None, Memory::default());
                 }
             }
+            MemoryChange::Destroy => unreachable!("no guest of this world destroys its room"),
             MemoryChange::Forget { then: None } => {
                 self.tally.meet("commit", "between two lives");
                 note.has_begun = false;

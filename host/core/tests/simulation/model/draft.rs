@@ -26,6 +26,8 @@ pub(crate) struct Draft {
     pub(crate) outputs: Vec<Output>,
     pub(crate) settled: Vec<(Event, Result<(), Failure>)>,
     pub(crate) own_settled: Option<Result<(), Failure>>,
+    /// The room is to end with this turn.
+    pub(crate) destroys: bool,
     /// Whether a key was put or deleted, were it to the same value.
     pub(crate) wrote: bool,
     /// Which keys the commit names, beside everything that it may clear first.
@@ -49,6 +51,7 @@ impl Model {
             outputs: Vec::new(),
             settled: Vec::new(),
             own_settled: None,
+            destroys: false,
             wrote: false,
             changed: BTreeSet::new(),
             storage_bytes_max: self.limits.storage_bytes_max,

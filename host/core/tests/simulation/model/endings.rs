@@ -57,6 +57,9 @@ impl Model {
                 self.state.pending.insert(draft.event_id, Pending { event: draft.event, until });
             }
         }
+        if draft.destroys {
+            return self.destroy(outputs);
+        }
         if draft.wrote || self.state.alarm_record() != alarm_before {
             let entries = &self.state.entries;
             let bytes = |key: &Bytes| key.len() + entries.get(key).map_or(0, Bytes::len);
@@ -70,6 +73,29 @@ impl Model {
                 model.refuse_next(&failure, now);
             });
         }
+    }
+
+    /// The room ends, and nothing is left of it.
+    fn destroy(&mut self, mut outputs: Vec<Output>) {
+        self.is_destroyed = true;
+        outputs.retain(|output| match output {
+            Output::Begin(id, ..) => {
+                self.state.operations.remove(id);
+                false
+            }
+            _ => true,
+        });
+        self.state.entries.clear();
+        (self.state.alarm, self.state.ringing) = (None, None);
+        if self.ledger.has_issued() {
+            self.commit(0, true);
+            self.snapshots.back_mut().expect("it was just taken").destroys = true;
+        }
+        self.ledger.expect(outputs);
+        self.end_operations();
+        self.is_open = false;
+        self.turn_everyone_away(&CloseFrame::new(profile::CLOSE_GOING_AWAY, "the room was destroyed"));
+        self.instances_lost += 1;
     }
 
     /// A life ends. That it has is in the store, with all that it changes, before anyone is told.

@@ -162,6 +162,7 @@ impl Model {
         let (entries, alarm, moved) = (self.state.entries.clone(), self.state.alarm_record(), self.moved);
         let memory_due = self.memory_due;
         self.alarm_committed = alarm;
-        self.snapshots.push_back(Snapshot { seq, entries, alarm, moved, memory_due, forgets: false });
+        let (forgets, destroys) = (false, false);
+        self.snapshots.push_back(Snapshot { seq, entries, alarm, moved, memory_due, forgets, destroys });
     }
 }

@@ -80,6 +80,16 @@ impl World {
         let Some((commit, snapshot)) = self.flight.asked.pop_front() else { return };
         self.log.say(|| format!("commit {} is durable", commit.record.seq));
         self.disk.write(&commit).expect("commits come in order");
+        if snapshot.destroys {
+            self.tally.meet("room", "destroyed");
+            let durable = self.disk.durable();
+            assert!(durable.record.is_none() && durable.entries.is_empty(), "nothing is left of the room");
+            drop(durable);
+            self.durable = Snapshot::of_no_room();
+            self.durable_kept = None;
+            self.flight.written.push_back(commit.record.seq);
+            return;
+        }
         let durable = self.disk.durable();
         assert_eq!(durable.entries, snapshot.entries, "the disk after commit {}", commit.record.seq);
         let has_memory = durable.checkpoint.is_some();

@@ -32,6 +32,20 @@ impl World {
         self.begin_life();
     }
 
+    /// The room has been destroyed, and that is durable: the next event finds a new one.
+    pub(crate) fn end_if_destroyed(&mut self) {
+        if self.out.is_some() || !self.room.is_destroyed() || !self.room.must_be_made_anew() {
+            return;
+        }
+        assert!(self.model.is_destroyed, "no guest has destroyed the room");
+        self.carry_out();
+        self.meet_end("destroyed");
+        self.room.commit_failed();
+        self.carry_out();
+        self.check_everyone_was_told();
+        self.begin_life();
+    }
+
     /// Every client that is there has had an answer and a farewell, and every request its response.
     pub(crate) fn check_everyone_was_told(&self) {
         for (id, client) in &self.clients {
@@ -52,6 +66,7 @@ impl World {
             self.end_turn();
             self.write_and_report_all();
             self.compare();
+            self.end_if_destroyed();
             self.tell_time();
             self.begin_turn();
             self.carry_out();

@@ -53,6 +53,7 @@ impl<'a> RoomMemory<'a> {
                 self.begin(Base::Forgotten);
                 self.records.extend(then.as_ref().map(|record| (seq, record)));
             }
+            MemoryChange::Destroy => self.begin(Base::Forgotten),
         }
     }
 

@@ -41,7 +41,7 @@ pub fn record(bytes: &[u8]) -> JournalRecord {
     JournalRecord { component: SMALL_COMPONENT, bytes: Bytes::copy_from_slice(bytes) }
 }
 
-fn append(bytes: &[u8]) -> MemoryChange {
+pub(super) fn append(bytes: &[u8]) -> MemoryChange {
     MemoryChange::Append(record(bytes))
 }
 
@@ -63,12 +63,12 @@ fn refusal(result: Result<(), CommitError>) -> Refusal {
     }
 }
 
-fn kept(store: &dyn Store, address: &RoomAddress) -> Option<(u64, Bytes)> {
+pub(super) fn kept(store: &dyn Store, address: &RoomAddress) -> Option<(u64, Bytes)> {
     let kept = store.checkpoint(address).unwrap();
     kept.map(|KeptCheckpoint { seq, bytes, .. }| (seq.0, bytes))
 }
 
-fn journal(store: &dyn Store, address: &RoomAddress) -> Vec<(u64, Bytes)> {
+pub(super) fn journal(store: &dyn Store, address: &RoomAddress) -> Vec<(u64, Bytes)> {
     let entries = store.journal(address).unwrap();
     entries.into_iter().map(|JournalEntry { seq, bytes }| (seq.0, bytes)).collect()
 }
