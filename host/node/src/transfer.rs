@@ -266,6 +266,9 @@ impl Node {
         let brought = run_apart(move || import(store.as_ref(), epoch, file, &address, elsewhere)).await;
         drop(reservation);
         let brought = brought?;
+        if let Some(rooms) = self.rooms_count() {
+            rooms.brought();
+        }
         if let Some(at) = brought.wakes_at {
             let address = Arc::new(to.clone());
             self.look_on(index, move |worker| worker.remember_alarm(at, address)).await?;
