@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use party_node::ending::SAVE_MS_MAX;
+use party_server::edge::proxies::TrustedProxies;
 
 use crate::args::admin::AdminCommand;
 use crate::args::deploy::{AFTER_DEPLOY, Deploy};
@@ -136,8 +137,18 @@ pub(crate) struct Serve {
     /// An address or a name of this machine; 0.0.0.0 is reached from everywhere
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
     pub(crate) host: HostName,
+    /// A proxy that is believed for whom it asks (X-Forwarded-For): an address or a network such as 10.0.0.0/8; may be
+    /// repeated, and is added to `edge.trusted_proxies` in party.toml
+    #[arg(long, value_name = "NETWORK", value_parser = proxy)]
+    pub(crate) trusted_proxy: Vec<String>,
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+/// A network that can be trusted.
+fn proxy(text: &str) -> Result<String, String> {
+    let trusted = TrustedProxies::default().trust(text);
+    trusted.map(|()| text.to_owned()).map_err(|error| format!("it {error}; {}", error.hint()))
 }
 
 /// Build, serve on 127.0.0.1, watch the sources and reload. Open pages stay connected.

@@ -21,6 +21,7 @@ use party_runtime::engine::{Engine, EngineOptions};
 use party_runtime::load::COMPONENT_BYTES_MAX;
 use party_server::admin::AdminSocket;
 use party_server::assets::Assets;
+use party_server::config::EdgeConfig;
 use party_server::server::{Server, ServerOptions};
 use party_store::redb_store::{RedbOptions, RedbStore};
 use party_store::store::Store;
@@ -87,6 +88,8 @@ pub(crate) struct Start<'a> {
     pub(crate) parties: &'a [BuiltParty],
     pub(crate) host: &'a HostName,
     pub(crate) common: &'a Common,
+    /// Who may come, and who is believed.
+    pub(crate) edge: EdgeConfig,
 }
 
 impl Start<'_> {
@@ -157,9 +160,11 @@ impl Host {
             rooms_awake_max: engine.rooms_awake_max() as usize,
             memory_budget_bytes: common.memory_budget.map_or_else(memory_budget_default, |mib| mib << 20),
             idle_ms: IDLE_MS,
+            rooms_max: start.edge.rooms_max,
         })?;
         let assets = project.config.serve.as_ref().map(Assets::open).transpose()?;
-        let options = ServerOptions { listeners, assets, ..ServerOptions::default() };
+        let edge = start.edge.clone();
+        let options = ServerOptions { listeners, assets, edge, ..ServerOptions::default() };
         let server = Server::start(&node, options)?;
         let admin = AdminSocket::open(&node, &data).map_err(|error| {
             tracing::warn!("this host cannot be asked about its rooms while it runs: {error}");

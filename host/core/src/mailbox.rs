@@ -211,7 +211,7 @@ pub(crate) fn is_from_client(event: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lane, Mailbox};
+    use super::{Lane, Mailbox, is_from_client};
     use crate::event::{Event, Outcome};
     use crate::http::Request;
     use crate::ids::{ConnectionId, OperationId, RequestId};

@@ -29,6 +29,7 @@ mod recovery;
 mod registry;
 pub mod room_log;
 mod room_task;
+mod rooms_count;
 mod row;
 mod signal;
 pub mod tallies;

@@ -29,6 +29,7 @@ pub use crate::node::starting::Threads;
 use crate::panics::Breakdown;
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
+use crate::rooms_count::RoomsCount;
 use crate::versions::Versions;
 use crate::worker::{ToWorker, Worker, WorkerIndex};
 
@@ -52,6 +53,8 @@ pub struct NodeParts {
     pub memory_budget_bytes: u64,
     /// How long a room with nothing to do and nobody in it stays, in milliseconds.
     pub idle_ms: u64,
+    /// Rooms that there may be, in the store and open; beyond, nobody is let into a new one.
+    pub rooms_max: Option<u64>,
 }
 
 /// Why an event cannot be taken now. Over HTTP: 503.
@@ -69,6 +72,12 @@ pub enum Unavailable {
     /// The store cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageReadError),
+    /// There is no such room, and there can be no more.
+    #[error("there are {rooms_max} rooms, which is the limit of this host: a new one cannot be opened")]
+    TooManyRooms {
+        /// The bound.
+        rooms_max: u64,
+    },
     /// It is being imported or forked at this moment.
     #[error("the room is being brought here; try again")]
     Arriving,
@@ -118,6 +127,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     idle_ms: u64,
     places: Places,
+    /// The rooms that exist, if there is a bound.
+    rooms: Option<Arc<RoomsCount>>,
     workers: Vec<mpsc::UnboundedSender<ToWorker>>,
     /// Rooms that have ended without the memory that they had.
     forgotten: AtomicU64,
@@ -198,6 +209,11 @@ impl Node {
 
     pub(crate) fn places(&self) -> &Places {
         &self.shared.places
+    }
+
+    /// The rooms that exist, if there is a bound.
+    pub(crate) fn rooms_count(&self) -> Option<&Arc<RoomsCount>> {
+        self.shared.rooms.as_ref()
     }
 
     pub(crate) fn idle_ms(&self) -> u64 {

@@ -25,6 +25,7 @@ use crate::pressure::waiting::Waits;
 use crate::registry::leaving::AutoAnswer;
 pub(crate) use crate::registry::seats::Seat;
 use crate::registry::seats::Seats;
+use crate::rooms_count::NewRoom;
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
 use crate::transfer::standstill::Standstill;
@@ -58,6 +59,8 @@ pub(crate) struct RoomEntry {
     pub(crate) works: RefCell<BTreeMap<OperationId, Doing>>,
     /// What carries it has panicked, with these words: nothing of it is used any more but what counts its commits.
     pub(crate) broken: RefCell<Option<Box<str>>>,
+    /// Its place among the rooms that exist, as long as nothing of it is in the store, and that is bounded.
+    pub(crate) new: RefCell<Option<NewRoom>>,
     /// Commits that have been asked for and not answered.
     pub(crate) commits_open: Cell<u32>,
     /// It has been taken out of the registry; its task is to end.
@@ -138,6 +141,7 @@ impl RoomEntry {
             deadline: Cell::new(None),
             works: RefCell::default(),
             broken: RefCell::new(None),
+            new: RefCell::new(None),
             commits_open: Cell::new(0),
             ended: Cell::new(false),
             drop_instance: Cell::new(false),

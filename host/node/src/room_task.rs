@@ -131,8 +131,10 @@ async fn still_awake(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut 
         entry.core.borrow_mut().commit_failed();
         carry_all(worker, entry);
         hibernation::staging::unstage_all(worker, entry);
-        if !is_destroyed {
-            farewell::failed(worker, entry);
+        match (is_destroyed, worker.node().rooms_count()) {
+            (false, _) => farewell::failed(worker, entry),
+            (true, Some(rooms)) if entry.new.borrow().is_none() => rooms.destroyed(),
+            (true, _) => {}
         }
         worker.end_failed_room(entry, false);
         return false;

@@ -268,6 +268,9 @@ impl Node {
         let _versions = self.versions().hold().await;
         let brought = run_apart(move || import(store.as_ref(), epoch, file, &address, elsewhere)).await;
         drop(reservation);
+        if let (Ok(_), Some(rooms)) = (&brought, self.rooms_count()) {
+            rooms.brought();
+        }
         if let Some(at) = wakes_at(&brought, self.clock().now()) {
             let address = Arc::new(to.clone());
             self.look_on(index, move |worker| worker.remember_alarm(at, address)).await?;

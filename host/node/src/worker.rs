@@ -239,6 +239,9 @@ impl Worker {
     fn answered(&self, entry: &RoomEntry, seq: CommitSeq, written: &Result<(), Option<Arc<str>>>) {
         if written.is_ok() {
             self.tallies.commit();
+            if let Some(new) = entry.new.take() {
+                new.stays();
+            }
             entry.save_again_at.set(None);
             entry.put_in(|core| core.committed(seq));
             carry(self, entry);

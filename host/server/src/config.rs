@@ -21,6 +21,10 @@
 //!
 //! [limits]
 //! message_in_bytes_max = 1048576
+//!
+//! [edge]                   # docs/edge.md
+//! allowed_origins = ["https://example.com"]
+//! trusted_proxies = ["10.0.0.0/8"]
 //! ```
 
 use std::collections::BTreeMap;
@@ -32,10 +36,12 @@ use party_core::address::{NAME_BYTES_MAX, check_name};
 use party_core::limits::Limits;
 pub use party_node::party::Memory;
 
+mod edge;
 mod limits;
 pub mod problem;
 mod section;
 
+pub use edge::EdgeConfig;
 pub use limits::{LimitError, differing_limits, set_limit};
 use problem::{ConfigError, Problem};
 pub use section::nearest;
@@ -71,6 +77,8 @@ pub struct ProjectConfig {
     pub vars: BTreeMap<String, String>,
     /// The bounds of its rooms.
     pub limits: Limits,
+    /// Who may come, and who is believed.
+    pub edge: EdgeConfig,
 }
 
 /// Where a party's code is. The path exists.
@@ -117,8 +125,9 @@ impl ProjectConfig {
             serve: serve(top.section("serve")?, directory)?,
             vars: vars(top.section("vars")?)?,
             limits: limits::read(top.section("limits")?)?,
+            edge: edge::read(top.section("edge")?)?,
         };
-        top.finish(&["name", "main", "memory", "port", "serve", "parties", "vars", "limits"])?;
+        top.finish(&["name", "main", "memory", "port", "serve", "parties", "vars", "limits", "edge"])?;
         Ok(config)
     }
 }

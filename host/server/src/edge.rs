@@ -1,8 +1,9 @@
 //! The edge: sockets on one side, rooms on the other.
 //!
-//! [`listener`] accepts, [`http`] speaks HTTP, [`target`] writes what is asked for as a URL, [`routes`] says what a path is, [`answer`] asks the room or the
+//! [`listener`] accepts, [`origins`] and [`proxies`] say who may ask and who asks, [`http`] speaks HTTP, [`target`] writes what is asked for as a URL, [`routes`] says what a path is, [`answer`] asks the room or the
 //! assets; [`handshake`] turns a request into a [`websocket`], which lives on the thread of its room.
 
+pub(crate) mod addresses;
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod count;
@@ -12,12 +13,16 @@ pub(crate) mod handshake;
 pub(crate) mod http;
 pub mod limits;
 pub mod listener;
+pub mod origins;
 pub(crate) mod percent;
 pub(crate) mod phase;
+pub mod proxies;
 pub(crate) mod pulse;
+pub mod rates;
 pub(crate) mod routes;
 pub(crate) mod socket;
 pub(crate) mod target;
+pub(crate) mod throttle;
 pub(crate) mod watch;
 pub(crate) mod websocket;
 pub(crate) mod worker;

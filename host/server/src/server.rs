@@ -1,7 +1,7 @@
 //! A running edge: where clients come in, and how it ends.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,6 +12,8 @@ use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 
 use crate::assets::Assets;
+use crate::config::EdgeConfig;
+use crate::edge::addresses::Addresses;
 use crate::edge::count::Count;
 use crate::edge::limits::EdgeLimits;
 use crate::edge::socket::Detached;
@@ -28,6 +30,8 @@ pub struct ServerOptions {
     pub assets: Option<Assets>,
     /// The bounds of the host's edge.
     pub limits: EdgeLimits,
+    /// Who may come, and who is believed.
+    pub edge: EdgeConfig,
 }
 
 /// How long it may take until clients that are cut off have gone, in milliseconds: less than nothing, unless a thread of the
@@ -75,7 +79,11 @@ impl Server {
             places: Count::new(options.limits.connections_max),
             bodies: Count::new(options.limits.bodies_bytes_max),
             limits: Arc::new(options.limits),
+            is_told: Arc::default(),
+            requests: Addresses::new(options.edge.rates.requests_per_second_max).map(Arc::new),
+            connects: Addresses::new(options.edge.rates.connects_per_second_max).map(Arc::new),
             edges: edges.into(),
+            config: Arc::new(options.edge),
         };
         for (index, (listeners, mail)) in listeners.into_iter().zip(mails).enumerate() {
             let shared = shared.clone();
@@ -94,13 +102,18 @@ impl Server {
         self.shared.places.held()
     }
 
-    /// Serves a client that comes over memory instead of the network.
+    /// Serves a client that comes over memory instead of the network, as if from this machine.
     pub fn inject(&self, stream: DuplexStream) -> Result<(), NoPlace> {
+        self.inject_from(stream, Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// Serves a client that comes over memory as if from this address.
+    pub fn inject_from(&self, stream: DuplexStream, address: IpAddr) -> Result<(), NoPlace> {
         let no_place = NoPlace { connections_max: self.shared.limits.connections_max };
         let place = self.shared.places.take(1).ok_or(no_place)?;
         let edge = self.next.fetch_add(1, Ordering::Relaxed) % self.shared.edges.len();
         // A worker that has ended drops the stream, which is what its client would see of a host that is gone.
-        let _ = self.shared.edges[edge].send(ToEdge::Serve(Detached::Memory(stream), place));
+        let _ = self.shared.edges[edge].send(ToEdge::Serve(Detached::Memory(stream), address, place));
         Ok(())
     }
 

@@ -64,6 +64,7 @@ pub struct World {
     memory: Cell<Memory>,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
+    rooms_max: Option<u64>,
     workers: usize,
     limits: Arc<Limits>,
     vars: Arc<BTreeMap<String, String>>,
@@ -94,6 +95,7 @@ impl World {
             rooms_awake_max: self.rooms_awake_max,
             memory_budget_bytes: self.memory_budget_bytes,
             idle_ms: IDLE_MS,
+            rooms_max: self.rooms_max,
         };
         let running = self.host.during(async {
             let node = Node::start_here(parts, &self.commit_pause)?;

@@ -43,7 +43,12 @@ async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change
     let mut signals = Signals::listen()?;
     let mut settings = Settings { read: &project.config, is_told: false };
     let parties = first_build(project, &mut settings, changes, &mut signals).await?;
-    let start = Start { project, parties: &parties, host: &dev.host, common: &dev.common };
+    let mut edge = project.config.edge.clone();
+    if let Some(origins) = &mut edge.allowed_origins {
+        // The project's own page is not where it will be.
+        origins.allow_loopback();
+    }
+    let start = Start { project, parties: &parties, host: &dev.host, common: &dev.common, edge };
     let host = Host::start(&start)?;
     print_welcome(project, &host);
     println!("  watching for changes");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use party_core::limits::Limits;
-use party_server::config::{Memory, PartySource, ProjectConfig};
+use party_server::config::{EdgeConfig, Memory, PartySource, ProjectConfig};
 
 use crate::problem::{Interrupted, usage};
 use crate::signals::Signals;
@@ -129,5 +129,6 @@ fn single_component(path: &Path) -> ProjectConfig {
         serve: None,
         vars: BTreeMap::new(),
         limits: Limits::default(),
+        edge: EdgeConfig::default(),
     }
 }

@@ -7,17 +7,25 @@ use party_node::party::Memory;
 use crate::args::Serve;
 use crate::commands::project::Project;
 use crate::host::{Host, Patience, STOPPED, Start, check_port, met};
+use crate::problem::usage;
 use crate::signals::Signals;
 
 pub(crate) fn run(serve: &Serve) -> Result<()> {
     crate::logging::start()?;
     let project = Project::open(&serve.path)?;
+    let mut edge = project.config.edge.clone();
+    for proxy in &serve.trusted_proxy {
+        edge.proxies
+            .trust(proxy)
+            .map_err(|error| usage(format!("--trusted-proxy {proxy} {error}"), error.hint()))?;
+    }
     check_port(&project, &serve.host, &serve.common)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let parties = project.build_unless_stopped(&mut signals).await?;
-        let start = Start { project: &project, parties: &parties, host: &serve.host, common: &serve.common };
+        let (host, common) = (&serve.host, &serve.common);
+        let start = Start { project: &project, parties: &parties, host, common, edge };
         let host = Host::start(&start)?;
         print_welcome(&project, &host);
         until_told(host, signals, Patience::of(&serve.common)).await
@@ -125,7 +133,8 @@ mod tests {
         };
         fs::create_dir(directory.path().join("data"))?;
         let (parties, host) = (project.build(&Tools::default())?, "127.0.0.1".parse()?);
-        let start = Start { project: &project, parties: &parties, host: &host, common: &common };
+        let edge = project.config.edge.clone();
+        let start = Start { project: &project, parties: &parties, host: &host, common: &common, edge };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (told, ended, took) = runtime.block_on(async {
             let signals = Signals::listen()?;

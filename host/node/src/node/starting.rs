@@ -17,6 +17,7 @@ use crate::node::{Node, NodeParts, Shared, StartError};
 use crate::panics::{Breakdown, caught, caught_in};
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
+use crate::rooms_count::RoomsCount;
 use crate::together::Together;
 use crate::versions::Versions;
 use crate::worker::{ToWorker, Worker, WorkerIndex};
@@ -79,6 +80,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
     let (store, breakdown) = (Arc::clone(&parts.store), Breakdown::default());
     let committer = Committer::new(store, epoch, senders.clone(), requests, breakdown.clone());
+    let rooms = RoomsCount::of(parts.store.as_ref(), parts.rooms_max)?;
     let shared = Shared {
         project: parts.project,
         parties: Parties::new(parts.parties),
@@ -89,6 +91,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         clock: parts.clock,
         idle_ms: parts.idle_ms,
         places: Places::new(count, parts.rooms_awake_max, parts.memory_budget_bytes),
+        rooms,
         workers: senders,
         forgotten: AtomicU64::new(0),
         ending: Ending::default(),

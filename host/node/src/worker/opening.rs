@@ -33,6 +33,10 @@ impl Worker {
         let party = self.node.party(address.party()).ok_or(Unavailable::NoSuchParty)?;
         let store = self.node.store();
         let summary = store.summary(address)?;
+        let new = match self.node.rooms_count() {
+            Some(rooms) if summary.is_none() => Some(rooms.take()?),
+            Some(_) | None => None,
+        };
         let address = Arc::new(address.clone());
         let storage = store.storage(&address);
         // With the component that its turns are recorded on, if it is durable.
@@ -41,7 +45,9 @@ impl Worker {
             Some(summary) => hibernation::known_room(self, &party, &config, summary)?,
             None => (Room::new(config(hibernation::recorded_on(&party)), None), None),
         };
-        Ok(self.take_up(party, core, summary, memory_of))
+        let entry = self.take_up(party, core, summary, memory_of);
+        entry.new.replace(new);
+        Ok(entry)
     }
 
     /// Opens a room that has just been brought here and goes on as the one that it was, with those who are here.

@@ -107,6 +107,18 @@ pub enum Problem {
         /// What stands there.
         value: String,
     },
+    /// A value, or an entry of an array, that cannot stand there.
+    #[error("{key:?} holds {value:?}, which {why}")]
+    BadEntry {
+        /// The key, with its section.
+        key: String,
+        /// What stands there.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+        /// What to write instead.
+        hint: &'static str,
+    },
     /// A section that lacks a key.
     #[error("[{section}] lacks the key {key:?}")]
     MissingKey {
@@ -133,9 +145,10 @@ impl Problem {
                 "a string" => "write it in double quotes".into(),
                 "an integer" => "write it in digits, without quotes".into(),
                 "true or false" => "write one of them, without quotes".into(),
+                "an array of strings" => "write it in brackets, each in double quotes: [\"…\", \"…\"]".into(),
                 _ => "write it as [section], with its keys on lines of their own".into(),
             },
-            Problem::OutOfBounds { key, .. } if key.starts_with("limits.") => {
+            Problem::OutOfBounds { key, .. } if key.starts_with("limits.") || key.starts_with("edge.") => {
                 "docs/limits.md says what it bounds; leave it out for the default".into()
             }
             Problem::OutOfBounds { .. } => "leave it out for the default".into(),
@@ -151,6 +164,7 @@ impl Problem {
                 "give a directory with a Cargo.toml, or a component: a file that ends in .wasm".into()
             }
             Problem::NoAssets { .. } => "it is taken from the directory of the party.toml on".into(),
+            Problem::BadEntry { hint, .. } => (*hint).into(),
             Problem::MissingKey { section, key } => format!("write {key} = … below [{section}]"),
         }
     }

@@ -96,6 +96,20 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Takes an array of strings.
+    pub(super) fn strings(&mut self, key: &str) -> Result<Option<Vec<Found<String>>>, ConfigError> {
+        const EXPECTED: &str = "an array of strings";
+        let Some(value) = self.table.remove(key) else { return Ok(None) };
+        let DeValue::Array(entries) = value.get_ref() else {
+            return Err(self.wrong_type(key, EXPECTED, &value));
+        };
+        let string = |entry: &Spanned<DeValue<'_>>| match entry.get_ref() {
+            DeValue::String(text) => Ok(Found { value: text.to_string(), at: entry.span() }),
+            _ => Err(self.wrong_type(key, EXPECTED, entry)),
+        };
+        entries.iter().map(string).collect::<Result<_, _>>().map(Some)
+    }
+
     /// Takes `true` or `false`.
     pub(super) fn boolean(&mut self, key: &str) -> Result<Option<bool>, ConfigError> {
         let Some(value) = self.table.remove(key) else { return Ok(None) };

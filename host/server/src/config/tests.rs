@@ -5,7 +5,10 @@ use std::path::Path;
 
 use party_core::limits::Limits;
 
-use super::{FILE_NAME, Memory, PartySource, ProjectConfig};
+use crate::edge::origins::AllowedOrigins;
+use crate::edge::proxies::TrustedProxies;
+
+use super::{EdgeConfig, FILE_NAME, Memory, PartySource, ProjectConfig};
 
 /// A project directory: a `party.toml`, a crate `app`, a component `ready.wasm` and a directory `public`.
 fn project(text: &str) -> (tempfile::TempDir, Result<ProjectConfig, String>) {
@@ -84,7 +87,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn the_first_unknown_key_of_the_file_is_told() {
     check_error(
         "zoo = 1\nprot = 2",
-        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, serve, parties, vars, limits",
+        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, serve, parties, vars, limits, edge",
     );
 }
 
@@ -166,6 +169,53 @@ fn memory_is_one_of_three() {
         "memory = \"forever\"",
         "party.toml:1: \"memory\" is \"forever\"; it must be \"volatile\", \"hibernate\" or \"durable\"\n\
          hint: write \"hibernate\", which is the default, \"durable\" if kill -9 must take nothing, or \"volatile\"",
+    );
+}
+
+#[test]
+fn the_edge_is_read_and_what_cannot_stand_there_refused_with_its_line() {
+    let (_directory, config) = project(
+        "[edge]\nallowed_origins = [\"https://a\", \"null\"]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n\
+         trusted_headers = [\"cf-ipcountry\"]\nclient_address_header = \"forwarded\"\n",
+    );
+    let edge = config.unwrap().edge;
+    let (mut origins, mut proxies) = (AllowedOrigins::default(), TrustedProxies::default());
+    origins.allow("https://a").unwrap();
+    origins.allow("null").unwrap();
+    proxies.trust("10.0.0.0/8").unwrap();
+    proxies.trust("::1").unwrap();
+    proxies.trust_header("cf-ipcountry").unwrap();
+    proxies.read_address_from("forwarded").unwrap();
+    assert_eq!((edge.allowed_origins, edge.proxies), (Some(origins), proxies));
+    assert_eq!(project("").1.unwrap().edge, EdgeConfig::default());
+    check_error(
+        "[edge]\nallowed_origins = [\n  \"https://a\",\n  \"https://b/\",\n]",
+        "party.toml:4: \"edge.allowed_origins\" holds \"https://b/\", which has more than scheme, host and port\n\
+         hint: write it without path and slash at the end: \"https://example.com\"",
+    );
+    check_error(
+        "[edge]\ntrusted_proxies = [\"nginx\"]",
+        "party.toml:2: \"edge.trusted_proxies\" holds \"nginx\", which is no network and no address\n\
+         hint: write \"10.0.0.0/8\", \"192.0.2.7\" or \"2001:db8::/32\"",
+    );
+    check_error(
+        "[edge]\ntrusted_headers = [\"host\"]",
+        "party.toml:2: \"edge.trusted_headers\" holds \"host\", which is a header that the host goes by itself\n\
+         hint: leave it out: what the host has found out of the client stands in x-forwarded-for and x-forwarded-proto",
+    );
+    check_error(
+        "[edge]\nallowed_origins = \"https://a\"",
+        "party.toml:2: \"edge.allowed_origins\" must be an array of strings, not a string\n\
+         hint: write it in brackets, each in double quotes: [\"…\", \"…\"]",
+    );
+    check_error(
+        "[edge]\nallowed_origins = [\n1]",
+        "party.toml:3: \"edge.allowed_origins\" must be an array of strings, not an integer\n\
+         hint: write it in brackets, each in double quotes: [\"…\", \"…\"]",
+    );
+    check_error(
+        "[edge]\nallowed_origin = []",
+        "party.toml:2: unknown key \"edge.allowed_origin\"\nhint: did you mean \"allowed_origins\"?",
     );
 }
 

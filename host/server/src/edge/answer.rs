@@ -14,6 +14,7 @@ use super::body::{Collected, EdgeBody, collect};
 use super::exchange::{guest_headers, guest_uri, to_wire};
 use super::handshake;
 use super::http::Progress;
+use super::proxies::Peer;
 use super::routes::{Route, route};
 use super::target::written_as_url;
 use super::watch::Stage;
@@ -23,6 +24,7 @@ use super::worker::EdgeWorker;
 pub(crate) async fn answer(
     worker: &EdgeWorker,
     progress: &Progress,
+    peer: Peer,
     request: Request<Incoming>,
 ) -> hyper::Response<EdgeBody> {
     let (mut parts, body) = request.into_parts();
@@ -37,13 +39,27 @@ pub(crate) async fn answer(
         Ok(uri) => uri,
         Err(refusal) => return refuse(progress, refusal, &parts.method),
     };
+    let proxies = &worker.config().proxies;
+    let client = proxies.client(peer, &parts.headers);
+    if proxies.vouch(peer, client, &mut parts.headers) {
+        worker.tell_of_disbelief(peer);
+    }
+    if let Err(refusal) = worker.take_request(client) {
+        return match has_body(&parts) {
+            true => refuse(progress, refusal, &parts.method),
+            false => to_wire(refusal, &parts.method),
+        };
+    }
     let node = worker.node();
     let has_party = |party: &str| node.party(party).is_some();
     let answered = match route(node.project(), parts.uri.path(), has_party) {
-        Route::Room(address) if handshake::asks_for_websocket(&parts.headers) => {
-            connect(worker, progress, address, &parts).await
-        }
-        Route::Room(address) => ask(worker, progress, address, &parts, body).await,
+        Route::Room(address) => match is_allowed(worker, &parts.headers) {
+            Err(refusal) => Err(refusal),
+            Ok(()) if handshake::asks_for_websocket(&parts.headers) => {
+                connect(worker, progress, address, &parts).await
+            }
+            Ok(()) => ask(worker, progress, address, &parts, body).await,
+        },
         Route::Refused(response) => Err(response),
         Route::Elsewhere => match worker.assets() {
             Some(assets) => match assets.answer(&parts).await {
@@ -58,6 +74,11 @@ pub(crate) async fn answer(
         Err(refusal) if has_body(&parts) => refuse(progress, refusal, &parts.method),
         Ok(response) | Err(response) => to_wire(response, &parts.method),
     }
+}
+
+/// Whether the page that asks may speak to rooms. An error is the refusal.
+fn is_allowed(worker: &EdgeWorker, headers: &HeaderMap) -> Result<(), Response> {
+    worker.config().allowed_origins.as_ref().map_or(Ok(()), |origins| origins.check(headers))
 }
 
 /// A refusal of something that is still being sent: the connection can carry nothing else.

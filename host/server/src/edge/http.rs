@@ -31,6 +31,7 @@ use super::body::EdgeBody;
 use super::count::Share;
 use super::handshake::asks_for_websocket;
 use super::limits::EdgeLimits;
+use super::proxies::Peer;
 use super::socket::Socket;
 use super::watch::{Stage, Watched};
 use super::worker::{Arrival, EdgeWorker};
@@ -96,7 +97,7 @@ impl Progress {
 }
 
 /// Serves one client.
-pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) {
+pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, peer: Peer, place: Share) {
     let now = worker.clock().now();
     let progress = Rc::new(Progress {
         answering: Cell::new(false),
@@ -112,7 +113,7 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, place: Share) 
     let stream =
         Stream { socket, worker: Rc::clone(&worker), progress: Rc::clone(&progress), owed: Vec::new() };
     let io = TokioIo::new(stream);
-    let service = Requests { worker: Rc::clone(&worker), progress: Rc::clone(&progress) };
+    let service = Requests { worker: Rc::clone(&worker), peer, progress: Rc::clone(&progress) };
     let mut connection = Box::new(worker.http.builder.serve_connection(io, service));
     let ended = poll_fn(|cx| {
         watched.register(cx);
@@ -192,6 +193,7 @@ async fn linger(worker: &EdgeWorker, mut socket: Socket, watched: &Watched) {
 /// Answers the requests of one connection, one at a time.
 struct Requests {
     worker: Rc<EdgeWorker>,
+    peer: Peer,
     progress: Rc<Progress>,
 }
 
@@ -201,13 +203,13 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = Result<hyper::Response<Written>, Infallible>>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (worker, progress) = (Rc::clone(&self.worker), Rc::clone(&self.progress));
+        let (worker, peer, progress) = (Rc::clone(&self.worker), self.peer, Rc::clone(&self.progress));
         // Noted here, because hyper reads on before it asks for the answer.
         let answering = Answering::new(&worker, &progress);
         // A WebSocket whose client sends nothing any more is of no use, so that one is not waited with.
         progress.is_owed.set(!asks_for_websocket(request.headers()));
         Box::pin(async move {
-            let response = answer(&worker, &progress, request).await;
+            let response = answer(&worker, &progress, peer, request).await;
             progress.is_writing.set(true);
             drop(answering);
             Ok(response.map(|body| Written { body, progress }))

@@ -1,7 +1,7 @@
 //! Listening sockets and the clients that come to them.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -79,20 +79,20 @@ pub(crate) async fn accept(worker: Rc<EdgeWorker>, listener: TcpListener) {
     };
     let mut accepting = Accepting::new("clients", Arc::clone(worker.clock()));
     loop {
-        if let Some((stream, _)) = accepting.next(listener.accept()).await {
-            welcome(&worker, stream);
+        if let Some((stream, from)) = accepting.next(listener.accept()).await {
+            welcome(&worker, stream, from.ip());
         }
     }
 }
 
-fn welcome(worker: &Rc<EdgeWorker>, stream: TcpStream) {
+fn welcome(worker: &Rc<EdgeWorker>, stream: TcpStream, address: IpAddr) {
     // Messages are small and each write is whole: waiting for more to send would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("a client left before it was served: {error}");
         return;
     }
     match worker.places().take(1) {
-        Some(place) => worker.serve(Socket::Tcp(stream), place),
+        Some(place) => worker.serve(Socket::Tcp(stream), address, place),
         None => {
             tracing::warn!(
                 "a client is refused: {} are connected, which is the limit",

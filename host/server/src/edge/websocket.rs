@@ -19,7 +19,7 @@ use party_core::message::CloseFrame;
 use party_core::profile::{CLOSE_BAD_TEXT, CLOSE_GOING_AWAY, CLOSE_PROTOCOL, CLOSE_TRY_LATER, too_large};
 use party_node::connection::Connection;
 use party_node::outbox::Outbound;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::task::yield_now;
 
 use super::count::Share;
@@ -27,6 +27,7 @@ use super::frames::{Fault, Frames, Received, encode, ping};
 use super::phase::{End, Phase};
 use super::pulse::{Beat, Pulse};
 use super::socket::Socket;
+use super::throttle::Throttle;
 use super::watch::{Stage, Watched};
 use super::worker::{Arrival, EdgeWorker};
 use super::write_queue::WriteQueue;
@@ -40,12 +41,9 @@ const READ_BYTES_PER_WAKE_MAX: usize = 256 << 10;
 /// How many of the host's own answers (control frames and auto-responses) may wait to be written before the socket is no
 /// longer read: a client that asks for them and does not take them must not fill the memory.
 const ANSWERS_WAITING_MAX: usize = 64;
-/// Small frames are gathered in a buffer of so many bytes, one for each worker.
-const WRITE_BYTES: usize = 16 << 10;
 
 thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
-    static WRITE_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; WRITE_BYTES].into_boxed_slice());
 }
 
 /// The socket is of no more use.
@@ -66,6 +64,7 @@ pub(crate) struct WebSocket {
     /// The sending half is closed.
     finished: bool,
     pulse: Pulse,
+    throttle: Throttle,
     watched: Watched,
     /// Its place among the host's connections, held as long as it lives.
     _place: Share,
@@ -91,6 +90,7 @@ impl WebSocket {
         watched.set_deadline(first);
         WebSocket {
             frames: Frames::new(connection.limits().message_in_bytes_max),
+            throttle: Throttle::new(&worker.config().rates, worker.clock()),
             worker,
             socket,
             connection,
@@ -121,7 +121,9 @@ impl WebSocket {
             self.end(end);
         }
         self.write(cx)?;
+        self.throttle.begin(self.worker.clock());
         let more = self.read(cx)?;
+        self.throttle.wait(self.worker.clock(), cx);
         if self.watched.take_due() {
             self.on_time()?;
         }
@@ -163,18 +165,7 @@ impl WebSocket {
 
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Gone> {
         while !self.out.is_empty() {
-            let socket = Pin::new(&mut self.socket);
-            let written = match self.out.single() {
-                Some(bytes) => socket.poll_write(cx, bytes),
-                None => WRITE_BUFFER.with_borrow_mut(|buffer| match self.out.gather(buffer) {
-                    0 => {
-                        let (slices, count) = self.out.slices();
-                        socket.poll_write_vectored(cx, &slices[..count])
-                    }
-                    gathered => socket.poll_write(cx, &buffer[..gathered]),
-                }),
-            };
-            match written {
+            match self.out.poll_write(&mut self.socket, cx) {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => {
                     let payload = self.out.advance(bytes);
                     self.connection.written(payload);
@@ -209,6 +200,7 @@ impl WebSocket {
                 match Pin::new(&mut self.socket).poll_read(cx, &mut buffer) {
                     Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                         self.pulse.heard();
+                        self.throttle.read(buffer.filled().len());
                         bytes += buffer.filled().len();
                         let mut rest = buffer.filled();
                         self.take_frames(&mut rest, &mut frames_left)?;
@@ -230,11 +222,16 @@ impl WebSocket {
     /// Whether bytes of the client are of any use now.
     fn wants_bytes(&self) -> bool {
         match self.phase {
-            Phase::Open => self.connection.may_read() && self.out.answers() < ANSWERS_WAITING_MAX,
+            Phase::Open => self.may_read() && self.out.answers() < ANSWERS_WAITING_MAX,
             Phase::Closing => self.out.answers() < ANSWERS_WAITING_MAX,
             Phase::Discarding => true,
             Phase::Ending | Phase::Finishing => false,
         }
+    }
+
+    /// Whether the room has credit for it, and it is not over its rate.
+    fn may_read(&self) -> bool {
+        self.connection.may_read() && !self.throttle.is_pausing()
     }
 
     /// Takes frames while they are wanted, as they are when this is called. What is left in `input` is to be kept.
@@ -258,6 +255,7 @@ impl WebSocket {
     }
 
     fn take(&mut self, received: Received) {
+        self.throttle.took();
         match (received, self.phase) {
             (Received::Message(message), Phase::Open) => match self.connection.answers(&message) {
                 true => self.take_outbound(),
@@ -315,7 +313,7 @@ impl WebSocket {
             Phase::Closing | Phase::Discarding | Phase::Finishing => return Err(Gone),
         }
         // A client that we do not read cannot be heard.
-        let listening = self.connection.may_read();
+        let listening = self.may_read();
         let (beat, next) = self.pulse.beat(self.worker.clock().now(), listening);
         match beat {
             Beat::Wait => {}

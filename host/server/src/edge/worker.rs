@@ -1,27 +1,38 @@
 //! The edge on one worker: the connections that this thread serves, and the mail that brings it more.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use party_core::http::{Header, Response};
 use party_node::clock::Clock;
 use party_node::connection::Ticket;
 use party_node::node::Node;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
+use super::addresses::Addresses;
 use super::count::{Count, Share};
 use super::http::{self, Protocol};
 use super::limits::EdgeLimits;
 use super::listener;
+use super::proxies::Peer;
 use super::socket::{Detached, Socket};
 use super::watch::{Stage, Watch};
 use super::websocket::WebSocket;
 use crate::assets::Assets;
+use crate::config::EdgeConfig;
+
+/// What a client is told that connects too often.
+const TOO_OFTEN: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: text/plain;charset=UTF-8\r\n\
+    content-length: 51\r\nretry-after: 1\r\nconnection: close\r\n\r\nyour address connects too often; wait and try again";
 
 /// Mail for a worker's edge. Never more than there are connections, which are bounded, and stages.
 pub(crate) enum ToEdge {
-    /// Serve a new client.
-    Serve(Detached, Share),
+    /// Serve a new client, which comes from there.
+    Serve(Detached, IpAddr, Share),
     /// Go on with a client that has been accepted to a room of this worker.
     Adopt(Adopted),
     /// Go on to a later stage.
@@ -50,6 +61,13 @@ pub(crate) struct Arrival {
 pub(crate) struct Shared {
     pub(crate) node: Node,
     pub(crate) limits: Arc<EdgeLimits>,
+    pub(crate) config: Arc<EdgeConfig>,
+    /// It was said that somebody is not believed who says for whom they ask.
+    pub(crate) is_told: Arc<AtomicBool>,
+    /// How fast each client asks, if that is bounded.
+    pub(crate) requests: Option<Arc<Addresses>>,
+    /// How fast each address connects, if that is bounded.
+    pub(crate) connects: Option<Arc<Addresses>>,
     pub(crate) assets: Option<Arc<Assets>>,
     /// All connections of the host.
     pub(crate) places: Arc<Count>,
@@ -84,6 +102,21 @@ impl EdgeWorker {
         self.shared.node.clock()
     }
 
+    pub(crate) fn config(&self) -> &EdgeConfig {
+        &self.shared.config
+    }
+
+    /// Says once that headers which a proxy sets came from somebody who is not believed: who has just put a proxy in front
+    /// would look for them in vain.
+    pub(crate) fn tell_of_disbelief(&self, peer: Peer) {
+        if !self.shared.is_told.swap(true, Ordering::Relaxed) {
+            tracing::info!(
+                "{} sends headers that only a proxy is believed, and is none that edge.trusted_proxies lists: rooms do not see them",
+                peer.address
+            );
+        }
+    }
+
     pub(crate) fn assets(&self) -> Option<&Assets> {
         self.shared.assets.as_deref()
     }
@@ -109,8 +142,8 @@ impl EdgeWorker {
         }
         while let Some(message) = mail.recv().await {
             match message {
-                ToEdge::Serve(socket, place) => match socket.attach() {
-                    Ok(socket) => self.serve(socket, place),
+                ToEdge::Serve(socket, address, place) => match socket.attach() {
+                    Ok(socket) => self.serve(socket, address, place),
                     Err(error) => tracing::warn!("a client is lost on its way to its worker: {error}"),
                 },
                 ToEdge::Adopt(adopted) => self.adopt(adopted),
@@ -122,9 +155,41 @@ impl EdgeWorker {
         }
     }
 
+    /// Whether a client may ask for something more. An error is the refusal.
+    pub(crate) fn take_request(&self, client: Peer) -> Result<(), Response> {
+        let Some(requests) = &self.shared.requests else { return Ok(()) };
+        let now = self.clock().ticks();
+        requests.take(client.address, now).map_err(|wait_ms| {
+            let text = format!(
+                "{} asks too often: {} requests in a second are the limit",
+                client.address,
+                requests.per_second()
+            );
+            let mut refusal = Response::text(429, text);
+            let seconds = wait_ms.div_ceil(1_000).max(1).to_string();
+            refusal.headers.push(Header { name: "retry-after".into(), value: seconds.into() });
+            refusal
+        })
+    }
+
+    /// Whether somebody may connect once more. A proxy's clients are told apart by what they ask.
+    fn may_connect(&self, address: IpAddr) -> bool {
+        let Some(connects) = &self.shared.connects else { return true };
+        self.config().proxies.has(address) || connects.take(address, self.clock().ticks()).is_ok()
+    }
+
     /// Serves a new client.
-    pub(crate) fn serve(self: &Rc<EdgeWorker>, socket: Socket, place: Share) {
-        tokio::task::spawn_local(http::serve(Rc::clone(self), socket, place));
+    pub(crate) fn serve(self: &Rc<EdgeWorker>, mut socket: Socket, address: IpAddr, place: Share) {
+        let peer = Peer { address: address.to_canonical(), is_secure: false };
+        if !self.may_connect(peer.address) {
+            tokio::task::spawn_local(async move {
+                // A fresh socket takes these few bytes at once; a client that has gone misses nothing.
+                let _ = socket.write_all(TOO_OFTEN).await;
+                drop(place);
+            });
+            return;
+        }
+        tokio::task::spawn_local(http::serve(Rc::clone(self), socket, peer, place));
     }
 
     /// Takes a client to its room, on whatever worker that is.

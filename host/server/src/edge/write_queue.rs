@@ -4,10 +4,23 @@
 //! can be: small chunks are gathered into one buffer, because the kernel takes one piece much more cheaply than many
 //! small ones; large ones go out in one vectored write, uncopied.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tokio::io::AsyncWrite as _;
+
+use super::socket::Socket;
+
+/// Small frames are gathered in a buffer of so many bytes, one for each worker.
+const WRITE_BYTES: usize = 16 << 10;
+
+thread_local! {
+    static WRITE_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; WRITE_BYTES].into_boxed_slice());
+}
 
 /// The most chunks that one write takes: enough to make the system call cheap for each, little enough to stand on
 /// the stack.
@@ -56,6 +69,21 @@ impl WriteQueue {
     /// Adds control frames.
     pub(crate) fn push_control(&mut self, wire: Bytes) {
         self.push_answer(wire, 0);
+    }
+
+    /// One write of what waits, which is something. How much of it was taken is for [`WriteQueue::advance`].
+    pub(crate) fn poll_write(&self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let socket = Pin::new(socket);
+        match self.single() {
+            Some(bytes) => socket.poll_write(cx, bytes),
+            None => WRITE_BUFFER.with_borrow_mut(|buffer| match self.gather(buffer) {
+                0 => {
+                    let (slices, count) = self.slices();
+                    socket.poll_write_vectored(cx, &slices[..count])
+                }
+                gathered => socket.poll_write(cx, &buffer[..gathered]),
+            }),
+        }
     }
 
     /// The bytes to write next.

@@ -96,5 +96,30 @@ pub(crate) static POLITE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 pub(crate) static DEAF: LazyLock<Vec<u8>> =
     LazyLock::new(|| guest().handlers(ALL_HANDLERS & !ON_CONNECT & !ON_REQUEST).build());
 
+/// Answers a request with the headers that it sees, each on a line: `name:value`.
+const TELL_HEADERS: &str = "
+  (local $out i32)
+  (local.set $out (i32.const 8192))
+  (block $end (loop $next
+    (br_if $end (i32.eqz (local.get $headers_count)))
+    (memory.copy (local.get $out) (i32.load (local.get $headers)) (i32.load offset=4 (local.get $headers)))
+    (local.set $out (i32.add (local.get $out) (i32.load offset=4 (local.get $headers))))
+    (i32.store8 (local.get $out) (i32.const 58))
+    (local.set $out (i32.add (local.get $out) (i32.const 1)))
+    (memory.copy (local.get $out) (i32.load offset=8 (local.get $headers)) (i32.load offset=12 (local.get $headers)))
+    (local.set $out (i32.add (local.get $out) (i32.load offset=12 (local.get $headers))))
+    (i32.store8 (local.get $out) (i32.const 10))
+    (local.set $out (i32.add (local.get $out) (i32.const 1)))
+    (local.set $headers (i32.add (local.get $headers) (i32.const 16)))
+    (local.set $headers_count (i32.sub (local.get $headers_count) (i32.const 1)))
+    (br $next)))
+  (call $respond (local.get $request) (i32.const 200) (i32.const 0) (i32.const 0)
+    (i32.const 0) (i64.const 8192) (i32.sub (local.get $out) (i32.const 8192)) (i32.const 4096))
+  (i32.const 1024)";
+
+/// The guest, but it answers a request with its headers.
+pub(crate) static TELLER: LazyLock<Vec<u8>> =
+    LazyLock::new(|| guest().on("on-request", TELL_HEADERS).build());
+
 /// It answers nothing itself, and has not even a start.
 pub(crate) static MUTE: LazyLock<Vec<u8>> = LazyLock::new(|| guest().handlers(0).build());

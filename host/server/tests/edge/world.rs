@@ -12,13 +12,15 @@ use party_node::committer::CommitPause;
 use party_node::node::{Node, NodeParts};
 use party_node::party::{Memory, Party};
 use party_runtime::engine::{Engine, EngineOptions};
+use party_server::config::ProjectConfig;
 use party_server::edge::limits::EdgeLimits;
 use party_server::server::{Server, ServerOptions};
 use party_store::memory::MemoryStore;
+use party_store::store::Store;
 use tokio::task::LocalSet;
 
 use crate::clock::TestClock;
-use crate::probe::{DEAF, HESITANT, MUTE, POLITE, PROBE};
+use crate::probe::{DEAF, HESITANT, MUTE, POLITE, PROBE, TELLER};
 use crate::wire::Wire;
 
 /// How many bytes wait between a client and the server, in each direction.
@@ -28,7 +30,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(EngineOptions { rooms_awake_max: 64, compile_cache: None }).expect("the engine starts")
 });
 
-/// The parts of a node that serves the probe as `main`, and as `hesitant`, `deaf` and `polite` what is like it.
+/// The parts of a node that serves the probe as `main`, and as `hesitant`, `deaf`, `polite` and `teller` what is like it.
 pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) -> NodeParts {
     let limits = Arc::new(limits);
     let vars = Arc::new(BTreeMap::new());
@@ -44,8 +46,14 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
             vars: Arc::clone(&vars),
         }
     };
-    let parties: [(&str, &[u8]); 5] =
-        [("main", &PROBE), ("hesitant", &HESITANT), ("deaf", &DEAF), ("polite", &POLITE), ("mute", &MUTE)];
+    let parties: [(&str, &[u8]); 6] = [
+        ("main", &PROBE),
+        ("hesitant", &HESITANT),
+        ("deaf", &DEAF),
+        ("polite", &POLITE),
+        ("mute", &MUTE),
+        ("teller", &TELLER),
+    ];
     NodeParts {
         project: "edge".into(),
         parties: parties.into_iter().map(party).collect(),
@@ -56,26 +64,42 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
         rooms_awake_max: 64,
         memory_budget_bytes: u64::MAX,
         idle_ms: 600_000,
+        rooms_max: None,
     }
 }
 
 /// What a test sees.
 pub(crate) struct World {
     clock: TestClock,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) server: Server,
 }
 
 /// Runs a test in a world with these limits. Everything is on this thread.
 pub(crate) fn with_limits(limits: Limits, edge: EdgeLimits, test: impl AsyncFnOnce(&World)) {
+    with_options(limits, ServerOptions { limits: edge, ..ServerOptions::default() }, test);
+}
+
+/// Runs a test in a world with what `[edge]` of a project's party.toml says.
+pub(crate) fn with_edge(section: &str, test: impl AsyncFnOnce(&World)) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("party.toml"), format!("[edge]\n{section}\n")).unwrap();
+    let edge = ProjectConfig::load(directory.path()).unwrap().edge;
+    with_options(Limits::default(), ServerOptions { edge, ..ServerOptions::default() }, test);
+}
+
+/// Runs a test in a world whose server is set up so.
+pub(crate) fn with_options(limits: Limits, options: ServerOptions, test: impl AsyncFnOnce(&World)) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let clock = TestClock::default();
-        let node = Node::start_here(node_parts(Arc::new(clock.clone()), limits, 1), &CommitPause::default())
-            .unwrap();
-        let options = ServerOptions { limits: edge, ..ServerOptions::default() };
+        let parts = node_parts(Arc::new(clock.clone()), limits, 1);
+        let parts = NodeParts { rooms_max: options.edge.rooms_max, ..parts };
+        let store = Arc::clone(&parts.store);
+        let node = Node::start_here(parts, &CommitPause::default()).unwrap();
         let server = Server::start(&node, options).unwrap();
-        let world = World { clock, server };
+        let world = World { clock, store, server };
         world.settle().await;
         test(&world).await;
     });
@@ -120,8 +144,14 @@ impl World {
 
     /// A new connection.
     pub(crate) async fn dial(&self) -> Wire<'_> {
+        self.dial_from("127.0.0.1").await
+    }
+
+    /// A new connection that comes from there.
+    pub(crate) async fn dial_from(&self, address: &str) -> Wire<'_> {
         let (near, far) = tokio::io::duplex(SOCKET_BYTES);
-        self.server.inject(far).expect("there is a place");
+        let address = address.parse().expect("it is an address");
+        self.server.inject_from(far, address).expect("there is a place");
         Wire::new(self, near)
     }
 

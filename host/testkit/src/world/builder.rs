@@ -93,6 +93,7 @@ pub struct Builder {
     memory: Memory,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
+    rooms_max: Option<u64>,
     workers: usize,
     store: Option<Arc<dyn Store>>,
     begins_at: Timestamp,
@@ -123,6 +124,7 @@ impl World {
             memory: Memory::default(),
             memory_budget_bytes: u64::MAX,
             rooms_awake_max: ROOMS_AWAKE_MAX,
+            rooms_max: None,
             workers: 1,
             store: None,
             begins_at: BEGINNING,
@@ -177,6 +179,12 @@ impl Builder {
     /// Linear memory that all awake rooms may have together, in bytes; there is no bound if nothing is said.
     pub fn memory_budget(mut self, bytes_max: u64) -> Builder {
         self.memory_budget_bytes = bytes_max;
+        self
+    }
+
+    /// Rooms that there may be, in the store and open; there is no bound if nothing is said.
+    pub fn rooms_max(mut self, max: u64) -> Builder {
+        self.rooms_max = Some(max);
         self
     }
 
@@ -294,6 +302,7 @@ impl Builder {
             memory: Cell::new(self.memory),
             memory_budget_bytes: self.memory_budget_bytes,
             rooms_awake_max: self.rooms_awake_max,
+            rooms_max: self.rooms_max,
             workers: self.workers,
             limits,
             vars,

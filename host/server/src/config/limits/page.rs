@@ -8,7 +8,9 @@ use std::path::Path;
 use party_core::limits::Limits;
 
 use super::SETTINGS;
+use crate::config::edge;
 use crate::edge::limits::EdgeLimits;
+use crate::edge::rates::Rates;
 
 const PAGE: &str = include_str!("../../../../../docs/limits.md");
 
@@ -91,6 +93,22 @@ fn every_limit_of_the_edge_is_on_the_page_as_it_is() {
         // Clients are counted as places.
         let holds = if name == "connections_max" { "places().take(1)" } else { name };
         check_place(row[4], name, holds);
+    }
+}
+
+#[test]
+fn every_bound_on_what_comes_is_on_the_page_as_it_is() {
+    let rows = rows("| bound | least | most |");
+    let told: Vec<_> = rows.iter().map(|row| (code(row[0]), number(row[1]), number(row[2]))).collect();
+    let known: Vec<_> =
+        edge::SETTINGS.iter().map(|setting| (setting.name, setting.min, setting.max)).collect();
+    assert_eq!(told, known, "the page lists what can be set, in the order of the code");
+    let rates = fields(&format!("{:?}", Rates::default()));
+    assert!(rates.iter().all(|(_, default)| *default == 0), "what is left out has no bound");
+    let rates: Vec<_> = rates.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(rates, known[..4].iter().map(|(name, _, _)| *name).collect::<Vec<_>>());
+    for row in rows {
+        check_place(row[4], code(row[0]), code(row[0]));
     }
 }
 

@@ -1,0 +1,121 @@
+//! `[edge]`: who may come to a host, who is believed, and how much of it anybody gets.
+
+use std::fmt::Display;
+
+use super::problem::{ConfigError, Problem};
+use super::section::{Found, Section};
+use crate::edge::origins::AllowedOrigins;
+use crate::edge::proxies::TrustedProxies;
+use crate::edge::rates::Rates;
+
+/// One bound that can be set.
+pub(super) struct Setting {
+    pub(super) name: &'static str,
+    pub(super) min: u64,
+    pub(super) max: u64,
+    set: fn(&mut EdgeConfig, u64),
+}
+
+/// Every number of the section. What is left out has no bound. With less than a KiB in a second no WebSocket could live.
+pub(super) const SETTINGS: [Setting; 5] = [
+    Setting {
+        name: "messages_per_second_max",
+        min: 1,
+        max: 1_000_000,
+        set: |config, value| config.rates.messages_per_second_max = value,
+    },
+    Setting {
+        name: "bytes_per_second_max",
+        min: 1 << 10,
+        max: 1 << 40,
+        set: |config, value| config.rates.bytes_per_second_max = value,
+    },
+    Setting {
+        name: "requests_per_second_max",
+        min: 1,
+        max: 1_000_000,
+        set: |config, value| config.rates.requests_per_second_max = value,
+    },
+    Setting {
+        name: "connects_per_second_max",
+        min: 1,
+        max: 1_000_000,
+        set: |config, value| config.rates.connects_per_second_max = value,
+    },
+    Setting {
+        name: "rooms_max",
+        min: 1,
+        max: 1_000_000_000,
+        set: |config, value| config.rooms_max = Some(value),
+    },
+];
+
+/// The keys that are no numbers.
+const KEYS: [&str; 4] = ["allowed_origins", "trusted_proxies", "trusted_headers", "client_address_header"];
+
+/// What `[edge]` says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct EdgeConfig {
+    /// Whose pages may speak to rooms; `None`: all.
+    pub allowed_origins: Option<AllowedOrigins>,
+    /// Which peers are believed that they ask for others.
+    pub proxies: TrustedProxies,
+    /// How fast clients may be.
+    pub rates: Rates,
+    /// Rooms that there may be; `None`: as many as are asked for.
+    pub rooms_max: Option<u64>,
+}
+
+/// Reads the section.
+pub(super) fn read(section: Option<Section<'_>>) -> Result<EdgeConfig, ConfigError> {
+    let mut config = EdgeConfig::default();
+    let Some(mut section) = section else { return Ok(config) };
+    if let Some(entries) = section.strings("allowed_origins")? {
+        let mut origins = AllowedOrigins::default();
+        each(&section, "allowed_origins", entries, |text| {
+            origins.allow(text).map_err(|error| (error, error.hint()))
+        })?;
+        config.allowed_origins = Some(origins);
+    }
+    let proxies = &mut config.proxies;
+    if let Some(entries) = section.strings("trusted_proxies")? {
+        proxies.tell_rooms();
+        each(&section, "trusted_proxies", entries, |text| {
+            proxies.trust(text).map_err(|error| (error, error.hint()))
+        })?;
+    }
+    if let Some(entries) = section.strings("trusted_headers")? {
+        each(&section, "trusted_headers", entries, |text| {
+            proxies.trust_header(text).map_err(|error| (error, error.hint()))
+        })?;
+    }
+    if let Some(entry) = section.string("client_address_header")? {
+        each(&section, "client_address_header", vec![entry], |text| {
+            proxies.read_address_from(text).map_err(|error| (error, error.hint()))
+        })?;
+    }
+    for setting in &SETTINGS {
+        if let Some(value) = section.integer(setting.name, setting.min, setting.max)? {
+            (setting.set)(&mut config, value);
+        }
+    }
+    let known: Vec<_> = KEYS.into_iter().chain(SETTINGS.iter().map(|setting| setting.name)).collect();
+    section.finish(&known)?;
+    Ok(config)
+}
+
+/// Takes every entry, or says what is wrong with the first that cannot be taken.
+fn each<E: Display>(
+    section: &Section<'_>,
+    key: &str,
+    entries: Vec<Found<String>>,
+    mut take: impl FnMut(&str) -> Result<(), (E, &'static str)>,
+) -> Result<(), ConfigError> {
+    for Found { value, at } in entries {
+        if let Err((error, hint)) = take(&value) {
+            let problem = Problem::BadEntry { key: section.full(key), value, why: error.to_string(), hint };
+            return Err(section.error(at, problem));
+        }
+    }
+    Ok(())
+}
