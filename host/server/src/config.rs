@@ -21,6 +21,10 @@
 //!
 //! [limits]
 //! message_in_bytes_max = 1048576
+//!
+//! [http]
+//! allow = ["db.internal:8080", "10.1.0.0/16"]   # what rooms may fetch from beside public addresses
+//! ca_file = "ca.pem"       # certificates that fetches trust beside the system's
 //! ```
 
 use std::collections::BTreeMap;
@@ -30,6 +34,7 @@ use std::path::{Path, PathBuf};
 
 use party_core::address::{NAME_BYTES_MAX, check_name};
 use party_core::limits::Limits;
+use party_core::outbound_policy::{ALLOW_RULES_MAX, AllowRule, OutboundPolicy};
 pub use party_node::party::Memory;
 
 mod limits;
@@ -40,6 +45,8 @@ pub use limits::{LimitError, differing_limits, set_limit};
 use problem::{ConfigError, Problem};
 pub use section::nearest;
 use section::{Found, Section, Source};
+
+use crate::outbound::OutboundOptions;
 
 /// The name of the file.
 pub const FILE_NAME: &str = "party.toml";
@@ -71,6 +78,8 @@ pub struct ProjectConfig {
     pub vars: BTreeMap<String, String>,
     /// The bounds of its rooms.
     pub limits: Limits,
+    /// What its rooms may fetch from.
+    pub http: OutboundOptions,
 }
 
 /// Where a party's code is. The path exists.
@@ -117,8 +126,9 @@ impl ProjectConfig {
             serve: serve(top.section("serve")?, directory)?,
             vars: vars(top.section("vars")?)?,
             limits: limits::read(top.section("limits")?)?,
+            http: http(top.section("http")?, directory)?,
         };
-        top.finish(&["name", "main", "memory", "port", "serve", "parties", "vars", "limits"])?;
+        top.finish(&["name", "main", "memory", "port", "serve", "parties", "vars", "limits", "http"])?;
         Ok(config)
     }
 }
@@ -244,6 +254,32 @@ fn vars(section: Option<Section<'_>>) -> Result<BTreeMap<String, String>, Config
         }
     }
     Ok(vars)
+}
+
+fn http(section: Option<Section<'_>>, directory: &Path) -> Result<OutboundOptions, ConfigError> {
+    let Some(mut section) = section else { return Ok(OutboundOptions::default()) };
+    let mut policy = OutboundPolicy::default();
+    for Found { value, at } in section.strings("allow")?.unwrap_or_default() {
+        let rule = value
+            .parse::<AllowRule>()
+            .map_err(|error| section.error(at.clone(), Problem::BadAllow(error)))?;
+        if policy.allow.len() == ALLOW_RULES_MAX {
+            return Err(section.error(at, Problem::TooManyAllowed));
+        }
+        policy.allow.push(rule);
+    }
+    let ca_file = match section.string("ca_file")? {
+        None => None,
+        Some(Found { value, at }) => {
+            let path = directory.join(&value);
+            if !path.is_file() {
+                return Err(section.error(at, Problem::NoCertificates { value }));
+            }
+            Some(path)
+        }
+    };
+    section.finish(&["allow", "ca_file"])?;
+    Ok(OutboundOptions { policy, ca_file })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use party_core::limits::Limits;
 use party_server::config::{Memory, PartySource, ProjectConfig};
+use party_server::outbound::OutboundOptions;
 
 use crate::problem::{Interrupted, usage};
 use crate::signals::Signals;
@@ -129,5 +130,6 @@ fn single_component(path: &Path) -> ProjectConfig {
         serve: None,
         vars: BTreeMap::new(),
         limits: Limits::default(),
+        http: OutboundOptions::default(),
     }
 }

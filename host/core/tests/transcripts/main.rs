@@ -13,6 +13,7 @@ mod disk;
 mod dropping;
 mod durable;
 mod ending;
+mod fetches;
 mod forking;
 mod gate;
 mod guest;

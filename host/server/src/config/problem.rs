@@ -107,6 +107,18 @@ pub enum Problem {
         /// What stands there.
         value: String,
     },
+    /// An entry of `[http] allow` that is none.
+    #[error(transparent)]
+    BadAllow(#[from] party_core::outbound_policy::BadRule),
+    /// More entries of `[http] allow` than there may be.
+    #[error("\"http.allow\" has more than {} entries", party_core::outbound_policy::ALLOW_RULES_MAX)]
+    TooManyAllowed,
+    /// A file of certificates that is none.
+    #[error("\"http.ca_file\" is {value:?}, which is no file")]
+    NoCertificates {
+        /// What stands there.
+        value: String,
+    },
     /// A section that lacks a key.
     #[error("[{section}] lacks the key {key:?}")]
     MissingKey {
@@ -132,6 +144,7 @@ impl Problem {
             Problem::WrongType { expected, .. } => match *expected {
                 "a string" => "write it in double quotes".into(),
                 "an integer" => "write it in digits, without quotes".into(),
+                "a list of strings" => "write it as [\"one\", \"another\"]".into(),
                 "true or false" => "write one of them, without quotes".into(),
                 _ => "write it as [section], with its keys on lines of their own".into(),
             },
@@ -151,6 +164,9 @@ impl Problem {
                 "give a directory with a Cargo.toml, or a component: a file that ends in .wasm".into()
             }
             Problem::NoAssets { .. } => "it is taken from the directory of the party.toml on".into(),
+            Problem::BadAllow(_) => "as in allow = [\"db.internal:8080\", \"10.1.0.0/16\", \"[fd00::1]:443\"]".into(),
+            Problem::TooManyAllowed => "ADDRESS/BITS says many at once: 10.1.0.0/16".into(),
+            Problem::NoCertificates { .. } => "it is taken from the directory of the party.toml on".into(),
             Problem::MissingKey { section, key } => format!("write {key} = … below [{section}]"),
         }
     }

@@ -96,6 +96,20 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Takes a list of strings.
+    pub(super) fn strings(&mut self, key: &str) -> Result<Option<Vec<Found<String>>>, ConfigError> {
+        let Some(value) = self.table.remove(key) else { return Ok(None) };
+        let expected = "a list of strings";
+        let DeValue::Array(items) = value.get_ref() else {
+            return Err(self.wrong_type(key, expected, &value));
+        };
+        let string = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+            DeValue::String(text) => Ok(Found { value: text.to_string(), at: item.span() }),
+            _ => Err(self.wrong_type(key, expected, item)),
+        };
+        items.iter().map(string).collect::<Result<_, _>>().map(Some)
+    }
+
     /// Takes `true` or `false`.
     pub(super) fn boolean(&mut self, key: &str) -> Result<Option<bool>, ConfigError> {
         let Some(value) = self.table.remove(key) else { return Ok(None) };
