@@ -11,6 +11,7 @@ mod downtime;
 mod durable;
 mod failing_reads;
 mod farewells;
+mod fetches;
 mod full_disk;
 mod gate;
 mod hanging_disk;

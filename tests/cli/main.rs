@@ -6,6 +6,7 @@ mod checking;
 mod copies;
 mod copies_of_sleepers;
 mod deploying;
+mod fetching;
 mod first_minute;
 mod full_disk;
 mod help;

@@ -68,6 +68,7 @@
 mod party;
 
 mod connection;
+mod fetch;
 mod http;
 mod message;
 mod room;
@@ -109,6 +110,7 @@ pub use party_macros::serve;
 pub use codec::{ValueError, decode, encode};
 pub use connection::{Audience, Close, Connection, ConnectionError, ConnectionInfo, ReadyState};
 pub use error::{Error, Result};
+pub use fetch::Fetch;
 pub use http::{Header, Reply, Request, Response};
 #[cfg(feature = "json")]
 pub use json::JsonError;

@@ -164,7 +164,7 @@ pub(crate) fn cancel(operation: Option<OperationId>) {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(SLEEP_MS_MAX)
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::bindings::party::server::{alarms, events, random, room as host};
 use crate::connection::{self, Audience, Connection, ConnectionError};
+use crate::fetch::Fetch;
 use crate::message::AsFrame;
 use crate::operation::Sleep;
 use crate::party::Party;
@@ -209,6 +210,22 @@ impl Room {
     /// ```
     pub fn call(&self, party: &str, room: &str) -> Call {
         Call::to(party, room)
+    }
+
+    /// Ask a server outside of this host: a public address, or one that whoever runs the host has allowed. The answer is the
+    /// outcome, whatever its status. It is waited for while the room sleeps; if the host is restarted meanwhile, nobody knows
+    /// whether the request was heard: [`OperationError::Interrupted`](crate::OperationError::Interrupted), unless it is to be
+    /// [sent again](Fetch::resend).
+    ///
+    /// ```no_run
+    /// # async fn example(room: &party::Room) -> party::Result<()> {
+    /// let payment = room.fetch("https://pay.example/charges").method("POST").body("amount=12").resend().await?;
+    /// room.broadcast(payment.body_text()?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fetch(&self, url: &str) -> Fetch {
+        Fetch::to(url)
     }
 
     /// List the rooms of a party of this project, this one among them if it is of that party: those that have stored

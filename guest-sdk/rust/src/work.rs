@@ -82,9 +82,15 @@ impl From<HostError> for OperationError {
 }
 
 /// An operation from its beginning to its outcome.
-struct Work<F> {
+pub(crate) struct Work<F> {
     begin: Option<F>,
     operation: Option<OperationId>,
+}
+
+impl<F: FnOnce() -> Result<u64, HostError> + Unpin> Work<F> {
+    pub(crate) fn of(begin: F) -> Self {
+        Self { begin: Some(begin), operation: None }
+    }
 }
 
 impl<F: FnOnce() -> Result<u64, HostError> + Unpin> Future for Work<F> {
@@ -115,7 +121,7 @@ impl<F> Drop for Work<F> {
     }
 }
 
-fn unexpected(outcome: &Outcome) -> OperationError {
+pub(crate) fn unexpected(outcome: &Outcome) -> OperationError {
     OperationError::Invalid(format!("the host answered something else: {outcome:?}"))
 }
 
@@ -172,7 +178,7 @@ impl IntoFuture for ListRooms {
     fn into_future(self) -> Self::IntoFuture {
         let begin = move || host::rooms(&self.party, &self.prefix, self.after.as_deref(), self.limit);
         Box::pin(async move {
-            match (Work { begin: Some(begin), operation: None }).await? {
+            match Work::of(begin).await? {
                 Outcome::Rooms(page) => Ok(RoomsPage { rooms: page.rooms, next: page.next }),
                 other => Err(unexpected(&other)),
             }
@@ -234,7 +240,7 @@ impl IntoFuture for Call {
     fn into_future(self) -> Self::IntoFuture {
         let begin = move || self.request.lend(|request| host::call(&self.party, &self.room, request));
         Box::pin(async move {
-            match (Work { begin: Some(begin), operation: None }).await? {
+            match Work::of(begin).await? {
                 Outcome::Response(response) => Response::try_from(response),
                 other => Err(unexpected(&other)),
             }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use party_core::limits::Limits;
 use party_node::chance::Chance;
-use party_node::clock::{SystemClock, Ticks};
+use party_node::clock::{Clock, SystemClock, Ticks};
 use party_node::node::{Node, NodeParts, Threads};
 use party_node::party::{Memory, Party};
 use party_node::pressure::memory_budget_default;
@@ -22,6 +22,7 @@ use party_runtime::load::COMPONENT_BYTES_MAX;
 use party_server::admin::AdminSocket;
 use party_server::assets::Assets;
 use party_server::config::EdgeConfig;
+use party_server::outbound::Network;
 use party_server::server::{Server, ServerOptions};
 use party_store::redb_store::{RedbOptions, RedbStore};
 use party_store::store::Store;
@@ -150,12 +151,15 @@ impl Host {
             Some(workers) => usize::from(workers),
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let network = Network::new(project.config.http.clone(), Arc::clone(&clock))?;
         let (node, threads) = Node::start(NodeParts {
             project: project.config.name.clone(),
             parties,
             store,
-            clock: Arc::new(SystemClock),
+            clock,
             chance: Chance::from_system()?,
+            outbound: Arc::new(network),
             workers,
             rooms_awake_max: engine.rooms_awake_max() as usize,
             memory_budget_bytes: common.memory_budget.map_or_else(memory_budget_default, |mib| mib << 20),

@@ -96,7 +96,7 @@ pub enum Outcome {
     Dropped,
     /// A page of a list of rooms.
     Rooms(RoomsPage),
-    /// The answer of another room.
+    /// The answer of another room, or of whoever a fetch has asked.
     Response(Box<Response>),
     /// It could not be done.
     Failed(OperationError),

@@ -23,6 +23,14 @@ pub const CALLS_KNOWN_BYTES_MAX: u64 = 32 << 20;
 /// How much longer than for a request (`request_deadline_ms`) a room waits for another one that it calls, in milliseconds.
 pub const CALL_GRACE_MS: u64 = 5_000;
 
+/// How long a room waits for a fetch, in milliseconds, if it does not say less: what Node's own client gives a server for its
+/// head.
+pub const FETCH_MS_MAX: u64 = 300_000;
+/// Redirects that one fetch may follow (the Fetch standard).
+pub const FETCH_REDIRECTS_MAX: u32 = 20;
+/// Headers of a fetch: as many as the host reads of a client's.
+pub const FETCH_HEADERS_MAX: usize = 100;
+
 /// The bounds of one party's rooms. All can be set in `party.toml` under `[limits]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {

@@ -71,15 +71,25 @@ pub enum Work {
         /// If the room that calls is durable: what makes this one call, however often it is asked.
         once: Option<Once>,
     },
+    /// Sends a request to a public address.
+    Fetch {
+        /// With its full URL. One that may be sent again has an `idempotency-key`.
+        request: Box<Request>,
+        /// How many redirects to follow, up to [`FETCH_REDIRECTS_MAX`](crate::limits::FETCH_REDIRECTS_MAX).
+        redirects_max: u32,
+        /// Whether it is sent again when the host was restarted in the middle.
+        resend: bool,
+    },
 }
 
 impl Work {
-    /// Whether it may be asked for again by a host that does not know what became of it: what changes nothing, or is done
-    /// once however often it is asked for.
+    /// Whether it may be asked for again by a host that does not know what became of it: what changes nothing, is done once
+    /// however often it is asked for, or may be sent again because the guest has said so.
     pub fn is_repeatable(&self) -> bool {
         match self {
             Work::Rooms { .. } => true,
             Work::Call { once, .. } => once.is_some(),
+            Work::Fetch { resend, .. } => *resend || planted::is(PlantedBug::FetchSentTwice),
         }
     }
 
@@ -90,6 +100,7 @@ impl Work {
                 (party.len() + prefix.len() + after.as_ref().map_or(0, String::len)) as u64
             }
             Work::Call { party, room, request, .. } => (party.len() + room.len()) as u64 + request.bytes(),
+            Work::Fetch { request, .. } => request.bytes(),
         }
     }
 }
@@ -101,8 +112,14 @@ pub enum OperationError {
     Timeout,
     /// There is no party of that name.
     NoSuchParty(String),
-    /// It cannot be done now; the text says why.
+    /// It cannot be done now; the text says why. Of a fetch: no connection could be made, or it broke.
     Connect(String),
+    /// The name does not resolve; the text says which, and why.
+    Dns(String),
+    /// The TLS handshake failed; the text says why.
+    Tls(String),
+    /// The host's rules forbid it; the text says what.
+    RefusedByPolicy(String),
     /// Larger than so many bytes.
     TooLarge(u64),
     /// Who is asked takes no more; the bound.

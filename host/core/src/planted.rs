@@ -106,6 +106,10 @@ pub enum PlantedBug {
     AnswerNotKept,
     /// Nobody is told that the answer to a call has come for good.
     AnswerNeverForgotten,
+    /// A fetch that is not to be sent again is sent again by a room that goes on in another process.
+    FetchSentTwice,
+    /// What is kept of a fetch does not have its key.
+    KeyNotKept,
     /// What was done for a room is done for its copy.
     WorkBegunForACopy,
     /// The store is told that a room has nothing to do before the deadline of what is done for it.

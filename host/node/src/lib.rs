@@ -20,6 +20,7 @@ pub mod giving_up;
 mod hibernation;
 pub mod inspection;
 pub mod node;
+pub mod outbound;
 pub mod outbox;
 mod panics;
 pub mod party;

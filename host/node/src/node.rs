@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::ending::Ending;
 use crate::hibernation::digest_of;
 pub use crate::node::starting::Threads;
+use crate::outbound::Outbound;
 use crate::panics::Breakdown;
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
@@ -45,6 +46,8 @@ pub struct NodeParts {
     pub clock: Arc<dyn Clock>,
     /// Its chance.
     pub chance: Chance,
+    /// Who carries what its rooms fetch.
+    pub outbound: Arc<dyn Outbound>,
     /// Threads, at least 1.
     pub workers: usize,
     /// Rooms awake at once.
@@ -125,6 +128,7 @@ struct Shared {
     /// Blocks of this epoch's ids that have been given out.
     id_blocks: AtomicU64,
     clock: Arc<dyn Clock>,
+    outbound: Arc<dyn Outbound>,
     idle_ms: u64,
     places: Places,
     /// The rooms that exist, if there is a bound.
@@ -153,6 +157,11 @@ impl Node {
     /// The node's time.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.shared.clock
+    }
+
+    /// Who carries what its rooms fetch.
+    pub(crate) fn outbound(&self) -> &dyn Outbound {
+        &*self.shared.outbound
     }
 
     /// The project that the parties are served under.

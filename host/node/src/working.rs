@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 
 use crate::inspection::RoomsQuestion;
 use crate::node::{Node, Unavailable};
+use crate::outbound::Fetch;
 use crate::registry::RoomEntry;
 use crate::timers::RoomNumber;
 use crate::worker::Worker;
@@ -27,13 +28,14 @@ use crate::worker::Worker;
 pub(crate) fn begin(worker: &Worker, entry: &RoomEntry, id: OperationId, work: Arc<Work>, attempt: Attempt) {
     let (node, address, number) = (worker.node().clone(), Arc::clone(entry.address()), entry.number);
     let once = calling::once(&address, id, &work, attempt);
+    let body_bytes_max = u64::from(entry.limits().response_body_bytes_max);
     let call = once.clone();
     let task = tokio::task::spawn_local(async move {
         let outcome = match (&*work, call) {
             (Work::Call { request, .. }, Some((callee, call))) => {
                 calling::ask(&node, callee, call, request).await
             }
-            (work, _) => carry_out(&node, address.project(), work).await,
+            (work, _) => carry_out(&node, address.project(), work, body_bytes_max).await,
         };
         if let Some(worker) = Worker::current() {
             answer(&worker, number, id, outcome);
@@ -82,12 +84,28 @@ fn answer(worker: &Rc<Worker>, number: RoomNumber, id: OperationId, outcome: Out
     }
 }
 
-async fn carry_out(node: &Node, project: &str, work: &Work) -> Outcome {
+async fn carry_out(node: &Node, project: &str, work: &Work, body_bytes_max: u64) -> Outcome {
     match work {
         Work::Rooms { party, prefix, after, limit } => {
             rooms(node, project, party, prefix, after.as_deref(), *limit).await
         }
         Work::Call { party, room, request, .. } => call(node, project, party, room, request).await,
+        Work::Fetch { request, redirects_max, .. } => {
+            let request = Request::clone(request);
+            fetch(node, Fetch { request, redirects_max: *redirects_max, body_bytes_max }).await
+        }
+    }
+}
+
+/// Somebody outside of the host is asked.
+async fn fetch(node: &Node, fetch: Fetch) -> Outcome {
+    let body_bytes_max = fetch.body_bytes_max;
+    match node.outbound().fetch(fetch).await {
+        Ok(response) if response.body.len() as u64 > body_bytes_max => {
+            Outcome::Failed(OperationError::TooLarge(body_bytes_max))
+        }
+        Ok(response) => Outcome::Response(Box::new(response)),
+        Err(error) => Outcome::Failed(error),
     }
 }
 

@@ -25,6 +25,10 @@
 //! [edge]                   # docs/edge.md
 //! allowed_origins = ["https://example.com"]
 //! trusted_proxies = ["10.0.0.0/8"]
+//!
+//! [http]
+//! allow = ["db.internal:8080", "10.1.0.0/16"]   # what rooms may fetch from beside public addresses
+//! ca_file = "ca.pem"       # certificates that fetches trust beside the system's
 //! ```
 
 use std::collections::BTreeMap;
@@ -34,6 +38,7 @@ use std::path::{Path, PathBuf};
 
 use party_core::address::{NAME_BYTES_MAX, check_name};
 use party_core::limits::Limits;
+use party_core::outbound_policy::{ALLOW_RULES_MAX, AllowRule, OutboundPolicy};
 pub use party_node::party::Memory;
 
 mod edge;
@@ -46,6 +51,8 @@ pub use limits::{LimitError, differing_limits, set_limit};
 use problem::{ConfigError, Problem};
 pub use section::nearest;
 use section::{Found, Section, Source};
+
+use crate::outbound::OutboundOptions;
 
 /// The name of the file.
 pub const FILE_NAME: &str = "party.toml";
@@ -79,6 +86,8 @@ pub struct ProjectConfig {
     pub limits: Limits,
     /// Who may come, and who is believed.
     pub edge: EdgeConfig,
+    /// What its rooms may fetch from.
+    pub http: OutboundOptions,
 }
 
 /// Where a party's code is. The path exists.
@@ -126,8 +135,11 @@ impl ProjectConfig {
             vars: vars(top.section("vars")?)?,
             limits: limits::read(top.section("limits")?)?,
             edge: edge::read(top.section("edge")?)?,
+            http: http(top.section("http")?, directory)?,
         };
-        top.finish(&["name", "main", "memory", "port", "serve", "parties", "vars", "limits", "edge"])?;
+        top.finish(&[
+            "name", "main", "memory", "port", "serve", "parties", "vars", "limits", "edge", "http",
+        ])?;
         Ok(config)
     }
 }
@@ -253,6 +265,32 @@ fn vars(section: Option<Section<'_>>) -> Result<BTreeMap<String, String>, Config
         }
     }
     Ok(vars)
+}
+
+fn http(section: Option<Section<'_>>, directory: &Path) -> Result<OutboundOptions, ConfigError> {
+    let Some(mut section) = section else { return Ok(OutboundOptions::default()) };
+    let mut policy = OutboundPolicy::default();
+    for Found { value, at } in section.strings("allow")?.unwrap_or_default() {
+        let rule = value
+            .parse::<AllowRule>()
+            .map_err(|error| section.error(at.clone(), Problem::BadAllow(error)))?;
+        if policy.allow.len() == ALLOW_RULES_MAX {
+            return Err(section.error(at, Problem::TooManyAllowed));
+        }
+        policy.allow.push(rule);
+    }
+    let ca_file = match section.string("ca_file")? {
+        None => None,
+        Some(Found { value, at }) => {
+            let path = directory.join(&value);
+            if !path.is_file() {
+                return Err(section.error(at, Problem::NoCertificates { value }));
+            }
+            Some(path)
+        }
+    };
+    section.finish(&["allow", "ca_file"])?;
+    Ok(OutboundOptions { policy, ca_file })
 }
 
 #[cfg(test)]

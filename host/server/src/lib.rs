@@ -9,4 +9,5 @@ pub mod admin;
 pub mod assets;
 pub mod config;
 pub mod edge;
+pub mod outbound;
 pub mod server;

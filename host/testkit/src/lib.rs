@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 mod host;
 mod line;
+pub mod outbound;
 pub mod project;
 mod story;
 pub mod transcript;

@@ -33,6 +33,8 @@ use party_store::testing::faulty_store::FaultyStore;
 use crate::clock::VirtualClock;
 use crate::host::Host;
 use crate::line::Line;
+use crate::outbound::Outside;
+use crate::story::Story;
 pub use crate::world::builder::{Builder, Source};
 pub use crate::world::connecting::Connecting;
 pub use crate::world::disk::LongRead;
@@ -57,6 +59,7 @@ pub struct World {
     _listening: Listening,
     host: Rc<Host>,
     clock: VirtualClock,
+    outside: Outside,
     chance: RefCell<Chance>,
     /// What the next turns draw from, if that is said.
     dictated: Dictated,
@@ -91,6 +94,7 @@ impl World {
             store: self.store.clone(),
             clock: Arc::new(self.clock.clone()),
             chance: self.chance.borrow_mut().split(),
+            outbound: Arc::new(self.outside.clone()),
             workers: self.workers,
             rooms_awake_max: self.rooms_awake_max,
             memory_budget_bytes: self.memory_budget_bytes,
@@ -105,6 +109,15 @@ impl World {
         *self.running.borrow_mut() = Some(running.await?);
         self.settle().await;
         Ok(())
+    }
+
+    /// What stands in the place of the network outside.
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.outside
+    }
+
+    pub(crate) fn story(&self) -> &Story {
+        &self.host.story
     }
 
     fn server(&self) -> Rc<Server> {

@@ -58,6 +58,7 @@ impl Probe {
             "destroy" => from.send(said(room.destroy()))?,
             "rooms" => list_rooms(room, from, about),
             "call" => call_room(room, from, about),
+            "fetch" => fetch(room, from, about),
             "sleep" | "drop-sleep" | "hold" | "release" => self.wait(room, from, word, about)?,
             "put" | "get" | "delete" | "list" | "clear" | "put-bytes" => keep(room, from, word, about)?,
             "alarm" | "no-alarm" | "when" | "alarm-fails" => ring(room, from, word, about)?,
@@ -111,6 +112,29 @@ fn call_room(room: &Room, from: &Connection, about: &str) {
         // The client may have gone meanwhile.
         room.storage().put_bytes("called", called.as_bytes())?;
         from.send(called)?;
+        Ok::<(), Error>(())
+    });
+}
+
+/// `METHOD URL body`, and `again` before it if it may be sent again: answers with the status and the body.
+fn fetch(room: &Room, from: &Connection, about: &str) {
+    let (resend, about) = match about.strip_prefix("again ") {
+        Some(about) => (true, about.to_owned()),
+        None => (false, about.to_owned()),
+    };
+    let from = *from;
+    room.spawn(async move |room| {
+        let mut words = about.splitn(3, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (method, url) = (word(), word());
+        let fetch = room.fetch(url).method(method).body(word());
+        let fetched = match if resend { fetch.resend().await } else { fetch.await } {
+            Ok(response) => format!("{} {}", response.status, response.body_text()?),
+            Err(error) => format!("failed: {error}"),
+        };
+        // The client may have gone meanwhile.
+        room.storage().put_bytes("fetched", fetched.as_bytes())?;
+        from.send(fetched)?;
         Ok::<(), Error>(())
     });
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use party_core::limits::Limits;
 use party_server::config::{EdgeConfig, Memory, PartySource, ProjectConfig};
+use party_server::outbound::OutboundOptions;
 
 use crate::problem::{Interrupted, usage};
 use crate::signals::Signals;
@@ -130,5 +131,6 @@ fn single_component(path: &Path) -> ProjectConfig {
         vars: BTreeMap::new(),
         limits: Limits::default(),
         edge: EdgeConfig::default(),
+        http: OutboundOptions::default(),
     }
 }

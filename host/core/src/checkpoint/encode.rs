@@ -42,7 +42,7 @@ fn bytes_max(checkpoint: &Checkpoint) -> usize {
         Operation::Sleep { .. } => OVERHEAD_BYTES,
         Operation::Work { work, .. } => {
             let headers = match &**work {
-                Work::Call { request, .. } => request.headers.len(),
+                Work::Call { request, .. } | Work::Fetch { request, .. } => request.headers.len(),
                 Work::Rooms { .. } => 0,
             };
             work.bytes() as usize + (headers + 1) * OVERHEAD_BYTES

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::codec::{Malformed, Reader, Writer, calls, http};
+use crate::http::Request;
 use crate::ids::Timestamp;
-use crate::limits::ROOMS_PAGE_MAX;
+use crate::limits::{FETCH_REDIRECTS_MAX, ROOMS_PAGE_MAX};
 use crate::operation::{Operation, OperationError, Work};
+use crate::planted::{self, PlantedBug};
 
 type Read<T> = Result<T, Malformed>;
 
@@ -50,6 +52,15 @@ pub(crate) fn work(writer: &mut Writer, work: &Work) {
             http::request(writer, request);
             writer.option(once.as_ref(), calls::once);
         }
+        Work::Fetch { request, redirects_max, resend } => {
+            writer.byte(2);
+            match planted::is(PlantedBug::KeyNotKept) {
+                true => http::request(writer, &Request { headers: Vec::new(), ..(**request).clone() }),
+                false => http::request(writer, request),
+            }
+            writer.number((*redirects_max).into());
+            writer.byte((*resend).into());
+        }
     }
 }
 
@@ -69,6 +80,14 @@ fn read_work(reader: &mut Reader) -> Read<Work> {
             room: reader.text("room")?,
             request: Box::new(http::read_request(reader)?),
             once: reader.option("call's time", calls::read_once)?,
+        },
+        2 => Work::Fetch {
+            request: Box::new(http::read_request(reader)?),
+            redirects_max: match u32::try_from(reader.number("number of redirects")?) {
+                Ok(redirects) if redirects <= FETCH_REDIRECTS_MAX => redirects,
+                Ok(_) | Err(_) => return Err(Malformed::Field { field: "number of redirects" }),
+            },
+            resend: reader.flag("whether it is sent again")?,
         },
         _ => return Err(Malformed::Field { field: "work's kind" }),
     })
@@ -93,6 +112,18 @@ pub(crate) fn error(writer: &mut Writer, error: &OperationError) {
             writer.byte(4);
             return writer.number((*max).into());
         }
+        OperationError::Dns(text) => {
+            writer.byte(5);
+            text
+        }
+        OperationError::Tls(text) => {
+            writer.byte(6);
+            text
+        }
+        OperationError::RefusedByPolicy(text) => {
+            writer.byte(7);
+            text
+        }
     };
     writer.bytes(text.as_bytes());
 }
@@ -107,6 +138,9 @@ pub(crate) fn read_error(reader: &mut Reader) -> Read<OperationError> {
             let max = u32::try_from(reader.number("bound")?);
             OperationError::Overloaded(max.map_err(|_| Malformed::Field { field: "bound" })?)
         }
+        5 => OperationError::Dns(reader.text("failure")?),
+        6 => OperationError::Tls(reader.text("failure")?),
+        7 => OperationError::RefusedByPolicy(reader.text("failure")?),
         _ => return Err(Malformed::Field { field: "failure" }),
     })
 }
@@ -115,8 +149,9 @@ pub(crate) fn read_error(reader: &mut Reader) -> Read<OperationError> {
 mod tests {
     use bytes::Bytes;
 
-    use super::{Arc, Malformed, OperationError, ROOMS_PAGE_MAX, Read, Reader, Timestamp, Work, Writer};
-    use super::{Operation, error, operation, read_error, read_operation};
+    use super::{Arc, FETCH_REDIRECTS_MAX, Malformed, OperationError, ROOMS_PAGE_MAX, Read, Reader};
+    use super::{Operation, Timestamp, Work, Writer, error, operation, read_error, read_operation};
+    use crate::http::{Header, Request};
 
     fn rooms(after: Option<&str>, limit: u32) -> Operation {
         let (party, prefix) = ("main".into(), "großes ß".into());
@@ -124,8 +159,22 @@ mod tests {
         Operation::Work { work: Arc::new(work), until: Timestamp(1_700_000_030_000) }
     }
 
+    fn fetch(resend: bool, redirects_max: u32) -> Operation {
+        let header = Header { name: "idempotency-key".into(), value: Bytes::from_static(b"\xff k") };
+        let request = Request {
+            method: "PUT".into(),
+            uri: "https://example.com/a?b".into(),
+            headers: if resend { vec![header] } else { Vec::new() },
+            body: Bytes::from_static(b"four"),
+        };
+        let work = Work::Fetch { request: Box::new(request), redirects_max, resend };
+        Operation::Work { work: Arc::new(work), until: Timestamp(1_700_000_300_000) }
+    }
+
     fn operations() -> Vec<Operation> {
         vec![
+            fetch(true, 0),
+            fetch(false, FETCH_REDIRECTS_MAX),
             Operation::Sleep { due: Timestamp(0) },
             Operation::Sleep { due: Timestamp::NEVER },
             rooms(None, 1),
@@ -140,6 +189,11 @@ mod tests {
             OperationError::NoSuchParty("main".into()),
             OperationError::NoSuchParty(String::new()),
             OperationError::Connect("the store cannot be read: großes ß".into()),
+            OperationError::TooLarge(1 << 40),
+            OperationError::Overloaded(u32::MAX),
+            OperationError::Dns("nowhere.invalid".into()),
+            OperationError::Tls("the certificate has expired".into()),
+            OperationError::RefusedByPolicy("169.254.169.254 is link-local".into()),
         ]
     }
 
@@ -213,17 +267,24 @@ mod tests {
     }
 
     #[test]
+    fn more_redirects_than_are_followed_are_refused() {
+        let refused = Err(Malformed::Field { field: "number of redirects" });
+        let many = written(operation, &fetch(false, FETCH_REDIRECTS_MAX + 1));
+        assert_eq!(read(read_operation, &many), refused);
+    }
+
+    #[test]
     fn other_kinds_and_other_than_text_are_refused() {
         let kinds: [(&[u8], _); 3] = [
             (&[2, 5], "operation's kind"),
-            (&[1, 5, 2, 1, b'm', 0, 0, 1], "work's kind"),
+            (&[1, 5, 3, 1, b'm', 0, 0, 1], "work's kind"),
             (&[1, 5, 0, 1, 0xff, 0, 0, 1], "party"),
         ];
         for (bytes, field) in kinds {
             let bytes = Bytes::from_static(bytes);
             assert_eq!(read(read_operation, &bytes), Err(Malformed::Field { field }));
         }
-        assert_eq!(read(read_error, &Bytes::from_static(&[5])), Err(Malformed::Field { field: "failure" }));
+        assert_eq!(read(read_error, &Bytes::from_static(&[8])), Err(Malformed::Field { field: "failure" }));
     }
 
     #[test]

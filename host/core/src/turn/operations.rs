@@ -7,9 +7,10 @@ use thiserror::Error;
 use crate::address::{ROOM_BYTES_MAX, RoomAddress, check_name};
 use crate::call::{Attempt, Once};
 use crate::event::Output;
+use crate::fetch::{self, FetchOptions};
 use crate::http::Request;
 use crate::ids::OperationId;
-use crate::limits::{CALL_GRACE_MS, REQUEST_HEAD_BYTES_MAX, ROOMS_PAGE_MAX, WORK_DEADLINE_MS};
+use crate::limits::{CALL_GRACE_MS, FETCH_MS_MAX, REQUEST_HEAD_BYTES_MAX, ROOMS_PAGE_MAX, WORK_DEADLINE_MS};
 use crate::operation::{Operation, Work};
 use crate::planted::{self, PlantedBug};
 use crate::turn::{HoldsChange, Turn};
@@ -44,7 +45,7 @@ impl Turn {
         if self.open_operations() >= open_max {
             return Err(StartError::Overloaded(open_max));
         }
-        let id = OperationId(self.state.next_operation + self.changes.started_ids);
+        let id = self.next_operation();
         self.changes.started_ids += 1;
         self.changes.started.push((id, Operation::Sleep { due: self.now.after_ms(ms) }));
         Ok(id)
@@ -89,18 +90,7 @@ impl Turn {
             let uri = &request.uri;
             return invalid(format!("{uri:?} follows the URL of a room: it begins with / or ?, or is empty"));
         }
-        if let Some(fault) = request.fault() {
-            return invalid(fault);
-        }
-        let head_bytes = request.bytes() as usize - request.body.len();
-        if head_bytes > REQUEST_HEAD_BYTES_MAX {
-            let max = REQUEST_HEAD_BYTES_MAX;
-            return invalid(format!("the URL and the headers have {head_bytes} bytes; the limit is {max}"));
-        }
-        let body_max = self.config.limits.request_body_bytes_max;
-        if request.body.len() as u64 > u64::from(body_max) {
-            return Err(StartError::TooLarge(body_max.into()));
-        }
+        self.check_request(&request)?;
         request.uri = format!("http://{CALLED_HOST}/parties/{party}/{room}{}", request.uri);
         self.spend_output(0, request.bytes()).map_err(StartError::TooLarge)?;
         // The other room's own answer that it took too long still arrives.
@@ -111,13 +101,52 @@ impl Turn {
         self.begin(Work::Call { party, room, request: Box::new(request), once }, deadline_ms)
     }
 
+    /// Sends a request to a public address.
+    pub fn fetch(&mut self, mut request: Request, options: FetchOptions) -> Result<OperationId, StartError> {
+        let FetchOptions { timeout_ms, redirects_max, resend } = options;
+        self.check_request(&request)?;
+        if let Some(fault) = options.fault().or_else(|| fetch::fault(&request)) {
+            return Err(StartError::Invalid(fault));
+        }
+        if resend {
+            let address = &self.config.address;
+            let key = || fetch::idempotency_key(address, self.next_operation(), self.seed);
+            fetch::give_key(&mut request, key);
+        }
+        self.spend_output(0, request.bytes()).map_err(StartError::TooLarge)?;
+        let deadline_ms = if timeout_ms == 0 { FETCH_MS_MAX } else { timeout_ms };
+        self.begin(Work::Fetch { request: Box::new(request), redirects_max, resend }, deadline_ms)
+    }
+
+    /// Whether a room may send this request, wherever it goes.
+    fn check_request(&self, request: &Request) -> Result<(), StartError> {
+        if let Some(fault) = request.fault() {
+            return Err(StartError::Invalid(fault));
+        }
+        let head_bytes = request.bytes() as usize - request.body.len();
+        if head_bytes > REQUEST_HEAD_BYTES_MAX {
+            let max = REQUEST_HEAD_BYTES_MAX;
+            let fault = format!("the URL and the headers have {head_bytes} bytes; the limit is {max}");
+            return Err(StartError::Invalid(fault));
+        }
+        let body_max = self.config.limits.request_body_bytes_max;
+        if request.body.len() as u64 > u64::from(body_max) {
+            return Err(StartError::TooLarge(body_max.into()));
+        }
+        Ok(())
+    }
+
+    fn next_operation(&self) -> OperationId {
+        OperationId(self.state.next_operation + self.changes.started_ids)
+    }
+
     /// Has something done outside of the room.
     fn begin(&mut self, work: Work, deadline_ms: u64) -> Result<OperationId, StartError> {
         let open_max = self.config.limits.operations_open_max;
         if self.open_operations() >= open_max {
             return Err(StartError::Overloaded(open_max));
         }
-        let id = OperationId(self.state.next_operation + self.changes.started_ids);
+        let id = self.next_operation();
         self.changes.started_ids += 1;
         let work = Arc::new(work);
         let until = self.now.after_ms(deadline_ms);

@@ -13,9 +13,10 @@ use bytes::Bytes;
 use party_core::auto_response::AutoResponse;
 use party_core::commit::ComponentDigest;
 use party_core::event::{DropCause, Event, Failure, Outcome, TurnEnd};
+use party_core::fetch::FetchOptions;
 use party_core::http::{Request, Response};
 use party_core::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
-use party_core::limits::{CALL_GRACE_MS, WORK_DEADLINE_MS};
+use party_core::limits::{CALL_GRACE_MS, FETCH_MS_MAX, WORK_DEADLINE_MS};
 use party_core::message::{CloseFrame, Message};
 use party_core::operation::OperationError;
 use party_core::turn::Turn;
@@ -173,7 +174,7 @@ impl Guest<'_> {
             }
             Event::Completed(id, outcome) => {
                 let begun = self.memory.operations.remove(&id.0);
-                let Begun { due, is_work } =
+                let Begun { due, is_work, .. } =
                     begun.unwrap_or_else(|| panic!("{id} was not started, or completes twice"));
                 let is_over = now >= Timestamp(due);
                 let fits = match outcome {
@@ -226,7 +227,8 @@ impl Guest<'_> {
             match self.chance.below(20) {
                 0..10 => self.sleep(),
                 10..15 => self.ask(),
-                15..18 => self.call(),
+                15..17 => self.call(),
+                17..19 => self.fetch(),
                 _ => {}
             }
             let id = self.turn.event_id();
@@ -361,10 +363,11 @@ impl Guest<'_> {
     }
 
     fn use_time(&mut self) {
-        let given = match self.chance.below(10) {
+        let given = match self.chance.below(11) {
             0 | 1 => return self.sleep(),
             8 => return self.ask(),
-            9.. => return self.call(),
+            9 => return self.call(),
+            10.. => return self.fetch(),
             2 => {
                 let open: Vec<u64> = self.memory.operations.keys().copied().collect();
                 let id = self.chance.pick(open).unwrap_or(0);
@@ -390,7 +393,7 @@ impl Guest<'_> {
 
     fn sleep(&mut self) {
         let ms = [0, 1, 50, 4_000, 70_000][self.chance.below(5) as usize];
-        let begun = Begun { due: self.turn.now().after_ms(ms).0, is_work: false };
+        let begun = Begun { due: self.turn.now().after_ms(ms).0, is_work: false, is_sent_once: false };
         let id = self.turn.sleep(ms);
         self.begin(id, begun);
     }
@@ -400,7 +403,8 @@ impl Guest<'_> {
         let prefix = format!("{:x}.", self.tag);
         let after = self.chance.percent(30).then(|| prefix.clone());
         let limit = [1, 10, 1_000, 1_001][self.chance.below(4) as usize];
-        let begun = Begun { due: self.turn.now().after_ms(WORK_DEADLINE_MS).0, is_work: true };
+        let begun =
+            Begun { due: self.turn.now().after_ms(WORK_DEADLINE_MS).0, is_work: true, is_sent_once: false };
         let id = self.turn.rooms("party".into(), prefix, after, limit);
         self.begin(id, begun);
     }
@@ -410,9 +414,24 @@ impl Guest<'_> {
         let (method, uri) = ("POST".into(), format!("/{:x}", self.tag));
         let request = Request { method, uri, headers: Vec::new(), body: Bytes::from_static(b"body") };
         let deadline_ms = self.turn.limits().request_deadline_ms + CALL_GRACE_MS;
-        let begun = Begun { due: self.turn.now().after_ms(deadline_ms).0, is_work: true };
+        let begun =
+            Begun { due: self.turn.now().after_ms(deadline_ms).0, is_work: true, is_sent_once: false };
         let room = if self.chance.percent(90) { "other" } else { "" };
         let id = self.turn.call("party".into(), room.into(), request);
+        self.begin(id, begun);
+    }
+
+    /// Fetches something, now and then from nowhere.
+    fn fetch(&mut self) {
+        let host = if self.chance.percent(90) { "a.test" } else { "" };
+        let (method, uri) = ("POST".into(), format!("https://{host}/{:x}", self.tag));
+        let request = Request { method, uri, headers: Vec::new(), body: Bytes::from_static(b"body") };
+        let timeout_ms = [0, 1, 4_000][self.chance.below(3) as usize];
+        let resend = self.chance.percent(50);
+        let deadline_ms = if timeout_ms == 0 { FETCH_MS_MAX } else { timeout_ms };
+        let due = self.turn.now().after_ms(deadline_ms).0;
+        let begun = Begun { due, is_work: true, is_sent_once: !resend };
+        let id = self.turn.fetch(request, FetchOptions { timeout_ms, redirects_max: 0, resend });
         self.begin(id, begun);
     }
 

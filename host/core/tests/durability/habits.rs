@@ -85,7 +85,8 @@ pub(crate) fn draw_limits(random: &mut Random) -> Limits {
         uncommitted_turns_max: one_of(random, &[2, 4, 64]) as u32,
         uncommitted_bytes_max: one_of(random, &[40, 1 << 20, 1 << 20]),
         journal_records_max: one_of(random, &[1, 4, 1_000]) as u32,
-        accept_deadline_ms: one_of(random, &[60, 1_000, 9_000]),
+        // Far apart, so that the next process often has another that matters.
+        accept_deadline_ms: one_of(random, &[30, 5_000]),
         drops_per_minute_max: one_of(random, &[1, 4, 10]) as u32,
         ..Limits::default()
     }

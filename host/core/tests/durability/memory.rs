@@ -31,6 +31,14 @@ pub(crate) struct Begun {
     pub(crate) due: u64,
     /// Somebody outside works for it; else it is a sleep.
     pub(crate) is_work: bool,
+    /// It is a fetch that is not to be sent again.
+    pub(crate) is_sent_once: bool,
+}
+
+impl Begun {
+    fn kind(&self) -> u64 {
+        u64::from(self.is_work) + u64::from(self.is_sent_once)
+    }
 }
 
 impl Memory {
@@ -56,7 +64,7 @@ impl Memory {
             words.push(set.len() as u64);
             words.extend(set);
         }
-        words.extend(self.operations.iter().flat_map(|(id, it)| [*id, it.due, u64::from(it.is_work)]));
+        words.extend(self.operations.iter().flat_map(|(id, it)| [*id, it.due, it.kind()]));
         words.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
@@ -72,7 +80,8 @@ impl Memory {
         let mut operations = BTreeMap::new();
         while let Some(id) = words.next() {
             let mut next = || words.next().expect("the image is whole");
-            operations.insert(id, Begun { due: next(), is_work: next() == 1 });
+            let (due, kind) = (next(), next());
+            operations.insert(id, Begun { due, is_work: kind > 0, is_sent_once: kind == 2 });
         }
         Memory { chain, turns, known, listed, closed, requests, gone, pending, operations }
     }

@@ -61,5 +61,7 @@ planted! {
     a_durable_room_forgotten_while_it_is_worked_for_is_found: ForgottenWhileWorkedFor,
     a_timeout_that_leaves_work_under_way_is_found: TimeoutForgetsNothing,
     a_life_that_leaves_work_under_way_is_found: LifeForgetsNothing,
+    a_fetch_that_is_sent_twice_is_found: FetchSentTwice,
+    a_key_that_is_not_kept_is_found: KeyNotKept,
     a_journal_that_is_given_up_early_is_found: JournalGivenUpEarly,
 }

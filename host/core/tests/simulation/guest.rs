@@ -1,6 +1,8 @@
 //! The simulated guest: a random little program that does everything twice, to the real turn and to the model's
 //! draft, and compares what it is told.
 
+mod fetching;
+
 use bytes::Bytes;
 use party_core::auto_response::AutoResponse;
 use party_core::event::{DropCause, Event, Failure, TurnEnd};
@@ -94,7 +96,8 @@ impl Guest<'_> {
             match self.chance.below(10) {
                 0..5 => self.sleep(),
                 5..7 => self.ask(),
-                7..9 => self.call(),
+                7 => self.call(),
+                8 => self.fetch(),
                 _ => {}
             }
             return TurnEnd::Pending;
@@ -239,7 +242,8 @@ impl Guest<'_> {
     fn use_time(&mut self) {
         match self.chance.below(10) {
             0 | 1 => self.sleep(),
-            8 | 9 => self.ask(),
+            8 => self.ask(),
+            9 => self.fetch(),
             2 => {
                 let open: Vec<OperationId> = self.draft.state.operations.keys().copied().collect();
                 let id = self.chance.pick(open).unwrap_or(OperationId(u64::MAX));
@@ -289,7 +293,6 @@ impl Guest<'_> {
         }
     }
 
-    /// Asks for rooms, now and then for what makes no sense.
     /// Calls another room.
     fn call(&mut self) {
         let room = if self.chance.percent(95) { "other" } else { "no/room" };
@@ -309,6 +312,7 @@ impl Guest<'_> {
         }
     }
 
+    /// Asks for rooms, now and then for what makes no sense.
     fn ask(&mut self) {
         const LIMITS: [u32; 6] = [1, 2, 10, 1_000, 0, 1_001];
         let limits = if self.chance.percent(90) { 4 } else { 6 };

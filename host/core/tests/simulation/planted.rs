@@ -58,6 +58,7 @@ macro_rules! planted {
                     | PlantedBug::AnswerTakenForGiven
                     | PlantedBug::InterruptForgetsNothing
                     | PlantedBug::StartOverNotBuried
+                    | PlantedBug::KeyNotKept
                     | PlantedBug::JournalGivenUpEarly => "tests/durability",
                     PlantedBug::CallMadeTwice
                     | PlantedBug::CallOfBeforeMadeAgain
@@ -71,6 +72,7 @@ macro_rules! planted {
 }
 
 planted! {
+    a_fetch_that_is_sent_twice_is_found: FetchSentTwice,
     a_gate_that_opens_early_is_found: GateOpensEarly,
     a_dropped_turns_output_is_found: DroppedOutputSent,
     a_dropped_turns_attachment_is_found: DroppedAttachmentKept,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use party_core::address::RoomAddress;
 use party_core::event::{Event, TurnEnd};
 use party_core::ids::{CommitSeq, ConnectionId, Incarnation, OperationId, RequestId, Seed, Timestamp};
+use party_core::operation::Work;
 use party_core::room::{Moment, Phase, Room, RoomConfig};
 use party_core::turn::Turn;
 
@@ -67,6 +68,8 @@ pub(crate) struct World {
     works: Works,
     /// What was begun for the last life and is open in this one, and whether it was answered then.
     works_before: BTreeMap<OperationId, bool>,
+    /// All that was ever sent to the world outside.
+    sent: BTreeMap<OperationId, Arc<Work>>,
     /// When each operation of this life ends by itself, as it was started.
     due: BTreeMap<OperationId, Timestamp>,
     completed: BTreeSet<OperationId>,
@@ -122,6 +125,7 @@ impl World {
             last_turn_at: Timestamp(0),
             works: Works::default(),
             works_before: BTreeMap::new(),
+            sent: BTreeMap::new(),
             due: BTreeMap::new(),
             completed: BTreeSet::new(),
             is_winding_up: false,

@@ -11,7 +11,7 @@
 //! put k v    put-many k=v j=w    get k    get-many k j    delete k    delete-many k j    clear    bytes
 //! page prefix=k start=k after=k end=k limit=2 bytes=9 reverse
 //! alarm 5000    alarm off    alarm    sleep s 100    cancel s    operations    rooms o party prefix after a
-//! call o party/room hello
+//! call o party/room hello    fetch o https://a.test/ 5000 hello    fetch o https://a.test/ resend hello
 //! settle e    settle e fail message    hold    release    now    incarnation    log text    own e
 //! ```
 //!
@@ -20,6 +20,7 @@
 use bytes::Bytes;
 use party_core::auto_response::AutoResponse;
 use party_core::event::{DropCause, Failure, LogLevel, TurnEnd};
+use party_core::fetch::FetchOptions;
 use party_core::http::{Request, Response};
 use party_core::ids::{ConnectionId, Timestamp};
 use party_core::message::Message;
@@ -204,6 +205,20 @@ fn about_time(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> Opt
             let body = Bytes::copy_from_slice(body.as_bytes());
             let request = Request { method: "POST".into(), uri: String::new(), headers: Vec::new(), body };
             match turn.call(party.into(), room.into(), request) {
+                Ok(id) => {
+                    names.operations.insert(name.into(), id);
+                    Ok(None)
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        "fetch" => {
+            let (url, text) = text.split_once(' ').unwrap_or((text, ""));
+            let (how, body) = text.split_once(' ').unwrap_or((text, ""));
+            let (resend, timeout_ms) = (how == "resend", how.parse().unwrap_or_default());
+            let body = Bytes::copy_from_slice(body.as_bytes());
+            let request = Request { method: "POST".into(), uri: url.into(), headers: Vec::new(), body };
+            match turn.fetch(request, FetchOptions { timeout_ms, redirects_max: 0, resend }) {
                 Ok(id) => {
                     names.operations.insert(name.into(), id);
                     Ok(None)

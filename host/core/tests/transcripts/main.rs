@@ -14,6 +14,7 @@ mod disk;
 mod dropping;
 mod durable;
 mod ending;
+mod fetches;
 mod forking;
 mod gate;
 mod guest;

@@ -96,7 +96,8 @@ fn output_line(output: &Output, names: &Names) -> String {
         Output::Close(id, None) => format!("< {} close 1005", connection(*id, names)),
         Output::AutoResponse(pair) => format!("auto-response {}", auto_response(pair.as_ref())),
         Output::Begin(id, work, attempt) => {
-            let is_again = *attempt == Attempt::Again && matches!(**work, Work::Call { .. });
+            let is_again =
+                *attempt == Attempt::Again && matches!(**work, Work::Call { .. } | Work::Fetch { .. });
             let again = if is_again { "again " } else { "" };
             format!("begin {again}{} {}", operation(*id, names), self::work(work))
         }
@@ -106,7 +107,7 @@ fn output_line(output: &Output, names: &Names) -> String {
     }
 }
 
-/// `rooms party a after b`, `call party/room hello`
+/// `rooms party a after b`, `call party/room hello`, `fetch POST https://a.test/ hello`
 fn work(work: &Work) -> String {
     match work {
         Work::Rooms { party, prefix, after, .. } => {
@@ -116,6 +117,12 @@ fn work(work: &Work) -> String {
         Work::Call { party, room, request, once } => {
             let once = if once.is_some() { " once" } else { "" };
             format!("call{once} {party}/{room} {}", bytes(&request.body)).trim().to_owned()
+        }
+        Work::Fetch { request, resend, .. } => {
+            let resend = if *resend { " resend" } else { "" };
+            format!("fetch{resend} {} {} {}", request.method, request.uri, bytes(&request.body))
+                .trim()
+                .to_owned()
         }
     }
 }

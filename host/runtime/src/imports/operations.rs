@@ -1,5 +1,6 @@
-//! `operations`: things that take time. So far a room can sleep, list rooms, and call another one.
+//! `operations`: things that take time. So far a room can sleep, list rooms, call another one, and fetch.
 
+use party_core::fetch::FetchOptions as Options;
 use party_core::ids::OperationId;
 use party_core::turn::operations::StartError;
 
@@ -30,8 +31,16 @@ impl Host for InstanceState {
         Ok(started(self.turn("operations.sleep")?.sleep(ms)))
     }
 
-    fn fetch(&mut self, _request: RequestResult, _options: FetchOptions) -> Answer<u64> {
-        self.not_yet_an_operation("operations.fetch")
+    fn fetch(&mut self, request: RequestResult, options: FetchOptions) -> Answer<u64> {
+        let turn = self.turn("operations.fetch")?;
+        let FetchOptions { timeout_ms, redirects_max, stream_response, resend } = options;
+        if stream_response {
+            return Ok(Err(OperationError::NotYet(not_yet("fetch-options.stream-response"))));
+        }
+        Ok(match values::request(request) {
+            Ok(request) => started(turn.fetch(request, Options { timeout_ms, redirects_max, resend })),
+            Err(fault) => Err(OperationError::NotYet(fault)),
+        })
     }
 
     fn call(&mut self, party: String, room: String, request: RequestResult) -> Answer<u64> {

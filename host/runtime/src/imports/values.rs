@@ -72,6 +72,9 @@ pub(crate) fn operation_error(error: &OperationError) -> OperationErrorParam<'_>
         OperationError::Timeout => OperationErrorParam::Timeout,
         OperationError::NoSuchParty(party) => OperationErrorParam::NoSuchParty(party),
         OperationError::Connect(why) => OperationErrorParam::Connect(why),
+        OperationError::Dns(why) => OperationErrorParam::Dns(why),
+        OperationError::Tls(why) => OperationErrorParam::Tls(why),
+        OperationError::RefusedByPolicy(why) => OperationErrorParam::RefusedByPolicy(why),
         OperationError::TooLarge(bytes_max) => OperationErrorParam::TooLarge(*bytes_max),
         OperationError::Overloaded(max) => OperationErrorParam::Overloaded(*max),
     }

@@ -119,6 +119,18 @@ pub enum Problem {
         /// What to write instead.
         hint: &'static str,
     },
+    /// An entry of `[http] allow` that is none.
+    #[error(transparent)]
+    BadAllow(#[from] party_core::outbound_policy::BadRule),
+    /// More entries of `[http] allow` than there may be.
+    #[error("\"http.allow\" has more than {} entries", party_core::outbound_policy::ALLOW_RULES_MAX)]
+    TooManyAllowed,
+    /// A file of certificates that is none.
+    #[error("\"http.ca_file\" is {value:?}, which is no file")]
+    NoCertificates {
+        /// What stands there.
+        value: String,
+    },
     /// A section that lacks a key.
     #[error("[{section}] lacks the key {key:?}")]
     MissingKey {
@@ -165,6 +177,9 @@ impl Problem {
             }
             Problem::NoAssets { .. } => "it is taken from the directory of the party.toml on".into(),
             Problem::BadEntry { hint, .. } => (*hint).into(),
+            Problem::BadAllow(_) => "as in allow = [\"db.internal:8080\", \"10.1.0.0/16\", \"[fd00::1]:443\"]".into(),
+            Problem::TooManyAllowed => "ADDRESS/BITS says many at once: 10.1.0.0/16".into(),
+            Problem::NoCertificates { .. } => "it is taken from the directory of the party.toml on".into(),
             Problem::MissingKey { section, key } => format!("write {key} = … below [{section}]"),
         }
     }

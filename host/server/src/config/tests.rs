@@ -87,7 +87,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn the_first_unknown_key_of_the_file_is_told() {
     check_error(
         "zoo = 1\nprot = 2",
-        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, serve, parties, vars, limits, edge",
+        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, serve, parties, vars, limits, edge, http",
     );
 }
 
@@ -304,4 +304,48 @@ fn a_project_that_is_no_directory_is_refused() {
         "/dev/null: it is not a directory\nhint: give the directory of a project, or a component: a file that ends in .wasm"
     );
     assert!(ProjectConfig::load(Path::new("/nowhere/at/all")).is_err());
+}
+
+#[test]
+fn what_rooms_may_fetch_from_is_read() {
+    let (directory, config) = project(
+        "[http]\nallow = [\"db.internal:8080\", \"10.1.0.0/16\",\n \"[fd00::1]:443\"]\nca_file = \"ready.wasm\"\n",
+    );
+    let http = config.unwrap().http;
+    let rules = ["db.internal:8080", "10.1.0.0/16", "[fd00::1]:443"].map(|rule| rule.parse().unwrap());
+    assert_eq!(http.policy.allow, rules);
+    assert_eq!(http.ca_file, Some(directory.path().join("ready.wasm")));
+    let none = project("[http]\n").1.unwrap().http;
+    assert_eq!((none.policy.allow.len(), none.ca_file), (0, None));
+}
+
+#[test]
+fn what_allows_nothing_is_refused() {
+    check_error(
+        "[http]\nallow = [\n\"10.0.0.0/8\",\n\"*\"]",
+        "party.toml:4: \"*\" is not allowed in this way: say HOST, HOST:PORT, an address (with [ ] around IPv6 before a port) or \
+         ADDRESS/BITS\nhint: as in allow = [\"db.internal:8080\", \"10.1.0.0/16\", \"[fd00::1]:443\"]",
+    );
+    check_error(
+        "[http]\nallow = \"localhost\"",
+        "party.toml:2: \"http.allow\" must be an array of strings, not a string\nhint: write it in brackets, each in double quotes: [\"…\", \"…\"]",
+    );
+    check_error(
+        "[http]\nallow = [1]",
+        "party.toml:2: \"http.allow\" must be an array of strings, not an integer\nhint: write it in brackets, each in double quotes: [\"…\", \"…\"]",
+    );
+    check_error(
+        "[http]\nca_file = \"nowhere.pem\"",
+        "party.toml:2: \"http.ca_file\" is \"nowhere.pem\", which is no file\n\
+         hint: it is taken from the directory of the party.toml on",
+    );
+    check_error(
+        "[http]\nalow = []",
+        "party.toml:2: unknown key \"http.alow\"\nhint: did you mean \"allow\"?",
+    );
+    let many = vec!["\"localhost\""; 1_001].join(",");
+    check_error(
+        &format!("[http]\nallow = [{many}]"),
+        "party.toml:2: \"http.allow\" has more than 1000 entries\nhint: ADDRESS/BITS says many at once: 10.1.0.0/16",
+    );
 }

@@ -10,6 +10,7 @@ use party_node::chance::Chance;
 use party_node::clock::{Clock, Ticks};
 use party_node::committer::CommitPause;
 use party_node::node::{Node, NodeParts};
+use party_node::outbound::NoNetwork;
 use party_node::party::{Memory, Party};
 use party_runtime::engine::{Engine, EngineOptions};
 use party_server::config::ProjectConfig;
@@ -55,6 +56,7 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
         ("teller", &TELLER),
     ];
     NodeParts {
+        outbound: Arc::new(NoNetwork),
         project: "edge".into(),
         parties: parties.into_iter().map(party).collect(),
         store: Arc::new(MemoryStore::default()),

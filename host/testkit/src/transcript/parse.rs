@@ -2,6 +2,7 @@
 
 mod expect;
 mod going_on;
+mod outbound;
 mod request;
 mod settings;
 
@@ -133,7 +134,7 @@ impl<'a> Parser<'a> {
         let (first, rest) = word(text);
         Ok(match first {
             ">" => self.deed(rest)?,
-            "<" | "awake" | "asleep" | "storage" | "dropped" | "log" => {
+            "<" | "awake" | "asleep" | "storage" | "dropped" | "log" | "fetched" => {
                 Action::Expect(self.expectation(text)?)
             }
             "unordered" => {
@@ -171,6 +172,7 @@ impl<'a> Parser<'a> {
                 "go" => Commits::Go,
                 other => return Err(format!("commits {} is not known: fail, wait or go", shown(other))),
             }),
+            "outbound" => self.outbound(rest)?,
             "ignore" => Action::Ignore(self.known(rest, Named::Client)?),
             method if is_method(method) => self.request(method, rest)?,
             other => {
@@ -280,7 +282,7 @@ const DEEDS: [&str; 7] = ["connect", "send", "close", "cut", "stall", "slow", "d
 /// Bytes a second that a slow line lets through, at most: more is no line that is slow.
 const SLOW_MAX: u64 = 1 << 30;
 /// What a line can begin with, for whoever wrote something else.
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 22] = [
     "advance",
     "jump",
     "draw",
@@ -295,6 +297,8 @@ const WORDS: [&str; 20] = [
     "unordered",
     "commits",
     "ignore",
+    "outbound",
+    "fetched",
     "upgrade",
     "rollback",
     "fork",

@@ -7,6 +7,7 @@ mod expect;
 mod going_on;
 mod left;
 mod notes;
+mod outbound;
 mod seats;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use party_node::room_log::DROPPED;
 
+use crate::outbound::Requested;
 use crate::transcript::payload::Content;
 use crate::transcript::play::seats::Seat;
 use crate::transcript::run::Note;
@@ -65,6 +67,8 @@ pub(crate) struct Player<'w> {
     requests: BTreeMap<String, Coming>,
     /// Responses that have come and that no line was about.
     responses: BTreeMap<String, Response>,
+    /// What rooms have fetched, and no line was about.
+    asked: VecDeque<Requested>,
     /// Lines that guests have logged since the last look.
     logged: VecDeque<String>,
     /// Turns that were dropped, and that no line was about: the line of the step that did it, and why.
@@ -99,6 +103,7 @@ impl<'w> Player<'w> {
             seats: BTreeMap::new(),
             requests: BTreeMap::new(),
             responses: BTreeMap::new(),
+            asked: VecDeque::new(),
             logged: VecDeque::new(),
             dropped: VecDeque::new(),
             complaints: VecDeque::new(),
@@ -144,6 +149,7 @@ impl<'w> Player<'w> {
                     }
                     self.acted = step.line;
                     self.act(step).await?;
+                    self.everything_was_answered()?;
                     self.listen();
                     self.has_come(step.line + step.lines);
                     if !matches!(action, Action::Crash(_) | Action::Restart(_)) {
@@ -199,6 +205,7 @@ impl<'w> Player<'w> {
                 world.jump(*time).await;
                 Ok(())
             }
+            Action::Outbound(outbound) => self.lay_down(step.line, outbound),
             Action::Draw(seeds) => {
                 world.draw_from(seeds.iter().copied());
                 Ok(())

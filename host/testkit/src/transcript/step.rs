@@ -99,6 +99,8 @@ pub enum Action {
     Commits(Commits),
     /// What this client receives is not looked at any more.
     Ignore(String),
+    /// What the world outside answers.
+    Outbound(Box<Outbound>),
     /// Something must be so.
     Expect(Expectation),
     /// All of these, in any order.
@@ -144,6 +146,50 @@ pub enum Deed {
     Slow(u64),
     /// Nothing passes on its connection any more, and neither end is told.
     Dead,
+}
+
+/// What a URL outside answers.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Outbound {
+    /// `GET`, or `*` for any.
+    pub method: String,
+    /// In full.
+    pub url: Template,
+    /// How long after it was asked.
+    pub after: Duration,
+    /// What.
+    pub laid: Laid,
+}
+
+/// An answer from outside, or why there is none.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Laid {
+    /// A response.
+    Answers {
+        /// Its status.
+        status: u16,
+        /// Its headers.
+        headers: Vec<(String, Template)>,
+        /// Empty if there is none.
+        body: Option<Payload>,
+    },
+    /// Which failure, and what it says.
+    Fails(String, Template),
+    /// It never answers.
+    Hangs,
+}
+
+/// What a room has fetched.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fetched {
+    /// `GET`.
+    pub method: String,
+    /// In full.
+    pub url: Template,
+    /// Some of its headers, by lower-case name.
+    pub headers: Vec<(String, Template)>,
+    /// None: whatever it is.
+    pub body: Option<Payload>,
 }
 
 /// What becomes of commits.
@@ -201,6 +247,8 @@ pub enum Expectation {
     Received(String, Seen),
     /// The response to a request with this name.
     Answered(String, Reply),
+    /// What rooms have fetched next.
+    Fetched(Box<Fetched>),
     /// Whether a room is awake.
     Awake(RoomName, bool),
     /// What is durable under a key; none: nothing.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use party_core::ids::Timestamp;
 use party_core::limits::Limits;
 use party_node::chance::{Chance, Dictated};
@@ -18,6 +18,7 @@ use party_store::testing::faulty_store::FaultyStore;
 
 use crate::clock::{BEGINNING, VirtualClock};
 use crate::host::Host;
+use crate::outbound::Outside;
 use crate::project::{self, Built};
 use crate::world::engine::{engine, own_engine};
 use crate::world::logs::Logs;
@@ -236,7 +237,12 @@ impl Builder {
         let seed = self.seed;
         let story = RefCell::new(String::new());
         let told = self.block_on(async |world| {
-            let tested = test(world).await;
+            let tested = test(world).await.and_then(|()| match world.outside().take_unanswered() {
+                None => Ok(()),
+                Some(asked) => Err(anyhow!(
+                    "a room fetched {asked}, which nothing answers: world.outbound(URL).respond(200, \"..\") before it does"
+                )),
+            });
             if tested.is_err() {
                 *story.borrow_mut() = format!("so far:\n{}", world.host.story.told());
             }
@@ -291,11 +297,13 @@ impl Builder {
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::default()));
         let (logs, listening) = Logs::listen();
         let dictated = Dictated::default();
+        let clock = VirtualClock::new(self.begins_at);
         let world = World {
+            outside: Outside::new(clock.clone()),
             logs,
             _listening: listening,
             host,
-            clock: VirtualClock::new(self.begins_at),
+            clock,
             chance: RefCell::new(Chance::from_number(self.seed).dictated_by(&dictated)),
             dictated,
             components: RefCell::new(components),

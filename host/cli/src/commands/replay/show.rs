@@ -88,6 +88,9 @@ fn work(work: &Work) -> String {
         Work::Call { request, .. } => {
             format!("call {} {} {}", request.method, request.uri, payload(&request.body))
         }
+        Work::Fetch { request, .. } => {
+            format!("fetch {} {} {}", request.method, request.uri, payload(&request.body))
+        }
     }
 }
 

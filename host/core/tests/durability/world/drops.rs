@@ -17,6 +17,7 @@ impl World {
                     (2.., _) => *outcome == Outcome::Dropped,
                     (1, _) => Some(outcome) == self.heard.get(&id.0),
                     (0, _) if is_interrupted => *outcome == Outcome::Interrupted,
+                    (0, _) if self.is_not_sent_again(*id) => *outcome == Outcome::Interrupted,
                     (0, Outcome::Interrupted) => self.cut_short.contains(&id.0),
                     (0, Outcome::Dropped) => false,
                     // Whether its time has passed, and what it was, the guest knows.
@@ -29,6 +30,9 @@ impl World {
                 assert!(is_right, "the outcome of {id} after {drops} drops of {first:?}: {outcome:?}");
                 if drops > 1 && matches!(first, Some(Outcome::Rooms(_))) {
                     self.tally.meet("delivered", "dropped answer, as dropped");
+                }
+                if self.is_not_sent_again(*id) {
+                    self.tally.meet("fetched", "interrupted");
                 }
                 self.meet_outcome(drops, outcome);
                 self.heard.entry(id.0).or_insert_with(|| outcome.clone());

@@ -2,6 +2,7 @@
 //! room has given up waiting, or again. Nobody works for it any more when its process ends, or when it is made anew.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use party_core::call::Attempt;
 use party_core::event::{Handlers, Outcome, Output, RoomsPage};
@@ -16,14 +17,18 @@ use crate::world::World;
 /// What is done for the room.
 #[derive(Default)]
 pub(crate) struct Works {
-    /// The commit of the turn that has asked for each.
-    asked: BTreeMap<u64, CommitSeq>,
+    /// The commit of the turn that has asked for each, and whether it is a fetch that is not to be sent again.
+    asked: BTreeMap<u64, (CommitSeq, bool)>,
     begun: BTreeSet<u64>,
     /// The first answer that was given.
     answered: BTreeMap<u64, Outcome>,
     forgotten: BTreeSet<u64>,
     /// Of what has been begun, the calls: they are made once, however often they are begun.
     calls: BTreeSet<u64>,
+    /// All that was ever sent to the world outside.
+    sent: BTreeMap<u64, Arc<Work>>,
+    /// Fetches that were asked for in a room before this one, and are not to be sent again.
+    not_again: BTreeSet<u64>,
     /// What the rooms before this one have had begun, and whether it was answered.
     before: BTreeMap<u64, bool>,
 }
@@ -41,7 +46,7 @@ impl World {
     pub(crate) fn note_asked(&mut self, memory: &Memory, seq: CommitSeq) {
         for (id, begun) in &memory.operations {
             if begun.is_work {
-                self.works.asked.entry(*id).or_insert(seq);
+                self.works.asked.entry(*id).or_insert((seq, begun.is_sent_once));
             }
         }
     }
@@ -51,7 +56,7 @@ impl World {
         match output {
             Output::Begin(OperationId(id), work, attempt) => {
                 let seq = self.works.asked.get(id).copied();
-                let seq = seq.unwrap_or_else(|| panic!("{id} is begun and of a turn that was dropped"));
+                let (seq, _) = seq.unwrap_or_else(|| panic!("{id} is begun and of a turn that was dropped"));
                 let durable = self.disk.durable().seq();
                 assert!(seq <= durable, "{id} is begun at {durable}, before its turn's commit {seq}");
                 assert!(self.works.begun.insert(*id), "{id} is begun twice");
@@ -59,6 +64,7 @@ impl World {
                     assert!(once.is_some(), "{id} could be made twice");
                     self.works.calls.insert(*id);
                 }
+                self.see_fetch(*id, work);
                 let is_first = !self.works.before.contains_key(id);
                 assert!(*attempt == Attempt::Again || is_first, "{id} was begun before");
                 assert!(!self.interrupted.contains(id), "{id} was begun for another room");
@@ -90,6 +96,27 @@ impl World {
         }
     }
 
+    /// A fetch is sent once, or is the same each time.
+    fn see_fetch(&mut self, id: u64, work: &Arc<Work>) {
+        let Work::Fetch { resend, request, .. } = &**work else { return };
+        let keys = request.headers.iter().filter(|header| header.name == "idempotency-key").count();
+        assert_eq!(keys, usize::from(*resend), "the keys of {id}");
+        match self.works.sent.insert(id, Arc::clone(work)) {
+            Some(before) => {
+                assert!(*resend, "{id} is sent twice");
+                assert_eq!(before, *work, "{id} is sent again as something else");
+                self.tally.meet("fetched", "again");
+            }
+            None if self.works.before.contains_key(&id) => panic!("{id} was begun before, and not sent"),
+            None => self.tally.meet("fetched", if *resend { "for the first time" } else { "once" }),
+        }
+    }
+
+    /// Whether this was asked for in a room before this one, and is not to be sent again.
+    pub(crate) fn is_not_sent_again(&self, id: OperationId) -> bool {
+        self.works.not_again.contains(&id.0)
+    }
+
     /// Somebody who works for the room answers, or one who need not any more.
     pub(crate) fn somebody_answers(&mut self) {
         let ids = match self.random.percent(75) {
@@ -103,11 +130,11 @@ impl World {
 
     fn answer(&mut self, id: u64) {
         let number = self.random.below(1_000_000);
-        let is_call = self.works.calls.contains(&id);
+        let is_answered = self.works.calls.contains(&id) || self.works.sent.contains_key(&id);
         let outcome = match self.random.below(5) {
             0 => Outcome::Failed(OperationError::Connect(format!("it cannot be: {number}"))),
             1 => Outcome::Failed(OperationError::NoSuchParty(number.to_string())),
-            _ if is_call => Outcome::Response(Box::new(Response::text(200, number.to_string()))),
+            _ if is_answered => Outcome::Response(Box::new(Response::text(200, number.to_string()))),
             _ => {
                 let next = number.is_multiple_of(2).then(|| number.to_string());
                 Outcome::Rooms(RoomsPage { rooms: vec![id.to_string(), number.to_string()], next })
@@ -136,11 +163,13 @@ impl World {
 
     /// The room is made anew, from what this commit has left.
     pub(crate) fn end_works(&mut self, seq: CommitSeq) {
-        let Works { mut asked, begun, answered, mut before, .. } = std::mem::take(&mut self.works);
-        asked.retain(|_, at| *at <= seq);
+        let Works { mut asked, begun, answered, mut before, sent, .. } = std::mem::take(&mut self.works);
+        asked.retain(|_, (at, _)| *at <= seq);
+        let not_again =
+            asked.iter().filter(|(_, (_, is_sent_once))| *is_sent_once).map(|(id, _)| *id).collect();
         before.extend(begun.into_iter().map(|id| (id, answered.contains_key(&id))));
         before.retain(|id, _| asked.contains_key(id));
-        self.works = Works { asked, before, ..Works::default() };
+        self.works = Works { asked, before, sent, not_again, ..Works::default() };
     }
 
     /// Everything that the guest waits for is being done, or has been in this process. Nothing is under way to the store.
@@ -159,7 +188,8 @@ impl World {
         let current = self.room.as_checkpoint(Default::default()).incarnation;
         let Some(life) = self.life.as_ref().filter(|life| life.incarnation == current) else { return };
         for (id, _) in life.memory.operations.iter().filter(|(_, begun)| begun.is_work) {
-            let will_not_be = self.interrupted.contains(id) || self.lost_completions.contains(id);
+            let is_over = self.interrupted.contains(id) || self.works.not_again.contains(id);
+            let will_not_be = is_over || self.lost_completions.contains(id);
             assert!(
                 will_not_be || self.works.begun.contains(id),
                 "the guest waits for {id}, which nobody does"

@@ -60,11 +60,17 @@ impl Draft {
                 assert!((1..=ROOMS_PAGE_MAX).contains(limit), "a page of {limit} rooms");
             }
             Work::Call { once, .. } => assert_eq!(*once, None, "only durable rooms know what is made once"),
+            Work::Fetch { .. } => panic!("what is fetched says itself how long it waits"),
         }
         let deadline_ms = match work {
             Work::Rooms { .. } => WORK_DEADLINE_MS,
-            Work::Call { .. } => self.request_deadline_ms + CALL_GRACE_MS,
+            Work::Call { .. } | Work::Fetch { .. } => self.request_deadline_ms + CALL_GRACE_MS,
         };
+        self.ask_within(id, work, deadline_ms);
+    }
+
+    /// Asks for something, for so long.
+    pub(crate) fn ask_within(&mut self, id: OperationId, work: Work, deadline_ms: u64) {
         let (work, due) = (Arc::new(work), self.now.after_ms(deadline_ms));
         self.outputs.push(Output::Begin(id, Arc::clone(&work), Attempt::First));
         self.begin(id, Operation { due, work: Some(work), is_decided: false });
@@ -142,11 +148,11 @@ impl Model {
         let mut begun = Vec::new();
         for (id, operation) in self.state.operations.iter_mut().filter(|(_, it)| it.is_under_way()) {
             match operation.work.as_deref() {
-                Some(Work::Call { .. }) => {
+                Some(Work::Call { .. } | Work::Fetch { resend: false, .. }) => {
                     operation.is_decided = true;
                     self.waiting.push_back(Event::Completed(*id, Outcome::Interrupted));
                 }
-                Some(Work::Rooms { .. }) | None => {
+                Some(Work::Rooms { .. } | Work::Fetch { resend: true, .. }) | None => {
                     begun.extend(operation.work.clone().map(|work| Output::Begin(*id, work, Attempt::Again)));
                 }
             }

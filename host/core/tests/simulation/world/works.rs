@@ -3,10 +3,12 @@
 //! place after a crash.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use party_core::event::{Outcome, Output, RoomsPage};
+use party_core::http::Response;
 use party_core::ids::OperationId;
-use party_core::operation::OperationError;
+use party_core::operation::{OperationError, Work};
 
 use crate::model::Sleeping;
 use crate::world::World;
@@ -32,7 +34,8 @@ impl World {
     /// The room asks for something, or does not wait for it any more.
     pub(crate) fn see_work(&mut self, output: &Output) {
         match output {
-            Output::Begin(id, ..) => {
+            Output::Begin(id, work, _) => {
+                self.see_fetch(*id, work);
                 assert!(self.works.begun.insert(*id), "{id} is begun twice");
                 if let Some(was_answered) = self.works_before.remove(id) {
                     let what = if was_answered { "again, its answer was lost" } else { "again" };
@@ -58,6 +61,22 @@ impl World {
         }
     }
 
+    /// A fetch is sent once; or it may be sent again, and is the same each time.
+    fn see_fetch(&mut self, id: OperationId, work: &Arc<Work>) {
+        let Work::Fetch { resend, .. } = &**work else { return };
+        // A life that has left nothing begins with the same ids.
+        let is_known = self.works_before.contains_key(&id);
+        match self.sent.insert(id, Arc::clone(work)).filter(|_| is_known) {
+            Some(before) => {
+                assert!(*resend, "{id} is sent twice");
+                assert_eq!(before, *work, "{id} is sent again as something else");
+                self.tally.meet("fetched", "again");
+            }
+            None if is_known => panic!("{id} was begun before, and not sent"),
+            None => self.tally.meet("fetched", if *resend { "for the first time" } else { "once" }),
+        }
+    }
+
     /// Somebody who works for the room answers, or one who need not any more.
     pub(crate) fn somebody_answers(&mut self) {
         let ids: Vec<OperationId> = match self.random.percent(75) {
@@ -74,6 +93,9 @@ impl World {
         let outcome = match self.random.below(5) {
             0 => Outcome::Failed(OperationError::Connect(format!("it cannot be: {number}"))),
             1 => Outcome::Failed(OperationError::NoSuchParty(number.to_string())),
+            _ if self.sent.contains_key(&id) => {
+                Outcome::Response(Box::new(Response::text(200, number.to_string())))
+            }
             _ => {
                 let next = number.is_multiple_of(2).then(|| number.to_string());
                 Outcome::Rooms(RoomsPage { rooms: vec![id.to_string(), number.to_string()], next })

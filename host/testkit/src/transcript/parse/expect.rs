@@ -14,10 +14,11 @@ impl Parser<'_> {
             "asleep" => Expectation::Awake(self.room_or_own(rest)?, false),
             "storage" => self.stored(rest)?,
             "dropped" if !rest.is_empty() => Expectation::Dropped(Template::parse(rest)?),
+            "fetched" if !rest.is_empty() => self.fetched(rest)?,
             "log" if !rest.is_empty() => Expectation::Logged(Template::parse(rest)?),
             other => {
                 return Err(format!(
-                    "{} expects nothing: <, awake, asleep, storage, dropped TEXT or log TEXT",
+                    "{} expects nothing: <, awake, asleep, storage, fetched METHOD URL, dropped TEXT or log TEXT",
                     shown(other)
                 ));
             }

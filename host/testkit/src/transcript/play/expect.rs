@@ -10,10 +10,10 @@ use crate::transcript::template::{Names, Template};
 use crate::world::Response;
 
 /// What was found instead, if that can be written down.
-struct Differs {
-    failure: Failure,
+pub(super) struct Differs {
+    pub(super) failure: Failure,
     /// What would have to stand there.
-    instead: Option<String>,
+    pub(super) instead: Option<String>,
 }
 
 impl From<Failure> for Differs {
@@ -23,7 +23,7 @@ impl From<Failure> for Differs {
 }
 
 /// What could be compared, and how that went.
-type Compared = Result<Names, Differs>;
+pub(super) type Compared = Result<Names, Differs>;
 
 impl Player<'_> {
     /// Lines in a row that all say what must be so.
@@ -94,6 +94,7 @@ impl Player<'_> {
                 }
                 Err(Differs { failure, instead: Some(format!("{} {room}", word(found))) })
             }
+            Expectation::Fetched(wanted) => self.fetched(line, wanted),
             Expectation::Stored(room, key, value) => self.stored(line, room, key, value.as_ref()),
             Expectation::Keys(room, wanted) => {
                 let all =
@@ -350,7 +351,7 @@ pub(super) fn dropped(why: &str) -> String {
     format!("dropped {}", escaped(first))
 }
 
-fn differ(
+pub(super) fn differ(
     line: usize,
     what: String,
     wanted: &str,

@@ -3,17 +3,19 @@
 
 mod beginning;
 mod events;
+mod fetches;
 mod outputs;
 mod scene;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use party_core::ids::{CommitSeq, ConnectionId, RequestId};
+use party_core::ids::{CommitSeq, ConnectionId, OperationId, RequestId};
 use party_core::journal::{Fate, Happening};
 
 use crate::transcript::parse::LINES_MAX;
 use crate::transcript::recorded::past::Commit;
+use crate::transcript::recorded::scenes::fetches::Fetching;
 use crate::transcript::recorded::scenes::scene::{Before, Scene};
 use crate::transcript::recorded::{SaveError, Told, check};
 
@@ -69,6 +71,10 @@ pub(super) struct Scenes {
     clients: BTreeMap<ConnectionId, Client>,
     /// Requests without an answer.
     requests: BTreeMap<RequestId, Asked>,
+    /// What was fetched and has no outcome.
+    fetches: BTreeMap<OperationId, Fetching>,
+    /// The lines of what the world outside answers.
+    laid: Vec<String>,
     /// Who has each name: a client, or a request.
     names: BTreeMap<String, Option<ConnectionId>>,
     next_client: u64,
@@ -154,7 +160,7 @@ impl Scenes {
         });
         text.push('\n');
         for scene in &self.scenes {
-            scene.write(&mut text, told);
+            scene.write(&mut text, &self.laid, told);
         }
         text
     }

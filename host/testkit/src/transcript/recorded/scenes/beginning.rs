@@ -54,6 +54,8 @@ impl Scenes {
             before: Before::default(),
             clients: BTreeMap::new(),
             requests: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            laid: Vec::new(),
             names: BTreeMap::new(),
             next_client: 1,
             next_request: 1,

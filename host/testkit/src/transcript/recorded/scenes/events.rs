@@ -93,8 +93,13 @@ impl Scenes {
                 }
             }
             Event::Alarm | Event::Completed(..) => {
-                if let Event::Completed(_, Outcome::Response(_) | Outcome::Rooms(_)) = event {
-                    self.comment("not repeated: what another room, or the list of rooms, has answered here");
+                if let Event::Completed(id, outcome) = event {
+                    let was_fetched = self.fetch_ends(*id, outcome, now);
+                    if !was_fetched && matches!(outcome, Outcome::Response(_) | Outcome::Rooms(_)) {
+                        self.comment(
+                            "not repeated: what another room, or the list of rooms, has answered here",
+                        );
+                    }
                 }
                 if now > self.clock || self.scenes.is_empty() {
                     self.jump(now);

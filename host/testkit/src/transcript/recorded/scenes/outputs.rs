@@ -54,12 +54,9 @@ impl Scenes {
                         self.expect(place, format!("< {name} {written}"));
                     }
                 }
-                // What is done outside for the room is done again, and what came of it is noted when it comes.
-                Output::Read(_)
-                | Output::AutoResponse(_)
-                | Output::Begin(..)
-                | Output::Forget(_)
-                | Output::Interrupted(_) => {}
+                Output::Begin(id, work, _) => self.begins(id, &work, place),
+                // What else is done for the room is done again, and what came of it is noted when it comes.
+                Output::Read(_) | Output::AutoResponse(_) | Output::Forget(_) | Output::Interrupted(_) => {}
             }
         }
     }

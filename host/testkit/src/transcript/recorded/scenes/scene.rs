@@ -11,6 +11,8 @@ use crate::transcript::recorded::{Told, check, lines};
 #[derive(Default)]
 pub(super) struct Scene {
     pub(super) comments: Vec<String>,
+    /// What the world outside answers to what is fetched in it.
+    pub(super) outside: Vec<Laid>,
     /// Its line and those below it; none, if it is only a comment.
     pub(super) lines: Vec<String>,
     /// The request that it is, until that is answered: then it is the end of its line.
@@ -23,9 +25,14 @@ pub(super) struct Scene {
 /// Turns that the next step brings with it: a room starts because something comes.
 #[derive(Default)]
 pub(super) struct Before {
+    pub(super) outside: Vec<Laid>,
     pub(super) seeds: Vec<Seed>,
     pub(super) expected: Vec<String>,
 }
+
+/// A line of what the world outside answers, which is known only later.
+#[derive(Clone, Copy)]
+pub(super) struct Laid(pub(super) usize);
 
 /// Where something is expected.
 #[derive(Clone, Copy)]
@@ -47,9 +54,13 @@ impl Scene {
         self.lines.iter().any(|line| lines::is_of_browser(line))
     }
 
-    pub(super) fn write(&self, text: &mut String, told: Told) {
+    /// Writes it; `laid` are the lines of what the world outside answers.
+    pub(super) fn write(&self, text: &mut String, laid: &[String], told: Told) {
         for comment in &self.comments {
             let _ = writeln!(text, "{comment}");
+        }
+        for Laid(index) in &self.outside {
+            let _ = writeln!(text, "{}", laid[*index]);
         }
         if told.seeds && !self.seeds.is_empty() && !self.lines.is_empty() {
             text.push_str("draw");
@@ -96,15 +107,16 @@ impl Scenes {
     }
 
     pub(super) fn happens(&mut self, lines: Vec<String>, seed: Option<Seed>) {
-        let Before { mut seeds, expected } = std::mem::take(&mut self.before);
+        let Before { outside, mut seeds, expected } = std::mem::take(&mut self.before);
         seeds.extend(seed);
-        self.push(Scene { lines, seeds, expected, ..Scene::default() });
+        self.push(Scene { outside, lines, seeds, expected, ..Scene::default() });
     }
 
     /// A turn that the last scene brings with it.
     pub(super) fn goes_on(&mut self, seed: Option<Seed>) {
-        let Before { seeds, expected } = std::mem::take(&mut self.before);
+        let Before { outside, seeds, expected } = std::mem::take(&mut self.before);
         if let Some(scene) = self.scenes.last_mut() {
+            scene.outside.extend(outside);
             scene.seeds.extend(seeds.into_iter().chain(seed));
             scene.expected.extend(expected);
         }
