@@ -55,6 +55,7 @@ A project's parties are built first; a component is served as the party `main`:
   party-host serve
   party-host serve examples/counter --port 8080
   party-host serve party.wasm --data /var/lib/party
+  party-host serve --port 443 --tls-cert fullchain.pem --tls-key privkey.pem
 
 Ctrl-C and SIGTERM drain: clients are told (1001), what is under way is finished. Ctrl-C once more stops at once.";
 
@@ -141,6 +142,13 @@ pub(crate) struct Serve {
     /// repeated, and is added to `edge.trusted_proxies` in party.toml
     #[arg(long, value_name = "NETWORK", value_parser = proxy)]
     pub(crate) trusted_proxy: Vec<String>,
+    /// The host's certificate, in PEM: https:// and wss:// instead of http:// and ws://. The whole chain, the host's own first.
+    /// Read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM, without a password
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -10,3 +10,4 @@ pub mod assets;
 pub mod config;
 pub mod edge;
 pub mod server;
+pub mod tls;
