@@ -2,7 +2,8 @@
 //!
 //! Turns that must persist something take the next commit number. The outputs of every turn wait behind the last
 //! number that was taken before them or by them: they leave when that commit is durable, in the order of turns.
-//! With nothing pending they leave at once. A failed commit drops everything that waits, because all of it was
+//! With nothing pending they leave at once. A commit that carries nothing but a checkpoint keeps none of them waiting:
+//! whoever is told something meanwhile is told no more than without it. A failed commit drops everything that waits, because all of it was
 //! decided on a state that is not to be.
 
 use std::collections::VecDeque;
@@ -25,6 +26,8 @@ pub struct OutputGate {
     issued: CommitSeq,
     /// The last commit that is durable.
     durable: CommitSeq,
+    /// The last commit that was taken on which something depends.
+    needed: CommitSeq,
     held: VecDeque<Held>,
     held_bytes: u64,
 }
@@ -32,7 +35,7 @@ pub struct OutputGate {
 impl OutputGate {
     /// A gate for a room whose last commit is `durable`.
     pub fn new(durable: CommitSeq) -> OutputGate {
-        OutputGate { issued: durable, durable, held: VecDeque::new(), held_bytes: 0 }
+        OutputGate { issued: durable, durable, needed: durable, held: VecDeque::new(), held_bytes: 0 }
     }
 
     /// The last commit that is durable.
@@ -68,17 +71,25 @@ impl OutputGate {
     /// Takes the next commit number.
     pub fn issue(&mut self) -> CommitSeq {
         self.issued = self.issued.next();
+        self.needed = self.issued;
+        self.issued
+    }
+
+    /// Takes the next commit number for a commit without which nothing is lost that anyone has been told of: outputs do not
+    /// wait for it, but for those around it.
+    pub fn issue_unneeded(&mut self) -> CommitSeq {
+        self.issued = self.issued.next();
         self.issued
     }
 
     /// Lets outputs through that depend on every commit issued so far, or keeps them.
     pub fn pass(&mut self, outputs: Vec<Output>) -> Vec<Output> {
-        if outputs.is_empty() || self.issued == self.durable {
+        if outputs.is_empty() || self.needed <= self.durable {
             return outputs;
         }
         let bytes = outputs.iter().map(Output::payload_bytes).sum();
         self.held_bytes += bytes;
-        self.held.push_back(Held { waits_for: self.issued, bytes, outputs });
+        self.held.push_back(Held { waits_for: self.needed, bytes, outputs });
         Vec::new()
     }
 
@@ -104,7 +115,7 @@ impl OutputGate {
 
     /// A commit failed: nothing waits any more for commits that will not be. Gives back what is dropped.
     pub fn fail(&mut self) -> Vec<Output> {
-        self.issued = self.durable;
+        (self.issued, self.needed) = (self.durable, self.durable);
         self.held_bytes = 0;
         std::mem::take(&mut self.held).into_iter().flat_map(|held| held.outputs).collect()
     }
@@ -126,6 +137,22 @@ mod tests {
         let mut gate = OutputGate::new(CommitSeq(7));
         assert_eq!(gate.pass(send("a")), send("a"));
         assert_eq!((gate.held_bytes(), gate.waiting_turns()), (0, 0));
+    }
+
+    #[test]
+    fn outputs_wait_for_no_commit_that_nothing_depends_on() {
+        let mut gate = OutputGate::new(CommitSeq(7));
+        assert_eq!(gate.issue_unneeded(), CommitSeq(8));
+        assert_eq!(gate.pass(send("at once")), send("at once"));
+        assert_eq!(gate.waiting_turns(), 1);
+        assert_eq!(gate.issue(), CommitSeq(9));
+        assert_eq!(gate.pass(send("waits")), []);
+        assert_eq!(gate.issue_unneeded(), CommitSeq(10));
+        assert_eq!(gate.pass(send("waits too")), []);
+        assert_eq!(gate.committed(CommitSeq(8)), []);
+        assert_eq!(gate.committed(CommitSeq(9)), [send("waits"), send("waits too")].concat());
+        assert_eq!(gate.pass(send("at once")), send("at once"));
+        assert_eq!(gate.take_back(), []);
     }
 
     #[test]

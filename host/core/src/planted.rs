@@ -132,6 +132,8 @@ pub enum PlantedBug {
     SwitchAnswersTwice,
     /// A life that ends because there is another version is not forgotten by the store.
     StartOverNotBuried,
+    /// The end of a life is told before the store has heard of it.
+    EndToldBeforeItIsBuried,
     /// A room that is durable no more stops recording before a checkpoint takes the place of its journal.
     JournalGivenUpEarly,
 }

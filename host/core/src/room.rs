@@ -8,6 +8,7 @@
 
 mod aborting;
 mod action;
+mod burying;
 mod called;
 mod dropping;
 mod durable_no_more;
@@ -191,6 +192,8 @@ pub struct Room {
     drops: VecDeque<Timestamp>,
     start_failure: Option<Failure>,
     actions: Vec<Action>,
+    /// While a life ends: who is told what, once it is over in the store.
+    told_later: Option<Vec<Output>>,
     /// If it is durable: what its next commit is to record.
     recording: Option<Box<Recording>>,
     /// What was before the last checkpoint, until that is durable.
@@ -266,6 +269,7 @@ impl Room {
             drops: VecDeque::new(),
             start_failure: None,
             actions: Vec::new(),
+            told_later: None,
             recording,
             unsaved: None,
             kept: None,
@@ -373,8 +377,7 @@ impl Room {
     fn output(&mut self, output: Output) {
         let mut outputs = vec![output];
         self.answer_calls(&mut outputs);
-        let passed = self.gate.pass(outputs);
-        self.actions.extend(passed.into_iter().map(Action::Output));
+        self.tell(outputs);
     }
 
     fn report(&mut self, report: Report) {

@@ -16,7 +16,6 @@ use party_runtime::instance::Instance;
 
 use crate::clock::Ticks;
 use crate::hibernation::{saving, sleeps};
-use crate::party::Memory;
 use crate::registry::RoomEntry;
 use crate::worker::Worker;
 
@@ -134,14 +133,23 @@ pub(crate) fn stands_still(worker: &Worker, entry: &RoomEntry, now: Timestamp) -
 /// A commit of a room has failed, which is made anew of the store: if it was about to end, nobody will ask for what it has lost.
 pub(crate) fn failed(worker: &Worker, entry: &RoomEntry) {
     if entry.leaving.is_under_way() && entry.is_awake.get() && sleeps(&entry.party()) {
-        tracing::warn!(room = %entry.address(), "ends without its memory as it is now: what it has stored could not be written");
+        let room = entry.address();
+        match entry.commit_failed.get() {
+            true => {
+                tracing::warn!(%room, "ends without its memory as it is now: what it has stored could not be written");
+            }
+            false => {
+                tracing::warn!(%room, "ends without its memory as it is now: what it has stored could not be read");
+            }
+        }
         forgets(worker, entry);
     }
 }
 
-/// Whether the room forgets nothing: what a durable one has recorded is in the store.
+/// Whether the room forgets nothing: what a durable one has recorded is in the store. One that was made durable by its party's
+/// earlier setting is so until that is over.
 pub(crate) fn is_recorded(entry: &RoomEntry) -> bool {
-    entry.party().memory == Memory::Durable
+    entry.core.borrow().config().durable.is_some()
 }
 
 fn forgets(worker: &Worker, entry: &RoomEntry) {

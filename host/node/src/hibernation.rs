@@ -137,7 +137,7 @@ pub(crate) fn known_room(
                 "starts afresh from its storage: its memory is of another version of its party, and this one has no \
                  `restore` (docs/deploy.md)"
             );
-            lost(fresh)
+            Ok((Room::given_up(fresh, record), None))
         }
         Ok(checkpoint) => {
             mind_time(worker, &checkpoint, &address);
@@ -164,7 +164,7 @@ pub(crate) fn known_room(
         }
         Err(error) => {
             tracing::warn!(room = %address, "starts afresh: {error}");
-            lost(fresh)
+            Ok((Room::given_up(fresh, record), None))
         }
     }
 }

@@ -19,12 +19,12 @@ impl Progress {
         Progress { seen: Cell::new(written), at: Cell::new(now) }
     }
 
-    /// Looks once more. What was written of a transaction that has failed is none: only the next one that is durable shows that
-    /// the device takes anything again.
+    /// Looks once more. What a system takes while it fails to make anything durable is none: only the next transaction that is
+    /// durable shows that the device takes anything again.
     pub(crate) fn look(&self, now: Ticks, written: Written) {
         let seen = self.seen.get();
         let is_durable = written.transactions > seen.transactions;
-        if is_durable || (written.bytes > seen.bytes && written.failed == seen.failed) {
+        if is_durable || (written.bytes > seen.bytes && written.failed == 0) {
             self.seen.set(written);
             self.at.set(now);
         }
@@ -52,8 +52,10 @@ mod tests {
             (30, (4_096, 0, 0), 20),
             (40, (8_192, 0, 1), 20),
             (50, (12_288, 0, 2), 20),
-            (60, (12_288, 1, 2), 60),
-            (70, (16_384, 1, 2), 70),
+            (60, (12_288, 1, 0), 60),
+            (70, (16_384, 1, 0), 70),
+            (80, (20_480, 2, 1), 80),
+            (90, (24_576, 2, 1), 80),
         ] {
             progress.look(Ticks(now), Written { bytes, transactions, failed });
             assert_eq!(progress.at(), Ticks(expected), "at {now}");

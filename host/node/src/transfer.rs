@@ -27,7 +27,7 @@ use party_runtime::load::LoadError;
 use party_runtime::snapshot::MEMORY_BYTES_MAX;
 use party_store::kept::RoomSummary;
 use party_store::room_file::{ENTRIES_BYTES_MAX, ENTRIES_MAX, RoomFile, RoomFileMemory};
-use party_store::store::Store;
+use party_store::store::{CommitError, Store};
 use thiserror::Error;
 
 pub use again::{Again, Left, TakeAgainError};
@@ -47,6 +47,9 @@ use crate::worker::Worker;
 
 /// How often a room is read that moves meanwhile.
 const READS_MAX: u32 = 20;
+
+/// How long after a room was brought of which it is not known whether it is there it is looked for, in milliseconds.
+const LOOK_AGAIN_MS: u64 = 1_000;
 
 /// Why a room cannot be taken out.
 #[derive(Debug, Error)]
@@ -265,15 +268,24 @@ impl Node {
         let _versions = self.versions().hold().await;
         let brought = run_apart(move || import(store.as_ref(), epoch, file, &address, elsewhere)).await;
         drop(reservation);
-        let brought = brought?;
-        if let Some(rooms) = self.rooms_count() {
+        if let (Ok(_), Some(rooms)) = (&brought, self.rooms_count()) {
             rooms.brought();
         }
-        if let Some(at) = brought.wakes_at {
+        if let Some(at) = wakes_at(&brought, self.clock().now()) {
             let address = Arc::new(to.clone());
             self.look_on(index, move |worker| worker.remember_alarm(at, address)).await?;
         }
-        Ok(brought)
+        brought
+    }
+}
+
+/// When a room that was brought is to be opened for what is due. One of which it is not known whether it is there is opened
+/// to see.
+fn wakes_at(brought: &Result<Brought, ImportError>, now: Timestamp) -> Option<Timestamp> {
+    match brought {
+        Ok(brought) => brought.wakes_at,
+        Err(ImportError::Commit(CommitError::Unavailable { .. })) => Some(now.after_ms(LOOK_AGAIN_MS)),
+        Err(_) => None,
     }
 }
 

@@ -116,11 +116,11 @@ pub trait Store: Send + Sync + 'static {
 /// How much a store has written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Written {
-    /// Bytes that the device has taken, also of what failed later.
+    /// Bytes that the system has taken, also of what failed later.
     pub bytes: u64,
     /// Transactions that are durable.
     pub transactions: u64,
-    /// Transactions that have failed.
+    /// How often writing has failed since the last of them: transactions, and openings of the store to be written to.
     pub failed: u64,
 }
 

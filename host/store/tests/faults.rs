@@ -329,3 +329,39 @@ fn rooms_are_read_while_nothing_can_be_written() {
     }
     assert!(unconfirmed > 0, "some batches are there and cannot be confirmed");
 }
+
+/// Who waits for a disk must see that it refuses: what is opened only to be read writes nothing to it, and an opening that
+/// fails is a failure, too.
+#[test]
+fn a_disk_that_refuses_takes_nothing_and_says_that_it_fails() {
+    for kind in [FaultKind::Write, FaultKind::Space, FaultKind::SyncWaiting] {
+        let (disk, store) = opened(9, u64::MAX, 16 << 10);
+        let mut chance = Chance::new(9);
+        let workload = Workload::plain(30, 10, 2_000);
+        let mut model = Model::default();
+        let epoch = store.acquire().unwrap();
+        put_components(&store, epoch).unwrap();
+        commit_staging(&store, epoch, &workload.batch(&mut chance, &mut model, 20)).unwrap();
+        let before = store.written();
+        assert!(before.bytes > 0 && before.transactions > 0 && before.failed == 0, "{before:?}");
+        disk.plan([DiskFault { kind, after: 0, times: u64::MAX }]);
+        let mut last = before;
+        for _ in 0..5 {
+            let batch = workload.batch(&mut chance, &mut model.clone(), 20);
+            store.commit(epoch, &batch).unwrap_err();
+            // Readers open it, again and again.
+            model.rooms.keys().for_each(|address| _ = store.record(address));
+            let written = store.written();
+            assert!(written.failed > last.failed, "{kind:?}: {last:?}, then {written:?}");
+            assert_eq!(written.transactions, before.transactions);
+            last = written;
+        }
+        if kind != FaultKind::SyncWaiting {
+            assert_eq!(last.bytes, before.bytes, "{kind:?}: nothing reached the disk");
+        }
+        disk.heal();
+        commit_staging(&store, epoch, &workload.batch(&mut chance, &mut model, 20)).unwrap();
+        let after = store.written();
+        assert!(after.failed == 0 && after.bytes > last.bytes, "{after:?}");
+    }
+}

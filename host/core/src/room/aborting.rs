@@ -16,21 +16,19 @@ impl Room {
             recording.take_open();
             recording.forget_life();
         }
-        // Before anyone is told: whoever has been told must not meet this life again.
-        self.bury();
         let failure = Failure { message: reason, stack: None, status: None };
         let is_running = self.phase != Phase::Starting;
-        match subject {
-            Subject::Request(request) if is_running && self.home().requests.remove(&request) => {
+        self.end_life(|room| match subject {
+            Subject::Request(request) if is_running && room.home().requests.remove(&request) => {
                 let response = profile::failed(&failure.message, None, profile::REQUEST_FAILED);
-                self.output(Output::Respond(request, response));
-                self.start_afresh(None, &failure, now);
+                room.output(Output::Respond(request, response));
+                room.start_afresh(None, &failure, now);
             }
             Subject::Connect(connection) if is_running => {
-                self.turn_connecting_away(connection, &failure.message);
-                self.start_afresh(None, &failure, now);
+                room.turn_connecting_away(connection, &failure.message);
+                room.start_afresh(None, &failure, now);
             }
-            subject => self.start_afresh(Some(subject), &failure, now),
-        }
+            subject => room.start_afresh(Some(subject), &failure, now),
+        });
     }
 }

@@ -137,8 +137,7 @@ impl Room {
             // It has the answer for good when this leaves.
             outputs.push(Output::Forget(id));
         }
-        let passed = self.gate.pass(outputs);
-        self.actions.extend(passed.into_iter().map(Action::Output));
+        self.tell(outputs);
         if let Some(failure) = self.start_failure.take() {
             self.fail_start(&failure, now);
         }
@@ -229,8 +228,16 @@ impl Room {
         if self.commits_again(&changes) {
             return;
         }
-        let ids_reserved = self.reserve_ids();
-        let seq = self.gate.issue();
+        let only_saves = self.only_saves();
+        let ids_reserved = match only_saves && self.home().ids_are_bounded {
+            // Outputs with ids that it reserved would have to wait for it.
+            true => self.home().ids_reserved,
+            false => self.reserve_ids(),
+        };
+        let seq = match only_saves {
+            true => self.gate.issue_unneeded(),
+            false => self.gate.issue(),
+        };
         let is_durable = self.recording.is_some();
         let is_checkpoint = matches!(memory.as_deref(), Some(MemoryChange::Checkpoint(_)));
         let completion_waits =

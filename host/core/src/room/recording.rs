@@ -37,7 +37,7 @@ pub(crate) struct Recording {
     /// A commit has been taken from which this life can be made again.
     pub(super) is_kept: bool,
     /// The store keeps a life that is over.
-    store_keeps_the_dead: bool,
+    pub(super) store_keeps_the_dead: bool,
     /// Nothing is recorded any more after the next checkpoint, or when this life ends (`durable_no_more.rs`).
     pub(super) is_the_last: bool,
     length: JournalLength,
@@ -238,23 +238,6 @@ impl Room {
         };
         if self.recording.as_deref().is_some_and(has_much) {
             self.commit(KvChanges::default(), None);
-        }
-    }
-
-    /// The store hears that a life is over, if it keeps one. It would ask for the room whenever something of that life was
-    /// due, and a crash would bring it back only for it to end again.
-    pub(super) fn bury(&mut self) {
-        if planted::is(PlantedBug::DeadLifeKept) {
-            return;
-        }
-        match &self.recording {
-            Some(recording) if recording.store_keeps_the_dead => self.commit(KvChanges::default(), None),
-            None if self.store_has_memory => {
-                self.kept = None;
-                self.home().memory_due = None;
-                self.commit(KvChanges::default(), Some(Box::new(MemoryChange::Forget { then: None })));
-            }
-            Some(_) | None => {}
         }
     }
 

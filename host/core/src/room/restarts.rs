@@ -40,26 +40,27 @@ impl Room {
     /// The instance goes and the next event starts a new life. `dropped` is what the dropped turn was about, if
     /// there was one. If the room was starting, the event that it started for is answered with `failure`.
     pub(crate) fn start_afresh(&mut self, dropped: Option<Subject>, failure: &Failure, now: Timestamp) {
-        if self.phase == Phase::Starting {
-            self.lose_memory(dropped, now);
-            self.refuse_next_event(failure, now);
-        } else {
-            self.lose_memory(dropped, now);
-            self.phase = Phase::Fresh(StartReason::Lost);
-        }
-        self.bury();
+        self.end_life(|room| {
+            let was_starting = room.phase == Phase::Starting;
+            room.lose_memory(dropped, now);
+            match was_starting {
+                true => room.refuse_next_event(failure, now),
+                false => room.phase = Phase::Fresh(StartReason::Lost),
+            }
+        });
         self.count_drop(now);
     }
 
     /// `on-start` has failed: the next event tries again.
     pub(crate) fn fail_start(&mut self, failure: &Failure, now: Timestamp) {
-        self.lose_memory(None, now);
-        self.refuse_next_event(failure, now);
-        self.bury();
+        self.end_life(|room| {
+            room.lose_memory(None, now);
+            room.refuse_next_event(failure, now);
+        });
     }
 
     /// The memory is gone: operations are cancelled, open requests answered, connecting clients turned away,
-    /// pending events and the auto-response forgotten. Open sockets stay.
+    /// pending events and the auto-response forgotten. Open sockets stay. Within [`Room::end_life`].
     pub(super) fn lose_memory(&mut self, dropped: Option<Subject>, now: Timestamp) {
         self.memory = Memory::Awake;
         self.kept = None;
@@ -68,9 +69,7 @@ impl Room {
         }
         self.actions.push(Action::DropInstance);
         self.end_auto_response();
-        let alarm_before = self.home().alarm.record();
         self.end_what_is_open(dropped, Successor::KnowsNothing, now);
-        self.commit_record_if_changed(alarm_before);
     }
 
     /// Whoever knew of what is open is gone. Whoever comes after may have been told of the clients.
@@ -185,10 +184,8 @@ impl Room {
             }
             Event::Alarm => {
                 self.alarm_waits = false;
-                let before = self.home().alarm.record();
                 if self.home().alarm.ring(now) {
                     self.finish_event(Subject::Alarm, Err(failure.clone()), now);
-                    self.commit_record_if_changed(before);
                 }
             }
             Event::Start(_)

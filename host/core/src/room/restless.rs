@@ -29,12 +29,13 @@ pub enum Restless {
     /// Something waits for its turn.
     #[error("events wait for their turn")]
     EventsWait,
-    /// A turn was dropped within the last minute, which is remembered only while the room is awake.
-    #[error("a turn was dropped within the last minute")]
-    DroppedLately,
     /// A turn's outputs wait for a commit.
     #[error("the outputs of a turn wait for their commit")]
     OutputsWait,
+    /// A turn was dropped within the last minute, which is remembered only while the room is awake. Nothing else is in the
+    /// way: this comes last.
+    #[error("a turn was dropped within the last minute")]
+    DroppedLately,
 }
 
 impl Room {
@@ -47,8 +48,8 @@ impl Room {
             (self.service != Service::Open, Restless::Ending),
             (self.is_asleep(), Restless::Asleep),
             (!self.mailbox.is_empty() || !self.arriving.is_empty(), Restless::EventsWait),
-            (!self.drops.is_empty(), Restless::DroppedLately),
             (self.gate.waiting_turns() > 0, Restless::OutputsWait),
+            (!self.drops.is_empty(), Restless::DroppedLately),
         ];
         let phase = match self.phase {
             Phase::Starting | Phase::Running => None,

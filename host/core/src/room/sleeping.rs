@@ -97,17 +97,18 @@ impl Room {
             && (self.restless().is_none() || self.sleeps_before_its_events())
     }
 
-    /// Whether a checkpoint can be made now, if not to sleep then to go on; [`Room::restless`] says why not. A durable room
-    /// can also be saved while events wait and commits are under way, because its journal must not grow for ever; and so can
-    /// one that is about to end, which nobody waits for, or of which somebody wants a copy. A checkpoint says all that the guest knows, and of what waits the
-    /// guest knows nothing; it comes after the commits before it, and is lost with them. Not while an earlier one is under way, of
-    /// a room that is not durable: if both fail, it could not be told what depends on what.
+    /// Whether a checkpoint can be made now, if not to sleep then to go on; [`Room::restless`] says why not. That a turn was
+    /// dropped lately is in the way of sleep alone: a room that goes on remembers it. A durable room can also be saved while
+    /// events wait and commits are under way, because its journal must not grow for ever; and so can one that is about to end,
+    /// which nobody waits for, or of which somebody wants a copy. A checkpoint says all that the guest knows, and of what waits
+    /// the guest knows nothing; it comes after the commits before it, and is lost with them. Not while an earlier one is under
+    /// way, of a room that is not durable: if both fail, it could not be told what depends on what.
     pub fn may_save(&self) -> bool {
         match self.restless() {
             _ if self.is_being_saved() => false,
-            None => true,
+            None | Some(Restless::DroppedLately) => true,
             Some(Restless::EventsWait) if self.sleeps_before_its_events() => true,
-            Some(Restless::EventsWait | Restless::DroppedLately | Restless::OutputsWait) => {
+            Some(Restless::EventsWait | Restless::OutputsWait) => {
                 let is_worth_it = self.recording.is_some() || self.ends_soon || self.is_to_be_kept;
                 is_worth_it && !self.mailbox.has_unrepeatable()
             }
@@ -254,8 +255,10 @@ impl Room {
 
     /// The last checkpoint is of no use: the next event starts the room afresh, from its storage.
     pub fn memory_lost(&mut self, now: Timestamp) {
-        self.lose_memory(None, now);
-        self.phase = Phase::Fresh(StartReason::Lost);
+        self.end_life(|room| {
+            room.lose_memory(None, now);
+            room.phase = Phase::Fresh(StartReason::Lost);
+        });
     }
 
     /// A commit is durable: if it is what the room waited for, it sleeps now.

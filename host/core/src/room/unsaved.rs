@@ -33,6 +33,14 @@ impl Room {
         })
     }
 
+    /// Whether the commit that is about to be made carries nothing but a checkpoint: nobody waits for it.
+    pub(super) fn only_saves(&mut self) -> bool {
+        let next = self.gate.next_seq();
+        let before = self.unsaved.as_ref().filter(|before| before.seq == next);
+        let Some(alarm_before) = before.map(|before| before.alarm_committed) else { return false };
+        self.home().alarm.record() == alarm_before
+    }
+
     /// Whether a commit is under way without which nothing is lost, because it carries only a checkpoint.
     pub fn is_being_saved(&self) -> bool {
         self.unsaved.is_some() && self.recording.is_none()

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::checkpoint::Checkpoint;
 use crate::commit::{CheckpointBytes, ComponentDigest, KvChanges, MemoryChange, NewCheckpoint};
-use crate::event::{Event, Outcome, Output};
+use crate::event::{Event, Outcome, Output, StartReason};
 use crate::ids::Timestamp;
 use crate::large::NoMemory;
 use crate::mailbox::Lane;
@@ -214,16 +214,17 @@ impl Room {
     /// The room goes on with another version that knows nothing of this one: the next event starts it afresh, from its
     /// storage. Not while a turn is out.
     pub fn start_over(&mut self, config: Arc<RoomConfig>) {
-        match self.phase {
-            Phase::Starting | Phase::Running => {
-                let now = self.home().last_now;
-                self.memory_lost(now);
+        let start_over = |room: &mut Room| {
+            if matches!(room.phase, Phase::Starting | Phase::Running) {
+                let now = room.home().last_now;
+                room.lose_memory(None, now);
+                room.phase = Phase::Fresh(StartReason::Lost);
             }
-            Phase::Fresh(_) | Phase::Suspended { .. } => {}
-        }
-        self.reconfigure(config);
-        if !planted::is(PlantedBug::StartOverNotBuried) {
-            self.bury();
+            room.reconfigure(config);
+        };
+        match planted::is(PlantedBug::StartOverNotBuried) {
+            true => start_over(self),
+            false => self.end_life(start_over),
         }
     }
 

@@ -53,6 +53,8 @@ impl Told {
 pub(crate) struct Ledger {
     issued: CommitSeq,
     durable: CommitSeq,
+    /// The last commit that outputs wait for.
+    needed: CommitSeq,
     connections: BTreeMap<ConnectionId, VecDeque<(CommitSeq, Sight)>>,
     requests: BTreeMap<RequestId, VecDeque<(CommitSeq, Response)>>,
     auto_responses: VecDeque<(CommitSeq, Option<AutoResponse>)>,
@@ -74,7 +76,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(durable: CommitSeq) -> Ledger {
-        Ledger { issued: durable, durable, ..Ledger::default() }
+        Ledger { issued: durable, durable, needed: durable, ..Ledger::default() }
     }
 
     /// The edge begins with this auto-response.
@@ -92,6 +94,15 @@ impl Ledger {
     pub(crate) fn issue(&mut self, bytes: u64) -> CommitSeq {
         self.issued = self.issued.next();
         self.commits.push_back((self.issued, bytes));
+        self.needed = self.issued;
+        self.issued
+    }
+
+    /// As [`Ledger::issue`], for a commit that no output waits for.
+    pub(crate) fn issue_unneeded(&mut self) -> CommitSeq {
+        let needed = self.needed;
+        self.issue(0);
+        self.needed = needed;
         self.issued
     }
 
@@ -103,7 +114,7 @@ impl Ledger {
 
     /// The only commit under way is not to be, and nothing depends on it: what waits for it may be seen.
     pub(crate) fn take_back(&mut self) {
-        self.issued = self.durable;
+        (self.issued, self.needed) = (self.durable, self.durable);
         self.batches.clear();
         self.commits.clear();
         let durable = self.durable;
@@ -144,9 +155,9 @@ impl Ledger {
         if outputs.is_empty() {
             return;
         }
-        if self.issued > self.durable {
+        if self.needed > self.durable {
             let bytes = outputs.iter().map(Output::payload_bytes).sum();
-            self.batches.push_back((self.issued, bytes));
+            self.batches.push_back((self.needed, bytes));
         }
         for output in outputs {
             self.expect_one(output);
@@ -154,7 +165,7 @@ impl Ledger {
     }
 
     fn expect_one(&mut self, output: Output) {
-        let waits_for = self.issued;
+        let waits_for = self.needed;
         let mut add = |id, sight| self.connections.entry(id).or_default().push_back((waits_for, sight));
         match output {
             Output::Accept(id) => add(id, Sight::Accept),
@@ -274,7 +285,7 @@ impl Ledger {
         self.requests.values_mut().for_each(|responses| responses.retain(|(seq, _)| *seq <= durable));
         self.auto_responses.retain(|(seq, _)| *seq <= durable);
         self.works.retain(|(seq, _)| *seq <= durable);
-        self.issued = durable;
+        (self.issued, self.needed) = (durable, durable);
         self.batches.clear();
         self.commits.clear();
         self.has_failed = true;

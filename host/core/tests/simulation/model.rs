@@ -128,6 +128,8 @@ pub(crate) struct Model {
     store_has_memory: bool,
     pub(crate) now: Timestamp,
     start_failure: Option<Failure>,
+    /// While a life ends: what is said of that.
+    told_later: Option<Vec<Output>>,
     is_open: bool,
 }
 
@@ -160,6 +162,7 @@ impl Model {
             store_has_memory: false,
             now: Timestamp(0),
             start_failure: None,
+            told_later: None,
             is_open: true,
         }
     }
@@ -383,6 +386,10 @@ impl Model {
 
     /// Words of the host: each is one of its own.
     fn say(&mut self, outputs: Vec<Output>) {
+        if let Some(later) = &mut self.told_later {
+            later.extend(outputs);
+            return;
+        }
         for output in outputs {
             self.ledger.expect(vec![output]);
         }

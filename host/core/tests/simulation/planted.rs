@@ -90,6 +90,7 @@ planted! {
     a_forgotten_answer_is_found: HeldAnswerForgotten,
     a_sleep_over_a_turn_is_found: SleepOverTurn,
     a_dead_life_that_is_kept_is_found: DeadLifeKept,
+    an_end_that_is_told_before_it_is_buried_is_found: EndToldBeforeItIsBuried,
     stale_memory_is_found: StaleMemoryUsed,
     kept_ghosts_are_found: GhostsKept,
     an_auto_response_of_a_dropped_turn_is_found: DroppedAutoResponseHolds,

@@ -21,16 +21,16 @@ fn what_waits_for_the_event_is_told_why_and_everyone_else_that_the_room_failed()
         turn on-request r
         turn on-request s
         report on-request dropped: the room aborted: enough
-        < s 500 enough
         drop instance
+        < s 500 enough
         < r 500 Uncaught exception when making a request
         turn on-start Lost
         turn on-connect a
         report on-connect dropped: the room aborted: not you
+        drop instance
         accept a
         read a
         < a close 1011 not you
-        drop instance
         ",
     );
 }
@@ -62,8 +62,8 @@ fn a_durable_room_gives_its_life_up_before_anyone_is_told() {
         < r 200
         turn on-request s
         report on-request dropped: the room aborted: enough
-        commit 3 k=v forget
         drop instance
+        commit 3 k=v forget
         < s 500 enough
         turn on-start New
         commit 4 forget, record

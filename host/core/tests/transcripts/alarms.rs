@@ -257,6 +257,7 @@ fn a_pending_alarm_whose_memory_is_lost_is_tried_again() {
         turn pending e
         GET / -> s
         turn trap boom
+        committed
         ",
         "
         turn on-request r
@@ -266,8 +267,8 @@ fn a_pending_alarm_whose_memory_is_lost_is_tried_again() {
         turn on-request s
         report on-request dropped: the guest trapped: boom
         drop instance
-        < s 500 Uncaught exception when making a request
         commit 2 alarm 3000/1
+        < s 500 Uncaught exception when making a request
         ",
     );
 }

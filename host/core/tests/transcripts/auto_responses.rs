@@ -171,6 +171,7 @@ fn it_outlives_sleep_and_is_there_after_a_restart_before_the_room_is_woken() {
         asleep
         committed
         wake failed
+        committed
         auto-response
         ",
         "
@@ -185,6 +186,7 @@ fn it_outlives_sleep_and_is_there_after_a_restart_before_the_room_is_woken() {
         auto-response: ping=pong
         asleep
         drop instance
+        commit 3 forget
         auto-response off
         auto-response: off
         ",

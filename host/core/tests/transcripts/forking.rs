@@ -119,6 +119,8 @@ fn a_copy_whose_memory_cannot_be_restored_starts_afresh_and_is_told_nothing_of_t
         GET / -> q
         turn
         turn respond q 200
+        committed
+        committed
         ",
         "
         turn on-start New
@@ -128,8 +130,10 @@ fn a_copy_whose_memory_cannot_be_restored_starts_afresh_and_is_told_nothing_of_t
         drop instance
         commit 2
         drop instance
+        commit 3 forget
         turn on-start Lost
         turn on-request q
+        < q 200
         ",
     );
 }

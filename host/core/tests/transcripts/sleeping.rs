@@ -270,6 +270,7 @@ fn a_memory_that_cannot_be_restored_is_a_fresh_start() {
         committed
         GET / -> r
         wake failed
+        committed
         turn
         turn operations; respond r 200
         ",
@@ -280,6 +281,7 @@ fn a_memory_that_cannot_be_restored_is_a_fresh_start() {
         commit 1 checkpoint
         drop instance
         drop instance
+        commit 2 forget
         turn on-start Lost
         turn on-request r
         operations: 0

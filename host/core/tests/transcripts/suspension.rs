@@ -177,9 +177,9 @@ fn drops_are_forgotten_after_a_minute_although_the_clock_was_set_back() {
         deadline
         GET / -> s
         turn respond s 200
-        keep memory
+        hibernate memory
         time 3660000
-        keep memory
+        hibernate memory
         ",
         "
         turn on-request r

@@ -103,6 +103,7 @@ pub(crate) async fn save(
         its_turn = Some(worker.node().one_by_one().acquire().await);
     }
     if !entry.core.borrow().may_save() {
+        entry.has_changed.set(true);
         return;
     }
     let captured = entry.core.borrow_mut().captured(digest_of(component), image.into());
@@ -127,8 +128,11 @@ pub(crate) async fn save(
                 entry.checkpoint_at.set(Some(worker.now()));
                 entry.standstill.saved(worker.now());
                 worker.tallies().checkpoint();
-            } else if let Some(staged) = staged {
-                worker.node().store().unstage_checkpoint(staged);
+            } else {
+                entry.has_changed.set(true);
+                if let Some(staged) = staged {
+                    worker.node().store().unstage_checkpoint(staged);
+                }
             }
             carry(worker, entry);
         }

@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::apart::run_apart;
 use crate::node::{Node, Unavailable};
 use crate::transfer::bring::{FIRST, bring_in};
-use crate::transfer::{Brought, ImportError, Reservation};
+use crate::transfer::{Brought, ImportError, Reservation, wakes_at};
 use crate::worker::Worker;
 
 /// Why a room cannot go on as the one that it was.
@@ -72,9 +72,10 @@ impl Node {
         let bring = move || {
             bring_in(store.as_ref(), epoch, file, &address, memory_bytes_max, |it| it.as_it_is(FIRST))
         };
-        let brought = run_apart(bring).await?;
+        let brought = run_apart(bring).await;
         let address = Arc::new(to.clone());
-        match goes_on {
+        let wakes_at = wakes_at(&brought, self.clock().now());
+        match goes_on.filter(|_| brought.is_ok()) {
             Some((here, checkpoint)) => {
                 let open = move |worker: &Rc<Worker>| worker.go_on(&address, checkpoint, here);
                 self.look_on(index, open).await.map_err(ImportError::from)??;
@@ -82,12 +83,12 @@ impl Node {
             }
             None => {
                 drop(reservation);
-                if let Some(at) = brought.wakes_at {
+                if let Some(at) = wakes_at {
                     let remember = move |worker: &Rc<Worker>| worker.remember_alarm(at, address);
                     self.look_on(index, remember).await.map_err(ImportError::from)?;
                 }
             }
         }
-        Ok(brought)
+        Ok(brought?)
     }
 }

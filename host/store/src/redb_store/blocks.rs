@@ -102,15 +102,22 @@ struct CheckedFile {
     /// they are settled.
     unsettled: Mutex<Option<BTreeMap<u64, u32>>>,
     refuses_writes: AtomicBool,
+    /// Whether what is written to it counts as written.
+    counts: bool,
 }
 
 impl Blocks {
-    /// Takes a file.
-    pub(crate) fn new(inner: Box<dyn StorageBackend>, findings: Arc<Findings>) -> io::Result<Blocks> {
+    /// Takes a file. Whether what is written reaches a device the caller knows: only then it counts.
+    pub(crate) fn new(
+        inner: Box<dyn StorageBackend>,
+        findings: Arc<Findings>,
+        counts: bool,
+    ) -> io::Result<Blocks> {
         findings.file_bytes.store(inner.len()?, Ordering::Relaxed);
         let (groups, unsettled, refuses_writes) =
             (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Ok(Blocks { file: Arc::new(CheckedFile { inner, groups, findings, unsettled, refuses_writes }) })
+        let file = CheckedFile { inner, groups, findings, unsettled, refuses_writes, counts };
+        Ok(Blocks { file: Arc::new(file) })
     }
 
     /// Whether the file is empty.
@@ -298,7 +305,9 @@ impl StorageBackend for Blocks {
             Some(first) => self.file.write_blocks(first, data)?,
             None => self.file.inner.write(position(0) + offset, data)?,
         }
-        self.file.findings.written_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        if self.file.counts {
+            self.file.findings.written_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
         Ok(())
     }
 

@@ -41,7 +41,7 @@ pub(crate) struct Engine {
     /// The last survey of the records, and how many doubts there were then.
     survey: Mutex<Option<(u64, Survey)>>,
     reopened: AtomicU64,
-    /// Transactions that are durable, and that have failed.
+    /// Transactions that are durable, and how often writing has failed since the last of them.
     durable: AtomicU64,
     failed: AtomicU64,
     /// Whoever has this one may wait for the writer. It keeps a staging, which asks for the writer again and again,
@@ -264,6 +264,7 @@ impl Engine {
             Ok(Ok((state, effects))) => {
                 writer.state = state;
                 self.durable.fetch_add(1, Ordering::Relaxed);
+                self.failed.store(0, Ordering::Relaxed);
                 self.device.acknowledge(state.batch);
                 self.publish_newest(writer, effects);
                 self.note_doubt(writer);

@@ -59,7 +59,7 @@ pub(crate) fn open_database(
             Purpose::Create | Purpose::Open => file,
             Purpose::Look => Box::new(Unwritten::new(file)?),
         };
-        let blocks = Blocks::new(file, findings.clone())?;
+        let blocks = Blocks::new(file, findings.clone(), purpose != Purpose::Look)?;
         let fits = match purpose {
             Purpose::Create => blocks.is_empty()?,
             Purpose::Open | Purpose::Look => blocks.is_ours()?,

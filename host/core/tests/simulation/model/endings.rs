@@ -65,19 +65,27 @@ impl Model {
         }
         self.ledger.expect(outputs);
         if let Some(failure) = self.start_failure.take() {
-            self.lose_memory(None, now);
-            self.refuse_next(&failure, now);
-            self.bury();
+            self.end_life(|model| {
+                model.lose_memory(None, now);
+                model.refuse_next(&failure, now);
+            });
         }
     }
 
-    /// A life that has ended is over in the store, too.
-    fn bury(&mut self) {
+    /// A life ends. That it has is in the store, with all that it changes, before anyone is told.
+    pub(crate) fn end_life(&mut self, end: impl FnOnce(&mut Model)) {
+        let alarm_before = self.state.alarm_record();
+        self.told_later = Some(Vec::new());
+        end(self);
         if std::mem::take(&mut self.store_has_memory) {
             self.memory_due = None;
-            self.commit_unmoved();
+            self.commit(0, false);
             self.snapshots.back_mut().expect("it was just taken").forgets = true;
+        } else {
+            self.commit_alarm(alarm_before);
         }
+        let told = self.told_later.take().expect("it was just put there");
+        self.say(told);
     }
 
     /// What the end of an event is answered with.
@@ -163,14 +171,20 @@ impl Model {
 
     /// The memory goes, because a turn was dropped or something took too long.
     pub(crate) fn start_afresh(&mut self, dropped: Option<&Event>, failure: &Failure, now: Timestamp) {
+        self.end_life(|model| model.begin_afresh(dropped, failure, now));
+        self.count_drop(now);
+    }
+
+    fn begin_afresh(&mut self, dropped: Option<&Event>, failure: &Failure, now: Timestamp) {
         let was_starting = self.phase == Phase::Starting;
         self.lose_memory(dropped, now);
-        if was_starting {
-            self.refuse_next(failure, now);
-        } else {
-            self.phase = Phase::Fresh(StartReason::Lost);
+        match was_starting {
+            true => self.refuse_next(failure, now),
+            false => self.phase = Phase::Fresh(StartReason::Lost),
         }
-        self.bury();
+    }
+
+    fn count_drop(&mut self, now: Timestamp) {
         self.drops.push(self.clock);
         self.forget_drops();
         let drops = self.drops.len();
@@ -184,25 +198,26 @@ impl Model {
 
     /// What waits for the event is answered with the reason, and only that.
     fn abort(&mut self, event: &Event, reason: &str, now: Timestamp) {
-        // Before anyone is told.
-        self.bury();
         let failure = Failure { message: reason.to_owned(), ..Failure::default() };
-        let dropped = match event {
-            _ if self.phase == Phase::Starting => Some(event),
-            Event::Request(id, _) => {
-                if self.state.requests.remove(id) {
-                    let answer = profile::failed(reason, None, profile::REQUEST_FAILED);
-                    self.say(vec![Output::Respond(*id, answer)]);
+        self.end_life(|model| {
+            let dropped = match event {
+                _ if model.phase == Phase::Starting => Some(event),
+                Event::Request(id, _) => {
+                    if model.state.requests.remove(id) {
+                        let answer = profile::failed(reason, None, profile::REQUEST_FAILED);
+                        model.say(vec![Output::Respond(*id, answer)]);
+                    }
+                    None
                 }
-                None
-            }
-            Event::Connect(id) => {
-                self.lose_connecting(*id, reason);
-                None
-            }
-            event => Some(event),
-        };
-        self.start_afresh(dropped, &failure, now);
+                Event::Connect(id) => {
+                    model.lose_connecting(*id, reason);
+                    None
+                }
+                event => Some(event),
+            };
+            model.begin_afresh(dropped, &failure, now);
+        });
+        self.count_drop(now);
     }
 
     pub(crate) fn lose_memory(&mut self, dropped: Option<&Event>, now: Timestamp) {
@@ -211,7 +226,6 @@ impl Model {
         if self.state.auto_response.take().is_some() {
             self.say(vec![Output::AutoResponse(None)]);
         }
-        let alarm_before = self.state.alarm_record();
         self.end_operations();
         self.state.holds = 0;
         let pending = std::mem::take(&mut self.state.pending);
@@ -232,7 +246,6 @@ impl Model {
         let requests = std::mem::take(&mut self.state.requests);
         let lost = || profile::failed(profile::REQUEST_FAILED, None, "");
         self.say(requests.into_iter().map(|id| Output::Respond(id, lost())).collect());
-        self.commit_alarm(alarm_before);
     }
 
     fn lose_connecting(&mut self, id: ConnectionId, why: &str) {
@@ -276,10 +289,8 @@ impl Model {
             Some(Event::Alarm) => {
                 self.alarm_waits = false;
                 if self.is_alarm_due(now) {
-                    let before = self.state.alarm_record();
                     self.state.ringing = self.state.alarm.take();
                     self.fail_alarm(now);
-                    self.commit_alarm(before);
                 }
             }
             Some(

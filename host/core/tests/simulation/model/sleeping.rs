@@ -55,7 +55,6 @@ impl Model {
             && self.is_open
             && self.sleeping != Sleeping::Asleep
             && (self.waiting.is_empty() && self.arriving.is_empty() || self.stands_still())
-            && self.drops.is_empty()
             && self.ledger.waiting_turns() == 0
             && self.being_saved.is_none()
     }
@@ -76,7 +75,8 @@ impl Model {
         let (state, phase, memory) = (self.state.clone(), self.phase, self.memory);
         self.due_before_saving = self.memory_due;
         self.memory_due = state.next_due(now);
-        let seq = self.commit_unmoved();
+        let seq = self.ledger.issue_unneeded();
+        self.snapshot_unmoved(seq);
         self.being_saved = Some(seq);
         self.store_has_memory = true;
         if sleeps {
@@ -116,8 +116,10 @@ impl Model {
 
     /// What was put aside cannot be taken back.
     pub(crate) fn lose_kept_memory(&mut self, now: Timestamp) {
-        self.lose_memory(None, now);
-        self.phase = Phase::Fresh(StartReason::Lost);
+        self.end_life(|model| {
+            model.lose_memory(None, now);
+            model.phase = Phase::Fresh(StartReason::Lost);
+        });
     }
 
     /// A room in another process, if its storage has not moved since its state was put aside.
@@ -152,10 +154,14 @@ impl Model {
     /// Takes a commit number for something that is neither a key nor the alarm.
     pub(super) fn commit_unmoved(&mut self) -> CommitSeq {
         let seq = self.ledger.issue(0);
+        self.snapshot_unmoved(seq);
+        seq
+    }
+
+    fn snapshot_unmoved(&mut self, seq: CommitSeq) {
         let (entries, alarm, moved) = (self.state.entries.clone(), self.state.alarm_record(), self.moved);
         let memory_due = self.memory_due;
         self.alarm_committed = alarm;
         self.snapshots.push_back(Snapshot { seq, entries, alarm, moved, memory_due, forgets: false });
-        seq
     }
 }

@@ -7,7 +7,7 @@ use redb::backends::InMemoryBackend;
 use std::sync::Arc;
 
 fn blocks() -> Blocks {
-    Blocks::new(Box::new(InMemoryBackend::new()), Arc::default()).unwrap()
+    Blocks::new(Box::new(InMemoryBackend::new()), Arc::default(), true).unwrap()
 }
 
 #[test]

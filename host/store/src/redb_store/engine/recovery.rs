@@ -29,6 +29,7 @@ impl Engine {
             match self.try_recover(writer) {
                 Err(_) if attempts < REOPENINGS_MAX => {}
                 Err(trouble) => {
+                    self.failed.fetch_add(1, Ordering::Relaxed);
                     // Why it cannot be read either is of no interest: it is the same device.
                     let _ = self.try_look(writer);
                     return Err(trouble);
