@@ -138,15 +138,13 @@ pub(crate) struct Serve {
     /// An address or a name of this machine; 0.0.0.0 is reached from everywhere
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
     pub(crate) host: HostName,
-    /// A proxy that is believed for whom it asks (X-Forwarded-For): an address or a network such as 10.0.0.0/8; may be
-    /// repeated, and is added to `edge.trusted_proxies` in party.toml
+    /// A proxy that is believed for whom it asks, such as 10.0.0.0/8; may be repeated
     #[arg(long, value_name = "NETWORK", value_parser = proxy)]
     pub(crate) trusted_proxy: Vec<String>,
-    /// The host's certificate, in PEM: https:// and wss:// instead of http:// and ws://. The whole chain, the host's own first.
-    /// Read again when it changes
+    /// Certificate chain in PEM: https:// and wss://; read again when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's private key, in PEM, without a password
+    /// Its private key in PEM, without a password
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
     #[command(flatten)]
