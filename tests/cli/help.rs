@@ -60,7 +60,7 @@ fn the_help_of_each_command_says_what_can_be_given_and_what_is_the_default() {
             "party.toml or Cargo.toml, or a .wasm component",
             "--host",
             "[default: 0.0.0.0]",
-            "--trusted-proxy <NETWORK>",
+            "--trusted-proxy <NET>",
             "10.0.0.0/8",
             "--tls-cert <FILE>",
             "--tls-key <FILE>",

@@ -139,7 +139,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
     pub(crate) host: HostName,
     /// A proxy that is believed for whom it asks, such as 10.0.0.0/8; may be repeated
-    #[arg(long, value_name = "NETWORK", value_parser = proxy)]
+    #[arg(long, value_name = "NET", value_parser = proxy)]
     pub(crate) trusted_proxy: Vec<String>,
     /// Certificate chain in PEM: https:// and wss://; read again when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key")]
