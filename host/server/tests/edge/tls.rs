@@ -17,8 +17,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::wire::{close, masked, text};
-use crate::world::{SOCKET_BYTES, World, upgrade, with_options};
+use crate::world::{SOCKET_BYTES, World, with_options};
 
 /// A certificate of the host `edge`, in files.
 pub(crate) struct Certificate {
@@ -116,34 +115,6 @@ fn a_request_over_tls_is_one_over_https() {
             }
         }
         assert!(certificate.dial(world, &[b"spdy/9"]).await.is_err(), "nothing that both speak");
-    });
-}
-
-#[test]
-fn a_websocket_over_tls_carries_messages_larger_than_all_buffers_and_ends_in_order() {
-    let certificate = Certificate::new();
-    with_tls(&certificate, EdgeLimits::default(), async |world| {
-        let mut client = certificate.dial(world, &[b"http/1.1"]).await.unwrap();
-        client.write_all(upgrade("/party/room").as_bytes()).await.unwrap();
-        read_until(&mut client, "\r\n\r\n").await;
-        let payload: Vec<u8> = (0..500_000_u32).map(|number| number as u8 | 1).collect();
-        // It does not read yet: what it is answered waits in the host, most of it in no buffer of TLS.
-        for message in [masked(0x82, &payload), text("hi"), close(1000, "bye")] {
-            client.write_all(&message).await.unwrap();
-            // The last of it may wait in the client.
-            client.flush().await.unwrap();
-            world.settle().await;
-        }
-        let mut read = vec![0; 10 + payload.len() + 4 + 7];
-        client.read_exact(&mut read).await.unwrap();
-        assert!(read[..2] == [0x82, 127] && read[10..10 + payload.len()] == payload[..]);
-        assert_eq!(&read[10 + payload.len()..], b"\x81\x02hi\x88\x05\x03\xe8bye");
-        let mut rest = Vec::new();
-        // Whether it says goodbye in TLS, too, means nothing any more.
-        let _ = client.read_to_end(&mut rest).await;
-        assert!(rest.is_empty());
-        world.settle().await;
-        assert_eq!(world.server.connections(), 0);
     });
 }
 
