@@ -30,6 +30,7 @@ mod refused_versions;
 mod requests;
 mod restarts;
 mod rollbacks;
+mod room_floods;
 mod rooms;
 mod sleeping;
 mod slow_commits;

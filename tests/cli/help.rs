@@ -60,6 +60,10 @@ fn the_help_of_each_command_says_what_can_be_given_and_what_is_the_default() {
             "party.toml or Cargo.toml, or a .wasm component",
             "--host",
             "[default: 0.0.0.0]",
+            "--trusted-proxy <NET>",
+            "10.0.0.0/8",
+            "--tls-cert <FILE>",
+            "--tls-key <FILE>",
             "--port",
             "0: any that is free",
             "default: `port` in party.toml, else 1999",
@@ -111,6 +115,11 @@ fn a_slip_of_the_pen_is_told_with_what_was_meant() {
     check_slip(&["serve", "--prot", "80"], &["'--prot'", "'--port'"]);
     check_slip(&["serve", "--frobnicate"], &["'--frobnicate'", "Usage: party-host serve"]);
     check_slip(&["serve", "one", "two"], &["'two'", "Usage: party-host serve"]);
+    check_slip(
+        &["serve", "--trusted-proxy", "nginx"],
+        &["'nginx'", "is no network and no address", "10.0.0.0/8"],
+    );
+    check_slip(&["serve", "--tls-cert", "cert.pem"], &["--tls-key <FILE>"]);
     check_slip(&["new"], &["<PATH>", "Usage: party-host new"]);
 }
 

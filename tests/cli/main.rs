@@ -19,6 +19,7 @@ mod refusals;
 mod refused_buffers;
 mod refused_memory;
 mod replaying;
+mod secure;
 mod sleeping;
 mod slow_turns;
 mod stopped_builds;

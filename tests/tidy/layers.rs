@@ -62,6 +62,8 @@ const ALLOWED: [(&str, &[&str]); 6] = [
             "serde_json",
             "toml",
             "strsim",
+            "ipnet",
+            "tokio-rustls",
             "cap-std",
             "mime_guess",
             "httpdate",

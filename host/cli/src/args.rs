@@ -55,6 +55,7 @@ A project's parties are built first; a component is served as the party `main`:
   party-host serve
   party-host serve examples/counter --port 8080
   party-host serve party.wasm --data /var/lib/party
+  party-host serve --port 443 --tls-cert fullchain.pem --tls-key privkey.pem
 
 Ctrl-C and SIGTERM drain: clients are told (1001), what is under way is finished. Ctrl-C once more stops at once.";
 
@@ -137,10 +138,15 @@ pub(crate) struct Serve {
     /// An address or a name of this machine; 0.0.0.0 is reached from everywhere
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
     pub(crate) host: HostName,
-    /// A proxy that is believed for whom it asks (X-Forwarded-For): an address or a network such as 10.0.0.0/8; may be
-    /// repeated, and is added to `edge.trusted_proxies` in party.toml
-    #[arg(long, value_name = "NETWORK", value_parser = proxy)]
+    /// A proxy that is believed for whom it asks, such as 10.0.0.0/8; may be repeated
+    #[arg(long, value_name = "NET", value_parser = proxy)]
     pub(crate) trusted_proxy: Vec<String>,
+    /// Certificate chain in PEM: https:// and wss://; read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key in PEM, without a password
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

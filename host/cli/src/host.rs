@@ -24,6 +24,7 @@ use party_server::assets::Assets;
 use party_server::config::EdgeConfig;
 use party_server::outbound::Network;
 use party_server::server::{Server, ServerOptions};
+use party_server::tls::Tls;
 use party_store::redb_store::{RedbOptions, RedbStore};
 use party_store::store::Store;
 
@@ -91,12 +92,15 @@ pub(crate) struct Start<'a> {
     pub(crate) common: &'a Common,
     /// Who may come, and who is believed.
     pub(crate) edge: EdgeConfig,
+    /// The certificate, if TLS is spoken.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl Start<'_> {
     /// Takes the port.
     pub(crate) fn listen(&self) -> Result<(Listening, Vec<TcpListener>)> {
-        self.host.listen(port_of(self.project, self.common))
+        let (listening, listeners) = self.host.listen(port_of(self.project, self.common))?;
+        Ok((if self.tls.is_some() { listening.over_tls() } else { listening }, listeners))
     }
 
     fn data(&self) -> PathBuf {
@@ -168,7 +172,8 @@ impl Host {
         })?;
         let assets = project.config.serve.as_ref().map(Assets::open).transpose()?;
         let edge = start.edge.clone();
-        let options = ServerOptions { listeners, assets, edge, ..ServerOptions::default() };
+        let tls = start.tls.clone();
+        let options = ServerOptions { listeners, assets, edge, tls, ..ServerOptions::default() };
         let server = Server::start(&node, options)?;
         let admin = AdminSocket::open(&node, &data).map_err(|error| {
             tracing::warn!("this host cannot be asked about its rooms while it runs: {error}");

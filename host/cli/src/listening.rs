@@ -66,7 +66,7 @@ impl HostName {
             HostName::Name(name) => (Some(name.clone()), listen_on_all(name, port)?),
         };
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
-        Ok((Listening { name, addresses }, listeners))
+        Ok((Listening { name, addresses, is_over_tls: false }, listeners))
     }
 }
 
@@ -114,9 +114,21 @@ pub(crate) struct Listening {
     name: Option<String>,
     /// At least one.
     addresses: Vec<SocketAddr>,
+    /// TLS is spoken there.
+    is_over_tls: bool,
 }
 
 impl Listening {
+    /// The same, where TLS is spoken.
+    pub(crate) fn over_tls(self) -> Listening {
+        Listening { is_over_tls: true, ..self }
+    }
+
+    /// Whether TLS is spoken there.
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.is_over_tls
+    }
+
     /// Host and port for somebody on this machine.
     pub(crate) fn reachable(&self) -> String {
         let Some(first) = self.addresses.first() else { return String::new() };
@@ -131,9 +143,10 @@ impl Listening {
 impl fmt::Display for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        let scheme = if self.is_over_tls { "https" } else { "http" };
         match &self.name {
-            Some(_) => write!(f, "http://{} ({})", self.reachable(), addresses.join(", ")),
-            None => write!(f, "http://{}", addresses.join(", ")),
+            Some(_) => write!(f, "{scheme}://{} ({})", self.reachable(), addresses.join(", ")),
+            None => write!(f, "{scheme}://{}", addresses.join(", ")),
         }
     }
 }
@@ -177,9 +190,12 @@ mod tests {
 
     #[test]
     fn what_is_told_can_be_opened_on_this_machine() {
-        let listening =
-            |address: &str| Listening { name: None, addresses: vec![address.parse().expect("one")] };
+        let listening = |address: &str| {
+            let addresses = vec![address.parse().expect("one")];
+            Listening { name: None, addresses, is_over_tls: false }
+        };
         assert_eq!(listening("0.0.0.0:1999").to_string(), "http://0.0.0.0:1999");
+        assert_eq!(listening("0.0.0.0:1999").over_tls().to_string(), "https://0.0.0.0:1999");
         assert_eq!(listening("0.0.0.0:1999").reachable(), "127.0.0.1:1999");
         assert_eq!(listening("[::1]:1999").reachable(), "[::1]:1999");
     }

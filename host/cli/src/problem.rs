@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use party_runtime::load::LoadError;
 use party_server::config::problem::ConfigError;
+use party_server::tls::TlsError;
 
 use crate::signals::Caught;
 
@@ -79,7 +80,7 @@ pub(crate) fn print(error: &anyhow::Error) -> ExitCode {
 fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let found = cause.downcast_ref::<Problem>().is_some_and(|problem| problem.is_usage);
-        found || cause.is::<ConfigError>() || cause.is::<LoadError>()
+        found || cause.is::<ConfigError>() || cause.is::<LoadError>() || cause.is::<TlsError>()
     })
 }
 

@@ -11,3 +11,4 @@ pub mod config;
 pub mod edge;
 pub mod outbound;
 pub mod server;
+pub mod tls;

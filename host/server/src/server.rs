@@ -16,9 +16,10 @@ use crate::config::EdgeConfig;
 use crate::edge::addresses::Addresses;
 use crate::edge::count::Count;
 use crate::edge::limits::EdgeLimits;
-use crate::edge::socket::Detached;
+use crate::edge::transport::Moving;
 use crate::edge::watch::Stage;
 use crate::edge::worker::{EdgeWorker, Shared, ToEdge};
+use crate::tls::{Tls, keep_fresh};
 
 /// How a server is set up.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ pub struct ServerOptions {
     pub limits: EdgeLimits,
     /// Who may come, and who is believed.
     pub edge: EdgeConfig,
+    /// The certificate, if TLS is spoken, and nothing else.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// How long it may take until clients that are cut off have gone, in milliseconds: less than nothing, unless a thread of the
@@ -78,6 +81,8 @@ impl Server {
             assets: options.assets.map(Arc::new),
             places: Count::new(options.limits.connections_max),
             bodies: Count::new(options.limits.bodies_bytes_max),
+            handshakes: Count::new(options.limits.handshakes_max),
+            tls: options.tls,
             limits: Arc::new(options.limits),
             is_told: Arc::default(),
             requests: Addresses::new(options.edge.rates.requests_per_second_max).map(Arc::new),
@@ -85,6 +90,10 @@ impl Server {
             edges: edges.into(),
             config: Arc::new(options.edge),
         };
+        if let Some(tls) = shared.tls.clone() {
+            let clock = Arc::clone(node.clock());
+            node.spawn_on(0, move || keep_fresh(tls, clock));
+        }
         for (index, (listeners, mail)) in listeners.into_iter().zip(mails).enumerate() {
             let shared = shared.clone();
             node.spawn_on(index, move || EdgeWorker::new(shared, index).run(listeners, mail));
@@ -113,7 +122,7 @@ impl Server {
         let place = self.shared.places.take(1).ok_or(no_place)?;
         let edge = self.next.fetch_add(1, Ordering::Relaxed) % self.shared.edges.len();
         // A worker that has ended drops the stream, which is what its client would see of a host that is gone.
-        let _ = self.shared.edges[edge].send(ToEdge::Serve(Detached::Memory(stream), address, place));
+        let _ = self.shared.edges[edge].send(ToEdge::Serve(Moving::Memory(stream), address, place));
         Ok(())
     }
 

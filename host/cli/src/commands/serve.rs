@@ -1,8 +1,11 @@
 //! `party-host serve`: a project or a component, until it is told to stop.
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 
 use party_node::party::Memory;
+use party_server::tls::Tls;
 
 use crate::args::Serve;
 use crate::commands::project::Project;
@@ -19,13 +22,18 @@ pub(crate) fn run(serve: &Serve) -> Result<()> {
             .trust(proxy)
             .map_err(|error| usage(format!("--trusted-proxy {proxy} {error}"), error.hint()))?;
     }
+    let tls = match (&serve.tls_cert, &serve.tls_key) {
+        (Some(certificate), Some(key)) => Some(Arc::new(Tls::load(certificate, key)?)),
+        // One without the other is refused with the arguments.
+        _ => None,
+    };
     check_port(&project, &serve.host, &serve.common)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let parties = project.build_unless_stopped(&mut signals).await?;
         let (host, common) = (&serve.host, &serve.common);
-        let start = Start { project: &project, parties: &parties, host, common, edge };
+        let start = Start { project: &project, parties: &parties, host, common, edge, tls };
         let host = Host::start(&start)?;
         print_welcome(&project, &host);
         until_told(host, signals, Patience::of(&serve.common)).await
@@ -56,13 +64,14 @@ async fn until_told(host: Host, mut signals: Signals, patience: Patience) -> Res
 /// Says where the rooms are, and what is not kept.
 pub(crate) fn print_welcome(project: &Project, host: &Host) {
     let listening = host.listening();
-    let reachable = listening.reachable();
+    let (reachable, is_secure) = (listening.reachable(), listening.is_over_tls());
+    let (http, ws) = if is_secure { ("https", "wss") } else { ("http", "ws") };
     println!("serving {} on {listening}", project.config.name);
     if project.config.serve.is_some() {
-        println!("  page   http://{reachable}/");
+        println!("  page   {http}://{reachable}/");
     }
     for name in project.config.parties.keys() {
-        println!("  party  http://{reachable}/parties/{name}/ROOM   (WebSocket: ws://…)");
+        println!("  party  {http}://{reachable}/parties/{name}/ROOM   (WebSocket: {ws}://…)");
     }
     match project.config.memory {
         Memory::Volatile => {
@@ -134,7 +143,8 @@ mod tests {
         fs::create_dir(directory.path().join("data"))?;
         let (parties, host) = (project.build(&Tools::default())?, "127.0.0.1".parse()?);
         let edge = project.config.edge.clone();
-        let start = Start { project: &project, parties: &parties, host: &host, common: &common, edge };
+        let start =
+            Start { project: &project, parties: &parties, host: &host, common: &common, edge, tls: None };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (told, ended, took) = runtime.block_on(async {
             let signals = Signals::listen()?;

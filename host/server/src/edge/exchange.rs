@@ -29,7 +29,7 @@ fn host(parts: &Parts) -> Result<String, Response> {
     }
     let mut values = parts.headers.get_all(HOST).iter();
     match (values.next(), values.next()) {
-        (None, _) if parts.version == Version::HTTP_11 => refused("the host header is missing"),
+        (None, _) if parts.version >= Version::HTTP_11 => refused("the host header is missing"),
         (None, _) => Ok(NO_HOST.into()),
         (Some(_), Some(_)) => refused("there is more than one host header"),
         (Some(value), None) if value.is_empty() => Ok(NO_HOST.into()),

@@ -80,6 +80,19 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Of a connection that begins now.
+    pub(crate) fn new(now: Timestamp) -> Progress {
+        Progress {
+            answering: Cell::new(false),
+            waiting_since: Cell::new(now),
+            refused: Cell::new(false),
+            is_owed: Cell::new(false),
+            is_writing: Cell::new(false),
+            ended_at: Cell::new(None),
+            ticket: RefCell::new(None),
+        }
+    }
+
     /// The response that is being made completes a WebSocket's handshake.
     pub(crate) fn upgrade(&self, ticket: Ticket) {
         *self.ticket.borrow_mut() = Some(ticket);
@@ -99,15 +112,7 @@ impl Progress {
 /// Serves one client.
 pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, peer: Peer, place: Share) {
     let now = worker.clock().now();
-    let progress = Rc::new(Progress {
-        answering: Cell::new(false),
-        waiting_since: Cell::new(now),
-        refused: Cell::new(false),
-        is_owed: Cell::new(false),
-        is_writing: Cell::new(false),
-        ended_at: Cell::new(None),
-        ticket: RefCell::new(None),
-    });
+    let progress = Rc::new(Progress::new(now));
     let watched = worker.watch.add();
     watched.set_deadline(now.after_ms(worker.limits.head_ms_max));
     let stream =

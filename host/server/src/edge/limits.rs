@@ -5,6 +5,10 @@
 pub struct EdgeLimits {
     /// Connections of all kinds at once; beyond, 503 and closed.
     pub connections_max: usize,
+    /// TLS handshakes under way at once; beyond, a client is closed.
+    pub handshakes_max: usize,
+    /// How long a TLS handshake may take, in milliseconds; beyond, the client is cut.
+    pub handshake_ms_max: u64,
     /// Request line and headers together, in bytes; beyond, 431. At least 8,192, hyper's own minimum.
     pub head_bytes_max: usize,
     /// Headers of one request; beyond, 431.
@@ -31,6 +35,8 @@ impl Default for EdgeLimits {
     fn default() -> EdgeLimits {
         EdgeLimits {
             connections_max: 65_536,
+            handshakes_max: 1_024,
+            handshake_ms_max: 10_000,
             head_bytes_max: 32 << 10,
             headers_max: 100,
             head_ms_max: 30_000,

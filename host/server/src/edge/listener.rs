@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use thiserror::Error;
 use tokio::net::TcpStream;
 
-use super::socket::Socket;
+use super::transport::Transport;
 use super::worker::EdgeWorker;
 use crate::accepting::Accepting;
 
@@ -92,14 +92,16 @@ fn welcome(worker: &Rc<EdgeWorker>, stream: TcpStream, address: IpAddr) {
         return;
     }
     match worker.places().take(1) {
-        Some(place) => worker.serve(Socket::Tcp(stream), address, place),
+        Some(place) => worker.serve(Transport::Tcp(stream), address, place),
         None => {
             tracing::warn!(
                 "a client is refused: {} are connected, which is the limit",
                 worker.places().held()
             );
-            // A fresh socket takes these few bytes at once; a client that has gone misses nothing.
-            let _ = stream.try_write(NO_PLACE);
+            // A fresh socket takes these few bytes at once; a client that has gone misses nothing. Over TLS nobody could read it.
+            if worker.tls().is_none() {
+                let _ = stream.try_write(NO_PLACE);
+            }
         }
     }
 }

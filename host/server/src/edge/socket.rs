@@ -1,32 +1,38 @@
-//! A client's byte stream: from the network, or from memory in tests.
+//! A client's byte stream: as it comes, or over TLS.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream;
+
+use super::transport::{Moving, Transport};
 
 /// A client's byte stream, bound to the runtime of one worker.
 #[derive(Debug)]
 pub(crate) enum Socket {
-    Tcp(TcpStream),
-    Memory(DuplexStream),
+    Plain(Transport),
+    /// What is written may wait in it until it is flushed.
+    Tls(Box<TlsStream<Transport>>),
 }
 
 /// A client's byte stream on its way from one worker to another.
 #[derive(Debug)]
 pub(crate) enum Detached {
-    Tcp(std::net::TcpStream),
-    Memory(DuplexStream),
+    Plain(Moving),
+    Tls(Box<TlsStream<Transport>>, Moving),
 }
 
 impl Socket {
     /// Takes it off its worker's runtime.
     pub(crate) fn detach(self) -> io::Result<Detached> {
         match self {
-            Socket::Tcp(stream) => Ok(Detached::Tcp(stream.into_std()?)),
-            Socket::Memory(stream) => Ok(Detached::Memory(stream)),
+            Socket::Plain(mut transport) => Ok(Detached::Plain(transport.detach()?)),
+            Socket::Tls(mut stream) => {
+                let moving = stream.get_mut().0.detach()?;
+                Ok(Detached::Tls(stream, moving))
+            }
         }
     }
 }
@@ -35,8 +41,11 @@ impl Detached {
     /// Binds it to the current runtime.
     pub(crate) fn attach(self) -> io::Result<Socket> {
         match self {
-            Detached::Tcp(stream) => Ok(Socket::Tcp(TcpStream::from_std(stream)?)),
-            Detached::Memory(stream) => Ok(Socket::Memory(stream)),
+            Detached::Plain(moving) => Ok(Socket::Plain(moving.attach()?)),
+            Detached::Tls(mut stream, moving) => {
+                *stream.get_mut().0 = moving.attach()?;
+                Ok(Socket::Tls(stream))
+            }
         }
     }
 }
@@ -48,8 +57,8 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Socket::Memory(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Socket::Plain(transport) => Pin::new(transport).poll_read(cx, buffer),
+            Socket::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -57,8 +66,8 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Socket::Memory(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Socket::Plain(transport) => Pin::new(transport).poll_write(cx, bytes),
+            Socket::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -68,29 +77,29 @@ impl AsyncWrite for Socket {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Socket::Memory(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Socket::Plain(transport) => Pin::new(transport).poll_write_vectored(cx, slices),
+            Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
-            Socket::Tcp(stream) => stream.is_write_vectored(),
-            Socket::Memory(stream) => stream.is_write_vectored(),
+            Socket::Plain(transport) => transport.is_write_vectored(),
+            Socket::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Socket::Memory(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Plain(transport) => Pin::new(transport).poll_flush(cx),
+            Socket::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Socket::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Plain(transport) => Pin::new(transport).poll_shutdown(cx),
+            Socket::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct WebSocket {
     connection: Connection,
     frames: Frames,
     out: WriteQueue,
+    /// What was written has left the host, as far as it can tell.
+    is_flushed: bool,
     /// Bytes that were read and not yet taken.
     unread: Bytes,
     phase: Phase,
@@ -95,6 +97,7 @@ impl WebSocket {
             socket,
             connection,
             out,
+            is_flushed: false,
             unread,
             phase: Phase::Open,
             end: None,
@@ -168,10 +171,17 @@ impl WebSocket {
             match self.out.poll_write(&mut self.socket, cx) {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => {
                     let payload = self.out.advance(bytes);
+                    self.is_flushed = false;
                     self.connection.written(payload);
                 }
                 Poll::Ready(_) => return Err(Gone),
                 Poll::Pending => return Ok(()),
+            }
+        }
+        if !self.is_flushed {
+            match Pin::new(&mut self.socket).poll_flush(cx) {
+                Poll::Ready(flushed) => self.is_flushed = flushed.map(|()| true).map_err(|_| Gone)?,
+                Poll::Pending => {}
             }
         }
         Ok(())
@@ -340,7 +350,7 @@ impl WebSocket {
 
     /// When all is written, says so to the client, or ends.
     fn finish(&mut self, cx: &mut Context<'_>) -> Result<(), Gone> {
-        if !self.out.is_empty() {
+        if !self.out.is_empty() || !self.is_flushed {
             return Ok(());
         }
         match self.phase {

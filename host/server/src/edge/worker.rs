@@ -15,15 +15,18 @@ use tokio::sync::mpsc;
 
 use super::addresses::Addresses;
 use super::count::{Count, Share};
-use super::http::{self, Protocol};
+use super::greeting::greet;
 use super::limits::EdgeLimits;
 use super::listener;
 use super::proxies::Peer;
 use super::socket::{Detached, Socket};
+use super::transport::{Moving, Transport};
 use super::watch::{Stage, Watch};
 use super::websocket::WebSocket;
+use super::{http, http2};
 use crate::assets::Assets;
 use crate::config::EdgeConfig;
+use crate::tls::Tls;
 
 /// What a client is told that connects too often.
 const TOO_OFTEN: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: text/plain;charset=UTF-8\r\n\
@@ -32,7 +35,7 @@ const TOO_OFTEN: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: text/
 /// Mail for a worker's edge. Never more than there are connections, which are bounded, and stages.
 pub(crate) enum ToEdge {
     /// Serve a new client, which comes from there.
-    Serve(Detached, IpAddr, Share),
+    Serve(Moving, IpAddr, Share),
     /// Go on with a client that has been accepted to a room of this worker.
     Adopt(Adopted),
     /// Go on to a later stage.
@@ -73,6 +76,9 @@ pub(crate) struct Shared {
     pub(crate) places: Arc<Count>,
     /// Bytes of all request bodies.
     pub(crate) bodies: Arc<Count>,
+    /// TLS handshakes under way.
+    pub(crate) handshakes: Arc<Count>,
+    pub(crate) tls: Option<Arc<Tls>>,
     /// The mail of every worker's edge, by its number.
     pub(crate) edges: Arc<[mpsc::UnboundedSender<ToEdge>]>,
 }
@@ -83,15 +89,16 @@ pub(crate) struct EdgeWorker {
     index: usize,
     pub(crate) limits: Arc<EdgeLimits>,
     pub(crate) watch: Rc<Watch>,
-    pub(crate) http: Protocol,
+    pub(crate) http: http::Protocol,
+    pub(crate) http2: http2::Protocol,
 }
 
 impl EdgeWorker {
     /// On the worker's own thread.
     pub(crate) fn new(shared: Shared, index: usize) -> Rc<EdgeWorker> {
         let limits = Arc::clone(&shared.limits);
-        let http = Protocol::new(&limits);
-        Rc::new(EdgeWorker { shared, index, limits, watch: Watch::new(), http })
+        let (http, http2) = (http::Protocol::new(&limits), http2::Protocol::new(&limits));
+        Rc::new(EdgeWorker { shared, index, limits, watch: Watch::new(), http, http2 })
     }
 
     pub(crate) fn node(&self) -> &Node {
@@ -125,6 +132,14 @@ impl EdgeWorker {
         &self.shared.places
     }
 
+    pub(crate) fn handshakes(&self) -> &Arc<Count> {
+        &self.shared.handshakes
+    }
+
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.shared.tls.as_deref()
+    }
+
     pub(crate) fn bodies(&self) -> &Arc<Count> {
         &self.shared.bodies
     }
@@ -142,8 +157,8 @@ impl EdgeWorker {
         }
         while let Some(message) = mail.recv().await {
             match message {
-                ToEdge::Serve(socket, address, place) => match socket.attach() {
-                    Ok(socket) => self.serve(socket, address, place),
+                ToEdge::Serve(transport, address, place) => match transport.attach() {
+                    Ok(transport) => self.serve(transport, address, place),
                     Err(error) => tracing::warn!("a client is lost on its way to its worker: {error}"),
                 },
                 ToEdge::Adopt(adopted) => self.adopt(adopted),
@@ -179,17 +194,21 @@ impl EdgeWorker {
     }
 
     /// Serves a new client.
-    pub(crate) fn serve(self: &Rc<EdgeWorker>, mut socket: Socket, address: IpAddr, place: Share) {
+    pub(crate) fn serve(self: &Rc<EdgeWorker>, mut transport: Transport, address: IpAddr, place: Share) {
         let peer = Peer { address: address.to_canonical(), is_secure: false };
         if !self.may_connect(peer.address) {
+            // Over TLS nobody could read it.
+            if self.tls().is_some() {
+                return;
+            }
             tokio::task::spawn_local(async move {
                 // A fresh socket takes these few bytes at once; a client that has gone misses nothing.
-                let _ = socket.write_all(TOO_OFTEN).await;
+                let _ = transport.write_all(TOO_OFTEN).await;
                 drop(place);
             });
             return;
         }
-        tokio::task::spawn_local(http::serve(Rc::clone(self), socket, peer, place));
+        tokio::task::spawn_local(greet(Rc::clone(self), transport, peer, place));
     }
 
     /// Takes a client to its room, on whatever worker that is.

@@ -15,7 +15,9 @@ use party_server::edge::listener::listen;
 use party_server::server::{Server, ServerOptions};
 use party_store::memory::MemoryStore;
 use party_store::testing::faulty_store::{Fault, FaultyStore};
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
+use crate::tls::Certificate;
 use crate::wire::text;
 use crate::world::{node_parts, upgrade};
 
@@ -29,13 +31,15 @@ struct Host {
 }
 
 fn host(workers: usize, limits: EdgeLimits, assets: Option<&ServeConfig>) -> Host {
+    let assets = assets.map(|config| party_server::assets::Assets::open(config).unwrap());
+    host_with(workers, ServerOptions { limits, assets, ..ServerOptions::default() })
+}
+
+fn host_with(workers: usize, options: ServerOptions) -> Host {
     let parts = node_parts(Arc::new(SystemClock), Limits::default(), workers);
     let (node, threads) = Node::start(parts).unwrap();
     let listeners = vec![listen("127.0.0.1:0".parse().unwrap()).unwrap()];
-    let assets = assets.map(|config| party_server::assets::Assets::open(config).unwrap());
-    let server =
-        Server::start(&node, ServerOptions { listeners, limits, assets, ..ServerOptions::default() })
-            .unwrap();
+    let server = Server::start(&node, ServerOptions { listeners, ..options }).unwrap();
     Host { address: server.addresses()[0], _server: server, threads: Some(threads) }
 }
 
@@ -52,7 +56,7 @@ fn dial(host: &Host) -> TcpStream {
 }
 
 /// Reads until what was read ends with `end`.
-fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
+fn read_until(stream: &mut impl Read, end: &[u8]) -> Vec<u8> {
     let (mut read, mut byte) = (Vec::new(), [0]);
     while !read.ends_with(end) {
         let count = stream.read(&mut byte).unwrap();
@@ -65,11 +69,26 @@ fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
 #[test]
 fn rooms_on_every_worker_are_reached_from_every_worker() {
     let host = host(3, EdgeLimits::default(), None);
+    check_rooms_on_every_worker(|| dial(&host));
+}
+
+/// TLS goes on on the thread that it is brought to.
+#[test]
+fn rooms_on_every_worker_are_reached_over_tls() {
+    let certificate = Certificate::new();
+    let host = host_with(3, ServerOptions { tls: certificate.tls(), ..ServerOptions::default() });
+    check_rooms_on_every_worker(|| {
+        let connection = ClientConnection::new(certificate.client(&[]), "edge".try_into().unwrap()).unwrap();
+        StreamOwned::new(connection, dial(&host))
+    });
+}
+
+fn check_rooms_on_every_worker<S: Read + Write>(dial: impl Fn() -> S) {
     // Clients are accepted by whoever is free, rooms live where their address says: with 48 rooms, many sockets
     // change threads after their handshake.
-    let mut sockets: Vec<TcpStream> = (0..48)
+    let mut sockets: Vec<S> = (0..48)
         .map(|number| {
-            let mut stream = dial(&host);
+            let mut stream = dial();
             stream.write_all(upgrade(&format!("/party/room-{number}")).as_bytes()).unwrap();
             read_until(&mut stream, b"\r\n\r\n");
             stream
