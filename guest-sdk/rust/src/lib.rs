@@ -69,6 +69,7 @@ mod party;
 
 mod connection;
 mod http;
+mod lobby;
 mod message;
 mod room;
 mod storage;
@@ -112,6 +113,7 @@ pub use error::{Error, Result};
 pub use http::{Header, Reply, Request, Response};
 #[cfg(feature = "json")]
 pub use json::JsonError;
+pub use lobby::{Cron, Decision, Lobby, Proceed};
 pub use logging::{Level, log, log_bytes};
 pub use message::{AsFrame, Frame, Message};
 pub use oneshot::{Receiver, Sender, SenderDropped, oneshot};

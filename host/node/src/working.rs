@@ -82,7 +82,8 @@ fn answer(worker: &Rc<Worker>, number: RoomNumber, id: OperationId, outcome: Out
     }
 }
 
-async fn carry_out(node: &Node, project: &str, work: &Work) -> Outcome {
+/// Does it, for a room or for a lobby event.
+pub(crate) async fn carry_out(node: &Node, project: &str, work: &Work) -> Outcome {
     match work {
         Work::Rooms { party, prefix, after, limit } => {
             rooms(node, project, party, prefix, after.as_deref(), *limit).await
