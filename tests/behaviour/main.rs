@@ -17,6 +17,7 @@ mod gate;
 mod hanging_disk;
 mod harness;
 mod isolation;
+mod lobby;
 mod many_clients;
 mod messages;
 mod panics;

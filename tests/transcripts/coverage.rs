@@ -14,18 +14,7 @@ use wit_component::DecodedWasm;
 use wit_parser::{Resolve, TypeDefKind, WorldItem};
 
 /// What nothing can show, because this host does not do yet what it belongs to. Whatever takes one of these away covers it.
-const NOT_YET: [&str; 12] = [
-    // There are no lobby events.
-    "alarms.alarm-error.not-in-a-room",
-    "connections.connection-error.not-in-a-room",
-    "events.event-error.not-in-a-room",
-    "responses.respond-error.not-in-a-room",
-    "room.room-error.not-in-a-room",
-    "storage.storage-error.not-in-a-room",
-    "streams.stream-error.not-in-a-room",
-    "types.operation-error.not-in-a-room",
-    "lobby-answers.decide-error.not-pending",
-    "lobby-answers.decide-error.not-yet",
+const NOT_YET: [&str; 2] = [
     // There are no streams.
     "streams.stream-error.unknown",
     "streams.stream-error.no-credit",

@@ -6270,9 +6270,10 @@ pub mod party {
             /// What becomes of the client.
             #[derive(Clone)]
             pub enum Decision<'a> {
-                /// Go on to the room, with these headers added to the request, or replacing those of the same name.
+                /// Go on to the room, with these headers added to the request, or replacing those of the same name. Of a URL that is no
+                /// room: go on as if there were no lobby.
                 Proceed(&'a [HeaderParam<'a>]),
-                /// Answer so instead.
+                /// Answer so instead (status 200 to 599, body as bytes).
                 Respond(ResponseParam<'a>),
             }
             impl<'a> ::core::fmt::Debug for Decision<'a> {
@@ -6293,10 +6294,13 @@ pub mod party {
             /// Why a decision was refused.
             #[derive(Clone)]
             pub enum DecideError {
-                /// No such event waits for a decision.
+                /// No such event waits for a decision: it has been decided or settled, has passed its deadline, or is one that nobody
+                /// waits for.
                 NotPending,
-                /// Part of the contract, not of this host yet; the text names it.
-                NotYet(_rt::String),
+                /// Larger than this many bytes: the body of the response, or all headers together.
+                TooLarge(u64),
+                /// The response, or a header, cannot be sent; the text says why.
+                BadDecision(_rt::String),
                 /// Called from inside a room.
                 NotInTheLobby,
             }
@@ -6309,8 +6313,11 @@ pub mod party {
                         DecideError::NotPending => {
                             f.debug_tuple("DecideError::NotPending").finish()
                         }
-                        DecideError::NotYet(e) => {
-                            f.debug_tuple("DecideError::NotYet").field(e).finish()
+                        DecideError::TooLarge(e) => {
+                            f.debug_tuple("DecideError::TooLarge").field(e).finish()
+                        }
+                        DecideError::BadDecision(e) => {
+                            f.debug_tuple("DecideError::BadDecision").field(e).finish()
                         }
                         DecideError::NotInTheLobby => {
                             f.debug_tuple("DecideError::NotInTheLobby").finish()
@@ -6328,7 +6335,8 @@ pub mod party {
             }
             impl ::core::error::Error for DecideError {}
             #[allow(unused_unsafe, clippy::all)]
-            /// Decide a lobby event, once.
+            /// Decide a lobby event, once, in its turn or in a later one. It is told when that turn has ended; what the event does
+            /// after that, until it has settled, delays nobody.
             #[allow(async_fn_in_trait)]
             pub fn decide(
                 event: EventId,
@@ -6336,16 +6344,15 @@ pub mod party {
             ) -> ::core::result::Result<(), DecideError> {
                 unsafe {
                     let mut cleanup_list = _rt::Vec::new();
-                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
-                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    #[repr(align(8))]
                     struct RetArea(
                         [::core::mem::MaybeUninit<
                             u8,
-                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let mut ret_area = RetArea(
-                        [::core::mem::MaybeUninit::uninit(); 4
-                            * ::core::mem::size_of::<*const u8>()],
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let (
                         result12_0,
@@ -6525,48 +6532,51 @@ pub mod party {
                         ptr13,
                     );
                     let l15 = i32::from(*ptr13.add(0).cast::<u8>());
-                    let result21 = match l15 {
+                    let result22 = match l15 {
                         0 => {
                             let e = ();
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l16 = i32::from(
-                                    *ptr13.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                );
-                                let v20 = match l16 {
+                                let l16 = i32::from(*ptr13.add(8).cast::<u8>());
+                                let v21 = match l16 {
                                     0 => DecideError::NotPending,
                                     1 => {
-                                        let e20 = {
-                                            let l17 = *ptr13
-                                                .add(2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>();
-                                            let l18 = *ptr13
-                                                .add(3 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len19 = l18;
-                                            let bytes19 = _rt::Vec::from_raw_parts(
-                                                l17.cast(),
-                                                len19,
-                                                len19,
-                                            );
-                                            _rt::string_lift(bytes19)
+                                        let e21 = {
+                                            let l17 = *ptr13.add(16).cast::<i64>();
+                                            l17 as u64
                                         };
-                                        DecideError::NotYet(e20)
+                                        DecideError::TooLarge(e21)
+                                    }
+                                    2 => {
+                                        let e21 = {
+                                            let l18 = *ptr13.add(16).cast::<*mut u8>();
+                                            let l19 = *ptr13
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len20 = l19;
+                                            let bytes20 = _rt::Vec::from_raw_parts(
+                                                l18.cast(),
+                                                len20,
+                                                len20,
+                                            );
+                                            _rt::string_lift(bytes20)
+                                        };
+                                        DecideError::BadDecision(e21)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
                                         DecideError::NotInTheLobby
                                     }
                                 };
-                                v20
+                                v21
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result21
+                    result22
                 }
             }
         }
@@ -6694,7 +6704,9 @@ pub mod party {
 pub mod exports {
     pub mod party {
         pub mod server {
-            /// The stateless side of a party: a fresh instance per event, outside any room, without storage or connections.
+            /// The stateless side of a party: a fresh instance per event, outside any room, without storage or connections. An event may
+            /// be pending while operations of it are open: `guest.on-completed` brings their outcomes, and `events.settle` ends it. The
+            /// imports of rooms answer `not-in-a-room`.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod lobby {
                 #[used]
@@ -7689,34 +7701,37 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Before a client is connected to `room`; decided with `lobby-answers.decide`.
+                    /// Before a client is connected to `room`; decided with `lobby-answers.decide`. Undecided, the client goes on as it came;
+                    /// failed, it is answered with 401, or the failure's own status, and its message.
                     #[allow(async_fn_in_trait)]
                     fn before_connect(
                         event: EventId,
                         room: _rt::String,
                         request: RequestResult,
                     ) -> ::core::result::Result<Progress, FailureResult>;
-                    /// Before a request reaches `room`; decided with `lobby-answers.decide`.
+                    /// Before a request reaches `room`; decided with `lobby-answers.decide`. Undecided, it is answered with 500; failed, as
+                    /// `before-connect`. A request of another room comes to the room itself.
                     #[allow(async_fn_in_trait)]
                     fn before_request(
                         event: EventId,
                         room: _rt::String,
                         request: RequestResult,
                     ) -> ::core::result::Result<Progress, FailureResult>;
-                    /// A URL that is no room and no asset; decided with `lobby-answers.decide`.
+                    /// A URL that is no room and no asset, on the party `main`; decided with `lobby-answers.decide`. Undecided, it is answered
+                    /// with 404; failed, with 500, or the failure's own status, and its message.
                     #[allow(async_fn_in_trait)]
                     fn on_fetch(
                         event: EventId,
                         request: RequestResult,
                     ) -> ::core::result::Result<Progress, FailureResult>;
-                    /// A WebSocket to a URL that is no room.
+                    /// A WebSocket to a URL that is no room. Part of the contract, not of this host yet: it is never called.
                     #[allow(async_fn_in_trait)]
                     fn on_socket(
                         event: EventId,
                         connection: ConnectionId,
                         request: RequestResult,
                     ) -> ::core::result::Result<Progress, FailureResult>;
-                    /// A scheduled run.
+                    /// A scheduled run, on the party `main`. Nobody waits for it, and none is tried again.
                     #[allow(async_fn_in_trait)]
                     fn on_cron(
                         event: EventId,
@@ -10597,9 +10612,9 @@ macro_rules! __export_party_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.63.0:party:server@0.1.0:party:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6173] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6191] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa1/\x01A\x02\x01A,\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb3/\x01A\x02\x01A,\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -10693,58 +10708,58 @@ finish\x01\x0e\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\
 ty:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\
 \x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\
 \x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
-\0\x04\0\x08decision\x03\0\x07\x01q\x03\x0bnot-pending\0\0\x07not-yet\x01s\0\x10\
-not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\0\x01\x0a\x01@\x02\x05\
-event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\0\x20party:server/lo\
-bby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04info\x04warn\x05\
-error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\x01\0\x04\0\
-\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\
-\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/random@0.1.0\x05\x18\
-\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\
-\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08respons\
-e\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\x03\x02\x01\x19\x04\
-\0\x08progress\x03\0\x08\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x0a\x02\x03\x02\
-\x01\x06\x04\0\x0dconnection-id\x03\0\x0c\x02\x03\x02\x01\x01\x04\0\x0ctimestamp\
--ms\x03\0\x0e\x01j\x01\x09\x01\x0b\x01@\x03\x05event\x01\x04rooms\x07request\x03\
-\0\x10\x04\0\x0ebefore-connect\x01\x11\x04\0\x0ebefore-request\x01\x11\x01@\x02\x05\
-event\x01\x07request\x03\0\x10\x04\0\x08on-fetch\x01\x12\x01@\x03\x05event\x01\x0a\
-connection\x0d\x07request\x03\0\x10\x04\0\x09on-socket\x01\x13\x01@\x04\x05event\
-\x01\x04names\x0aexpressions\x0cscheduled-at\x0f\0\x10\x04\0\x07on-cron\x01\x14\x04\
-\0\x18party:server/lobby@0.1.0\x05\x1a\x01B\x09\x02\x03\x02\x01\x04\x04\0\x07fai\
-lure\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\0\0\x03\x04\0\x04save\x01\x04\x01j\0\
-\x01\x01\x01@\x01\x05state\x02\0\x05\x04\0\x07restore\x01\x06\x04\0\x1aparty:ser\
-ver/upgrade@0.1.0\x05\x1b\x01BC\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\
-\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x02\x02\x03\x02\x01\x12\x04\0\x0ar\
-equest-id\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\0\x06\x02\x03\x02\
-\x01\x13\x04\0\x09stream-id\x03\0\x08\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\
-\x0a\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x0c\x02\x03\x02\x01\x10\x04\0\
-\x07request\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x10\x02\x03\x02\
-\x01\x19\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x14\
-\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x16\x01n\x13\x08on-start\x09\
-on-resume\x0aon-connect\x0aon-message\x08on-close\x08on-error\x0aon-request\x08o\
-n-alarm\x0con-completed\x09on-stream\x08on-drain\x12on-response-closed\x0ebefore\
--connect\x0ebefore-request\x08on-fetch\x09on-socket\x07on-cron\x04save\x07restor\
-e\x04\0\x08handlers\x03\0\x18\x01m\x03\x03new\x04lost\x0dfailed-before\x04\0\x0c\
-start-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\0\x0dresume-reason\x03\
-\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\x0arooms-page\x03\0\x20\
-\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09connected\x01\x09\0\x05\
-rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07outcome\x03\0#\x01p}\x01\
-q\x04\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x05error\x01s\0\x04\0\x0cs\
-tream-event\x03\0&\x01@\0\0\x19\x04\0\x0ccapabilities\x01(\x01j\x01\x13\x01\x15\x01\
-@\x02\x05event\x01\x06reason\x1b\0)\x04\0\x08on-start\x01*\x01@\x02\x05event\x01\
-\x06reason\x1d\0)\x04\0\x09on-resume\x01+\x01@\x02\x05event\x01\x0aconnection\x03\
-\0)\x04\0\x0aon-connect\x01,\x01@\x03\x05event\x01\x0aconnection\x03\x07message\x0b\
-\0)\x04\0\x0aon-message\x01-\x01@\x04\x05event\x01\x0aconnection\x03\x05frame\x0d\
-\x09was-clean\x7f\0)\x04\0\x08on-close\x01.\x01@\x03\x05event\x01\x0aconnection\x03\
-\x05errors\0)\x04\0\x08on-error\x01/\x01@\x03\x05event\x01\x02id\x05\x07request\x0f\
-\0)\x04\0\x0aon-request\x010\x01@\x01\x05event\x01\0)\x04\0\x08on-alarm\x011\x01\
-@\x03\x05event\x01\x09operation\x07\x07outcome$\0)\x04\0\x0con-completed\x012\x01\
-@\x03\x05event\x01\x06stream\x09\x04what'\0)\x04\0\x09on-stream\x013\x01@\x03\x05\
-event\x01\x06stream\x09\x06creditw\0)\x04\0\x08on-drain\x014\x01@\x02\x05event\x01\
-\x02id\x05\0)\x04\0\x12on-response-closed\x015\x04\0\x18party:server/guest@0.1.0\
-\x05\x1c\x04\0\x18party:server/party@0.1.0\x04\0\x0b\x0b\x01\0\x05party\x03\0\0\0\
-G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindge\
-n-rust\x060.63.0";
+\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0c\
+bad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\
+\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\
+\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05deb\
+ug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04\
+text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01\
+B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/\
+random@0.1.0\x05\x18\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\x03\x04\0\x08\
+event-id\x03\0\0\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\x03\x02\x01\x0a\
+\x04\0\x08response\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\x03\
+\x02\x01\x19\x04\0\x08progress\x03\0\x08\x02\x03\x02\x01\x04\x04\0\x07failure\x03\
+\0\x0a\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x0c\x02\x03\x02\x01\x01\x04\
+\0\x0ctimestamp-ms\x03\0\x0e\x01j\x01\x09\x01\x0b\x01@\x03\x05event\x01\x04rooms\
+\x07request\x03\0\x10\x04\0\x0ebefore-connect\x01\x11\x04\0\x0ebefore-request\x01\
+\x11\x01@\x02\x05event\x01\x07request\x03\0\x10\x04\0\x08on-fetch\x01\x12\x01@\x03\
+\x05event\x01\x0aconnection\x0d\x07request\x03\0\x10\x04\0\x09on-socket\x01\x13\x01\
+@\x04\x05event\x01\x04names\x0aexpressions\x0cscheduled-at\x0f\0\x10\x04\0\x07on\
+-cron\x01\x14\x04\0\x18party:server/lobby@0.1.0\x05\x1a\x01B\x09\x02\x03\x02\x01\
+\x04\x04\0\x07failure\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\0\0\x03\x04\0\x04s\
+ave\x01\x04\x01j\0\x01\x01\x01@\x01\x05state\x02\0\x05\x04\0\x07restore\x01\x06\x04\
+\0\x1aparty:server/upgrade@0.1.0\x05\x1b\x01BC\x02\x03\x02\x01\x03\x04\0\x08even\
+t-id\x03\0\0\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x02\x02\x03\x02\x01\
+\x12\x04\0\x0arequest-id\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\
+\0\x06\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x08\x02\x03\x02\x01\x07\x04\0\
+\x07message\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x0c\x02\x03\
+\x02\x01\x10\x04\0\x07request\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
+\0\x10\x02\x03\x02\x01\x19\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\x04\x04\0\
+\x07failure\x03\0\x14\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x16\x01\
+n\x13\x08on-start\x09on-resume\x0aon-connect\x0aon-message\x08on-close\x08on-err\
+or\x0aon-request\x08on-alarm\x0con-completed\x09on-stream\x08on-drain\x12on-resp\
+onse-closed\x0ebefore-connect\x0ebefore-request\x08on-fetch\x09on-socket\x07on-c\
+ron\x04save\x07restore\x04\0\x08handlers\x03\0\x18\x01m\x03\x03new\x04lost\x0dfa\
+iled-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\0\
+\x0dresume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\x0a\
+rooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09con\
+nected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07o\
+utcome\x03\0#\x01p}\x01q\x04\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x05\
+error\x01s\0\x04\0\x0cstream-event\x03\0&\x01@\0\0\x19\x04\0\x0ccapabilities\x01\
+(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06reason\x1b\0)\x04\0\x08on-start\x01\
+*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\x09on-resume\x01+\x01@\x02\x05eve\
+nt\x01\x0aconnection\x03\0)\x04\0\x0aon-connect\x01,\x01@\x03\x05event\x01\x0aco\
+nnection\x03\x07message\x0b\0)\x04\0\x0aon-message\x01-\x01@\x04\x05event\x01\x0a\
+connection\x03\x05frame\x0d\x09was-clean\x7f\0)\x04\0\x08on-close\x01.\x01@\x03\x05\
+event\x01\x0aconnection\x03\x05errors\0)\x04\0\x08on-error\x01/\x01@\x03\x05even\
+t\x01\x02id\x05\x07request\x0f\0)\x04\0\x0aon-request\x010\x01@\x01\x05event\x01\
+\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\x01\x09operation\x07\x07outcome$\0)\
+\x04\0\x0con-completed\x012\x01@\x03\x05event\x01\x06stream\x09\x04what'\0)\x04\0\
+\x09on-stream\x013\x01@\x03\x05event\x01\x06stream\x09\x06creditw\0)\x04\0\x08on\
+-drain\x014\x01@\x02\x05event\x01\x02id\x05\0)\x04\0\x12on-response-closed\x015\x04\
+\0\x18party:server/guest@0.1.0\x05\x1c\x04\0\x18party:server/party@0.1.0\x04\0\x0b\
+\x0b\x01\0\x05party\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
+nent\x070.262.0\x10wit-bindgen-rust\x060.63.0";
         };
     };
 }
@@ -10757,8 +10772,8 @@ pub use __export_party_impl as export_party;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4452] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc8!\x01A\x02\x01A%\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4470] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xda!\x01A\x02\x01A%\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -10852,16 +10867,17 @@ finish\x01\x0e\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\
 ty:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\
 \x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\
 \x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
-\0\x04\0\x08decision\x03\0\x07\x01q\x03\x0bnot-pending\0\0\x07not-yet\x01s\0\x10\
-not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\0\x01\x0a\x01@\x02\x05\
-event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\0\x20party:server/lo\
-bby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04info\x04warn\x05\
-error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\x01\0\x04\0\
-\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\
-\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/random@0.1.0\x05\x18\
-\x04\08party:server/party-with-all-of-its-exports-removed@0.1.0\x04\0\x0b+\x01\0\
-%party-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-\
-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0c\
+bad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\
+\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\
+\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05deb\
+ug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04\
+text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01\
+B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/\
+random@0.1.0\x05\x18\x04\08party:server/party-with-all-of-its-exports-removed@0.\
+1.0\x04\0\x0b+\x01\0%party-with-all-of-its-exports-removed\x03\0\0\0G\x09produce\
+rs\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.\
+63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

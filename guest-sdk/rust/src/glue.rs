@@ -15,9 +15,11 @@ use crate::bindings::party::server::types::{FailureResult, MessageResult};
 use crate::connection::{Close, Connection, turn_full};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Request, Response};
+use crate::lobby::{Cron, Lobby};
 use crate::logging::{Level, log};
 use crate::message::Message;
 use crate::party::{Party, ResumeReason, StartReason};
+use crate::time::Timestamp;
 use crate::{runtime, task};
 
 pub use crate::bindings::exports::party::server::guest::Handlers;
@@ -105,26 +107,31 @@ impl<P: Capable> guest::Guest for Exports<P> {
     }
 }
 
-/// No handler of the lobby is announced yet, so none of these is called.
 impl<P: Capable> lobby::Guest for Exports<P> {
-    fn before_connect(_: u64, _: String, _: lobby::RequestResult) -> Progressed {
-        Err(unannounced())
+    fn before_connect(event: u64, room: String, request: RequestResult) -> Progressed {
+        runtime::lobby_turn(event, || {
+            P::before_connect(&Lobby::new(), &room, &Request::try_from(request)?)?.tell(event)
+        })
     }
 
-    fn before_request(_: u64, _: String, _: lobby::RequestResult) -> Progressed {
-        Err(unannounced())
+    fn before_request(event: u64, room: String, request: RequestResult) -> Progressed {
+        runtime::lobby_turn(event, || {
+            P::before_request(&Lobby::new(), &room, &Request::try_from(request)?)?.tell(event)
+        })
     }
 
-    fn on_fetch(_: u64, _: lobby::RequestResult) -> Progressed {
-        Err(unannounced())
+    fn on_fetch(event: u64, request: RequestResult) -> Progressed {
+        runtime::lobby_turn(event, || P::on_fetch(&Lobby::new(), Request::try_from(request)?)?.tell(event))
     }
 
+    /// Never announced.
     fn on_socket(_: u64, _: u64, _: lobby::RequestResult) -> Progressed {
         Err(unannounced())
     }
 
-    fn on_cron(_: u64, _: String, _: String, _: u64) -> Progressed {
-        Err(unannounced())
+    fn on_cron(event: u64, name: String, expression: String, scheduled_at: u64) -> Progressed {
+        let scheduled_at = Timestamp::from_millis(scheduled_at);
+        runtime::lobby_turn(event, || P::on_cron(&Lobby::new(), &Cron { name, expression, scheduled_at }))
     }
 }
 

@@ -70,6 +70,7 @@ mod party;
 mod connection;
 mod fetch;
 mod http;
+mod lobby;
 mod message;
 mod room;
 mod storage;
@@ -114,6 +115,7 @@ pub use fetch::Fetch;
 pub use http::{Header, Reply, Request, Response};
 #[cfg(feature = "json")]
 pub use json::JsonError;
+pub use lobby::{Cron, Decision, Lobby, Proceed};
 pub use logging::{Level, log, log_bytes};
 pub use message::{AsFrame, Frame, Message};
 pub use oneshot::{Receiver, Sender, SenderDropped, oneshot};

@@ -4,6 +4,7 @@ use crate::bindings::exports::party::server::guest;
 use crate::connection::{Close, Connection};
 use crate::error::{Error, Result};
 use crate::http::{Reply, Request};
+use crate::lobby::{Cron, Decision, Lobby};
 use crate::message::Message;
 use crate::room::Room;
 
@@ -65,6 +66,51 @@ pub trait Party: Default + 'static {
     /// The alarm rings. If this fails, it rings again after 2 s, 4 s and so on up to 64 s, then never.
     fn on_alarm(&mut self, room: &Room) -> Result<()> {
         let _ = room;
+        Ok(())
+    }
+
+    /// Before a client is connected to `room`: let it [go on](Decision::proceed), perhaps with headers that the room sees, or
+    /// answer it. If this fails, the client is answered with 401, or the error's own status, and its message.
+    ///
+    /// This and the three that follow are the party's *lobby*: each call has an instance of its own, outside any room, in which
+    /// nothing is remembered.
+    ///
+    /// ```no_run
+    /// # use party::{Decision, Lobby, Party, Request, Response, Result};
+    /// # #[derive(Default)]
+    /// # struct Chat {}
+    /// # impl Party for Chat {
+    /// fn before_connect(lobby: &Lobby, _room: &str, request: &Request) -> Result<Decision> {
+    ///     if request.query() != lobby.var("SECRET").as_deref() {
+    ///         return Ok(Response::text("who are you?").with_status(403).into());
+    ///     }
+    ///     Ok(Decision::proceed().with_header("x-user", "ada").into())
+    /// }
+    /// # }
+    /// ```
+    fn before_connect(lobby: &Lobby, room: &str, request: &Request) -> Result<Decision> {
+        let _ = (lobby, room, request);
+        Ok(Decision::proceed().into())
+    }
+
+    /// Before an HTTP request reaches `room`, as [`before_connect`](Self::before_connect). What another room
+    /// [calls](Room::call) comes to the room itself.
+    fn before_request(lobby: &Lobby, room: &str, request: &Request) -> Result<Decision> {
+        let _ = (lobby, room, request);
+        Ok(Decision::proceed().into())
+    }
+
+    /// A URL that is no room and no static asset, on the party `main`. What goes on is answered with 404. An error is answered
+    /// with its status, or 500, and its message.
+    fn on_fetch(lobby: &Lobby, request: Request) -> Result<Decision> {
+        let _ = (lobby, request);
+        Ok(Decision::proceed().into())
+    }
+
+    /// A scheduled run, on the party `main`. It has 15 min if it goes on ([`settle_later`](Lobby::settle_later)); if it fails,
+    /// that is logged, and the next one comes in its time.
+    fn on_cron(lobby: &Lobby, cron: &Cron) -> Result<()> {
+        let _ = (lobby, cron);
         Ok(())
     }
 

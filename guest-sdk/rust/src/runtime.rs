@@ -71,6 +71,17 @@ pub(crate) fn turn<P: Party>(
     finish(event, result)
 }
 
+/// One event of the lobby, which has no party: its handler, then what is awake.
+pub(crate) fn lobby_turn(
+    event: u64,
+    handler: impl FnOnce() -> Result<()>,
+) -> Result<Progress, FailureResult> {
+    let event = EventId(event);
+    operations().begin_turn();
+    let result = events().handle(event, handler);
+    finish(event, result)
+}
+
 /// The party says what the next version is to know. Nothing that is awake runs any more: this instance ends here.
 pub(crate) fn save<P: Party>(
     handler: impl FnOnce(&mut P, &Room) -> Result<Vec<u8>>,

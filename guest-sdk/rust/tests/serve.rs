@@ -2,7 +2,8 @@
 
 use party::glue::{Capable, Handlers};
 use party::{
-    Close, Connection, Message, Party, Reply, Request, Response, Result, ResumeReason, Room, StartReason,
+    Close, Connection, Cron, Decision, Lobby, Message, Party, Reply, Request, Response, Result, ResumeReason,
+    Room, StartReason,
 };
 
 /// A party per component; here each has a module of its own.
@@ -49,7 +50,8 @@ mod choosy {
 
 mod whole {
     use super::{
-        Close, Connection, Message, Party, Reply, Request, Response, Result, ResumeReason, Room, StartReason,
+        Close, Connection, Cron, Decision, Lobby, Message, Party, Reply, Request, Response, Result,
+        ResumeReason, Room, StartReason,
     };
 
     #[derive(Default)]
@@ -79,6 +81,18 @@ mod whole {
             Ok(Response::status(204).into())
         }
         fn on_alarm(&mut self, _: &Room) -> Result<()> {
+            Ok(())
+        }
+        fn before_connect(_: &Lobby, _: &str, _: &Request) -> Result<Decision> {
+            Ok(Decision::proceed().into())
+        }
+        fn before_request(_: &Lobby, _: &str, _: &Request) -> Result<Decision> {
+            Ok(Decision::proceed().into())
+        }
+        fn on_fetch(_: &Lobby, _: Request) -> Result<Decision> {
+            Ok(Response::status(204).into())
+        }
+        fn on_cron(_: &Lobby, _: &Cron) -> Result<()> {
             Ok(())
         }
         fn save(&mut self, _: &Room) -> Result<Vec<u8>> {
@@ -118,6 +132,10 @@ fn every_handler_can_be_announced() {
         | Handlers::ON_CLOSE
         | Handlers::ON_ERROR
         | Handlers::ON_REQUEST
-        | Handlers::ON_ALARM;
+        | Handlers::ON_ALARM
+        | Handlers::BEFORE_CONNECT
+        | Handlers::BEFORE_REQUEST
+        | Handlers::ON_FETCH
+        | Handlers::ON_CRON;
     assert_eq!(announced::<whole::Whole>(), expected);
 }

@@ -36,6 +36,14 @@ impl Handlers {
     pub const ON_COMPLETED: Handlers = Handlers(1 << 8);
     /// `on-response-closed`
     pub const ON_RESPONSE_CLOSED: Handlers = Handlers(1 << 11);
+    /// `lobby.before-connect`
+    pub const BEFORE_CONNECT: Handlers = Handlers(1 << 12);
+    /// `lobby.before-request`
+    pub const BEFORE_REQUEST: Handlers = Handlers(1 << 13);
+    /// `lobby.on-fetch`
+    pub const ON_FETCH: Handlers = Handlers(1 << 14);
+    /// `lobby.on-cron`
+    pub const ON_CRON: Handlers = Handlers(1 << 16);
     /// `upgrade.save`
     pub const SAVE: Handlers = Handlers(1 << 17);
     /// `upgrade.restore`

@@ -44,7 +44,13 @@ impl Request {
 }
 
 impl Header {
-    fn bytes(&self) -> usize {
+    /// Why it cannot be sent, if so.
+    pub(crate) fn fault(&self) -> Option<String> {
+        header_fault(self)
+    }
+
+    /// Bytes of its name and its value.
+    pub(crate) fn bytes(&self) -> usize {
         self.name.len() + self.value.len()
     }
 }

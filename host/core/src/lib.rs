@@ -20,6 +20,7 @@ pub mod ids;
 pub mod journal;
 pub mod large;
 pub mod limits;
+pub mod lobby;
 pub mod mailbox;
 pub mod message;
 pub mod operation;

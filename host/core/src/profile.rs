@@ -1,6 +1,7 @@
 //! The PartyKit profile as data: the statuses, bodies and close codes that a client sees when the host answers
 //! for a guest. Measured on npm `partykit` 0.0.115; the words are part of the protocol, so they are kept exactly.
 
+use crate::event::Failure;
 use crate::http::Response;
 use crate::message::CloseFrame;
 
@@ -12,6 +13,10 @@ pub const NO_RESPONSE: &str = "Incorrect type for Promise: the Promise did not r
 pub const REQUEST_FAILED: &str = "Uncaught exception when making a request";
 /// A connection whose handler failed without a message, or whose turn was dropped.
 pub const CONNECT_FAILED: &str = "Uncaught exception when connecting";
+/// A request of which the lobby has said nothing.
+pub const NO_DECISION: &str = "Invalid URL: undefined";
+/// A client of which the lobby could not decide.
+pub const UNAUTHORISED: &str = "Unauthorised";
 /// A URL that has a room and no party.
 pub const NO_PARTY: &str = "No party found in request url";
 /// A URL that is nothing.
@@ -44,6 +49,12 @@ pub fn party_not_found(party: &str) -> Response {
 pub fn failed(message: &str, status: Option<u16>, fallback: &str) -> Response {
     let status = status.filter(|status| (200..=599).contains(status)).unwrap_or(500);
     Response::text(status, if message.is_empty() { fallback } else { message })
+}
+
+/// The answer to a client before whom the lobby failed: its message, whatever that is.
+pub fn unauthorised(failure: &Failure) -> Response {
+    let status = failure.status.filter(|status| (200..=599).contains(status)).unwrap_or(401);
+    Response::text(status, failure.message.as_str())
 }
 
 /// The close of a connection whose handler failed.

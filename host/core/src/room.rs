@@ -51,7 +51,7 @@ use crate::session::Sessions;
 use crate::storage::{Overlay, RoomStorage};
 pub use action::{Action, Refusal, Report};
 pub use going_on::{Here, NotHere};
-use pending::PendingEvents;
+pub(crate) use pending::PendingEvents;
 use recording::Recording;
 pub use replaying::{Replay, ReplayError};
 pub use restless::Restless;

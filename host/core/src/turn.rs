@@ -7,6 +7,7 @@
 pub mod alarms;
 pub mod connections;
 pub mod events;
+pub mod lobby;
 pub mod operations;
 pub mod responses;
 pub mod storage;
@@ -25,6 +26,7 @@ use crate::limits::{Limits, TURN_OUTPUTS_MAX};
 use crate::operation::Operation;
 use crate::room::{RoomConfig, RoomState};
 use crate::storage::StorageReadError;
+use crate::turn::lobby::LobbyTurn;
 
 /// What is decided about a connection in a turn.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +89,8 @@ pub struct Turn {
     pub(crate) spent: Spent,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) fault: Option<StorageReadError>,
+    /// If it is outside any room: the lobby event that it belongs to.
+    pub(crate) lobby: Option<Box<LobbyTurn>>,
     event: Option<Event>,
 }
 
@@ -180,6 +184,7 @@ impl Turn {
             spent: Spent::default(),
             logs: Vec::new(),
             fault: None,
+            lobby: None,
             event,
         })
     }
@@ -211,7 +216,10 @@ impl Turn {
 
     /// The name of the export that takes the event.
     pub fn event_name(&self) -> &'static str {
-        self.subject.name()
+        match &self.lobby {
+            Some(lobby) if lobby.is_own => lobby.kind.name(),
+            Some(_) | None => self.subject.name(),
+        }
     }
 
     /// Where the room is.

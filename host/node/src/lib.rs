@@ -19,6 +19,7 @@ mod farewell;
 pub mod giving_up;
 mod hibernation;
 pub mod inspection;
+pub mod lobby;
 pub mod node;
 pub mod outbound;
 pub mod outbox;

@@ -140,6 +140,7 @@ struct Shared {
     one_by_one: Arc<Semaphore>,
     /// Why it cannot go on, if that is so.
     breakdown: Breakdown,
+    lobby_places: Arc<Semaphore>,
 }
 
 /// A running node. Cheap to clone.
@@ -285,6 +286,11 @@ impl Node {
     /// not known to be: those of durable rooms are made again of what they have recorded.
     pub fn forgotten(&self) -> u64 {
         self.shared.forgotten.load(Ordering::Relaxed)
+    }
+
+    /// Who has one of these has a lobby event under way.
+    pub(crate) fn lobby_places(&self) -> &Arc<Semaphore> {
+        &self.shared.lobby_places
     }
 
     /// Whether it can go on, and with what.

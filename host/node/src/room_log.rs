@@ -1,6 +1,7 @@
 //! What is logged of a room: what its guest says in a turn, and what the room reports of itself.
 
 use bytes::Bytes;
+use party_core::address::RoomAddress;
 use party_core::event::LogLevel;
 use party_core::room::Report;
 use party_core::turn::Turn;
@@ -17,27 +18,56 @@ pub const DROPPED: &str = "the turn was dropped: ";
 
 /// Logs what the guest has said in a turn.
 pub(crate) async fn log_turn(entry: &RoomEntry, turn: &mut Turn) {
+    log_lines(entry.address(), turn).await;
+}
+
+/// Logs what the guest has said in a turn of this room, or before its door.
+pub(crate) async fn log_lines(address: &RoomAddress, turn: &mut Turn) {
     let (lines, left_out) = turn.take_logs();
     for (number, line) in lines.into_iter().enumerate() {
         if number > 0 && number.is_multiple_of(LINES_IN_A_ROW_MAX) {
             step_aside().await;
         }
-        log_guest(entry, line.level, &line.text);
+        log_guest(address, line.level, &line.text);
     }
     if left_out > 0 {
-        log_guest(entry, LogLevel::Warn, format!("{left_out} more lines in one turn left out").as_bytes());
+        log_guest(address, LogLevel::Warn, format!("{left_out} more lines in one turn left out").as_bytes());
     }
 }
 
-fn log_guest(entry: &RoomEntry, level: LogLevel, text: &[u8]) {
+fn log_guest(address: &RoomAddress, level: LogLevel, text: &[u8]) {
     let text = String::from_utf8_lossy(text);
-    let (party, room) = (entry.address().party(), entry.address().room());
+    let (party, room) = (address.party(), address.room());
     match level {
         LogLevel::Trace => tracing::trace!(target: "guest", party, room, "{text}"),
         LogLevel::Debug => tracing::debug!(target: "guest", party, room, "{text}"),
         LogLevel::Info => tracing::info!(target: "guest", party, room, "{text}"),
         LogLevel::Warn => tracing::warn!(target: "guest", party, room, "{text}"),
         LogLevel::Error => tracing::error!(target: "guest", party, room, "{text}"),
+    }
+}
+
+/// Logs what became of a lobby event, and counts what is counted.
+pub(crate) fn log_lobby_report(worker: &Worker, address: &RoomAddress, lobby: &'static str, report: Report) {
+    let (party, room) = (address.party(), address.room());
+    match report {
+        Report::Failed { event, failure } => {
+            let stack = failure.stack.unwrap_or_default();
+            tracing::warn!(party, room, lobby, event, "the handler failed: {} {stack}", failure.message);
+        }
+        Report::Dropped { event, cause } => {
+            worker.tallies().dropped();
+            tracing::error!(party, room, lobby, event, "{DROPPED}{cause}");
+        }
+        Report::Overdue { event, deadline_ms } => {
+            tracing::warn!(party, room, lobby, event, "it did not settle within {deadline_ms} ms");
+        }
+        // Of what is kept of a room, and of its alarm; a lobby has neither.
+        Report::Suspended { .. }
+        | Report::AlarmGivenUp
+        | Report::CommitFailed
+        | Report::Destroyed
+        | Report::Damaged { .. } => {}
     }
 }
 

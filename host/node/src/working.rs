@@ -84,7 +84,8 @@ fn answer(worker: &Rc<Worker>, number: RoomNumber, id: OperationId, outcome: Out
     }
 }
 
-async fn carry_out(node: &Node, project: &str, work: &Work, body_bytes_max: u64) -> Outcome {
+/// Does it, for a room or for a lobby event. A body that comes from outside the host may be so large.
+pub(crate) async fn carry_out(node: &Node, project: &str, work: &Work, body_bytes_max: u64) -> Outcome {
     match work {
         Work::Rooms { party, prefix, after, limit } => {
             rooms(node, project, party, prefix, after.as_deref(), *limit).await

@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::image::Image;
 use crate::instance::Instance;
 use crate::load::LoadError;
+use crate::lobby::LobbyIndices;
 use crate::snapshot::LayoutKey;
 use crate::state::InstanceState;
 use crate::upgrade::UpgradeIndices;
@@ -57,6 +58,8 @@ pub(crate) struct Linked {
     pub(crate) indices: RoomOnlyIndices,
     /// Where `upgrade` is, if it is exported.
     pub(crate) upgrade: Option<UpgradeIndices>,
+    /// Where `lobby` is, if it is exported.
+    pub(crate) lobby: Option<LobbyIndices>,
 }
 
 impl Component {

@@ -41,6 +41,9 @@ pub struct Instance {
     component: Component,
 }
 
+/// How an export has returned.
+type Called = std::result::Result<Progress, party_core::event::Failure>;
+
 /// An instance as a call needs it.
 pub(crate) struct Opened<'a> {
     guest: &'a RoomOnly,
@@ -119,13 +122,7 @@ impl Instance {
                 call(opened.guest, opened.store, event_id, event).await
             })
             .await;
-        let end = match called {
-            Ok(Ok(Progress::Done)) => TurnEnd::Done,
-            Ok(Ok(Progress::Pending)) => TurnEnd::Pending,
-            Ok(Err(caught)) => TurnEnd::Failed(failure(caught)),
-            Err(cause) => TurnEnd::Dropped(cause),
-        };
-        (turn, end)
+        (turn, turn_end(called.map(|called| called.map_err(failure))))
     }
 
     /// Calls an export with a turn in its hands, within these bounds. If it does not return, the instance is dead.
@@ -192,6 +189,16 @@ impl Instance {
     /// Fuel that the last turn used: about one unit per instruction.
     pub fn fuel_used(&self) -> u64 {
         self.fuel_used
+    }
+}
+
+/// What the return of an export means for its turn.
+pub(crate) fn turn_end(called: std::result::Result<Called, DropCause>) -> TurnEnd {
+    match called {
+        Ok(Ok(Progress::Done)) => TurnEnd::Done,
+        Ok(Ok(Progress::Pending)) => TurnEnd::Pending,
+        Ok(Err(caught)) => TurnEnd::Failed(caught),
+        Err(cause) => TurnEnd::Dropped(cause),
     }
 }
 

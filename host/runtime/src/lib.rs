@@ -18,6 +18,7 @@ pub mod component;
 pub mod engine;
 pub mod instance;
 pub mod load;
+pub mod lobby;
 pub mod names;
 pub mod restore;
 pub mod snapshot;

@@ -22,6 +22,7 @@ use crate::component::{Component, Digest, Linked};
 use crate::engine::Engine;
 use crate::image::Image;
 use crate::instance::Instance;
+use crate::lobby::{LobbyIndices, LobbyMisfit};
 use crate::refusal::is_refusal;
 use crate::rewrite::{State, rewrite};
 use crate::traps::start_cause;
@@ -125,6 +126,9 @@ pub enum LoadError {
     /// It says that its rooms can be carried over to another version, and cannot.
     #[error(transparent)]
     Upgrade(#[from] UpgradeMisfit),
+    /// It says that it has a handler of the lobby, and has not.
+    #[error(transparent)]
+    Lobby(#[from] LobbyMisfit),
     /// It does not survive its own start.
     #[error("the component does not start: {0}")]
     Start(DropCause),
@@ -148,7 +152,10 @@ impl LoadError {
                 Some("build for wasm32-wasip2, or make a component of it with `wasm-tools component new`")
             }
             LoadError::NotWasm { .. } => Some("give the compiled .wasm file, not its source"),
-            LoadError::NoGuest { .. } | LoadError::GuestFunctions { .. } | LoadError::Upgrade(_) => {
+            LoadError::NoGuest { .. }
+            | LoadError::GuestFunctions { .. }
+            | LoadError::Upgrade(_)
+            | LoadError::Lobby(_) => {
                 Some("build it with a party SDK; in Rust, `#[party::serve]` stands above `impl Party for …`")
             }
             LoadError::WrongVersion { .. } => Some("build the party with the SDK of this host's version"),
@@ -227,8 +234,8 @@ impl Engine {
         let link_error = |error| unless_refused(error, LoadError::Link);
         let instance = self.linker().instantiate_pre(compiled).map_err(link_error)?;
         let indices = RoomOnlyIndices::new(&instance).map_err(link_error)?;
-        let upgrade = UpgradeIndices::find(compiled);
-        Ok(Linked { instance, indices, upgrade })
+        let (upgrade, lobby) = (UpgradeIndices::find(compiled), LobbyIndices::find(compiled));
+        Ok(Linked { instance, indices, upgrade, lobby })
     }
 
     /// Compiles what a component has become, or finds it compiled. `component` is the digest of what its author made.
@@ -257,6 +264,7 @@ async fn probe(component: Component, readable: Readable) -> Result<Component, Lo
     let mut first = started(&component).await?;
     let handlers = first.handlers();
     first.check_upgrade()?;
+    first.check_lobby()?;
     let image = match readable {
         Ok((accessors, state)) => match Image::of(accessors, &mut first, &state, component.digest()) {
             Err(error) if is_refusal(&error) => return Err(LoadError::Refused(format!("{error:#}"))),

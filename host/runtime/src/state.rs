@@ -72,6 +72,12 @@ impl InstanceState {
         self.turn.as_deref_mut().ok_or_else(|| Error::new(GuestFault::OutsideOfATurn { import }))
     }
 
+    /// As [`InstanceState::turn`], if it is of a room: none in the lobby.
+    pub(crate) fn room(&mut self, import: &'static str) -> Result<Option<&mut Turn>> {
+        let turn = self.turn(import)?;
+        Ok((!turn.is_in_the_lobby()).then_some(turn))
+    }
+
     /// The time: 0 outside of a turn.
     pub(crate) fn now(&self) -> Timestamp {
         self.turn.as_deref().map_or(Timestamp(0), Turn::now)

@@ -57,7 +57,7 @@ impl Assets {
         Ok(Assets { files, single_page_app: config.single_page_app })
     }
 
-    /// The answer to a request for anything that is no room; `None` if it is nothing.
+    /// The answer to a request for anything that is no room; `None` if there is no file for it.
     pub(crate) async fn answer(&self, parts: &Parts) -> Option<Response<EdgeBody>> {
         // Others find no file, and the page that says so.
         let reads = parts.method == Method::GET || parts.method == Method::HEAD;
@@ -69,13 +69,23 @@ impl Assets {
                 Opened::Nothing => {}
             }
         }
-        let page = if reads && self.single_page_app && navigates(&parts.headers) {
-            (INDEX, StatusCode::OK)
-        } else {
-            (NOT_FOUND_PAGE, StatusCode::NOT_FOUND)
-        };
-        match self.files.open(AssetName::of_page(page.0)).await {
-            Opened::File(file) => Some(present(file, page.1, parts)),
+        let is_of_app = reads && self.single_page_app && navigates(&parts.headers);
+        if is_of_app { self.page(INDEX, StatusCode::OK, parts).await } else { None }
+    }
+
+    /// The page that says so, where nothing has answered.
+    pub(crate) async fn page_of_nothing(&self, parts: &Parts) -> Option<Response<EdgeBody>> {
+        self.page(NOT_FOUND_PAGE, StatusCode::NOT_FOUND, parts).await
+    }
+
+    async fn page(
+        &self,
+        name: &'static str,
+        status: StatusCode,
+        parts: &Parts,
+    ) -> Option<Response<EdgeBody>> {
+        match self.files.open(AssetName::of_page(name)).await {
+            Opened::File(file) => Some(present(file, status, parts)),
             Opened::Directory | Opened::Nothing => None,
         }
     }

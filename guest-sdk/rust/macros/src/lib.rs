@@ -11,7 +11,7 @@ use std::fmt::Write;
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
 /// The handlers of `Party`, as the trait spells them.
-const HANDLERS: [&str; 10] = [
+const HANDLERS: [&str; 14] = [
     "on_start",
     "on_resume",
     "on_connect",
@@ -20,6 +20,10 @@ const HANDLERS: [&str; 10] = [
     "on_error",
     "on_request",
     "on_alarm",
+    "before_connect",
+    "before_request",
+    "on_fetch",
+    "on_cron",
     "save",
     "restore",
 ];

@@ -23,7 +23,8 @@ pub enum EventError {
 impl Turn {
     /// Ends a pending event, or this turn's own, unless its export then fails: that is its end.
     pub fn settle(&mut self, event: EventId, outcome: Result<(), Failure>) -> Result<(), EventError> {
-        let is_pending = event == self.event_id || self.state.pending.contains(event);
+        let is_of_lobby = self.lobby.as_ref().is_some_and(|lobby| lobby.id == event);
+        let is_pending = event == self.event_id || is_of_lobby || self.state.pending.contains(event);
         if !is_pending || !self.changes.settled_ids.insert(event) {
             return Err(EventError::NotPending);
         }

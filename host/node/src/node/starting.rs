@@ -13,6 +13,7 @@ use crate::apart;
 use crate::chance::Chance;
 use crate::committer::{CommitPause, CommitRequest, Committer};
 use crate::ending::Ending;
+use crate::lobby;
 use crate::node::{Node, NodeParts, Shared, StartError};
 use crate::panics::{Breakdown, caught, caught_in};
 use crate::party::{Parties, Party};
@@ -98,6 +99,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         ending: Ending::default(),
         one_by_one: Arc::new(Semaphore::new(1)),
         breakdown,
+        lobby_places: lobby::places(),
     };
     let node = Node { shared: Arc::new(shared) };
     let changed = node.take_up_versions()?;

@@ -8,7 +8,7 @@ use crate::state::InstanceState;
 
 impl Host for InstanceState {
     fn set(&mut self, at: u64) -> Result<Result<(), AlarmError>> {
-        let turn = self.turn("alarms.set")?;
+        let Some(turn) = self.room("alarms.set")? else { return Ok(Err(AlarmError::NotInARoom)) };
         if at == 0 {
             return Ok(Err(AlarmError::BadTime));
         }
@@ -17,11 +17,13 @@ impl Host for InstanceState {
     }
 
     fn get(&mut self) -> Result<Result<Option<u64>, AlarmError>> {
-        Ok(Ok(self.turn("alarms.get")?.alarm().map(|at| at.0)))
+        let Some(turn) = self.room("alarms.get")? else { return Ok(Err(AlarmError::NotInARoom)) };
+        Ok(Ok(turn.alarm().map(|at| at.0)))
     }
 
     fn clear(&mut self) -> Result<Result<(), AlarmError>> {
-        self.turn("alarms.clear")?.set_alarm(None);
+        let Some(turn) = self.room("alarms.clear")? else { return Ok(Err(AlarmError::NotInARoom)) };
+        turn.set_alarm(None);
         Ok(Ok(()))
     }
 }

@@ -15,12 +15,16 @@ type Answer<T> = Result<Result<T, ConnectionError>>;
 
 impl Host for InstanceState {
     fn accept(&mut self, connection: u64, tags: Vec<String>) -> Answer<()> {
-        let turn = self.turn("connections.accept")?;
+        let Some(turn) = self.room("connections.accept")? else {
+            return Ok(Err(ConnectionError::NotInARoom));
+        };
         Ok(turn.accept(ConnectionId(connection), tags).map_err(connection_error))
     }
 
     fn reject(&mut self, connection: u64, answer: ResponseResult) -> Answer<()> {
-        let turn = self.turn("connections.reject")?;
+        let Some(turn) = self.room("connections.reject")? else {
+            return Ok(Err(ConnectionError::NotInARoom));
+        };
         Ok(match response(answer) {
             Ok(response) => turn.reject(ConnectionId(connection), response).map_err(connection_error),
             Err(fault) => Err(ConnectionError::BadResponse(fault)),
@@ -28,18 +32,20 @@ impl Host for InstanceState {
     }
 
     fn send(&mut self, connection: u64, frame: MessageResult) -> Answer<()> {
-        let turn = self.turn("connections.send")?;
+        let Some(turn) = self.room("connections.send")? else { return Ok(Err(ConnectionError::NotInARoom)) };
         Ok(turn.send(ConnectionId(connection), message(frame)).map_err(connection_error))
     }
 
     fn broadcast(&mut self, frame: MessageResult, except: Vec<u64>, tag: Option<String>) -> Answer<u32> {
-        let turn = self.turn("connections.broadcast")?;
+        let Some(turn) = self.room("connections.broadcast")? else {
+            return Ok(Err(ConnectionError::NotInARoom));
+        };
         let except: Vec<ConnectionId> = except.into_iter().map(ConnectionId).collect();
         Ok(turn.broadcast(message(frame), &except, tag.as_deref()).map_err(connection_error))
     }
 
     fn close(&mut self, connection: u64, frame: Option<CloseFrameResult>) -> Answer<()> {
-        let turn = self.turn("connections.close")?;
+        let Some(turn) = self.room("connections.close")? else { return Ok(Err(ConnectionError::NotInARoom)) };
         Ok(turn.close(ConnectionId(connection), frame.map(close_frame)).map_err(connection_error))
     }
 
@@ -62,17 +68,23 @@ impl Host for InstanceState {
     }
 
     fn attachment(&mut self, connection: u64) -> Answer<Vec<u8>> {
-        let turn = self.turn("connections.attachment")?;
+        let Some(turn) = self.room("connections.attachment")? else {
+            return Ok(Err(ConnectionError::NotInARoom));
+        };
         Ok(turn.attachment(ConnectionId(connection)).map(Vec::from).map_err(connection_error))
     }
 
     fn set_attachment(&mut self, connection: u64, bytes: Vec<u8>) -> Answer<()> {
-        let turn = self.turn("connections.set-attachment")?;
+        let Some(turn) = self.room("connections.set-attachment")? else {
+            return Ok(Err(ConnectionError::NotInARoom));
+        };
         Ok(turn.set_attachment(ConnectionId(connection), bytes.into()).map_err(connection_error))
     }
 
     fn set_auto_response(&mut self, pair: Option<(String, String)>) -> Answer<()> {
-        let turn = self.turn("connections.set-auto-response")?;
+        let Some(turn) = self.room("connections.set-auto-response")? else {
+            return Ok(Err(ConnectionError::NotInARoom));
+        };
         let pair = pair
             .map(|(request, response)| AutoResponse { request: request.into(), response: response.into() });
         Ok(turn.set_auto_response(pair).map_err(connection_error))

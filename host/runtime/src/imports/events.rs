@@ -16,11 +16,13 @@ impl Host for InstanceState {
     }
 
     fn hold(&mut self) -> Result<Result<(), EventError>> {
-        Ok(self.turn("events.hold")?.hold().map_err(event_error))
+        let Some(turn) = self.room("events.hold")? else { return Ok(Err(EventError::NotInARoom)) };
+        Ok(turn.hold().map_err(event_error))
     }
 
     fn release(&mut self) -> Result<Result<(), EventError>> {
-        Ok(self.turn("events.release")?.release().map_err(event_error))
+        let Some(turn) = self.room("events.release")? else { return Ok(Err(EventError::NotInARoom)) };
+        Ok(turn.release().map_err(event_error))
     }
 }
 

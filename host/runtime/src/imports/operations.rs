@@ -52,6 +52,9 @@ impl Host for InstanceState {
     }
 
     fn connect(&mut self, _target: ConnectTarget) -> Answer<u64> {
+        if self.room("operations.connect")?.is_none() {
+            return Ok(Err(OperationError::NotInARoom));
+        }
         self.not_yet_an_operation("operations.connect")
     }
 

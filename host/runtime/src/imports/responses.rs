@@ -11,7 +11,7 @@ use crate::state::InstanceState;
 
 impl Host for InstanceState {
     fn respond(&mut self, request: u64, answer: ResponseResult) -> Result<Result<(), RespondError>> {
-        let turn = self.turn("responses.respond")?;
+        let Some(turn) = self.room("responses.respond")? else { return Ok(Err(RespondError::NotInARoom)) };
         Ok(match response(answer) {
             Ok(response) => turn.respond(RequestId(request), response).map_err(respond_error),
             Err(fault) => Err(RespondError::BadResponse(fault)),

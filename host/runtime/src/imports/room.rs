@@ -20,11 +20,11 @@ impl Host for InstanceState {
     }
 
     fn id(&mut self) -> Result<String> {
-        Ok(self.turn("room.id")?.address().room().into())
+        Ok(self.room("room.id")?.map(|turn| turn.address().room().into()).unwrap_or_default())
     }
 
     fn incarnation(&mut self) -> Result<String> {
-        Ok(self.turn("room.incarnation")?.incarnation().to_string())
+        Ok(self.room("room.incarnation")?.map(|turn| turn.incarnation().to_string()).unwrap_or_default())
     }
 
     fn now(&mut self) -> Result<u64> {
@@ -55,14 +55,17 @@ impl Host for InstanceState {
     }
 
     fn abort(&mut self, mut reason: String) -> Result<Result<(), RoomError>> {
-        self.turn("room.abort")?;
+        if self.room("room.abort")?.is_none() {
+            return Ok(Err(RoomError::NotInARoom));
+        }
         cut(&mut reason, ABORT_REASON_BYTES_MAX);
         // It does not return to the guest.
         Err(GuestFault::Aborted(reason).into())
     }
 
     fn destroy(&mut self) -> Result<Result<(), RoomError>> {
-        self.turn("room.destroy")?.destroy();
+        let Some(turn) = self.room("room.destroy")? else { return Ok(Err(RoomError::NotInARoom)) };
+        turn.destroy();
         Ok(Ok(()))
     }
 }

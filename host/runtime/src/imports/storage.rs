@@ -12,35 +12,40 @@ type Answer<T> = Result<Result<T, StorageError>>;
 
 impl Host for InstanceState {
     fn get(&mut self, key: Vec<u8>) -> Answer<Option<Vec<u8>>> {
-        let value = self.turn("storage.get")?.get(&key);
+        let Some(turn) = self.room("storage.get")? else { return not_in_a_room() };
+        let value = turn.get(&key);
         answer(value.map(|value| value.map(Vec::from)))
     }
 
     fn get_many(&mut self, keys: Vec<Vec<u8>>) -> Answer<Vec<Option<Vec<u8>>>> {
-        let values = self.turn("storage.get-many")?.get_many(&all_bytes(keys));
+        let Some(turn) = self.room("storage.get-many")? else { return not_in_a_room() };
+        let values = turn.get_many(&all_bytes(keys));
         answer(values.map(|values| values.into_iter().map(|value| value.map(Vec::from)).collect()))
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Answer<()> {
-        answer(self.turn("storage.put")?.put(key.into(), value.into()))
+        let Some(turn) = self.room("storage.put")? else { return not_in_a_room() };
+        answer(turn.put(key.into(), value.into()))
     }
 
     fn put_many(&mut self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Answer<()> {
-        let turn = self.turn("storage.put-many")?;
+        let Some(turn) = self.room("storage.put-many")? else { return not_in_a_room() };
         let entries = entries.into_iter().map(|(key, value)| (key.into(), value.into()));
         answer(turn.put_many(entries.collect()))
     }
 
     fn delete(&mut self, key: Vec<u8>) -> Answer<bool> {
-        answer(self.turn("storage.delete")?.delete(key.into()))
+        let Some(turn) = self.room("storage.delete")? else { return not_in_a_room() };
+        answer(turn.delete(key.into()))
     }
 
     fn delete_many(&mut self, keys: Vec<Vec<u8>>) -> Answer<u32> {
-        answer(self.turn("storage.delete-many")?.delete_many(all_bytes(keys)))
+        let Some(turn) = self.room("storage.delete-many")? else { return not_in_a_room() };
+        answer(turn.delete_many(all_bytes(keys)))
     }
 
     fn list(&mut self, options: ListOptions) -> Answer<Page> {
-        let turn = self.turn("storage.list")?;
+        let Some(turn) = self.room("storage.list")? else { return not_in_a_room() };
         let page = turn.list(&CoreOptions {
             prefix: options.prefix.into(),
             start: options.start.map(Bytes::from),
@@ -57,9 +62,14 @@ impl Host for InstanceState {
     }
 
     fn delete_all(&mut self) -> Answer<()> {
-        self.turn("storage.delete-all")?.delete_all();
+        let Some(turn) = self.room("storage.delete-all")? else { return not_in_a_room() };
+        turn.delete_all();
         Ok(Ok(()))
     }
+}
+
+fn not_in_a_room<T>() -> Answer<T> {
+    Ok(Err(StorageError::NotInARoom))
 }
 
 fn all_bytes(all: Vec<Vec<u8>>) -> Vec<Bytes> {

@@ -11,8 +11,10 @@ type Answer<T> = Result<Result<T, StreamError>>;
 
 impl InstanceState {
     fn not_yet_a_stream<T>(&mut self, function: &'static str) -> Answer<T> {
-        self.turn(function)?;
-        Ok(Err(StreamError::NotYet(not_yet(function))))
+        Ok(Err(match self.room(function)? {
+            Some(_) => StreamError::NotYet(not_yet(function)),
+            None => StreamError::NotInARoom,
+        }))
     }
 }
 

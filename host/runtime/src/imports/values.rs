@@ -40,8 +40,7 @@ pub(crate) fn response(response: ResponseResult) -> Result<Response, String> {
             return Err(not_yet("a streamed body"));
         }
     };
-    let headers = headers.into_iter().map(|header| Header { name: header.name, value: header.value.into() });
-    Ok(Response { status, headers: headers.collect(), body })
+    Ok(Response { status, headers: headers.into_iter().map(header).collect(), body })
 }
 
 /// A request out of a guest, unless its body is to follow: then why it cannot be taken.
@@ -51,8 +50,12 @@ pub(crate) fn request(request: RequestResult) -> Result<Request, String> {
         BodyResult::Bytes(bytes) => Bytes::from(bytes),
         BodyResult::Streamed(_) => return Err(not_yet("a streamed body")),
     };
-    let headers = headers.into_iter().map(|header| Header { name: header.name, value: header.value.into() });
-    Ok(Request { method, uri, headers: headers.collect(), body })
+    Ok(Request { method, uri, headers: headers.into_iter().map(header).collect(), body })
+}
+
+/// A header out of a guest.
+pub(crate) fn header(header: HeaderResult) -> Header {
+    Header { name: header.name, value: header.value.into() }
 }
 
 /// Headers on their way into a guest, as arguments.

@@ -17,7 +17,7 @@ pub(crate) const PENDING: &str = "(i32.const 1056)";
 /// Where `err(failure)` stands: message "no", stack "here", status 418.
 pub(crate) const FAILED: &str = "(i32.const 1088)";
 /// All handlers of the contract but `save` and `restore`, which are no exports of `guest`.
-pub(crate) const ALL_HANDLERS: u32 = (1 << 17) - 1;
+pub(crate) const ALL_HANDLERS: u32 = (1 << 12) - 1;
 /// `save` and `restore`.
 pub(crate) const UPGRADE_HANDLERS: u32 = 0b11 << 17;
 

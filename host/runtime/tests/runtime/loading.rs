@@ -269,3 +269,21 @@ fn a_component_that_can_be_carried_over_must_export_how() {
     );
     assert!(error.hint().is_some());
 }
+
+#[test]
+fn a_component_that_announces_a_lobby_must_export_it() {
+    for (handler, name) in [
+        (Handlers::BEFORE_CONNECT, "before-connect"),
+        (Handlers::BEFORE_REQUEST, "before-request"),
+        (Handlers::ON_FETCH, "on-fetch"),
+        (Handlers::ON_CRON, "on-cron"),
+    ] {
+        let error = refusal(&Guest::new().handlers(ALL_HANDLERS | handler.0).build());
+        assert!(matches!(error, LoadError::Lobby(_)), "{error}");
+        let says = format!(
+            "the component says that it has `{name}`, and does not export it in party:server/lobby@0.1.0"
+        );
+        assert_eq!(error.to_string(), says);
+        assert!(error.hint().is_some());
+    }
+}

@@ -64,7 +64,11 @@ fn ask(site: &Site, method: &str, path: &str, headers: &[(&str, &str)]) -> Optio
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let (head, body) = site.assets.answer(&parts).await?.into_parts();
+        let found = match site.assets.answer(&parts).await {
+            Some(found) => found,
+            None => site.assets.page_of_nothing(&parts).await?,
+        };
+        let (head, body) = found.into_parts();
         let announced = hyper::body::Body::size_hint(&body).exact();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Some(Answer { status: head.status.as_u16(), headers: head.headers, announced, body })

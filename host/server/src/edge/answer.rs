@@ -14,6 +14,7 @@ use super::body::{Collected, EdgeBody, collect};
 use super::exchange::{guest_headers, guest_uri, to_wire};
 use super::handshake;
 use super::http::Progress;
+use super::lobby;
 use super::proxies::Peer;
 use super::routes::{Route, route};
 use super::target::written_as_url;
@@ -61,13 +62,11 @@ pub(crate) async fn answer(
             Ok(()) => ask(worker, progress, address, &parts, body).await,
         },
         Route::Refused(response) => Err(response),
-        Route::Elsewhere => match worker.assets() {
-            Some(assets) => match assets.answer(&parts).await {
-                Some(response) if has_body(&parts) => return ended(progress, response),
-                Some(response) => return response,
-                None => Err(Response::text(404, profile::NOT_FOUND)),
-            },
-            None => Err(Response::text(404, profile::NOT_FOUND)),
+        Route::Elsewhere => match elsewhere(worker, progress, &parts, body).await {
+            Ok(Found::Asset(response)) if has_body(&parts) => return ended(progress, response),
+            Ok(Found::Asset(response)) => return response,
+            Ok(Found::Answer(response)) => Ok(response),
+            Err(refusal) => Err(refusal),
         },
     };
     match answered {
@@ -79,6 +78,35 @@ pub(crate) async fn answer(
 /// Whether the page that asks may speak to rooms. An error is the refusal.
 fn is_allowed(worker: &EdgeWorker, headers: &HeaderMap) -> Result<(), Response> {
     worker.config().allowed_origins.as_ref().map_or(Ok(()), |origins| origins.check(headers))
+}
+
+/// What there is where no room is.
+enum Found {
+    Asset(hyper::Response<EdgeBody>),
+    Answer(Response),
+}
+
+/// A URL that is no room: an asset, what the lobby answers, or nothing. An error is a refusal by the host itself, or says that
+/// there is nothing, before the whole body has come.
+async fn elsewhere(
+    worker: &EdgeWorker,
+    progress: &Progress,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Found, Response> {
+    if let Some(assets) = worker.assets()
+        && let Some(asset) = assets.answer(parts).await
+    {
+        return Ok(Found::Asset(asset));
+    }
+    if let Some(response) = lobby::fetch(worker, progress, parts, body).await? {
+        return Ok(Found::Answer(response));
+    }
+    let page = match worker.assets() {
+        Some(assets) => assets.page_of_nothing(parts).await,
+        None => None,
+    };
+    page.map(Found::Asset).ok_or_else(|| Response::text(404, profile::NOT_FOUND))
 }
 
 /// A refusal of something that is still being sent: the connection can carry nothing else.
@@ -131,6 +159,10 @@ async fn ask(
         headers: guest_headers(&parts.headers),
         body: bytes,
     };
+    let request = match lobby::before_request(worker, &party, address.room(), request).await {
+        Ok(request) => request,
+        Err(answer) => return Ok(answer),
+    };
     let answered = worker.node().request(address, request).await;
     drop(share);
     Ok(answered.unwrap_or_else(|error| Response::text(503, error.to_string())))
@@ -154,6 +186,10 @@ async fn connect(
         uri,
         headers: guest_headers(&parts.headers),
         opened_at: node.clock().now(),
+    };
+    let new = match node.party(address.party()) {
+        Some(party) => lobby::before_connect(worker, &party, address.room(), new).await?,
+        None => new,
     };
     match node.connect(address, new).await {
         Ok(Connect::Accepted(ticket)) => {

@@ -59,7 +59,15 @@ pub trait Bare {
     fn on_bytes(_stream: u64) -> Progressed {
         unwritten("on-stream")
     }
-    /// Any export of `lobby`, by its name.
+    /// `lobby.before-connect` and `lobby.before-request`
+    fn before(event: u64, _room: &str, _request: RequestResult) -> Progressed {
+        Self::in_the_lobby(event, "before")
+    }
+    /// `lobby.on-fetch`
+    fn on_fetch(event: u64, _request: RequestResult) -> Progressed {
+        Self::in_the_lobby(event, "on-fetch")
+    }
+    /// Any other export of `lobby`, by its name.
     fn in_the_lobby(_event: u64, export: &str) -> Progressed {
         unwritten(export)
     }
@@ -146,14 +154,14 @@ impl<B: Bare> guest::Guest for Exports<B> {
 }
 
 impl<B: Bare> lobby::Guest for Exports<B> {
-    fn before_connect(event: u64, _: String, _: RequestResult) -> Progressed {
-        B::in_the_lobby(event, "before-connect")
+    fn before_connect(event: u64, room: String, request: RequestResult) -> Progressed {
+        B::before(event, &room, request)
     }
-    fn before_request(event: u64, _: String, _: RequestResult) -> Progressed {
-        B::in_the_lobby(event, "before-request")
+    fn before_request(event: u64, room: String, request: RequestResult) -> Progressed {
+        B::before(event, &room, request)
     }
-    fn on_fetch(event: u64, _: RequestResult) -> Progressed {
-        B::in_the_lobby(event, "on-fetch")
+    fn on_fetch(event: u64, request: RequestResult) -> Progressed {
+        B::on_fetch(event, request)
     }
     fn on_socket(event: u64, _: u64, _: RequestResult) -> Progressed {
         B::in_the_lobby(event, "on-socket")

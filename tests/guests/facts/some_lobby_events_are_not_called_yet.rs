@@ -1,5 +1,6 @@
-//! A party that announces every handler of the lobby is served as if it had none: this host calls none of them yet.
-//! covers: lobby.before-connect, lobby.before-request, lobby.on-fetch, lobby.on-socket, lobby.on-cron, guest.capabilities
+//! A party that announces sockets where no room is, and scheduled runs, is served as if it had neither: this host calls them
+//! not yet.
+//! covers: lobby.on-socket, lobby.on-cron, guest.capabilities
 
 use party::bindings::exports::party::server::guest::{Handlers, MessageResult, Progress, RequestResult};
 use test_facts::{Bare, Progressed, answer};
@@ -9,12 +10,7 @@ struct Fact;
 test_facts::serve_bare!(Fact);
 
 impl Bare for Fact {
-    const HANDLERS: Handlers = Handlers::ON_REQUEST
-        .union(Handlers::BEFORE_CONNECT)
-        .union(Handlers::BEFORE_REQUEST)
-        .union(Handlers::ON_FETCH)
-        .union(Handlers::ON_SOCKET)
-        .union(Handlers::ON_CRON);
+    const HANDLERS: Handlers = Handlers::ON_REQUEST.union(Handlers::ON_SOCKET).union(Handlers::ON_CRON);
 
     fn on_request(_: u64, id: u64, _: RequestResult) -> Progressed {
         answer(id, "in the room").expect("it waits for this");

@@ -1,0 +1,471 @@
+//! The lobby: the stateless side of a party.
+//!
+//! A lobby event has an instance of its own, outside any room, and ends with it. It is decided at most once; whoever waits
+//! hears of that when the turn that decided has ended, and what the event still does delays nobody. It may be pending while
+//! operations of it are open, and is over at its deadline in any case. A [`Lobby`] is one such event as data: its driver asks
+//! for turns, runs the guest with them, and carries out what comes of it, as it does for a room. There is nothing to commit.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::mem;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::alarm::AlarmClock;
+
+use crate::event::{DropCause, Event, Failure, Handlers, Outcome, Output, TurnEnd};
+use crate::http::{Header, Request, Response};
+use crate::ids::{CommitSeq, EventId, Incarnation, OperationId, Timestamp};
+use crate::limits::{Limits, OUTCOMES_BYTES_MAX};
+use crate::operation::{Operation, OperationError, Operations, Work};
+use crate::profile;
+use crate::room::{Moment, PendingEvents, Report, RoomConfig, RoomState};
+use crate::session::Sessions;
+use crate::storage::{KeyRange, Overlay, RoomStorage, StorageReadError, Visit};
+use crate::turn::Turn;
+use crate::turn::lobby::LobbyTurn;
+
+/// The id of the room that stands in the log of lobby events that are about none.
+pub const LOBBY_ROOM: &str = "lobby";
+/// The event of a lobby: there is no other.
+const EVENT: EventId = EventId(1);
+
+/// What the lobby is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LobbyEvent {
+    /// A client wants to connect to a room.
+    BeforeConnect(String, Box<Request>),
+    /// A request is for a room.
+    BeforeRequest(String, Box<Request>),
+    /// A URL is no room and no asset.
+    Fetch(Box<Request>),
+    /// A scheduled run.
+    Cron(CronRun),
+}
+
+/// A scheduled run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CronRun {
+    /// What it is called in the configuration.
+    pub name: String,
+    /// When it runs, as it stands there.
+    pub expression: String,
+    /// The time that it is for; it is never earlier than that.
+    pub scheduled_at: Timestamp,
+}
+
+/// What a lobby event is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LobbyKind {
+    /// `before-connect`
+    BeforeConnect,
+    /// `before-request`
+    BeforeRequest,
+    /// `on-fetch`
+    Fetch,
+    /// `on-cron`
+    Cron,
+}
+
+impl LobbyEvent {
+    /// What it is about.
+    pub fn kind(&self) -> LobbyKind {
+        match self {
+            LobbyEvent::BeforeConnect(..) => LobbyKind::BeforeConnect,
+            LobbyEvent::BeforeRequest(..) => LobbyKind::BeforeRequest,
+            LobbyEvent::Fetch(_) => LobbyKind::Fetch,
+            LobbyEvent::Cron(_) => LobbyKind::Cron,
+        }
+    }
+}
+
+impl LobbyKind {
+    /// The handler that takes it.
+    pub fn handler(self) -> Handlers {
+        match self {
+            LobbyKind::BeforeConnect => Handlers::BEFORE_CONNECT,
+            LobbyKind::BeforeRequest => Handlers::BEFORE_REQUEST,
+            LobbyKind::Fetch => Handlers::ON_FETCH,
+            LobbyKind::Cron => Handlers::ON_CRON,
+        }
+    }
+
+    /// The name of the export that takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            LobbyKind::BeforeConnect => "before-connect",
+            LobbyKind::BeforeRequest => "before-request",
+            LobbyKind::Fetch => "on-fetch",
+            LobbyKind::Cron => "on-cron",
+        }
+    }
+
+    /// How long it may take, in milliseconds: as long as what it stands before, a scheduled run as long as an alarm.
+    fn deadline_ms(self, limits: &Limits) -> u64 {
+        match self {
+            LobbyKind::BeforeConnect => limits.connect_deadline_ms,
+            LobbyKind::BeforeRequest | LobbyKind::Fetch => limits.request_deadline_ms,
+            LobbyKind::Cron => limits.alarm_deadline_ms,
+        }
+    }
+
+    /// Whether anybody waits for a decision.
+    pub(crate) fn is_decided(self) -> bool {
+        match self {
+            LobbyKind::BeforeConnect | LobbyKind::BeforeRequest | LobbyKind::Fetch => true,
+            LobbyKind::Cron => false,
+        }
+    }
+
+    /// It has ended without a decision.
+    fn undecided(self) -> Verdict {
+        match self {
+            LobbyKind::BeforeConnect => Verdict::Proceed(Vec::new()),
+            LobbyKind::BeforeRequest => Verdict::Respond(profile::failed(profile::NO_DECISION, None, "")),
+            LobbyKind::Fetch | LobbyKind::Cron => Verdict::Pass,
+        }
+    }
+
+    /// The guest has caught an error.
+    fn failed(self, failure: &Failure) -> Verdict {
+        Verdict::Respond(match self {
+            LobbyKind::BeforeConnect | LobbyKind::BeforeRequest => profile::unauthorised(failure),
+            LobbyKind::Fetch | LobbyKind::Cron => {
+                profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED)
+            }
+        })
+    }
+
+    /// The guest did not return; or there is none to ask, which is no refusal.
+    fn dropped(self, cause: &DropCause) -> Verdict {
+        let refused = match self {
+            LobbyKind::BeforeConnect | LobbyKind::BeforeRequest => Response::text(401, profile::UNAUTHORISED),
+            LobbyKind::Fetch | LobbyKind::Cron => Response::text(500, profile::REQUEST_FAILED),
+        };
+        Verdict::Respond(match cause {
+            DropCause::Instantiation(_) | DropCause::NoMemory(_) | DropCause::Storage(_) => {
+                Response::text(503, NO_INSTANCE)
+            }
+            DropCause::Trap(_)
+            | DropCause::Fuel { .. }
+            | DropCause::Deadline { .. }
+            | DropCause::Aborted(_)
+            | DropCause::PendingEvents { .. } => refused,
+        })
+    }
+}
+
+/// What is answered where the system has nothing to give.
+const NO_INSTANCE: &str = "the host cannot ask the lobby now; try again";
+
+/// What the guest says of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// Go on, with these headers added to the request, or instead of those of the same name.
+    Proceed(Vec<Header>),
+    /// Answer so.
+    Respond(Response),
+}
+
+/// What becomes of whoever waits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It goes on, with these headers added to the request, or instead of those of the same name.
+    Proceed(Vec<Header>),
+    /// It is answered so.
+    Respond(Response),
+    /// Nothing was said of it: a URL is nothing, a scheduled run is over.
+    Pass,
+}
+
+/// What the driver is to do, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LobbyAction {
+    /// Do this, and tell what came of it ([`Lobby::answered`]).
+    Begin(OperationId, Arc<Work>),
+    /// Nobody waits for that any more.
+    Forget(OperationId),
+    /// Tell the operator.
+    Report(Report),
+}
+
+/// Headers of a request as the lobby has changed them.
+pub fn with_headers(mut headers: Vec<Header>, changes: Vec<Header>) -> Vec<Header> {
+    if !changes.is_empty() {
+        let changed: BTreeSet<&str> = changes.iter().map(|change| change.name.as_str()).collect();
+        headers.retain(|header| !changed.contains(header.name.as_str()));
+        headers.extend(changes);
+    }
+    headers
+}
+
+/// The storage of what has none.
+#[derive(Clone, Copy, Debug)]
+pub struct NoStorage;
+
+impl RoomStorage for NoStorage {
+    fn get(&self, _: &[u8]) -> Result<Option<Bytes>, StorageReadError> {
+        Ok(None)
+    }
+
+    fn scan(
+        &self,
+        _: &KeyRange,
+        _: bool,
+        _: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StorageReadError> {
+        Ok(())
+    }
+}
+
+/// One lobby event.
+pub struct Lobby {
+    config: Arc<RoomConfig>,
+    kind: LobbyKind,
+    /// With the turn, while one is out.
+    state: Option<Box<RoomState>>,
+    /// Until the guest is called with it.
+    event: Option<LobbyEvent>,
+    until: Timestamp,
+    deadline_ms: u64,
+    completions: VecDeque<(OperationId, Outcome)>,
+    verdict: Option<Verdict>,
+    has_ended: bool,
+    actions: Vec<LobbyAction>,
+}
+
+impl Lobby {
+    /// An event of a party. Of the configuration the address is for the log, and the storage is not asked.
+    pub fn new(config: Arc<RoomConfig>, event: LobbyEvent, now: Timestamp) -> Lobby {
+        let kind = event.kind();
+        let deadline_ms = kind.deadline_ms(&config.limits);
+        Lobby {
+            config,
+            kind,
+            state: Some(Box::new(stateless(now))),
+            event: Some(event),
+            until: now.after_ms(deadline_ms),
+            deadline_ms,
+            completions: VecDeque::new(),
+            verdict: None,
+            has_ended: false,
+            actions: Vec::new(),
+        }
+    }
+
+    /// What becomes of whoever waits, when that is known. It is told once.
+    pub fn take_verdict(&mut self) -> Option<Verdict> {
+        // Kept as something, so that nothing is decided twice.
+        match &mut self.verdict {
+            Some(verdict) => Some(mem::replace(verdict, Verdict::Pass)),
+            None => None,
+        }
+    }
+
+    /// Whether nothing more comes of it.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Takes what is to be done, in order.
+    pub fn take_actions(&mut self) -> Vec<LobbyAction> {
+        mem::take(&mut self.actions)
+    }
+
+    /// When [`Lobby::on_time`] next has something to do. Between turns only.
+    pub fn next_deadline(&self) -> Timestamp {
+        let state = self.state.as_ref().expect("the state is home between turns");
+        state.operations.next_due().map_or(self.until, |due| due.min(self.until))
+    }
+
+    /// What time brings. Between turns only.
+    pub fn on_time(&mut self, now: Timestamp) {
+        if self.has_ended {
+            return;
+        }
+        if self.until <= now {
+            let (event, deadline_ms) = (self.kind.name(), self.deadline_ms);
+            self.report(Report::Overdue { event, deadline_ms });
+            let late = Response::text(504, format!("The lobby did not answer within {deadline_ms} ms"));
+            return self.end(|| Verdict::Respond(late));
+        }
+        while let Some((id, what)) = self.home().operations.take_due(now) {
+            let outcome = match what {
+                Operation::Sleep { .. } => Outcome::Slept,
+                Operation::Work { .. } => {
+                    self.actions.push(LobbyAction::Forget(id));
+                    Outcome::Failed(OperationError::Timeout)
+                }
+            };
+            self.completions.push_back((id, outcome));
+        }
+    }
+
+    /// What was begun for it ([`LobbyAction::Begin`]) has come to its end. Between turns only.
+    pub fn answered(&mut self, id: OperationId, outcome: Outcome) {
+        if self.has_ended || !self.home().operations.take_off_the_clock(id) {
+            return;
+        }
+        let waiting: u64 = self.completions.iter().map(|(_, outcome)| outcome.bytes()).sum();
+        let fits = waiting == 0 || waiting + outcome.bytes() <= OUTCOMES_BYTES_MAX;
+        let too_large = || Outcome::Failed(OperationError::TooLarge(OUTCOMES_BYTES_MAX));
+        self.completions.push_back((id, if fits { outcome } else { too_large() }));
+    }
+
+    /// The next turn that the guest is to run, if there is one.
+    pub fn begin_turn(&mut self, moment: Moment) -> Option<Box<Turn>> {
+        if self.has_ended {
+            return None;
+        }
+        if let Some(event) = self.event.take() {
+            return Some(self.open(Some(event), None, moment));
+        }
+        while let Some((id, outcome)) = self.completions.pop_front() {
+            let was_open = self.home().operations.end(id).is_some();
+            if was_open && self.config.handlers.has(Handlers::ON_COMPLETED) {
+                return Some(self.open(None, Some(Event::Completed(id, outcome)), moment));
+            }
+        }
+        self.end_if_stuck();
+        None
+    }
+
+    fn open(&mut self, about: Option<LobbyEvent>, event: Option<Event>, moment: Moment) -> Box<Turn> {
+        let mut state = self.state.take().expect("the state is home between turns");
+        state.last_now = state.last_now.max(moment.now);
+        let event_id = EventId(state.next_event);
+        state.next_event += 1;
+        let waits = self.verdict.is_none() && self.kind.is_decided();
+        let lobby =
+            LobbyTurn { kind: self.kind, id: EVENT, is_own: about.is_some(), about, waits, decision: None };
+        let now = state.last_now;
+        Turn::of_lobby(Arc::clone(&self.config), state, lobby, event, (event_id, now, moment.seed))
+    }
+
+    /// Takes a turn back, with how it ended.
+    ///
+    /// # Panics
+    ///
+    /// If it is not of a lobby.
+    pub fn end_turn(&mut self, mut turn: Box<Turn>, end: TurnEnd) {
+        let name = turn.event_name();
+        let lobby = turn.lobby.take().expect("it was begun by a lobby");
+        let mut changes = mem::take(&mut turn.changes);
+        self.state = Some(turn.state);
+        if let TurnEnd::Dropped(cause) = end {
+            self.report(Report::Dropped { event: name, cause: cause.clone() });
+            let kind = self.kind;
+            return self.end(|| kind.dropped(&cause));
+        }
+        let state = self.home();
+        state.next_operation += changes.started_ids;
+        for (id, operation) in changes.started.drain(..) {
+            state.operations.start(id, operation);
+        }
+        for id in mem::take(&mut changes.cancelled) {
+            if self.home().operations.is_worked_on(id) {
+                self.actions.push(LobbyAction::Forget(id));
+            }
+            self.home().operations.end(id);
+        }
+        for output in changes.outputs {
+            if let Output::Begin(id, work, _) = output {
+                self.actions.push(LobbyAction::Begin(id, work));
+            }
+        }
+        if let Some(decision) = lobby.decision {
+            self.verdict = Some(match decision {
+                Decision::Proceed(_) if self.kind == LobbyKind::Fetch => Verdict::Pass,
+                Decision::Proceed(headers) => Verdict::Proceed(headers),
+                Decision::Respond(response) => Verdict::Respond(response),
+            });
+        }
+        let settled = changes.settled.into_iter().find(|(id, _)| *id == EVENT).map(|(_, outcome)| outcome);
+        let ended = match (lobby.is_own, end) {
+            // An error that the export returns stands for what was settled.
+            (true, TurnEnd::Failed(failure)) => Some(Err(failure)),
+            (true, TurnEnd::Done) => Some(settled.unwrap_or(Ok(()))),
+            (false, TurnEnd::Failed(failure)) => {
+                self.report(Report::Failed { event: name, failure });
+                settled
+            }
+            (_, TurnEnd::Pending | TurnEnd::Done | TurnEnd::Dropped(_)) => settled,
+        };
+        match ended {
+            Some(outcome) => self.settle(outcome),
+            None => self.end_if_stuck(),
+        }
+    }
+
+    fn settle(&mut self, outcome: Result<(), Failure>) {
+        let kind = self.kind;
+        match outcome {
+            Ok(()) => self.end(|| kind.undecided()),
+            Err(failure) => {
+                self.report(Report::Failed { event: kind.name(), failure: failure.clone() });
+                self.end(|| kind.failed(&failure));
+            }
+        }
+    }
+
+    /// Nothing is under way that could settle it: nobody waits for what cannot come.
+    fn end_if_stuck(&mut self) {
+        let is_stuck =
+            self.event.is_none() && self.completions.is_empty() && self.home().operations.is_empty();
+        if !is_stuck || self.has_ended {
+            return;
+        }
+        if self.verdict.is_some() {
+            return self.end(|| Verdict::Pass);
+        }
+        let message =
+            format!("{} is pending, and no operation is open that could settle it", self.kind.name());
+        self.settle(Err(Failure { message, stack: None, status: None }));
+    }
+
+    /// It is over; whoever still waits hears this.
+    fn end(&mut self, verdict: impl FnOnce() -> Verdict) {
+        self.has_ended = true;
+        self.verdict.get_or_insert_with(verdict);
+        self.completions.clear();
+        let works: Vec<OperationId> = self.home().operations.worked_on().collect();
+        self.actions.extend(works.into_iter().map(LobbyAction::Forget));
+        self.home().operations.clear();
+    }
+
+    fn report(&mut self, report: Report) {
+        self.actions.push(LobbyAction::Report(report));
+    }
+
+    fn home(&mut self) -> &mut RoomState {
+        self.state.as_mut().expect("the state is home between turns")
+    }
+}
+
+/// The state of nothing: only operations are ever in it.
+fn stateless(now: Timestamp) -> RoomState {
+    RoomState {
+        incarnation: Incarnation(0),
+        sessions: Sessions::new(),
+        requests: BTreeSet::new(),
+        operations: Operations::default(),
+        next_operation: 1,
+        next_event: EVENT.0,
+        pending: PendingEvents::default(),
+        alarm: AlarmClock::new(None),
+        holds: 0,
+        hold_until: Timestamp::NEVER,
+        auto_response: None,
+        overlay: Overlay::default(),
+        storage_bytes: 0,
+        ids_reserved: 0,
+        ids_are_bounded: false,
+        moved_at: CommitSeq::default(),
+        alarm_committed: None,
+        memory_due: None,
+        last_now: now,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What the lobby of a party says of those who come: before they reach a room, and where there is none.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use party_core::event::{Handlers, NewConnection};
+use party_core::http::{Request, Response};
+use party_core::lobby::{LobbyEvent, Verdict, with_headers};
+use party_node::party::Party;
+
+use super::body::{Collected, collect};
+use super::exchange::{guest_headers, guest_uri};
+use super::http::Progress;
+use super::worker::EdgeWorker;
+use crate::config::MAIN_PARTY;
+
+/// A request as it goes on to its room; or what the lobby answers instead.
+pub(crate) async fn before_request(
+    worker: &EdgeWorker,
+    party: &Arc<Party>,
+    room: &str,
+    mut request: Request,
+) -> Result<Request, Response> {
+    if party.handlers.has(Handlers::BEFORE_REQUEST) {
+        let event = LobbyEvent::BeforeRequest(room.into(), Box::new(request.clone()));
+        if let Verdict::Proceed(changes) = ask(worker, party, event).await? {
+            request.headers = with_headers(request.headers, changes);
+        }
+    }
+    Ok(request)
+}
+
+/// A client as it goes on to its room; or what the lobby answers instead.
+pub(crate) async fn before_connect(
+    worker: &EdgeWorker,
+    party: &Arc<Party>,
+    room: &str,
+    mut new: NewConnection,
+) -> Result<NewConnection, Response> {
+    if party.handlers.has(Handlers::BEFORE_CONNECT) {
+        let request = Request {
+            method: "GET".into(),
+            uri: new.uri.clone(),
+            headers: new.headers.clone(),
+            body: Default::default(),
+        };
+        let event = LobbyEvent::BeforeConnect(room.into(), Box::new(request));
+        if let Verdict::Proceed(changes) = ask(worker, party, event).await? {
+            new.headers = with_headers(new.headers, changes);
+        }
+    }
+    Ok(new)
+}
+
+/// What the lobby of the party `main` answers to a URL that is no room and no asset, if it answers it. An error is a refusal by
+/// the host itself, before the whole body has come.
+pub(crate) async fn fetch(
+    worker: &EdgeWorker,
+    progress: &Progress,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Option<Response>, Response> {
+    let party = worker.node().party(MAIN_PARTY).filter(|party| party.handlers.has(Handlers::ON_FETCH));
+    let Some(party) = party else { return Ok(None) };
+    let uri = guest_uri(parts)?;
+    let Collected { bytes, share } =
+        collect(worker, progress, body, party.limits.request_body_bytes_max).await?;
+    let request = Request {
+        method: parts.method.as_str().into(),
+        uri,
+        headers: guest_headers(&parts.headers),
+        body: bytes,
+    };
+    let asked = ask(worker, &party, LobbyEvent::Fetch(Box::new(request))).await;
+    drop(share);
+    Ok(asked.err())
+}
+
+/// Asks. An error is what the client is answered.
+async fn ask(worker: &EdgeWorker, party: &Arc<Party>, event: LobbyEvent) -> Result<Verdict, Response> {
+    match worker.node().ask_lobby(party, event).await {
+        Ok(Verdict::Respond(response)) => Err(response),
+        Ok(verdict) => Ok(verdict),
+        Err(refusal) => Err(Response::text(503, refusal.to_string())),
+    }
+}

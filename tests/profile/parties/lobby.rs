@@ -1,0 +1,74 @@
+//! A party with a lobby: what happens before a room is asked, and where there is none.
+
+use party::bindings::exports::party::server::guest::{Handlers, Progress, RequestResult};
+use party::bindings::party::server::lobby_answers::{Decision, decide};
+use party::bindings::party::server::types::{
+    BodyParam, HeaderParam, HeaderResult, MessageParam, ResponseParam,
+};
+use party::bindings::party::server::{connections, responses};
+use test_facts::{Bare, Progressed, failure};
+
+struct Lobby;
+
+test_facts::serve_bare!(Lobby);
+
+fn text(status: u16, text: &str, with: impl FnOnce(ResponseParam<'_>)) {
+    let headers = [HeaderParam { name: "content-type", value: b"text/plain;charset=UTF-8" }];
+    with(ResponseParam { status, headers: &headers, body: BodyParam::Bytes(text.as_bytes()) });
+}
+
+/// What the lobby has said, as the room sees it.
+fn said(headers: &[HeaderResult]) -> String {
+    let said = headers.iter().find(|header| header.name == "x-lobby");
+    said.map_or("null".into(), |header| String::from_utf8_lossy(&header.value).into_owned())
+}
+
+impl Bare for Lobby {
+    const HANDLERS: Handlers = Handlers::ON_CONNECT
+        .union(Handlers::ON_REQUEST)
+        .union(Handlers::BEFORE_CONNECT)
+        .union(Handlers::BEFORE_REQUEST)
+        .union(Handlers::ON_FETCH);
+
+    fn before(event: u64, room: &str, request: RequestResult) -> Progressed {
+        let query = request.uri.split_once('?').map_or("", |(_, query)| query);
+        match query.split_once('=').unwrap_or((query, "")) {
+            ("fails", words) => return Err(failure(words)),
+            ("refuses", _) => text(403, "not you", |response| {
+                decide(event, Decision::Respond(response)).expect("it waits for this");
+            }),
+            ("nothing", _) => {}
+            _ => {
+                let headers = [HeaderParam { name: "x-lobby", value: room.as_bytes() }];
+                decide(event, Decision::Proceed(&headers)).expect("it waits for this");
+            }
+        }
+        Ok(Progress::Done)
+    }
+
+    fn on_fetch(event: u64, request: RequestResult) -> Progressed {
+        let path = request.uri.splitn(4, '/').nth(3).unwrap_or_default();
+        match path {
+            "fails" => return Err(failure("told to fail")),
+            "null" => {}
+            path => text(200, &format!("fetched /{path}"), |response| {
+                decide(event, Decision::Respond(response)).expect("it waits for this");
+            }),
+        }
+        Ok(Progress::Done)
+    }
+
+    fn on_connect(_: u64, connection: u64) -> Progressed {
+        let info = connections::info(connection).expect("it connects");
+        connections::accept(connection, &[]).expect("it connects");
+        connections::send(connection, MessageParam::Text(&said(&info.headers))).expect("it is here");
+        Ok(Progress::Done)
+    }
+
+    fn on_request(_: u64, id: u64, request: RequestResult) -> Progressed {
+        text(200, &said(&request.headers), |response| {
+            responses::respond(id, response).expect("it waits for this");
+        });
+        Ok(Progress::Done)
+    }
+}
