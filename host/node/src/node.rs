@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::chance::Chance;
 use crate::clock::Clock;
+use crate::cron::Schedule;
 use crate::ending::Ending;
 use crate::hibernation::digest_of;
 pub use crate::node::starting::Threads;
@@ -52,6 +53,8 @@ pub struct NodeParts {
     pub memory_budget_bytes: u64,
     /// How long a room with nothing to do and nobody in it stays, in milliseconds.
     pub idle_ms: u64,
+    /// What the lobby of the party `main` is to run, and when.
+    pub crons: Vec<Schedule>,
 }
 
 /// Why an event cannot be taken now. Over HTTP: 503.
@@ -126,6 +129,7 @@ struct Shared {
     /// Why it cannot go on, if that is so.
     breakdown: Breakdown,
     lobby_places: Arc<Semaphore>,
+    crons: Vec<Schedule>,
 }
 
 /// A running node. Cheap to clone.
@@ -261,6 +265,10 @@ impl Node {
     /// not known to be: those of durable rooms are made again of what they have recorded.
     pub fn forgotten(&self) -> u64 {
         self.shared.forgotten.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn crons(&self) -> &[Schedule] {
+        &self.shared.crons
     }
 
     /// Who has one of these has a lobby event under way.

@@ -28,6 +28,8 @@ pub struct ServerOptions {
     pub assets: Option<Assets>,
     /// The bounds of the host's edge.
     pub limits: EdgeLimits,
+    /// Whether whoever asks for `/__scheduled__?cron=NAME` begins that scheduled run: for development.
+    pub runs_by_hand: bool,
 }
 
 /// How long it may take until clients that are cut off have gone, in milliseconds: less than nothing, unless a thread of the
@@ -72,6 +74,7 @@ impl Server {
         let shared = Shared {
             node: node.clone(),
             assets: options.assets.map(Arc::new),
+            runs_by_hand: options.runs_by_hand,
             places: Count::new(options.limits.connections_max),
             bodies: Count::new(options.limits.bodies_bytes_max),
             limits: Arc::new(options.limits),

@@ -43,7 +43,8 @@ async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change
     let mut signals = Signals::listen()?;
     let mut settings = Settings { read: &project.config, is_told: false };
     let parties = first_build(project, &mut settings, changes, &mut signals).await?;
-    let start = Start { project, parties: &parties, host: &dev.host, common: &dev.common };
+    let start =
+        Start { project, parties: &parties, host: &dev.host, common: &dev.common, runs_by_hand: true };
     let host = Host::start(&start)?;
     print_welcome(project, &host);
     println!("  watching for changes");

@@ -128,6 +128,7 @@ fn single_component(path: &Path) -> ProjectConfig {
         port: None,
         serve: None,
         vars: BTreeMap::new(),
+        crons: Vec::new(),
         limits: Limits::default(),
     }
 }

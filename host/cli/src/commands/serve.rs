@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use party_node::cron::written;
 use party_node::party::Memory;
 
 use crate::args::Serve;
@@ -17,7 +18,13 @@ pub(crate) fn run(serve: &Serve) -> Result<()> {
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let parties = project.build_unless_stopped(&mut signals).await?;
-        let start = Start { project: &project, parties: &parties, host: &serve.host, common: &serve.common };
+        let start = Start {
+            project: &project,
+            parties: &parties,
+            host: &serve.host,
+            common: &serve.common,
+            runs_by_hand: false,
+        };
         let host = Host::start(&start)?;
         print_welcome(&project, &host);
         until_told(host, signals, Patience::of(&serve.common)).await
@@ -55,6 +62,10 @@ pub(crate) fn print_welcome(project: &Project, host: &Host) {
     }
     for name in project.config.parties.keys() {
         println!("  party  http://{reachable}/parties/{name}/ROOM   (WebSocket: ws://…)");
+    }
+    for cron in &project.config.crons {
+        let next = cron.next_after(host.node.clock().now()).map(written).unwrap_or_default();
+        println!("  cron   {}: {}, next at {next}", cron.name(), cron.expression());
     }
     match project.config.memory {
         Memory::Volatile => {
@@ -125,7 +136,8 @@ mod tests {
         };
         fs::create_dir(directory.path().join("data"))?;
         let (parties, host) = (project.build(&Tools::default())?, "127.0.0.1".parse()?);
-        let start = Start { project: &project, parties: &parties, host: &host, common: &common };
+        let start =
+            Start { project: &project, parties: &parties, host: &host, common: &common, runs_by_hand: false };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (told, ended, took) = runtime.block_on(async {
             let signals = Signals::listen()?;

@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) node: Node,
     pub(crate) limits: Arc<EdgeLimits>,
     pub(crate) assets: Option<Arc<Assets>>,
+    /// Whether scheduled runs are begun by whoever asks.
+    pub(crate) runs_by_hand: bool,
     /// All connections of the host.
     pub(crate) places: Arc<Count>,
     /// Bytes of all request bodies.
@@ -86,6 +88,11 @@ impl EdgeWorker {
 
     pub(crate) fn assets(&self) -> Option<&Assets> {
         self.shared.assets.as_deref()
+    }
+
+    /// Whether scheduled runs are begun by whoever asks.
+    pub(crate) fn runs_by_hand(&self) -> bool {
+        self.shared.runs_by_hand
     }
 
     pub(crate) fn places(&self) -> &Arc<Count> {

@@ -33,7 +33,8 @@ fn host(workers: usize, limits: EdgeLimits, assets: Option<&ServeConfig>) -> Hos
     let (node, threads) = Node::start(parts).unwrap();
     let listeners = vec![listen("127.0.0.1:0".parse().unwrap()).unwrap()];
     let assets = assets.map(|config| party_server::assets::Assets::open(config).unwrap());
-    let server = Server::start(&node, ServerOptions { listeners, limits, assets }).unwrap();
+    let server =
+        Server::start(&node, ServerOptions { listeners, limits, assets, runs_by_hand: false }).unwrap();
     Host { address: server.addresses()[0], _server: server, threads: Some(threads) }
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
         rooms_awake_max: 64,
         memory_budget_bytes: u64::MAX,
         idle_ms: 600_000,
+        crons: Vec::new(),
     }
 }
 
