@@ -6,6 +6,7 @@ mod calls;
 mod changed_settings;
 mod connections;
 mod copies;
+mod crons;
 mod determinism;
 mod downtime;
 mod durable;

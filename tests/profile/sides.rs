@@ -22,6 +22,9 @@ struct Project {
     single_page_app: bool,
 }
 
+/// The project that has one.
+const WITH_A_LOBBY: &str = "with a lobby";
+
 const PROJECTS: [Project; 4] = [
     Project {
         name: "classic",
@@ -42,7 +45,7 @@ const PROJECTS: [Project; 4] = [
         assets: Some("app"),
         single_page_app: true,
     },
-    Project { name: "with a lobby", parties: &[("main", "lobby")], assets: None, single_page_app: false },
+    Project { name: WITH_A_LOBBY, parties: &[("main", "lobby")], assets: None, single_page_app: false },
 ];
 
 /// Somebody who serves a project.
@@ -99,8 +102,15 @@ fn here(project: &Project, dir: TempDir) -> Result<Side> {
         let single_page_app = project.single_page_app;
         settings += &format!("[serve]\npath = {assets:?}\nsinglePageApp = {single_page_app}\n");
     }
+    if project.name == WITH_A_LOBBY {
+        settings += "[crons]\nhourly = \"0 * * * *\"\n";
+    }
     fs::write(dir.path().join("party.toml"), settings)?;
-    let host = Host::serve(dir.path(), &dir.path().join("data"))?;
+    let host = match project.name {
+        // There scheduled runs are begun by whoever asks.
+        WITH_A_LOBBY => Host::develop(dir.path(), &dir.path().join("data"))?,
+        _ => Host::serve(dir.path(), &dir.path().join("data"))?,
+    };
     Ok(Side { port: host.port, program: Served::Here(Box::new(host)), _dir: dir })
 }
 
@@ -118,7 +128,7 @@ fn partykit(project: &Project, dir: TempDir) -> Result<Side> {
     if let Some(assets) = project.assets {
         settings["serve"] = serde_json::json!({"path": assets, "singlePageApp": project.single_page_app});
     }
-    if project.name == "with a lobby" {
+    if project.name == WITH_A_LOBBY {
         settings["crons"] = serde_json::json!({"hourly": "0 * * * *"});
     }
     fs::write(dir.path().join("partykit.json"), settings.to_string())?;

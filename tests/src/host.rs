@@ -55,6 +55,7 @@ pub fn free_port() -> u16 {
 
 /// A host that serves one thing from one data directory, over several lives.
 pub struct Host {
+    how: &'static str,
     what: PathBuf,
     data: PathBuf,
     more: Vec<String>,
@@ -72,9 +73,18 @@ impl Host {
 
     /// Serves a project or a component with more arguments.
     pub fn serve_with(what: &Path, data: &Path, more: &[&str]) -> Result<Host> {
+        Host::run("serve", what, data, more)
+    }
+
+    /// Serves a project as somebody does who works on it.
+    pub fn develop(what: &Path, data: &Path) -> Result<Host> {
+        Host::run("dev", what, data, &[])
+    }
+
+    fn run(how: &'static str, what: &Path, data: &Path, more: &[&str]) -> Result<Host> {
         let (port, more) = (free_port(), more.iter().map(ToString::to_string).collect::<Vec<_>>());
-        let program = life(what, data, port, &more)?;
-        Ok(Host { what: what.into(), data: data.into(), more, port, program })
+        let program = life(how, what, data, port, &more)?;
+        Ok(Host { how, what: what.into(), data: data.into(), more, port, program })
     }
 
     /// Ends it with SIGKILL.
@@ -94,14 +104,14 @@ impl Host {
     /// Begins the next life, on the same port and data.
     pub fn start(&mut self) -> Result<()> {
         ensure!(!self.program.is_running(), "it runs");
-        self.program = life(&self.what, &self.data, self.port, &self.more)?;
+        self.program = life(self.how, &self.what, &self.data, self.port, &self.more)?;
         Ok(())
     }
 }
 
-fn life(what: &Path, data: &Path, port: u16, more: &[String]) -> Result<Program> {
+fn life(how: &str, what: &Path, data: &Path, port: u16, more: &[String]) -> Result<Program> {
     let mut command = party_host();
-    command.arg("serve").arg(what).arg("--data").arg(data).args(more);
+    command.arg(how).arg(what).arg("--data").arg(data).args(more);
     command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
     let mut program = Program::start(&mut command)?;
     program.wait_for(&format!("on http://127.0.0.1:{port}"), BUILD_BOUND)?;

@@ -41,6 +41,8 @@ const ALLOWED: [(&str, &[&str]); 6] = [
             "tracing",
             "getrandom",
             "rand_chacha",
+            "croner",
+            "chrono",
         ],
     ),
     (

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use party_core::limits::Limits;
 use party_node::chance::Chance;
 use party_node::clock::{Clock, SystemClock, Ticks};
+use party_node::lobby::LOBBY_EVENTS_MAX;
 use party_node::node::{Node, NodeParts, Threads};
 use party_node::party::{Memory, Party};
 use party_node::pressure::memory_budget_default;
@@ -94,6 +95,8 @@ pub(crate) struct Start<'a> {
     pub(crate) edge: EdgeConfig,
     /// The certificate, if TLS is spoken.
     pub(crate) tls: Option<Arc<Tls>>,
+    /// Whether `/__scheduled__` begins scheduled runs.
+    pub(crate) runs_by_hand: bool,
 }
 
 impl Start<'_> {
@@ -165,15 +168,19 @@ impl Host {
             chance: Chance::from_system()?,
             outbound: Arc::new(network),
             workers,
-            rooms_awake_max: engine.rooms_awake_max() as usize,
+            // The others are for lobby events.
+            rooms_awake_max: (engine.rooms_awake_max() as usize).saturating_sub(LOBBY_EVENTS_MAX).max(1),
             memory_budget_bytes: common.memory_budget.map_or_else(memory_budget_default, |mib| mib << 20),
             idle_ms: IDLE_MS,
             rooms_max: start.edge.rooms_max,
+            crons: project.config.crons.clone(),
         })?;
         let assets = project.config.serve.as_ref().map(Assets::open).transpose()?;
         let edge = start.edge.clone();
         let tls = start.tls.clone();
-        let options = ServerOptions { listeners, assets, edge, tls, ..ServerOptions::default() };
+        let runs_by_hand = start.runs_by_hand;
+        let options =
+            ServerOptions { listeners, assets, edge, tls, runs_by_hand, ..ServerOptions::default() };
         let server = Server::start(&node, options)?;
         let admin = AdminSocket::open(&node, &data).map_err(|error| {
             tracing::warn!("this host cannot be asked about its rooms while it runs: {error}");
@@ -242,7 +249,8 @@ impl Host {
 
 fn engine(data: &Path) -> Result<Engine> {
     let compile_cache = Some(data.join("compiled"));
-    Ok(Engine::new(EngineOptions { rooms_awake_max: ROOMS_AWAKE_MAX, compile_cache })?)
+    let rooms_awake_max = ROOMS_AWAKE_MAX + LOBBY_EVENTS_MAX as u32;
+    Ok(Engine::new(EngineOptions { rooms_awake_max, compile_cache })?)
 }
 
 fn load_all(engine: &Engine, project: &Project, parties: &[BuiltParty]) -> Result<Vec<Party>> {

@@ -14,6 +14,7 @@ mod changed_setting;
 pub mod clock;
 pub mod committer;
 pub mod connection;
+pub mod cron;
 pub mod ending;
 mod farewell;
 pub mod giving_up;

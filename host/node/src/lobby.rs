@@ -15,7 +15,6 @@ use party_core::lobby::{LOBBY_ROOM, Lobby, LobbyAction, LobbyEvent, NoStorage, V
 use party_core::room::RoomConfig;
 use party_core::turn::Turn;
 use party_runtime::instance::Instance;
-use party_runtime::lobby::LOBBY_INSTANCES_MAX;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -27,11 +26,14 @@ use crate::room_log::{log_lines, log_lobby_report};
 use crate::worker::Worker;
 use crate::working::carry_out;
 
+/// Lobby events of one host that are under way at once. Each has an instance, beside those of the rooms that are awake.
+pub const LOBBY_EVENTS_MAX: usize = 128;
+
 /// Why a lobby event is not taken. Over HTTP: 503.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum LobbyRefusal {
     /// As many are under way as may be.
-    #[error("{LOBBY_INSTANCES_MAX} lobby events are under way, which is the limit; try again")]
+    #[error("{LOBBY_EVENTS_MAX} lobby events are under way, which is the limit; try again")]
     TooMany,
     /// The thread that was to carry it has ended.
     #[error("the host is shutting down")]
@@ -40,7 +42,7 @@ pub enum LobbyRefusal {
 
 /// The places of lobby events.
 pub(crate) fn places() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(LOBBY_INSTANCES_MAX as usize))
+    Arc::new(Semaphore::new(LOBBY_EVENTS_MAX))
 }
 
 impl Node {

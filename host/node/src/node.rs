@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::chance::Chance;
 use crate::clock::Clock;
+use crate::cron::Schedule;
 use crate::ending::Ending;
 use crate::hibernation::digest_of;
 pub use crate::node::starting::Threads;
@@ -58,6 +59,8 @@ pub struct NodeParts {
     pub idle_ms: u64,
     /// Rooms that there may be, in the store and open; beyond, nobody is let into a new one.
     pub rooms_max: Option<u64>,
+    /// What the lobby of the party `main` is to run, and when.
+    pub crons: Vec<Schedule>,
 }
 
 /// Why an event cannot be taken now. Over HTTP: 503.
@@ -141,6 +144,7 @@ struct Shared {
     /// Why it cannot go on, if that is so.
     breakdown: Breakdown,
     lobby_places: Arc<Semaphore>,
+    crons: Vec<Schedule>,
 }
 
 /// A running node. Cheap to clone.
@@ -286,6 +290,10 @@ impl Node {
     /// not known to be: those of durable rooms are made again of what they have recorded.
     pub fn forgotten(&self) -> u64 {
         self.shared.forgotten.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn crons(&self) -> &[Schedule] {
+        &self.shared.crons
     }
 
     /// Who has one of these has a lobby event under way.

@@ -11,16 +11,14 @@ use std::num::NonZeroUsize;
 use wasmparser::WasmFeatures;
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
-use crate::lobby::LOBBY_INSTANCES_MAX;
-
 /// Address space that each linear memory reserves, in bytes: all that 32 bits can address.
 const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
 /// Memory mappings that an awake room takes at most: its linear memory's 4, its stack's 2, and 2 to spare.
 const MAPS_PER_ROOM: u64 = 8;
 /// Rooms whose reservations fit into 47 bits of address space, with room left for everything else.
 const ROOMS_BY_ADDRESS_SPACE: u32 = 28_000;
-/// Instances beyond the awake rooms': for components that are being loaded, and for lobby events.
-const INSTANCES_SPARE: u32 = 16 + LOBBY_INSTANCES_MAX;
+/// Instances beyond the awake rooms': for components that are being loaded.
+const INSTANCES_SPARE: u32 = 16;
 
 /// Stack that wasm code may use, in bytes. JavaScript engines recurse deeply.
 const WASM_STACK_BYTES_MAX: usize = 1 << 20;

@@ -19,8 +19,6 @@ use crate::ticker::TICK_MS;
 
 /// The interface, as components export it.
 const INTERFACE: &str = "party:server/lobby@0.1.0";
-/// Lobby events of one host that are under way at once: each has an instance.
-pub const LOBBY_INSTANCES_MAX: u32 = 256;
 /// Every handler of it that is called.
 const KINDS: [LobbyKind; 4] =
     [LobbyKind::BeforeConnect, LobbyKind::BeforeRequest, LobbyKind::Fetch, LobbyKind::Cron];

@@ -19,6 +19,9 @@
 //! [vars]
 //! GREETING = "hello"       # what guests read as variables and environment
 //!
+//! [crons]
+//! hourly = "0 * * * *"     # scheduled runs, in UTC: minute, hour, day of month, month, day of week (SUN to SAT)
+//!
 //! [limits]
 //! message_in_bytes_max = 1048576
 //!
@@ -39,6 +42,7 @@ use std::path::{Path, PathBuf};
 use party_core::address::{NAME_BYTES_MAX, check_name};
 use party_core::limits::Limits;
 use party_core::outbound_policy::{ALLOW_RULES_MAX, AllowRule, OutboundPolicy};
+use party_node::cron::{CRONS_MAX, Schedule};
 pub use party_node::party::Memory;
 
 mod edge;
@@ -82,6 +86,8 @@ pub struct ProjectConfig {
     pub serve: Option<ServeConfig>,
     /// What guests read as variables.
     pub vars: BTreeMap<String, String>,
+    /// What the lobby of [`MAIN_PARTY`] is to run, and when.
+    pub crons: Vec<Schedule>,
     /// The bounds of its rooms.
     pub limits: Limits,
     /// Who may come, and who is believed.
@@ -133,12 +139,13 @@ impl ProjectConfig {
             port: top.integer("port", 1, u64::from(u16::MAX))?.map(|port| port as u16),
             serve: serve(top.section("serve")?, directory)?,
             vars: vars(top.section("vars")?)?,
+            crons: crons(top.section("crons")?)?,
             limits: limits::read(top.section("limits")?)?,
             edge: edge::read(top.section("edge")?)?,
             http: http(top.section("http")?, directory)?,
         };
         top.finish(&[
-            "name", "main", "memory", "port", "serve", "parties", "vars", "limits", "edge", "http",
+            "name", "main", "memory", "port", "serve", "parties", "vars", "crons", "limits", "edge", "http",
         ])?;
         Ok(config)
     }
@@ -291,6 +298,21 @@ fn http(section: Option<Section<'_>>, directory: &Path) -> Result<OutboundOption
     };
     section.finish(&["allow", "ca_file"])?;
     Ok(OutboundOptions { policy, ca_file })
+}
+
+fn crons(section: Option<Section<'_>>) -> Result<Vec<Schedule>, ConfigError> {
+    let mut crons = Vec::new();
+    let Some(mut section) = section else { return Ok(crons) };
+    for Found { value: name, at } in section.keys() {
+        if crons.len() == CRONS_MAX {
+            return Err(section.error(at, Problem::TooManyCrons));
+        }
+        if let Some(Found { value, at }) = section.string(&name)? {
+            let schedule = Schedule::parse(&name, &value);
+            crons.push(schedule.map_err(|error| section.error(at, Problem::BadCron { name, error }))?);
+        }
+    }
+    Ok(crons)
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub struct ServerOptions {
     pub edge: EdgeConfig,
     /// The certificate, if TLS is spoken, and nothing else.
     pub tls: Option<Arc<Tls>>,
+    /// Whether whoever asks for `/__scheduled__?cron=NAME` begins that scheduled run: for development.
+    pub runs_by_hand: bool,
 }
 
 /// How long it may take until clients that are cut off have gone, in milliseconds: less than nothing, unless a thread of the
@@ -79,6 +81,7 @@ impl Server {
         let shared = Shared {
             node: node.clone(),
             assets: options.assets.map(Arc::new),
+            runs_by_hand: options.runs_by_hand,
             places: Count::new(options.limits.connections_max),
             bodies: Count::new(options.limits.bodies_bytes_max),
             handshakes: Count::new(options.limits.handshakes_max),

@@ -23,6 +23,7 @@ use party_core::limits::Limits;
 use party_node::chance::{Chance, Dictated};
 use party_node::clock::{Clock, Ticks};
 use party_node::committer::CommitPause;
+use party_node::cron::Schedule;
 use party_node::node::{Node, NodeParts};
 pub use party_node::party::Memory;
 use party_node::party::Party;
@@ -71,6 +72,7 @@ pub struct World {
     workers: usize,
     limits: Arc<Limits>,
     vars: Arc<BTreeMap<String, String>>,
+    crons: Vec<Schedule>,
     store: Arc<FaultyStore>,
     running: RefCell<Option<(Node, Rc<Server>)>>,
     commit_pause: CommitPause,
@@ -100,6 +102,7 @@ impl World {
             memory_budget_bytes: self.memory_budget_bytes,
             idle_ms: IDLE_MS,
             rooms_max: self.rooms_max,
+            crons: self.crons.clone(),
         };
         let running = self.host.during(async {
             let node = Node::start_here(parts, &self.commit_pause)?;

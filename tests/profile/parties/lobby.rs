@@ -28,7 +28,8 @@ impl Bare for Lobby {
         .union(Handlers::ON_REQUEST)
         .union(Handlers::BEFORE_CONNECT)
         .union(Handlers::BEFORE_REQUEST)
-        .union(Handlers::ON_FETCH);
+        .union(Handlers::ON_FETCH)
+        .union(Handlers::ON_CRON);
 
     fn before(event: u64, room: &str, request: RequestResult) -> Progressed {
         let query = request.uri.split_once('?').map_or("", |(_, query)| query);
@@ -55,6 +56,10 @@ impl Bare for Lobby {
                 decide(event, Decision::Respond(response)).expect("it waits for this");
             }),
         }
+        Ok(Progress::Done)
+    }
+
+    fn in_the_lobby(_: u64, _: &str) -> Progressed {
         Ok(Progress::Done)
     }
 

@@ -48,7 +48,15 @@ async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change
         // The project's own page is not where it will be.
         origins.allow_loopback();
     }
-    let start = Start { project, parties: &parties, host: &dev.host, common: &dev.common, edge, tls: None };
+    let start = Start {
+        project,
+        parties: &parties,
+        host: &dev.host,
+        common: &dev.common,
+        edge,
+        tls: None,
+        runs_by_hand: true,
+    };
     let host = Host::start(&start)?;
     print_welcome(project, &host);
     println!("  watching for changes");

@@ -129,6 +129,7 @@ fn single_component(path: &Path) -> ProjectConfig {
         port: None,
         serve: None,
         vars: BTreeMap::new(),
+        crons: Vec::new(),
         limits: Limits::default(),
         edge: EdgeConfig::default(),
         http: OutboundOptions::default(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
+use party_node::cron::written;
 use party_node::party::Memory;
 use party_server::tls::Tls;
 
@@ -33,7 +34,8 @@ pub(crate) fn run(serve: &Serve) -> Result<()> {
         let mut signals = Signals::listen()?;
         let parties = project.build_unless_stopped(&mut signals).await?;
         let (host, common) = (&serve.host, &serve.common);
-        let start = Start { project: &project, parties: &parties, host, common, edge, tls };
+        let runs_by_hand = false;
+        let start = Start { project: &project, parties: &parties, host, common, edge, tls, runs_by_hand };
         let host = Host::start(&start)?;
         print_welcome(&project, &host);
         until_told(host, signals, Patience::of(&serve.common)).await
@@ -72,6 +74,10 @@ pub(crate) fn print_welcome(project: &Project, host: &Host) {
     }
     for name in project.config.parties.keys() {
         println!("  party  {http}://{reachable}/parties/{name}/ROOM   (WebSocket: {ws}://…)");
+    }
+    for cron in &project.config.crons {
+        let next = cron.next_after(host.node.clock().now()).map(written).unwrap_or_default();
+        println!("  cron   {}: {}, next at {next}", cron.name(), cron.expression());
     }
     match project.config.memory {
         Memory::Volatile => {
@@ -143,8 +149,15 @@ mod tests {
         fs::create_dir(directory.path().join("data"))?;
         let (parties, host) = (project.build(&Tools::default())?, "127.0.0.1".parse()?);
         let edge = project.config.edge.clone();
-        let start =
-            Start { project: &project, parties: &parties, host: &host, common: &common, edge, tls: None };
+        let start = Start {
+            project: &project,
+            parties: &parties,
+            host: &host,
+            common: &common,
+            edge,
+            tls: None,
+            runs_by_hand: false,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (told, ended, took) = runtime.block_on(async {
             let signals = Signals::listen()?;

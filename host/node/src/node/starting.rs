@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::apart;
 use crate::chance::Chance;
 use crate::committer::{CommitPause, CommitRequest, Committer};
+use crate::cron;
 use crate::ending::Ending;
 use crate::lobby;
 use crate::node::{Node, NodeParts, Shared, StartError};
@@ -100,6 +101,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         one_by_one: Arc::new(Semaphore::new(1)),
         breakdown,
         lobby_places: lobby::places(),
+        crons: parts.crons,
     };
     let node = Node { shared: Arc::new(shared) };
     let changed = node.take_up_versions()?;
@@ -157,6 +159,8 @@ impl Node {
             deployed.send(()).unwrap_or_default();
         });
         deployments.recv().map_err(std::io::Error::other)?;
+        let scheduling = node.clone();
+        node.spawn_on(0, move || cron::keep_time(scheduling));
         Ok((node.clone(), Threads { node, workers: threads, committer }))
     }
 
@@ -181,6 +185,8 @@ impl Node {
         tokio::task::spawn_local(committer.run_beside(pause.clone()));
         let deploying = node.clone();
         node.spawn_on(0, async move || deploying.deploy_changed(changed).await);
+        let scheduling = node.clone();
+        node.spawn_on(0, move || cron::keep_time(scheduling));
         Ok(node)
     }
 }

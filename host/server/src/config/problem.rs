@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use party_node::cron::{CRONS_MAX, ScheduleError};
 use thiserror::Error;
 
 /// A project that cannot be served as it is configured.
@@ -131,6 +132,17 @@ pub enum Problem {
         /// What stands there.
         value: String,
     },
+    /// A scheduled run that is none.
+    #[error("\"crons.{name}\": {error}")]
+    BadCron {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: ScheduleError,
+    },
+    /// More scheduled runs than there may be.
+    #[error("there are more than {CRONS_MAX} scheduled runs")]
+    TooManyCrons,
     /// A section that lacks a key.
     #[error("[{section}] lacks the key {key:?}")]
     MissingKey {
@@ -180,6 +192,10 @@ impl Problem {
             Problem::BadAllow(_) => "as in allow = [\"db.internal:8080\", \"10.1.0.0/16\", \"[fd00::1]:443\"]".into(),
             Problem::TooManyAllowed => "ADDRESS/BITS says many at once: 10.1.0.0/16".into(),
             Problem::NoCertificates { .. } => "it is taken from the directory of the party.toml on".into(),
+            Problem::BadCron { .. } => {
+                "write minute, hour, day of month, month and day of week, in UTC: \"0 3 * * MON\"".into()
+            }
+            Problem::TooManyCrons => "let one run do the work of several".into(),
             Problem::MissingKey { section, key } => format!("write {key} = … below [{section}]"),
         }
     }

@@ -37,6 +37,7 @@ fn a_whole_file_is_read() {
          [serve]\npath = \"public\"\nsinglePageApp = true\n\
          [parties]\nlobby = \"ready.wasm\"\n\
          [vars]\nGREETING = \"hello\"\n\
+         [crons]\nnightly = \"0 3 * * *\"\n\
          [limits]\nmessage_in_bytes_max = 0x2000000\ntags_max = 0\n",
     );
     let config = config.unwrap();
@@ -48,6 +49,8 @@ fn a_whole_file_is_read() {
     let serve = config.serve.unwrap();
     assert_eq!((serve.path, serve.single_page_app), (at("public"), true));
     assert_eq!(config.vars["GREETING"], "hello");
+    let crons: Vec<_> = config.crons.iter().map(|cron| (cron.name(), cron.expression())).collect();
+    assert_eq!(crons, [("nightly", "0 3 * * *")]);
     let expected = Limits { message_in_bytes_max: 32 << 20, tags_max: 0, ..Limits::default() };
     assert_eq!(config.limits, expected);
 }
@@ -87,7 +90,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn the_first_unknown_key_of_the_file_is_told() {
     check_error(
         "zoo = 1\nprot = 2",
-        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, serve, parties, vars, limits, edge, http",
+        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, serve, parties, vars, crons, limits, edge, http",
     );
 }
 
@@ -347,5 +350,19 @@ fn what_allows_nothing_is_refused() {
     check_error(
         &format!("[http]\nallow = [{many}]"),
         "party.toml:2: \"http.allow\" has more than 1000 entries\nhint: ADDRESS/BITS says many at once: 10.1.0.0/16",
+    );
+}
+
+#[test]
+fn scheduled_runs_must_have_a_time() {
+    check_error(
+        "[crons]\nnightly = \"0 3 * *\"\n",
+        "party.toml:2: \"crons.nightly\": \"0 3 * *\" has 4 fields; it must have five: minute, hour, day of month, month, day \
+         of week\nhint: write minute, hour, day of month, month and day of week, in UTC: \"0 3 * * MON\"",
+    );
+    let many: String = (0..65).map(|number| format!("c{number:02} = \"* * * * *\"\n")).collect();
+    check_error(
+        &format!("[crons]\n{many}"),
+        "party.toml:66: there are more than 64 scheduled runs\nhint: let one run do the work of several",
     );
 }

@@ -99,6 +99,9 @@ async fn elsewhere(
     {
         return Ok(Found::Asset(asset));
     }
+    if let Some(response) = lobby::scheduled(worker, parts).await {
+        return Ok(Found::Answer(response));
+    }
     if let Some(response) = lobby::fetch(worker, progress, parts, body).await? {
         return Ok(Found::Answer(response));
     }

@@ -53,9 +53,14 @@ pub(crate) fn check(parts: &Parts) -> Result<Response, Response> {
 
 /// What the client calls itself: the first `_pk` of the query, if it is not empty.
 pub(crate) fn client_key(query: Option<&str>) -> Option<String> {
-    let pairs = query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let (_, value) = pairs.into_iter().find(|(name, _)| decode(name) == "_pk")?;
-    Some(decode(value)).filter(|value| !value.is_empty())
+    query_value(query, "_pk").filter(|value| !value.is_empty())
+}
+
+/// The first value of this name in a query, decoded.
+pub(crate) fn query_value(query: Option<&str>, wanted: &str) -> Option<String> {
+    let mut pairs = query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let (_, value) = pairs.find(|(name, _)| decode(name) == wanted)?;
+    Some(decode(value))
 }
 
 fn header(name: &str, value: impl Into<Bytes>) -> Header {

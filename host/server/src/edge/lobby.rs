@@ -6,14 +6,19 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use party_core::event::{Handlers, NewConnection};
 use party_core::http::{Request, Response};
-use party_core::lobby::{LobbyEvent, Verdict, with_headers};
+use party_core::lobby::{CronRun, LobbyEvent, Verdict, with_headers};
+use party_node::cron::{CRON_NAME_BYTES_MAX, Schedule};
 use party_node::party::Party;
 
 use super::body::{Collected, collect};
 use super::exchange::{guest_headers, guest_uri};
+use super::handshake::query_value;
 use super::http::Progress;
 use super::worker::EdgeWorker;
 use crate::config::MAIN_PARTY;
+
+/// Where scheduled runs are begun by hand.
+const SCHEDULED: &str = "/__scheduled__";
 
 /// A request as it goes on to its room; or what the lobby answers instead.
 pub(crate) async fn before_request(
@@ -75,6 +80,30 @@ pub(crate) async fn fetch(
     let asked = ask(worker, &party, LobbyEvent::Fetch(Box::new(request))).await;
     drop(share);
     Ok(asked.err())
+}
+
+/// What comes of a scheduled run that somebody begins by hand, where that can be: in development, if there is anybody to run it.
+/// One that the project does not have is run too, as on PartyKit.
+pub(crate) async fn scheduled(worker: &EdgeWorker, parts: &Parts) -> Option<Response> {
+    let node = worker.node();
+    if !worker.runs_by_hand() || parts.uri.path() != SCHEDULED || !node.takes_scheduled_runs() {
+        return None;
+    }
+    let name = query_value(parts.uri.query(), "cron").filter(|name| name.len() <= CRON_NAME_BYTES_MAX);
+    let Some(name) = name else {
+        let say =
+            format!("name a scheduled run, with at most {CRON_NAME_BYTES_MAX} bytes: {SCHEDULED}?cron=NAME");
+        return Some(Response::text(400, say));
+    };
+    let schedule = node.schedules().iter().find(|schedule| schedule.name() == name);
+    let expression = schedule.map_or("* * * * *", Schedule::expression).to_owned();
+    let ran = Response::text(200, format!("ran cron {name}: {expression}"));
+    let run = CronRun { name, expression, scheduled_at: node.clock().now() };
+    Some(match node.run_scheduled(run).await? {
+        Ok(Verdict::Respond(response)) => response,
+        Ok(Verdict::Proceed(_) | Verdict::Pass) => ran,
+        Err(refusal) => Response::text(503, refusal.to_string()),
+    })
 }
 
 /// Asks. An error is what the client is answered.

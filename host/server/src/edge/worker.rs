@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     /// How fast each address connects, if that is bounded.
     pub(crate) connects: Option<Arc<Addresses>>,
     pub(crate) assets: Option<Arc<Assets>>,
+    /// Whether scheduled runs are begun by whoever asks.
+    pub(crate) runs_by_hand: bool,
     /// All connections of the host.
     pub(crate) places: Arc<Count>,
     /// Bytes of all request bodies.
@@ -126,6 +128,11 @@ impl EdgeWorker {
 
     pub(crate) fn assets(&self) -> Option<&Assets> {
         self.shared.assets.as_deref()
+    }
+
+    /// Whether scheduled runs are begun by whoever asks.
+    pub(crate) fn runs_by_hand(&self) -> bool {
+        self.shared.runs_by_hand
     }
 
     pub(crate) fn places(&self) -> &Arc<Count> {

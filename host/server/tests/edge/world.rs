@@ -67,6 +67,7 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
         memory_budget_bytes: u64::MAX,
         idle_ms: 600_000,
         rooms_max: None,
+        crons: Vec::new(),
     }
 }
 

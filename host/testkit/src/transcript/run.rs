@@ -24,6 +24,8 @@ pub struct Stage {
     pub limits: Limits,
     /// Vars.
     pub vars: BTreeMap<String, String>,
+    /// Scheduled runs: names and expressions.
+    pub crons: Vec<(String, String)>,
     /// Where compiled components are kept.
     pub compile_cache: Option<PathBuf>,
     /// Files that steps name and that are not read from a directory, by the name that the steps have for them.
@@ -113,6 +115,9 @@ fn set(transcript: &Transcript, stage: &Stage, directory: &Path, seed: u64) -> R
     }
     for (name, value) in stage.vars.iter().chain(settings.vars.iter().map(|(name, value)| (name, value))) {
         world = world.var(name, value);
+    }
+    for (name, expression) in stage.crons.iter().chain(&settings.crons) {
+        world = world.cron(name, expression);
     }
     for (name, component) in &stage.parties {
         world = world.party(name, &component[..]);

@@ -33,6 +33,8 @@ pub struct Settings {
     pub limits: Vec<(String, u64)>,
     /// Vars by name.
     pub vars: Vec<(String, String)>,
+    /// Scheduled runs: names and expressions.
+    pub crons: Vec<(String, String)>,
     /// The room of lines that name none.
     pub room: Option<String>,
     /// Where all chance comes from.

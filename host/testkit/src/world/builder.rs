@@ -11,6 +11,7 @@ use party_core::ids::Timestamp;
 use party_core::limits::Limits;
 use party_node::chance::{Chance, Dictated};
 use party_node::committer::CommitPause;
+use party_node::cron::Schedule;
 use party_server::config::differing_limits;
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
@@ -90,6 +91,7 @@ pub struct Builder {
     has_own_engine: bool,
     parties: BTreeMap<String, Source>,
     vars: BTreeMap<String, String>,
+    crons: Vec<Schedule>,
     limits: Limits,
     memory: Memory,
     memory_budget_bytes: u64,
@@ -121,6 +123,7 @@ impl World {
             has_own_engine: false,
             parties: BTreeMap::new(),
             vars: BTreeMap::new(),
+            crons: Vec::new(),
             limits: Limits::default(),
             memory: Memory::default(),
             memory_budget_bytes: u64::MAX,
@@ -151,6 +154,7 @@ impl Builder {
                 self.memory = config.memory;
                 self.limits = config.limits;
                 self.vars.extend(config.vars);
+                self.crons.extend(config.crons);
                 let parties = components.into_iter().map(|(name, path)| (name, Source::File(path)));
                 self.parties.extend(parties);
             }
@@ -162,6 +166,18 @@ impl Builder {
     /// Sets a var.
     pub fn var(mut self, name: &str, value: &str) -> Builder {
         self.vars.insert(name.into(), value.into());
+        self
+    }
+
+    /// Lets the lobby of the party `main` run something by a cron expression of five fields, in UTC.
+    pub fn cron(mut self, name: &str, expression: &str) -> Builder {
+        match Schedule::parse(name, expression) {
+            Ok(schedule) => {
+                self.crons.retain(|other| other.name() != name);
+                self.crons.push(schedule);
+            }
+            Err(problem) => _ = self.problem.get_or_insert(problem.into()),
+        }
         self
     }
 
@@ -272,6 +288,7 @@ impl Builder {
         let limits = differing_limits(&self.limits, &Limits::default());
         told.extend(limits.into_iter().map(|(name, value)| format!("limit {name} {value}")));
         told.extend(self.vars.iter().map(|(name, value)| format!("var {name} {value}")));
+        told.extend(self.crons.iter().map(|cron| format!("cron {} {}", cron.name(), cron.expression())));
         told
     }
 
@@ -314,6 +331,7 @@ impl Builder {
             workers: self.workers,
             limits,
             vars,
+            crons: self.crons,
             store: Arc::new(FaultyStore::scripted(store, [])),
             running: RefCell::new(None),
             commit_pause: CommitPause::default(),

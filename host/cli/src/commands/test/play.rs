@@ -113,6 +113,11 @@ async fn stage(directory: &Path, signals: &mut Signals) -> Result<Stage> {
         memory: config.memory,
         limits: config.limits.clone(),
         vars: config.vars.clone(),
+        crons: config
+            .crons
+            .iter()
+            .map(|cron| (cron.name().to_owned(), cron.expression().to_owned()))
+            .collect(),
         compile_cache: Some(config.directory.join(".party/compiled")),
         ..Stage::default()
     })

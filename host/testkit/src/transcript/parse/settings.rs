@@ -7,7 +7,7 @@ use crate::transcript::step::Settings;
 use crate::world::Memory;
 
 /// What a setting begins with, for whoever wrote something else.
-pub(super) const SETTINGS: [&str; 7] = ["party", "memory", "limit", "var", "room", "seed", "time"];
+pub(super) const SETTINGS: [&str; 8] = ["party", "memory", "limit", "var", "cron", "room", "seed", "time"];
 
 impl Settings {
     /// Takes a line, if it is a setting.
@@ -40,6 +40,13 @@ impl Settings {
                     return Err("it is written as: var NAME VALUE".into());
                 }
                 self.vars.push((name.to_owned(), value.to_owned()));
+            }
+            "cron" => {
+                let (name, expression) = word(rest);
+                if expression.is_empty() {
+                    return Err("it is written as: cron NAME EXPRESSION".into());
+                }
+                self.crons.push((name.to_owned(), expression.to_owned()));
             }
             "room" => self.room = Some(room(rest)?),
             "seed" => self.seed = Some(number(rest, "a seed", 0, u64::MAX)?),

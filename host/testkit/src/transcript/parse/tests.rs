@@ -23,12 +23,13 @@ fn refused(text: &str, line: usize, what: &str) {
 
 #[test]
 fn settings_stand_before_the_first_step() {
-    let text = "# A test.\nparty main a.wasm\nmemory durable\nlimit idle_ms 500\nvar NAME a b\nroom other\nseed 7\n\n\
-                awake";
+    let text = "# A test.\nparty main a.wasm\nmemory durable\nlimit idle_ms 500\nvar NAME a b\ncron hourly 0 * * * *\nroom other\n\
+                seed 7\n\nawake";
     let transcript = Transcript::parse(text).unwrap();
     assert_eq!(transcript.settings.memory, Some(Memory::Durable));
     assert_eq!(transcript.settings.vars, [("NAME".to_owned(), "a b".to_owned())]);
-    assert_eq!((transcript.settings.seed, transcript.steps[0].line), (Some(7), 9));
+    assert_eq!(transcript.settings.crons, [("hourly".to_owned(), "0 * * * *".to_owned())]);
+    assert_eq!((transcript.settings.seed, transcript.steps[0].line), (Some(7), 10));
     assert_eq!(transcript.steps[0].action, Action::Expect(Expectation::Awake("main/other".into(), true)));
     refused("crash\nmemory durable", 2, "before the first step");
     refused("memory eternal", 1, "volatile, hibernate or durable");

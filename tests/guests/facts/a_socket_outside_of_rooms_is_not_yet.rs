@@ -1,6 +1,5 @@
-//! A party that announces sockets where no room is, and scheduled runs, is served as if it had neither: this host calls them
-//! not yet.
-//! covers: lobby.on-socket, lobby.on-cron, guest.capabilities
+//! A party that announces that it takes sockets where no room is is served as if it did not: this host does not call it yet.
+//! covers: lobby.on-socket, guest.capabilities
 
 use party::bindings::exports::party::server::guest::{Handlers, MessageResult, Progress, RequestResult};
 use test_facts::{Bare, Progressed, answer};
@@ -10,7 +9,7 @@ struct Fact;
 test_facts::serve_bare!(Fact);
 
 impl Bare for Fact {
-    const HANDLERS: Handlers = Handlers::ON_REQUEST.union(Handlers::ON_SOCKET).union(Handlers::ON_CRON);
+    const HANDLERS: Handlers = Handlers::ON_REQUEST.union(Handlers::ON_SOCKET);
 
     fn on_request(_: u64, id: u64, _: RequestResult) -> Progressed {
         answer(id, "in the room").expect("it waits for this");
