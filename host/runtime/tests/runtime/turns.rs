@@ -178,9 +178,6 @@ fn a_sleep_completes_with_the_operation_s_id() {
 #[test]
 fn what_is_not_built_yet_says_so_and_names_itself() {
     // (interface, function, its type, a call with plausible arguments, where the error's text stands)
-    let request = "(i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) \
-                   (i32.const 0) (i64.const 0) (i32.const 0)";
-    let request_type = "i32 i32 i32 i32 i32 i32 i32 i64 i32";
     let cases = [
         ("operations", "asset", "i32 i32".to_owned(), "(i32.const 0) (i32.const 0)".to_owned(), 2064),
         (
@@ -188,13 +185,6 @@ fn what_is_not_built_yet_says_so_and_names_itself() {
             "connect",
             "i32 i32 i32 i32 i32".to_owned(),
             "(i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)".to_owned(),
-            2064,
-        ),
-        (
-            "operations",
-            "fetch",
-            format!("{request_type} i64 i32 i32 i32"),
-            format!("{request} (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0)"),
             2064,
         ),
         (
