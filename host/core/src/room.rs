@@ -380,12 +380,6 @@ impl Room {
         self.state.as_mut().expect("the state is home between turns")
     }
 
-    fn output(&mut self, output: Output) {
-        let mut outputs = vec![output];
-        self.answer_calls(&mut outputs);
-        self.tell(outputs);
-    }
-
     fn report(&mut self, report: Report) {
         self.actions.push(Action::Report(report));
     }

@@ -304,7 +304,7 @@ fn rooms_are_read_while_nothing_can_be_written() {
                     let is_written = batch.iter().any(|commit| commit.address == *address);
                     for (key, value) in &room.entries {
                         let found = store.storage(address).get(key).unwrap();
-                        let later = then.rooms[address].entries.get(key);
+                        let later = then.rooms.get(address).and_then(|room| room.entries.get(key));
                         assert!(found.as_ref() == Some(value) || (is_written && found.as_ref() == later));
                     }
                     match store.record(address) {

@@ -42,6 +42,13 @@ impl Room {
         }
     }
 
+    /// Says something to the outside.
+    pub(super) fn output(&mut self, output: Output) {
+        let mut outputs = vec![output];
+        self.answer_calls(&mut outputs);
+        self.tell(outputs);
+    }
+
     /// Lets outputs through the gate, or keeps them until the life that ends is over in the store.
     pub(super) fn tell(&mut self, outputs: Vec<Output>) {
         if let Some(later) = &mut self.told_later {

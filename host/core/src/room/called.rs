@@ -45,13 +45,24 @@ impl Room {
         match self.calls.ask(&call, request, now) {
             Asked::New => return true,
             Asked::Waits => {}
-            Asked::Answered(response) => self.output(Output::Respond(request, response)),
+            Asked::Answered(response) => self.answer_call(request, response),
             Asked::Unknown => self.output(Output::Interrupted(request)),
-            Asked::TooLate => {
-                self.output(Output::Respond(request, Response::text(504, "The call came too late")));
-            }
+            Asked::TooLate => self.answer_call(request, Response::text(504, "The call came too late")),
         }
         false
+    }
+
+    /// Answers a call that the guest does not hear.
+    fn answer_call(&mut self, request: RequestId, response: Response) {
+        self.note_answered(&[request]);
+        self.output(Output::Respond(request, response));
+    }
+
+    /// Calls have an answer that may still be taken back.
+    fn note_answered(&mut self, requests: &[RequestId]) {
+        if self.gate.uncommitted() > 0 {
+            self.calls_answered.extend(requests);
+        }
     }
 
     /// The outputs that answer requests answer those who have asked once more, too, and are kept for those who will.
@@ -65,10 +76,8 @@ impl Room {
                 // It was turned away before its turn, if it still stands here.
                 self.calling.remove(request);
                 let Some(others) = self.calls.answered(*request, response) else { continue };
-                if self.gate.uncommitted() > 0 {
-                    self.calls_answered.insert(*request);
-                    self.calls_answered.extend(&others);
-                }
+                self.note_answered(&[*request]);
+                self.note_answered(&others);
                 also.extend(others.into_iter().map(|other| Output::Respond(other, response.clone())));
             }
         }

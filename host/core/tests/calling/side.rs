@@ -168,6 +168,17 @@ impl Side {
         is_saved
     }
 
+    /// Its commits under way fail, if it has any.
+    pub(crate) fn fail(&mut self) -> bool {
+        let fails = !self.commits.is_empty();
+        if fails {
+            self.commits.clear();
+            self.room.commit_failed();
+            self.carry_out();
+        }
+        fails
+    }
+
     /// The room in the next process, or in this one when it was lost: what is durable, and nothing else.
     pub(crate) fn begin_again(&mut self) {
         self.commits.clear();

@@ -171,6 +171,10 @@ impl World {
                 _ => {}
             }
         }
+        self.hear_callee();
+    }
+
+    fn hear_callee(&mut self) {
         for output in self.callee.take_outputs() {
             match output {
                 Output::Respond(request, response) => {
@@ -221,6 +225,10 @@ impl World {
             1 => {
                 self.log.say(|| "the callee is lost".into());
                 self.tally.meet("lost", "callee");
+                if self.callee.fail() {
+                    // What it says of its end is heard.
+                    self.hear_callee();
+                }
                 self.lose_answers();
                 self.callee.begin_again();
             }
@@ -298,6 +306,8 @@ impl World {
                 }
                 Came::Answer(500, _) => self.tally.meet("outcome", "500"),
                 Came::Answer(504, _) => self.tally.meet("outcome", "504"),
+                // A room of which nothing is kept that it has heard says so of its end.
+                Came::Answer(503, _) if !self.is_durable => self.tally.meet("outcome", "503"),
                 Came::Answer(status, _) => panic!("{token} was answered {status}"),
                 Came::Interrupted => {
                     assert!(!self.is_durable, "{token} was interrupted, between durable rooms");

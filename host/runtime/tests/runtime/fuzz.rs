@@ -72,7 +72,7 @@ fn random_components_are_refused_in_words() {
 /// A component with all imports and exports of the contract and random code. `None` if chance has made a module that
 /// the encoder does not take.
 fn random_guest(seed: u64) -> Option<Vec<u8>> {
-    let (resolve, world) = world("room-only");
+    let (resolve, world) = world("party");
     let shape = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
     let mut config = Config {
         memory64_enabled: false,

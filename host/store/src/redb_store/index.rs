@@ -4,7 +4,7 @@
 //! It is read from the tables when the store is opened, changed after each transaction that has become durable, and
 //! read anew after one that has failed. Hibernated rooms without a journal take no place in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use party_core::ids::CommitSeq;
 
@@ -35,7 +35,8 @@ pub(crate) struct Place {
 pub(crate) struct JournalIndex {
     /// By the room's prefix, in order of commits.
     rooms: HashMap<Vec<u8>, Vec<Place>>,
-    covered: BTreeSet<u64>,
+    /// With a checksum of the prefix of the room whose they were.
+    covered: BTreeMap<u64, u32>,
 }
 
 /// Blobs that nothing points to.
@@ -78,7 +79,7 @@ impl Index {
         let mut journal = JournalIndex::default();
         snapshot.visit_journal(&mut |prefix, place, is_covered| {
             if is_covered {
-                journal.covered.insert(place.number);
+                journal.covered.insert(place.number, crc32c::crc32c(prefix));
             } else {
                 journal.append(prefix, place);
             }
@@ -135,7 +136,15 @@ impl JournalIndex {
 
     fn cover(&mut self, prefix: &[u8]) {
         let places = self.rooms.remove(prefix).unwrap_or_default();
-        self.covered.extend(places.iter().map(|place| place.number));
+        let owner = crc32c::crc32c(prefix);
+        self.covered.extend(places.iter().map(|place| (place.number, owner)));
+    }
+
+    /// All rows of a room, those that are covered too. Covered ones of another room may be among them, which nobody needs.
+    pub(crate) fn rows_of(&self, prefix: &[u8]) -> Vec<u64> {
+        let owner = crc32c::crc32c(prefix);
+        let covered = self.covered.iter().filter(|(_, of)| **of == owner).map(|(number, _)| *number);
+        self.places(prefix).into_iter().map(|place| place.number).chain(covered).collect()
     }
 
     /// Where a room's records are.
@@ -145,13 +154,13 @@ impl JournalIndex {
 
     /// The first and the last of the oldest covered records, once there are enough to be worth a transaction's while.
     pub(crate) fn to_trim(&self) -> Option<(u64, u64)> {
-        let last = self.covered.iter().nth(TRIM_ROWS - 1)?;
-        Some((*self.covered.first()?, *last))
+        let last = self.covered.keys().nth(TRIM_ROWS - 1)?;
+        Some((*self.covered.keys().next()?, *last))
     }
 
     /// Whether a checkpoint covers a record.
     pub(crate) fn is_covered(&self, number: u64) -> bool {
-        self.covered.contains(&number)
+        self.covered.contains_key(&number)
     }
 
     /// How many covered records have not been removed yet.

@@ -65,6 +65,21 @@ impl<'txn> Appending<'txn> {
         Ok(Place { seq, number })
     }
 
+    /// Removes these rows: their room is no more, and another of its name begins to count anew.
+    pub(crate) fn remove(&mut self, numbers: &[u64]) -> Result<(), Trouble> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let table = match &mut self.table {
+            Some(table) => table,
+            None => self.table.insert(self.transaction.open_table(JOURNAL)?),
+        };
+        for number in numbers {
+            table.remove(number.to_be_bytes().as_slice())?;
+        }
+        Ok(())
+    }
+
     /// Removes some of the covered records, the oldest first, if there are enough. Those that are gone.
     pub(crate) fn trim(mut self, index: &JournalIndex) -> Result<Vec<u64>, Trouble> {
         let Some((first, last)) = index.to_trim() else { return Ok(Vec::new()) };

@@ -79,19 +79,25 @@ pub struct Workload {
     rooms: Vec<Arc<RoomAddress>>,
     keys: Vec<Bytes>,
     value_bytes_max: usize,
+    destroys: bool,
 }
 
 impl Workload {
     /// Over the awkward rooms and keys, with values up to so many bytes.
     pub fn awkward(value_bytes_max: usize) -> Workload {
-        Workload { rooms: awkward_rooms(), keys: awkward_keys(), value_bytes_max }
+        Workload { rooms: awkward_rooms(), keys: awkward_keys(), value_bytes_max, destroys: true }
     }
 
     /// Over `rooms` plain rooms with up to `keys` plain keys each.
     pub fn plain(rooms: usize, keys: usize, value_bytes_max: usize) -> Workload {
         let rooms = (0..rooms).map(|number| room(&format!("room-{number:05}"))).collect();
         let keys = (0..keys).map(|number| Bytes::from(format!("key-{number:03}"))).collect();
-        Workload { rooms, keys, value_bytes_max }
+        Workload { rooms, keys, value_bytes_max, destroys: true }
+    }
+
+    /// The same, in which no room is destroyed: what a store has then grown to stays in use.
+    pub fn destroying_nothing(self) -> Workload {
+        Workload { destroys: false, ..self }
     }
 
     /// A batch of up to `commits_max` commits, some perhaps of the same room. The model is brought up to it.
@@ -149,7 +155,7 @@ impl Workload {
             JournalRecord { component, bytes }
         };
         match chance.below(13) {
-            12 if chance.one_in(3) => Some(MemoryChange::Destroy),
+            12 if self.destroys && chance.one_in(3) => Some(MemoryChange::Destroy),
             6..=8 => {
                 let component = before.map_or(component, |memory| memory.component);
                 Some(MemoryChange::Append(journal_record(chance, component)))

@@ -33,6 +33,8 @@ pub(super) struct RoomMemory<'a> {
     records: Vec<(CommitSeq, &'a JournalRecord)>,
     /// Staged checkpoints that later commits of the batch have covered: they must have been there all the same.
     passed_over: Vec<u64>,
+    /// There is nothing of the room before the records.
+    destroys: bool,
 }
 
 #[derive(Default)]
@@ -53,7 +55,10 @@ impl<'a> RoomMemory<'a> {
                 self.begin(Base::Forgotten);
                 self.records.extend(then.as_ref().map(|record| (seq, record)));
             }
-            MemoryChange::Destroy => self.begin(Base::Forgotten),
+            MemoryChange::Destroy => {
+                self.begin(Base::Forgotten);
+                self.destroys = true;
+            }
         }
     }
 
@@ -73,6 +78,8 @@ pub(super) struct MemoryWriter<'txn> {
     appending: Appending<'txn>,
     chunks: Option<Rows<'txn>>,
     references: BTreeMap<ComponentDigest, Count<'txn>>,
+    /// Records of rooms that are no more.
+    gone: Vec<u64>,
     effects: Effects,
 }
 
@@ -91,6 +98,7 @@ impl<'txn> MemoryWriter<'txn> {
             appending,
             chunks: None,
             references: BTreeMap::new(),
+            gone: Vec::new(),
             effects: Effects::default(),
         }
     }
@@ -106,6 +114,11 @@ impl<'txn> MemoryWriter<'txn> {
         for id in &change.passed_over {
             self.staged(address, prefix, *id)?;
             self.effects.passed_over.push(*id);
+        }
+        if change.destroys {
+            let gone = self.index.journal.rows_of(prefix);
+            self.appending.remove(&gone)?;
+            self.gone.extend(gone);
         }
         let mut memory = match change.base {
             Base::Kept => kept,
@@ -227,6 +240,7 @@ impl<'txn> MemoryWriter<'txn> {
             self.add_references(*component, count)?;
         }
         self.effects.trimmed = self.appending.trim(&self.index.journal)?;
+        self.effects.trimmed.append(&mut self.gone);
         drop(self.chunks.take());
         self.effects.swept = sweep(self.transaction, &self.index.blobs)?;
         Ok(self.effects)
