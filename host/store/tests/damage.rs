@@ -67,7 +67,8 @@ fn filled(seed: u64, options: RedbOptions) -> (SimulatedDisk, RedbStore, Model) 
     let epoch = store.acquire().unwrap();
     put_components(&store, epoch).unwrap();
     let mut model = Model::default();
-    for workload in [Workload::plain(60, 12, 150), Workload::awkward(3_000)] {
+    for workload in [Workload::plain(60, 12, 150), Workload::awkward(3_000)].map(Workload::destroying_nothing)
+    {
         for _ in 0..30 {
             let batch = workload.batch(&mut chance, &mut model, 30);
             commit_staging(&store, epoch, &batch).unwrap();
