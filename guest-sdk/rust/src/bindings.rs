@@ -5469,7 +5469,10 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Read one of the static assets.
+            /// Read one of the static assets, as a client gets it at this path: with a status of 200, its headers, and its body. The path
+            /// begins with `/`, is encoded as in a URL, has no query, and at most 4,096 bytes; one that ends with `/` is the `index.html`
+            /// there. The outcome is none where there is no such file: `404.html` and the page of a single-page app are for browsers. A
+            /// body beyond the bound on those of responses is `too-large`. It is read anew when the host was restarted in the middle.
             #[allow(async_fn_in_trait)]
             pub fn asset(
                 path: &str,
@@ -8267,7 +8270,7 @@ pub mod exports {
                     /// The stream that a connect opened.
                     Connected(StreamId),
                     Rooms(RoomsPage),
-                    /// None when there is no such asset.
+                    /// A static asset; none when there is no such asset.
                     Asset(::core::option::Option<ResponseResult>),
                     Failed(OperationError),
                 }

@@ -125,7 +125,7 @@ pub use room::{AlarmError, Hold, HoldError, Room, RoomError, Usage};
 pub use storage::{Entry, List, Storage, StorageError};
 pub use task::{Either, Task, TaskOutput, join, select};
 pub use time::Timestamp;
-pub use work::{Call, ListRooms, OperationError, RoomsPage};
+pub use work::{Asset, Call, ListRooms, OperationError, RoomsPage};
 
 /// The examples of the guide compile.
 #[cfg(doctest)]

@@ -186,6 +186,34 @@ impl IntoFuture for ListRooms {
     }
 }
 
+/// A static asset of the project; made by [`Room::asset`](crate::Room::asset).
+#[derive(Debug, Clone)]
+#[must_use = "nothing is read until it is awaited"]
+pub struct Asset {
+    path: String,
+}
+
+impl Asset {
+    pub(crate) fn at(path: &str) -> Self {
+        Self { path: path.to_owned() }
+    }
+}
+
+impl IntoFuture for Asset {
+    type Output = Result<Option<Response>, OperationError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let begin = move || host::asset(&self.path);
+        Box::pin(async move {
+            match Work::of(begin).await? {
+                Outcome::Asset(asset) => asset.map(Response::try_from).transpose(),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+}
+
 /// A request to another room; made by [`Room::call`](crate::Room::call).
 #[derive(Debug, Clone)]
 #[must_use = "nobody is called until it is awaited"]

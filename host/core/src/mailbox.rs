@@ -146,7 +146,11 @@ impl Mailbox {
             // Of these the operation is still open: it is due again, begun again, or said to be interrupted.
             Event::Completed(
                 _,
-                Outcome::Slept | Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_),
+                Outcome::Slept
+                | Outcome::Rooms(_)
+                | Outcome::Asset(_)
+                | Outcome::Response(_)
+                | Outcome::Failed(_),
             ) => false,
             Event::Start(_)
             | Event::Connect(_)

@@ -5,6 +5,7 @@
 //! one committer gathers those of all rooms into groups.
 
 mod apart;
+pub mod assets;
 mod awake_instance;
 pub mod bedtime;
 pub mod canary;

@@ -84,13 +84,17 @@ fn answer(worker: &Rc<Worker>, number: RoomNumber, id: OperationId, outcome: Out
     }
 }
 
-/// Does it, for a room or for a lobby event. A body that comes from outside the host may be so large.
+/// Does it, for a room or for a lobby event. A body that comes from outside the host, or from a file, may be so large.
 pub(crate) async fn carry_out(node: &Node, project: &str, work: &Work, body_bytes_max: u64) -> Outcome {
     match work {
         Work::Rooms { party, prefix, after, limit } => {
             rooms(node, project, party, prefix, after.as_deref(), *limit).await
         }
         Work::Call { party, room, request, .. } => call(node, project, party, room, request).await,
+        Work::Asset { path } => match node.assets().read(path, body_bytes_max).await {
+            Ok(asset) => Outcome::Asset(asset.map(Box::new)),
+            Err(error) => Outcome::Failed(error),
+        },
         Work::Fetch { request, redirects_max, .. } => {
             let request = Request::clone(request);
             fetch(node, Fetch { request, redirects_max: *redirects_max, body_bytes_max }).await

@@ -1,5 +1,5 @@
 //! What a room cannot do yet on this host is refused by name, and leaves no operation open.
-//! covers: operations.connect, operations.asset, types.operation-error.not-yet
+//! covers: operations.connect, types.operation-error.not-yet
 
 use party::bindings::party::server::operations::{self, ConnectTarget, FetchOptions};
 use party::bindings::party::server::types::{BodyParam, RequestParam};
@@ -21,8 +21,7 @@ impl Party for Fact {
         let options = FetchOptions { timeout_ms: 0, redirects_max: 0, stream_response: true, resend: false };
         let refused = match request.path_in_room() {
             "/stream" => operations::fetch(asked(), options),
-            "/connect" => operations::connect(ConnectTarget::Room(("main", "other"))),
-            _ => operations::asset("/index.html"),
+            _ => operations::connect(ConnectTarget::Room(("main", "other"))),
         };
         tell((refused, room.usage().operations))
     }

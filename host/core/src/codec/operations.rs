@@ -61,6 +61,10 @@ pub(crate) fn work(writer: &mut Writer, work: &Work) {
             writer.number((*redirects_max).into());
             writer.byte((*resend).into());
         }
+        Work::Asset { path } => {
+            writer.byte(3);
+            writer.bytes(path.as_bytes());
+        }
     }
 }
 
@@ -89,6 +93,7 @@ fn read_work(reader: &mut Reader) -> Read<Work> {
             },
             resend: reader.flag("whether it is sent again")?,
         },
+        3 => Work::Asset { path: reader.text("asset's path")? },
         _ => return Err(Malformed::Field { field: "work's kind" }),
     })
 }
@@ -171,8 +176,15 @@ mod tests {
         Operation::Work { work: Arc::new(work), until: Timestamp(1_700_000_300_000) }
     }
 
+    fn asset(path: &str) -> Operation {
+        let work = Work::Asset { path: path.into() };
+        Operation::Work { work: Arc::new(work), until: Timestamp(1_700_000_030_000) }
+    }
+
     fn operations() -> Vec<Operation> {
         vec![
+            asset("/"),
+            asset("/großes%20ß.txt"),
             fetch(true, 0),
             fetch(false, FETCH_REDIRECTS_MAX),
             Operation::Sleep { due: Timestamp(0) },
@@ -250,6 +262,9 @@ mod tests {
             Work::Rooms { party: "m".into(), prefix: String::new(), after: Some("a".into()), limit: 7 };
         let asked = Operation::Work { work: Arc::new(work), until: Timestamp(5) };
         assert_eq!(written(operation, &asked), [1, 5, 0, 1, b'm', 0, 1, 1, b'a', 7][..]);
+        let asset =
+            Operation::Work { work: Arc::new(Work::Asset { path: "/a".into() }), until: Timestamp(5) };
+        assert_eq!(written(operation, &asset), [1, 5, 3, 2, b'/', b'a'][..]);
         assert_eq!(written(error, &OperationError::Timeout), [0][..]);
         assert_eq!(written(error, &OperationError::NoSuchParty("m".into())), [1, 1, b'm'][..]);
         assert_eq!(written(error, &OperationError::Connect("x".into())), [2, 1, b'x'][..]);
@@ -277,7 +292,7 @@ mod tests {
     fn other_kinds_and_other_than_text_are_refused() {
         let kinds: [(&[u8], _); 3] = [
             (&[2, 5], "operation's kind"),
-            (&[1, 5, 3, 1, b'm', 0, 0, 1], "work's kind"),
+            (&[1, 5, 4, 1, b'm', 0, 0, 1], "work's kind"),
             (&[1, 5, 0, 1, 0xff, 0, 0, 1], "party"),
         ];
         for (bytes, field) in kinds {

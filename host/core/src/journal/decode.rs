@@ -170,6 +170,7 @@ fn outcome(reader: &mut Reader) -> Read<Outcome> {
         }),
         4 => Outcome::Failed(operations::read_error(reader)?),
         5 => Outcome::Response(Box::new(http::read_response(reader)?)),
+        6 => Outcome::Asset(reader.option("asset", |reader| http::read_response(reader).map(Box::new))?),
         _ => return Err(Malformed::Field { field: "outcome" }),
     })
 }

@@ -164,6 +164,10 @@ fn outcome(writer: &mut Writer, outcome: &Outcome) {
             writer.byte(5);
             http::response(writer, response);
         }
+        Outcome::Asset(asset) => {
+            writer.byte(6);
+            writer.option(asset.as_ref(), |writer, asset| http::response(writer, asset));
+        }
         Outcome::Failed(error) => {
             writer.byte(4);
             operations::error(writer, error);

@@ -14,7 +14,7 @@ use crate::commit::{ComponentDigest, KvChanges};
 use crate::event::{
     Event, Handlers, NewConnection, Outcome, Output, ResumeReason, RoomsPage, StartReason, TurnEnd,
 };
-use crate::http::{Header, Request};
+use crate::http::{Header, Request, Response};
 use crate::ids::{ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Seed, Timestamp};
 use crate::limits::Limits;
 use crate::message::{CloseFrame, Message};
@@ -100,6 +100,8 @@ fn events() -> Vec<Event> {
         Event::Completed(OperationId(8), Outcome::Dropped),
         Event::Completed(OperationId(9), Outcome::Rooms(RoomsPage::default())),
         Event::Completed(OperationId(10), Outcome::Rooms(page)),
+        Event::Completed(OperationId(14), Outcome::Asset(None)),
+        Event::Completed(OperationId(15), Outcome::Asset(Some(Box::new(Response::text(200, "großes ß"))))),
         Event::Completed(OperationId(11), Outcome::Failed(OperationError::Timeout)),
         Event::Completed(OperationId(12), Outcome::Failed(OperationError::NoSuchParty("main".into()))),
         Event::Completed(OperationId(13), Outcome::Failed(OperationError::Connect("großes ß".into()))),

@@ -42,6 +42,10 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
             let words: Vec<String> = page.rooms.iter().cloned().chain(next).collect();
             format!("{name} {}: {}", operation(*id, names), words.join(" "))
         }
+        Event::Completed(id, Outcome::Asset(Some(asset))) => {
+            format!("{name} {}: asset {}", operation(*id, names), response(asset))
+        }
+        Event::Completed(id, Outcome::Asset(None)) => format!("{name} {}: no asset", operation(*id, names)),
         Event::Completed(id, Outcome::Response(answer)) => {
             format!("{name} {}: {}", operation(*id, names), response(answer))
         }
@@ -118,6 +122,7 @@ fn work(work: &Work) -> String {
             let once = if once.is_some() { " once" } else { "" };
             format!("call{once} {party}/{room} {}", bytes(&request.body)).trim().to_owned()
         }
+        Work::Asset { path } => format!("asset {path}"),
         Work::Fetch { request, resend, .. } => {
             let resend = if *resend { " resend" } else { "" };
             format!("fetch{resend} {} {} {}", request.method, request.uri, bytes(&request.body))

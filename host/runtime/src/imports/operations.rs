@@ -1,4 +1,4 @@
-//! `operations`: things that take time. So far a room can sleep, list rooms, call another one, and fetch.
+//! `operations`: things that take time. So far a room can sleep, list rooms, call another one, fetch, and read assets.
 
 use party_core::fetch::FetchOptions as Options;
 use party_core::ids::OperationId;
@@ -62,8 +62,8 @@ impl Host for InstanceState {
         Ok(started(self.turn("operations.rooms")?.rooms(party, prefix, after, limit)))
     }
 
-    fn asset(&mut self, _path: String) -> Answer<u64> {
-        self.not_yet_an_operation("operations.asset")
+    fn asset(&mut self, path: String) -> Answer<u64> {
+        Ok(started(self.turn("operations.asset")?.asset(path)))
     }
 
     fn cancel(&mut self, operation: u64) -> wasmtime::Result<bool> {

@@ -88,6 +88,7 @@ fn work(work: &Work) -> String {
         Work::Call { request, .. } => {
             format!("call {} {} {}", request.method, request.uri, payload(&request.body))
         }
+        Work::Asset { path } => format!("read the asset {path:?}"),
         Work::Fetch { request, .. } => {
             format!("fetch {} {} {}", request.method, request.uri, payload(&request.body))
         }
@@ -97,6 +98,8 @@ fn work(work: &Work) -> String {
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Response(response) => self::response(response),
+        Outcome::Asset(Some(asset)) => self::response(asset),
+        Outcome::Asset(None) => "no such asset".into(),
         Outcome::Rooms(page) => format!("{} rooms", page.rooms.len()),
         Outcome::Slept | Outcome::Interrupted | Outcome::Dropped | Outcome::Failed(_) => {
             format!("{outcome:?}")

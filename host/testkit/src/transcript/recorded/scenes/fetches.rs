@@ -62,7 +62,11 @@ impl Scenes {
             }
             Outcome::Failed(OperationError::Timeout) => return true,
             Outcome::Failed(error) => written_failure(error),
-            Outcome::Slept | Outcome::Interrupted | Outcome::Dropped | Outcome::Rooms(_) => return true,
+            Outcome::Slept
+            | Outcome::Interrupted
+            | Outcome::Dropped
+            | Outcome::Rooms(_)
+            | Outcome::Asset(_) => return true,
         };
         let line = format!("{asked} {after}{answer}");
         if line.lines().any(|line| line.len() > LINE_BYTES_MAX) {
