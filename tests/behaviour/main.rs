@@ -40,6 +40,7 @@ mod slow_commits;
 mod starting;
 mod storage;
 mod time;
+mod twins;
 mod uncaptured;
 mod upgrades;
 mod versions_under_pressure;

@@ -1335,7 +1335,7 @@ pub mod party {
             #[derive(Clone)]
             pub struct ConnectionInfo {
                 pub id: ConnectionId,
-                /// What the client calls itself (`_pk` in its URL), else a random UUID. The same key can come again.
+                /// What the client calls itself (`_pk` in its URL), else a random UUID. The same key can come again, also while another client has it, if `[duplicate-key]` lets it.
                 pub key: _rt::String,
                 /// The URL that the client connected to, always `http://`.
                 pub uri: _rt::String,

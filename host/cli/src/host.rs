@@ -273,21 +273,19 @@ fn load_all(engine: &Engine, project: &Project, parties: &[BuiltParty]) -> Resul
                 component
             }
         };
-        result.push(party_of(&party.name, component, project.config.memory, &vars, &limits));
+        let (component, component_bytes) = component;
+        result.push(Party {
+            name: party.name.clone(),
+            handlers: component.handlers(),
+            component,
+            component_bytes,
+            memory: project.config.memory,
+            duplicate_keys: project.config.duplicate_keys.get(&party.name).copied().unwrap_or_default(),
+            limits: Arc::clone(&limits),
+            vars: Arc::clone(&vars),
+        });
     }
     Ok(result)
-}
-
-fn party_of(
-    name: &str,
-    (component, component_bytes): (Component, Arc<[u8]>),
-    memory: Memory,
-    vars: &Arc<BTreeMap<String, String>>,
-    limits: &Arc<Limits>,
-) -> Party {
-    let handlers = component.handlers();
-    let (limits, vars) = (Arc::clone(limits), Arc::clone(vars));
-    Party { name: name.into(), component, component_bytes, memory, handlers, limits, vars }
 }
 
 /// At most one byte more than a component may have, which is enough to refuse it.

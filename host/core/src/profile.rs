@@ -37,6 +37,9 @@ pub const CLOSE_ERROR: u16 = 1011;
 /// Close code: the client reads too slowly, the room is suspended, or it finds no place to run in.
 pub const CLOSE_TRY_LATER: u16 = 1013;
 
+/// What is said of a name that another client has.
+const KEY_TAKEN: &str = "another client of this name is connected";
+
 /// What everybody hears of a room whose memory cannot be believed: 503, or 1011.
 pub const ROOM_DAMAGED: &str = "room-damaged";
 
@@ -65,6 +68,21 @@ pub fn connect_failed(message: &str) -> CloseFrame {
 /// The close of a client that the guest turned away after its handshake had been answered at the deadline.
 pub fn refused_late() -> CloseFrame {
     CloseFrame::new(CLOSE_POLICY, "the connection was refused")
+}
+
+/// The answer to a client whose name another one has, where only one may (`[duplicate-key]`).
+pub fn key_taken() -> Response {
+    Response::text(409, KEY_TAKEN)
+}
+
+/// The same for one whose handshake had been answered.
+pub fn key_taken_late() -> CloseFrame {
+    CloseFrame::new(CLOSE_POLICY, KEY_TAKEN)
+}
+
+/// The close of a client whose place a newer one of its name takes (`[duplicate-key]`).
+pub fn replaced() -> CloseFrame {
+    CloseFrame::new(CLOSE_POLICY, "replaced by a newer client of this name")
 }
 
 /// The close of a client whose message was too large.

@@ -28,6 +28,7 @@ mod sleeping;
 mod time;
 mod turning_away;
 mod turns;
+mod twins;
 mod unsaved;
 mod upgrading;
 mod working;
@@ -57,6 +58,7 @@ pub use replaying::{Replay, ReplayError};
 pub use restless::Restless;
 use sleeping::Memory;
 pub use sleeping::{Captured, Purpose, Rebuild};
+pub use twins::DuplicateKeys;
 use unsaved::Unsaved;
 pub use upgrading::{Readiness, Upgraded};
 
@@ -72,6 +74,8 @@ pub struct RoomConfig {
     pub vars: Arc<BTreeMap<String, String>>,
     /// Its committed keys and values.
     pub storage: Arc<dyn RoomStorage>,
+    /// What becomes of a client that has the name of another.
+    pub duplicate_keys: DuplicateKeys,
     /// If every turn is to be recorded before anything of it is seen: the component that it runs on.
     pub durable: Option<ComponentDigest>,
 }

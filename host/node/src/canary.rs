@@ -95,6 +95,7 @@ impl Canary {
             limits: Arc::clone(&party.limits),
             handlers: party.handlers,
             vars: Arc::clone(&party.vars),
+            duplicate_keys: Default::default(),
             durable: None,
         };
         let room = Room::new(Arc::new(config), None);

@@ -102,6 +102,7 @@ impl Running {
             handlers: party.handlers,
             vars: Arc::clone(&party.vars),
             storage: Arc::new(NoStorage),
+            duplicate_keys: Default::default(),
             durable: None,
         };
         let name = event.kind().name();

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use party_core::event::Handlers;
 use party_core::limits::Limits;
+use party_core::room::DuplicateKeys;
 use party_runtime::component::Component;
 
 /// What becomes of the memory of a party's rooms.
@@ -29,6 +30,8 @@ pub struct Party {
     pub component_bytes: Arc<[u8]>,
     /// What becomes of its rooms' memory.
     pub memory: Memory,
+    /// What becomes of a client that has the name of another in its room.
+    pub duplicate_keys: DuplicateKeys,
     /// Which handlers it has.
     pub handlers: Handlers,
     /// The bounds of its rooms.

@@ -248,6 +248,7 @@ fn config_of(entry: &RoomEntry, party: &Party) -> Arc<RoomConfig> {
         handlers: party.handlers,
         vars: Arc::clone(vars),
         storage: Arc::clone(storage),
+        duplicate_keys: party.duplicate_keys,
         durable: durable.map(|_| digest_of(&party.component)),
     })
 }

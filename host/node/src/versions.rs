@@ -349,6 +349,7 @@ impl Party {
             component,
             component_bytes,
             memory: self.memory,
+            duplicate_keys: self.duplicate_keys,
             limits: Arc::clone(&self.limits),
             vars: Arc::clone(&self.vars),
         }

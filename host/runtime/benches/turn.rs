@@ -55,6 +55,7 @@ impl Bench {
             limits: Arc::new(Limits::default()),
             handlers: component.handlers(),
             vars: Arc::new(BTreeMap::new()),
+            duplicate_keys: Default::default(),
             durable: None,
             storage,
         };

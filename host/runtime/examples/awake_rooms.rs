@@ -71,6 +71,7 @@ async fn one_message(component: &Component, instance: &mut Instance) {
         handlers: component.handlers(),
         vars: Arc::default(),
         storage,
+        duplicate_keys: Default::default(),
         durable: None,
     };
     let mut room = Room::new(Arc::new(config), None);

@@ -187,6 +187,7 @@ impl Awake {
             handlers: component.handlers(),
             vars: Arc::default(),
             storage,
+            duplicate_keys: Default::default(),
             durable: None,
         };
         let mut room = Room::new(Arc::new(config), None);

@@ -25,6 +25,9 @@
 //! [limits]
 //! message_in_bytes_max = 1048576
 //!
+//! [duplicate-key]          # of clients of one name (`_pk`) in a room: "both" are there, which is the default, the newer one
+//! main = "replace"         # does "replace" the older one, or we "refuse" it
+//!
 //! [edge]                   # docs/edge.md
 //! allowed_origins = ["https://example.com"]
 //! trusted_proxies = ["10.0.0.0/8"]
@@ -42,6 +45,7 @@ use std::path::{Path, PathBuf};
 use party_core::address::{NAME_BYTES_MAX, check_name};
 use party_core::limits::Limits;
 use party_core::outbound_policy::{ALLOW_RULES_MAX, AllowRule, OutboundPolicy};
+use party_core::room::DuplicateKeys;
 use party_node::cron::{CRONS_MAX, Schedule};
 pub use party_node::party::Memory;
 
@@ -90,6 +94,8 @@ pub struct ProjectConfig {
     pub crons: Vec<Schedule>,
     /// The bounds of its rooms.
     pub limits: Limits,
+    /// What becomes of clients of one name, by party; of those that are not here, both are there.
+    pub duplicate_keys: BTreeMap<String, DuplicateKeys>,
     /// Who may come, and who is believed.
     pub edge: EdgeConfig,
     /// What its rooms may fetch from.
@@ -131,21 +137,35 @@ impl ProjectConfig {
     fn parse(directory: &Path, path: &Path, text: &str) -> Result<ProjectConfig, ConfigError> {
         let source = Source { path, text };
         let mut top = source.parse()?;
+        let name = project_name(&mut top, directory)?;
+        let parties = parties(&mut top, directory)?;
         let config = ProjectConfig {
             directory: directory.into(),
-            name: project_name(&mut top, directory)?,
-            parties: parties(&mut top, directory)?,
+            name,
             memory: memory(&mut top)?,
             port: top.integer("port", 1, u64::from(u16::MAX))?.map(|port| port as u16),
             serve: serve(top.section("serve")?, directory)?,
             vars: vars(top.section("vars")?)?,
             crons: crons(top.section("crons")?)?,
             limits: limits::read(top.section("limits")?)?,
+            duplicate_keys: duplicate_keys(top.section("duplicate-key")?, &parties)?,
+            parties,
             edge: edge::read(top.section("edge")?)?,
             http: http(top.section("http")?, directory)?,
         };
         top.finish(&[
-            "name", "main", "memory", "port", "serve", "parties", "vars", "crons", "limits", "edge", "http",
+            "name",
+            "main",
+            "memory",
+            "port",
+            "serve",
+            "parties",
+            "vars",
+            "crons",
+            "limits",
+            "duplicate-key",
+            "edge",
+            "http",
         ])?;
         Ok(config)
     }
@@ -272,6 +292,33 @@ fn vars(section: Option<Section<'_>>) -> Result<BTreeMap<String, String>, Config
         }
     }
     Ok(vars)
+}
+
+/// What `[duplicate-key]` says of a party.
+const DUPLICATE_KEYS: [(&str, DuplicateKeys); 3] =
+    [("both", DuplicateKeys::Both), ("replace", DuplicateKeys::Replace), ("refuse", DuplicateKeys::Refuse)];
+
+fn duplicate_keys(
+    section: Option<Section<'_>>,
+    parties: &BTreeMap<String, PartySource>,
+) -> Result<BTreeMap<String, DuplicateKeys>, ConfigError> {
+    let mut policies = BTreeMap::new();
+    let Some(mut section) = section else { return Ok(policies) };
+    for Found { value: party, at } in section.keys() {
+        if !parties.contains_key(&party) {
+            let (key, why) = ("duplicate-key".into(), "is no party of this project".into());
+            let hint = "it says of a party, main or one below [parties], what becomes of clients of one name";
+            return Err(section.error(at, Problem::BadEntry { key, value: party, why, hint }));
+        }
+        let Some(Found { value, at }) = section.string(&party)? else { continue };
+        let Some((_, policy)) = DUPLICATE_KEYS.iter().find(|(name, _)| *name == value) else {
+            let (key, why) = (section.full(&party), "is no policy".into());
+            let hint = "write \"both\", which is the default, \"replace\" or \"refuse\"";
+            return Err(section.error(at, Problem::BadEntry { key, value, why, hint }));
+        };
+        policies.insert(party, *policy);
+    }
+    Ok(policies)
 }
 
 fn http(section: Option<Section<'_>>, directory: &Path) -> Result<OutboundOptions, ConfigError> {

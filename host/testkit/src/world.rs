@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::Result;
 use party_core::ids::{Seed, Timestamp};
 use party_core::limits::Limits;
+use party_core::room::DuplicateKeys;
 use party_node::assets::{AssetSource, NoAssets};
 use party_node::chance::{Chance, Dictated};
 use party_node::clock::{Clock, Ticks};
@@ -67,6 +68,7 @@ pub struct World {
     /// What the next turns draw from, if that is said.
     dictated: Dictated,
     components: RefCell<BTreeMap<String, Loaded>>,
+    duplicate_keys: BTreeMap<String, DuplicateKeys>,
     memory: Cell<Memory>,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
@@ -89,6 +91,7 @@ impl World {
             component: component.clone(),
             component_bytes: Arc::clone(bytes),
             memory: self.memory.get(),
+            duplicate_keys: self.duplicate_keys.get(name).copied().unwrap_or_default(),
             handlers: component.handlers(),
             limits: Arc::clone(&self.limits),
             vars: Arc::clone(&self.vars),

@@ -58,6 +58,7 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
             limits: Arc::default(),
             handlers: component.handlers(),
             vars: Arc::default(),
+            duplicate_keys: Default::default(),
             durable: Some(recorded_on),
         })
     };

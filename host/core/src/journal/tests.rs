@@ -55,6 +55,7 @@ fn life() -> Step {
         handlers: Handlers::default(),
         vars: Default::default(),
         storage: std::sync::Arc::new(Nothing),
+        duplicate_keys: Default::default(),
         durable: Some(ComponentDigest([4; 32])),
     };
     Step::Life(Box::new(Room::new(config.into(), None).as_checkpoint(Bytes::new())))

@@ -38,6 +38,7 @@ fn lobby_of(event: LobbyEvent) -> Lobby {
         handlers: Handlers::ON_COMPLETED,
         vars: Arc::new(BTreeMap::new()),
         storage: Arc::new(NoStorage),
+        duplicate_keys: Default::default(),
         durable: None,
     };
     Lobby::new(Arc::new(config), event, Timestamp(1_000))

@@ -57,13 +57,14 @@ pub(super) fn not_durable(config: &Arc<RoomConfig>) -> Arc<RoomConfig> {
     if config.durable.is_none() {
         return Arc::clone(config);
     }
-    let RoomConfig { address, limits, handlers, vars, storage, durable: _ } = &**config;
+    let RoomConfig { address, limits, handlers, vars, storage, duplicate_keys, durable: _ } = &**config;
     Arc::new(RoomConfig {
         address: Arc::clone(address),
         limits: Arc::clone(limits),
         handlers: *handlers,
         vars: Arc::clone(vars),
         storage: Arc::clone(storage),
+        duplicate_keys: *duplicate_keys,
         durable: None,
     })
 }

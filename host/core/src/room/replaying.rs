@@ -102,13 +102,14 @@ impl Replay {
         match step {
             Step::Life(checkpoint) => room.take_checkpoint(*checkpoint),
             Step::Settings(settings) => {
-                let RoomConfig { address, handlers, storage, durable, .. } = &*room.config;
+                let RoomConfig { address, handlers, storage, duplicate_keys, durable, .. } = &*room.config;
                 room.config = Arc::new(RoomConfig {
                     address: Arc::clone(address),
                     limits: Arc::new(settings.limits),
                     handlers: *handlers,
                     vars: Arc::new(settings.vars),
                     storage: Arc::clone(storage),
+                    duplicate_keys: *duplicate_keys,
                     durable: *durable,
                 });
                 if !planted::is(PlantedBug::AcceptDeadlineOfToday) {

@@ -32,7 +32,9 @@ impl Room {
         let begins = matches!(self.phase, Phase::Fresh(_) | Phase::Suspended { .. });
         let starts = begins && handlers.has(Handlers::ON_START);
         self.mailbox.any(lane, |event| {
-            (starts || handlers.has(handler_of(event))) && (!begins || self.is_about_something(event, now))
+            let is_heard = handlers.has(handler_of(event))
+                || (self.may_close_for(event) && handlers.has(Handlers::ON_CLOSE));
+            (starts || is_heard) && (!begins || self.is_about_something(event, now))
         })
     }
 
@@ -83,7 +85,7 @@ impl Room {
                     (event, note)
                 }
                 None => {
-                    let event = self.mailbox.pop(lane)?;
+                    let event = self.next_event(lane)?;
                     let note = self.note(&event, now);
                     let alarm_before = self.home().alarm.record();
                     match self.admit(event, now) {

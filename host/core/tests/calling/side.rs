@@ -44,6 +44,7 @@ impl Side {
             limits: Arc::new(limits),
             handlers: Handlers::ON_REQUEST.with(Handlers::ON_COMPLETED),
             vars: Arc::default(),
+            duplicate_keys: Default::default(),
             durable: is_durable.then_some(COMPONENT),
             storage: Arc::new(disk.clone()),
         });

@@ -134,6 +134,7 @@ fn make_config(
         limits: Arc::new(draw_limits(random)),
         handlers: habits.handlers,
         vars: Arc::new(draw_vars(random)),
+        duplicate_keys: Default::default(),
         durable: Some(component),
         storage: Arc::new(disk.clone()),
     })

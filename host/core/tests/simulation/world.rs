@@ -99,6 +99,7 @@ impl World {
             limits: Arc::new(habits.limits.clone()),
             handlers: habits.handlers,
             vars: Arc::default(),
+            duplicate_keys: Default::default(),
             durable: None,
             storage: Arc::new(disk.clone()),
         });

@@ -34,5 +34,6 @@ mod starting;
 mod storage;
 mod suspension;
 mod switching;
+mod twins;
 mod works;
 mod works_meanwhile;

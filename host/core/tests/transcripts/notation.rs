@@ -7,8 +7,9 @@
 //! ```text
 //!   memory durable             every turn is recorded
 //!   limit credit_events 2      another bound than the default
+//! * duplicate-key replace      the policy for clients of one name
 //! * handlers start message     only these handlers are real (all are, without this line)
-//!   > a connect                a client, from here on called a
+//!   > a connect                a client, from here on called a     * > b connect as a    its name (`_pk`) is that of a
 //!   > a send hello             > a close 1000 bye      > a cut
 //! * > a broken reason          it breaks the protocol
 //!   GET / body -> r            a request, from here on called r      > r cut    its client goes
@@ -49,7 +50,7 @@ use party_core::http::Request;
 use party_core::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
 use party_core::limits::Limits;
 use party_core::message::{CloseFrame, Message};
-use party_core::room::{Action, Moment, Purpose, Rebuild, Replay, Room, RoomConfig};
+use party_core::room::{Action, DuplicateKeys, Moment, Purpose, Rebuild, Replay, Room, RoomConfig};
 
 use crate::disk::Disk;
 use crate::{guest, show};
@@ -119,6 +120,7 @@ impl Stage {
             limits: Arc::new(Limits::default()),
             handlers: Handlers(u32::MAX),
             vars: Arc::default(),
+            duplicate_keys: Default::default(),
             durable: None,
             storage: Arc::new(disk.clone()),
         };
@@ -145,6 +147,7 @@ impl Stage {
             limits: Arc::clone(&self.config.limits),
             handlers: self.config.handlers,
             vars: Arc::clone(&self.config.vars),
+            duplicate_keys: self.config.duplicate_keys,
             durable: self.config.durable,
             storage: Arc::clone(&self.config.storage),
         };
@@ -185,6 +188,7 @@ impl Stage {
             "handlers" => return self.config.handlers = handlers(rest),
             "limit" => return set_limit(Arc::make_mut(&mut self.config.limits), rest),
             "memory" if rest == "durable" => return self.config.durable = Some(ComponentDigest([1; 32])),
+            "duplicate-key" => return self.config.duplicate_keys = policy(rest),
             "clock" => return self.now = timestamp(rest),
             "time" => {
                 self.now = timestamp(rest);
@@ -228,7 +232,8 @@ impl Stage {
         if verb == "connect" {
             let uri = "http://host/parties/party/room".to_owned();
             let opened_at = self.now;
-            let new = NewConnection { key: name.into(), uri, headers: Vec::new(), opened_at };
+            let key = rest.strip_prefix("as ").unwrap_or(name).into();
+            let new = NewConnection { key, uri, headers: Vec::new(), opened_at };
             match self.room().connect(new) {
                 Ok(id) => self.names.name_connection(name, id),
                 Err(refusal) => self.show(format!("refused {name}: {refusal}")),
@@ -430,6 +435,15 @@ fn timestamp(text: &str) -> Timestamp {
 pub(crate) fn close_frame(text: &str) -> Option<CloseFrame> {
     let (code, reason) = text.split_once(' ').unwrap_or((text, ""));
     code.parse().ok().map(|code| CloseFrame::new(code, reason))
+}
+
+fn policy(word: &str) -> DuplicateKeys {
+    match word {
+        "both" => DuplicateKeys::Both,
+        "replace" => DuplicateKeys::Replace,
+        "refuse" => DuplicateKeys::Refuse,
+        word => panic!("unknown policy: {word}"),
+    }
 }
 
 fn handlers(names: &str) -> Handlers {

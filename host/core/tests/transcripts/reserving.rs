@@ -20,6 +20,7 @@ fn config(durable: Option<ComponentDigest>) -> Arc<RoomConfig> {
         limits: Arc::new(Limits::default()),
         handlers: Handlers::ON_REQUEST,
         vars: Arc::default(),
+        duplicate_keys: Default::default(),
         durable,
         storage: Arc::new(Disk::default()),
     })

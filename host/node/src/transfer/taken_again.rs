@@ -191,6 +191,7 @@ impl Recorded {
             limits: Arc::default(),
             handlers: component.handlers(),
             vars: Arc::default(),
+            duplicate_keys: Default::default(),
             durable: Some(digest),
         });
         let image = memory(config, component, checkpoint, journal, summary.record.seq).await?;

@@ -106,6 +106,7 @@ fn config(
         handlers: party.handlers,
         vars: Arc::clone(&party.vars),
         storage: Arc::clone(storage),
+        duplicate_keys: party.duplicate_keys,
         durable,
     })
 }

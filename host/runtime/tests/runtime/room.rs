@@ -110,6 +110,7 @@ impl TestRoom {
             limits: Arc::new(limits),
             handlers: component.handlers(),
             vars: vars(),
+            duplicate_keys: Default::default(),
             durable: None,
             storage,
         };

@@ -90,7 +90,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn the_first_unknown_key_of_the_file_is_told() {
     check_error(
         "zoo = 1\nprot = 2",
-        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, serve, parties, vars, crons, limits, edge, http",
+        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, serve, parties, vars, crons, limits, duplicate-key, edge, http",
     );
 }
 
@@ -364,5 +364,38 @@ fn scheduled_runs_must_have_a_time() {
     check_error(
         &format!("[crons]\n{many}"),
         "party.toml:66: there are more than 64 scheduled runs\nhint: let one run do the work of several",
+    );
+}
+
+#[test]
+fn what_becomes_of_clients_of_one_name_is_said_by_party() {
+    let outer = tempfile::tempdir().unwrap();
+    fs::write(outer.path().join("Cargo.toml"), "").unwrap();
+    let load = |policies: &str| {
+        fs::write(outer.path().join("party.toml"), format!("[duplicate-key]\n{policies}")).unwrap();
+        ProjectConfig::load(outer.path()).map(|config| config.duplicate_keys)
+    };
+    assert!(load("").unwrap().is_empty());
+    for (word, policy) in [
+        ("both", DuplicateKeys::Both),
+        ("replace", DuplicateKeys::Replace),
+        ("refuse", DuplicateKeys::Refuse),
+    ] {
+        let found = load(&format!("main = \"{word}\"")).unwrap();
+        assert_eq!(found, [("main".to_owned(), policy)].into());
+    }
+    let told = |policies: &str| {
+        let told = load(policies).unwrap_err().to_string();
+        told.replace(&format!("{}/", outer.path().display()), "")
+    };
+    assert_eq!(
+        told("chat = \"both\""),
+        "party.toml:2: \"duplicate-key\" holds \"chat\", which is no party of this project\n\
+         hint: it says of a party, main or one below [parties], what becomes of clients of one name"
+    );
+    assert_eq!(
+        told("main = \"newest\""),
+        "party.toml:2: \"duplicate-key.main\" holds \"newest\", which is no policy\n\
+         hint: write \"both\", which is the default, \"replace\" or \"refuse\""
     );
 }

@@ -47,6 +47,7 @@ fn parts_with(main: &[u8], clock: Arc<dyn Clock>, limits: Limits, workers: usize
             handlers: component.handlers(),
             component,
             component_bytes: guest.into(),
+            duplicate_keys: Default::default(),
             memory: if name == "mute" { Memory::Hibernate } else { Memory::Volatile },
             limits: Arc::clone(&limits),
             vars: Arc::clone(&vars),

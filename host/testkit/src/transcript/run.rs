@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use party_core::limits::Limits;
+use party_core::room::DuplicateKeys;
 use party_server::config::{ServeConfig, set_limit};
 
 use crate::transcript::play::{Failure, Player};
@@ -24,6 +25,8 @@ pub struct Stage {
     pub limits: Limits,
     /// Static assets.
     pub serve: Option<ServeConfig>,
+    /// What becomes of clients of one name, by party.
+    pub duplicate_keys: BTreeMap<String, DuplicateKeys>,
     /// Vars.
     pub vars: BTreeMap<String, String>,
     /// Scheduled runs: names and expressions.
@@ -123,6 +126,9 @@ fn set(transcript: &Transcript, stage: &Stage, directory: &Path, seed: u64) -> R
     }
     for (name, expression) in stage.crons.iter().chain(&settings.crons) {
         world = world.cron(name, expression);
+    }
+    for (party, policy) in &stage.duplicate_keys {
+        world = world.duplicate_key(party, *policy);
     }
     for (name, component) in &stage.parties {
         world = world.party(name, &component[..]);

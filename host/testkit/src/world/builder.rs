@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use party_core::ids::Timestamp;
 use party_core::limits::Limits;
+use party_core::room::DuplicateKeys;
 use party_node::chance::{Chance, Dictated};
 use party_node::committer::CommitPause;
 use party_node::cron::Schedule;
@@ -95,6 +96,7 @@ pub struct Builder {
     vars: BTreeMap<String, String>,
     crons: Vec<Schedule>,
     limits: Limits,
+    duplicate_keys: BTreeMap<String, DuplicateKeys>,
     memory: Memory,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
@@ -125,6 +127,7 @@ impl World {
             has_own_engine: false,
             parties: BTreeMap::new(),
             serve: None,
+            duplicate_keys: BTreeMap::new(),
             vars: BTreeMap::new(),
             crons: Vec::new(),
             limits: Limits::default(),
@@ -157,6 +160,7 @@ impl Builder {
                 self.memory = config.memory;
                 self.limits = config.limits;
                 self.serve = config.serve;
+                self.duplicate_keys = config.duplicate_keys;
                 self.vars.extend(config.vars);
                 self.crons.extend(config.crons);
                 let parties = components.into_iter().map(|(name, path)| (name, Source::File(path)));
@@ -170,6 +174,12 @@ impl Builder {
     /// Serves static assets, which rooms can read as well.
     pub fn serve(mut self, assets: ServeConfig) -> Builder {
         self.serve = Some(assets);
+        self
+    }
+
+    /// What becomes of a client of this party that has the name (`_pk`) of another in its room.
+    pub fn duplicate_key(mut self, party: &str, policy: DuplicateKeys) -> Builder {
+        self.duplicate_keys.insert(party.into(), policy);
         self
     }
 
@@ -335,6 +345,7 @@ impl Builder {
             chance: RefCell::new(Chance::from_number(self.seed).dictated_by(&dictated)),
             dictated,
             components: RefCell::new(components),
+            duplicate_keys: self.duplicate_keys,
             memory: Cell::new(self.memory),
             memory_budget_bytes: self.memory_budget_bytes,
             rooms_awake_max: self.rooms_awake_max,

@@ -113,6 +113,7 @@ async fn stage(directory: &Path, signals: &mut Signals) -> Result<Stage> {
         memory: config.memory,
         limits: config.limits.clone(),
         serve: config.serve.clone(),
+        duplicate_keys: config.duplicate_keys.clone(),
         vars: config.vars.clone(),
         crons: config
             .crons

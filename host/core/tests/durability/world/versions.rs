@@ -69,6 +69,7 @@ impl World {
             handlers: *handlers,
             vars: Arc::clone(vars),
             storage: Arc::clone(storage),
+            duplicate_keys: Default::default(),
             durable: Some(component),
         })
     }

@@ -23,13 +23,15 @@ impl Stage {
         guest::run(new, &mut turn, &mut self.names, &mut found);
         self.shown.append(&mut found);
         let component = ComponentDigest([2; 32]);
-        let RoomConfig { address, limits, handlers, vars, storage, durable } = &**self.room().config();
+        let RoomConfig { address, limits, handlers, vars, storage, duplicate_keys, durable } =
+            &**self.room().config();
         let config = RoomConfig {
             address: Arc::clone(address),
             limits: Arc::clone(limits),
             handlers: *handlers,
             vars: Arc::clone(vars),
             storage: Arc::clone(storage),
+            duplicate_keys: *duplicate_keys,
             durable: durable.map(|_| component),
         };
         let upgraded = self.room().upgraded(turn, Arc::new(config), Some((component, "new".into())));

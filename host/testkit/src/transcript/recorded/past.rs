@@ -50,6 +50,7 @@ pub(super) fn take_again(
             limits: Arc::default(),
             handlers: component.handlers(),
             vars: Arc::default(),
+            duplicate_keys: Default::default(),
             durable: Some(ComponentDigest(component.digest().0)),
         });
         let mut again = Again::begin(config, &component, checkpoint(recorded)?).await?.keeping_outputs();
