@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::address::RoomAddress;
 use crate::http::{Header, Request};
 use crate::ids::{OperationId, Seed};
-use crate::limits::{FETCH_HEADERS_MAX, FETCH_MS_MAX, FETCH_REDIRECTS_MAX};
+use crate::limits::{FETCH_HEADERS_MAX, FETCH_MS_MAX, FETCH_REDIRECTS_MAX, REQUEST_HEAD_BYTES_MAX};
 
 /// The header by which a server knows a request that comes once more.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -44,6 +44,8 @@ pub struct FetchOptions {
     pub redirects_max: u32,
     /// Whether it is sent again when the host was restarted in the middle.
     pub resend: bool,
+    /// Whether the body of the answer is to come as a stream.
+    pub streams: bool,
 }
 
 impl FetchOptions {
@@ -75,17 +77,28 @@ pub(crate) fn fault(request: &Request) -> Option<String> {
     if let Some(own) = request.headers.iter().find(is_own) {
         return Some(format!("header {:?} is the host's own", own.name));
     }
-    url_fault(&request.uri)
+    url_fault(&request.uri, ["https", "http"])
 }
 
-/// Why nothing can be fetched from this URL, if so. It is of visible ASCII.
-fn url_fault(url: &str) -> Option<String> {
+/// Why no WebSocket can be opened to this URL, if so.
+pub(crate) fn socket_fault(url: &str) -> Option<String> {
+    if url.len() > REQUEST_HEAD_BYTES_MAX {
+        return Some(format!("the URL has {} bytes; the limit is {REQUEST_HEAD_BYTES_MAX}", url.len()));
+    }
+    if !url.bytes().all(|c| c.is_ascii_graphic()) {
+        return Some(format!("{url:?} holds something else than visible ASCII; percent-encode it"));
+    }
+    url_fault(url, ["wss", "ws"])
+}
+
+/// Why nothing can be asked at this URL, if so. It is of visible ASCII.
+fn url_fault(url: &str, [secret, plain]: [&str; 2]) -> Option<String> {
     let fault = |what: &str| Some(format!("{url:?} {what}"));
     let Some((scheme, rest)) = url.split_once("://") else {
-        return fault("is no full URL: it begins with https:// or http://");
+        return fault(&format!("is no full URL: it begins with {secret}:// or {plain}://"));
     };
-    if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
-        return fault("begins with another scheme than https:// or http://");
+    if !scheme.eq_ignore_ascii_case(secret) && !scheme.eq_ignore_ascii_case(plain) {
+        return fault(&format!("begins with another scheme than {secret}:// or {plain}://"));
     }
     if url.contains('#') {
         return fault("has a fragment (#), which is never sent");

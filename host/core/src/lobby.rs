@@ -23,6 +23,7 @@ use crate::operation::{Operation, OperationError, Operations, Work};
 use crate::room::{Moment, PendingEvents, Report, RoomConfig, RoomState};
 use crate::session::Sessions;
 use crate::storage::{KeyRange, Overlay, RoomStorage, StorageReadError, Visit};
+use crate::stream::Streams;
 use crate::turn::Turn;
 use crate::turn::lobby::LobbyTurn;
 
@@ -291,6 +292,8 @@ fn stateless(now: Timestamp) -> RoomState {
         incarnation: Incarnation(0),
         sessions: Sessions::new(),
         requests: BTreeSet::new(),
+        answered_whole: BTreeSet::new(),
+        streams: Streams::default(),
         operations: Operations::default(),
         next_operation: 1,
         next_event: EVENT.0,

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::event::{Event, Outcome};
-use crate::ids::{ConnectionId, OperationId};
+use crate::ids::{ConnectionId, OperationId, StreamId};
 use crate::limits::Limits;
 use crate::planted::{self, PlantedBug};
 
@@ -17,6 +17,27 @@ struct Spent {
     bytes: u64,
 }
 
+/// Whose events spend credit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Source {
+    /// A client's.
+    Connection(ConnectionId),
+    /// What a stream brings.
+    Stream(StreamId),
+}
+
+impl From<ConnectionId> for Source {
+    fn from(id: ConnectionId) -> Source {
+        Source::Connection(id)
+    }
+}
+
+impl From<StreamId> for Source {
+    fn from(id: StreamId) -> Source {
+        Source::Stream(id)
+    }
+}
+
 /// Events that wait, oldest first. Completions wait in a lane of their own, because they pass while the room is
 /// held or starting; so does the news that the room goes on elsewhere, which comes before everything.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +45,7 @@ pub struct Mailbox {
     events: VecDeque<(u64, Event)>,
     completions: VecDeque<(u64, Event)>,
     arrivals: u64,
-    spent: BTreeMap<ConnectionId, Spent>,
+    spent: BTreeMap<Source, Spent>,
     requests: u32,
 }
 
@@ -38,9 +59,9 @@ pub enum Lane {
 }
 
 impl Mailbox {
-    /// Whether a connection may put another message in. One message always fits.
-    pub fn has_credit(&self, connection: ConnectionId, limits: &Limits) -> bool {
-        self.spent.get(&connection).is_none_or(|spent| {
+    /// Whether a connection, or a stream, may put another message in. One message always fits.
+    pub fn has_credit(&self, source: impl Into<Source>, limits: &Limits) -> bool {
+        self.spent.get(&source.into()).is_none_or(|spent| {
             spent.events < limits.credit_events && spent.bytes < u64::from(limits.credit_bytes)
         })
     }
@@ -70,14 +91,11 @@ impl Mailbox {
         let arrival = self.arrivals;
         self.arrivals += 1;
         match &event {
-            Event::Completed(..) | Event::Resume(_) => {
+            Event::Completed(..) | Event::Resume(_) | Event::Stream(..) | Event::Drain(..) => {
+                self.spend(&event);
                 return self.completions.push_back((arrival, event));
             }
-            Event::Message(connection, message) => {
-                let spent = self.spent.entry(*connection).or_default();
-                spent.events += 1;
-                spent.bytes += message.len() as u64;
-            }
+            Event::Message(..) => self.spend(&event),
             Event::Request(..) => self.requests += 1,
             Event::Start(_)
             | Event::Connect(_)
@@ -87,6 +105,23 @@ impl Mailbox {
             | Event::Alarm => {}
         }
         self.events.push_back((arrival, event));
+    }
+
+    /// Puts a completion in, or what a stream brings, before everything else.
+    pub fn put_back(&mut self, event: Event) {
+        self.spend(&event);
+        self.completions.push_front((0, event));
+    }
+
+    fn spend(&mut self, event: &Event) {
+        let (source, bytes) = match event {
+            Event::Message(connection, message) => (Source::Connection(*connection), message.len() as u64),
+            Event::Stream(stream, what) => (Source::Stream(*stream), what.bytes()),
+            _ => return,
+        };
+        let spent = self.spent.entry(source).or_default();
+        spent.events += 1;
+        spent.bytes += bytes;
     }
 
     /// The next event of a lane, by arrival.
@@ -105,10 +140,9 @@ impl Mailbox {
 
     /// Takes the next event of a lane, by arrival.
     pub fn pop(&mut self, lane: Lane) -> Option<Event> {
-        if matches!(self.peek(lane)?, Event::Completed(..) | Event::Resume(_)) {
-            return self.completions.pop_front().map(|(_, event)| event);
-        }
-        let (_, event) = self.events.pop_front()?;
+        let is_completion = is_completion(self.peek(lane)?);
+        let events = if is_completion { &mut self.completions } else { &mut self.events };
+        let (_, event) = events.pop_front()?;
         self.give_back(&event);
         Some(event)
     }
@@ -117,6 +151,7 @@ impl Mailbox {
     fn give_back(&mut self, event: &Event) {
         match event {
             Event::Message(connection, message) => self.repay(*connection, message.len() as u64),
+            Event::Stream(stream, what) => self.repay(*stream, what.bytes()),
             Event::Request(..) => self.requests -= 1,
             Event::Start(_)
             | Event::Connect(_)
@@ -125,6 +160,7 @@ impl Mailbox {
             | Event::ResponseClosed(_)
             | Event::Alarm
             | Event::Resume(_)
+            | Event::Drain(..)
             | Event::Completed(..) => {}
         }
     }
@@ -146,8 +182,15 @@ impl Mailbox {
             // Of these the operation is still open: it is due again, begun again, or said to be interrupted.
             Event::Completed(
                 _,
-                Outcome::Slept | Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_),
+                Outcome::Slept
+                | Outcome::Rooms(_)
+                | Outcome::Response(_)
+                | Outcome::Streamed(_)
+                | Outcome::Connected
+                | Outcome::Failed(_),
             ) => false,
+            // Whoever goes on elsewhere is told that the stream broke off.
+            Event::Stream(..) | Event::Drain(..) => false,
             Event::Start(_)
             | Event::Connect(_)
             | Event::Message(..)
@@ -169,9 +212,11 @@ impl Mailbox {
         taken
     }
 
-    /// Forgets completions: their operations are no more.
+    /// Forgets completions, and what streams have brought: there are no such operations and streams any more.
     pub fn clear_completions(&mut self) {
-        self.completions.clear();
+        for (_, event) in std::mem::take(&mut self.completions) {
+            self.give_back(&event);
+        }
     }
 
     /// Takes back the last outcome of an operation that has come.
@@ -182,16 +227,17 @@ impl Mailbox {
         }
     }
 
-    fn repay(&mut self, connection: ConnectionId, bytes: u64) {
+    fn repay(&mut self, source: impl Into<Source>, bytes: u64) {
+        let source = source.into();
         if planted::is(PlantedBug::CreditNotRepaid) {
             return;
         }
-        let spent = self.spent.get_mut(&connection).expect("a message in the mailbox has spent credit");
+        let spent = self.spent.get_mut(&source).expect("a message in the mailbox has spent credit");
         spent.events -= 1;
         spent.bytes -= bytes;
         // The last one stays: an empty map gives its memory back, and would take it again with the next message.
         if spent.events == 0 && self.spent.len() > 1 {
-            self.spent.remove(&connection);
+            self.spent.remove(&source);
         }
     }
 }
@@ -205,8 +251,15 @@ pub(crate) fn is_from_client(event: &Event) -> bool {
         | Event::Error(..)
         | Event::ResponseClosed(_)
         | Event::Alarm
+        | Event::Stream(..)
+        | Event::Drain(..)
         | Event::Completed(..) => false,
     }
+}
+
+/// Whether it passes while the room is held or starting, or comes before everything.
+fn is_completion(event: &Event) -> bool {
+    matches!(event, Event::Completed(..) | Event::Resume(_) | Event::Stream(..) | Event::Drain(..))
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub enum PlantedBug {
     CompletionTwice,
     /// A completion is delivered although its operation was cancelled.
     CancelledCompletionDelivered,
+    /// A room that goes on in another process is not told that its streams are gone.
+    StreamsOutliveTheirHost,
     /// A sleep completes a millisecond early.
     SleepEarly,
     /// Two commits that leave together carry each other's changes.

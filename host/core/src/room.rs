@@ -25,6 +25,7 @@ mod replaying;
 mod restarts;
 mod restless;
 mod sleeping;
+mod streaming;
 mod time;
 mod turning_away;
 mod turns;
@@ -41,7 +42,7 @@ use crate::auto_response::AutoResponse;
 use crate::call::{Call, Calls};
 use crate::commit::{Alarm, ComponentDigest, KvChanges, RoomRecord};
 use crate::event::{Failure, Handlers, NewConnection, Output, StartReason};
-use crate::ids::{CommitSeq, ConnectionId, Incarnation, OperationId, RequestId, Seed, Timestamp};
+use crate::ids::{CommitSeq, ConnectionId, Incarnation, OperationId, RequestId, Seed, StreamId, Timestamp};
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
 use crate::operation::Operations;
@@ -49,6 +50,7 @@ use crate::output_gate::OutputGate;
 use crate::planted::{self, PlantedBug};
 use crate::session::Sessions;
 use crate::storage::{Overlay, RoomStorage};
+use crate::stream::Streams;
 pub use action::{Action, Refusal, Report};
 pub use going_on::{Here, NotHere};
 pub(crate) use pending::PendingEvents;
@@ -81,6 +83,9 @@ pub(crate) struct RoomState {
     pub(crate) incarnation: Incarnation,
     pub(crate) sessions: Sessions,
     pub(crate) requests: BTreeSet<RequestId>,
+    /// Those of them whose answer is kept, so that it must be whole: calls of durable rooms.
+    pub(crate) answered_whole: BTreeSet<RequestId>,
+    pub(crate) streams: Streams,
     pub(crate) operations: Operations,
     pub(crate) next_operation: u64,
     pub(crate) next_event: u64,
@@ -101,6 +106,19 @@ pub(crate) struct RoomState {
     pub(crate) memory_due: Option<Timestamp>,
     /// The time of the last turn: the next one's is not earlier.
     pub(crate) last_now: Timestamp,
+}
+
+impl RoomState {
+    /// Nobody waits for the answer to this request any more. Whether somebody did.
+    fn forget_request(&mut self, request: RequestId) -> bool {
+        self.answered_whole.remove(&request);
+        self.requests.remove(&request)
+    }
+
+    /// Requests whose clients wait for an answer, or for the rest of one.
+    fn requests_open(&self) -> usize {
+        self.requests.len() + self.streams.answers()
+    }
 }
 
 /// Where a room is in its life.
@@ -188,6 +206,8 @@ pub struct Room {
     calls_answered: BTreeSet<RequestId>,
     /// The guest hears what became of this call of the room's own.
     hears: Option<OperationId>,
+    /// Bytes of each stream that the other side has taken and that the guest has not been told of.
+    stream_bytes_taken: BTreeMap<StreamId, u64>,
     /// What was answered while the state was out.
     answered: BTreeSet<OperationId>,
     accept_due: BTreeSet<(Timestamp, ConnectionId)>,
@@ -233,6 +253,8 @@ impl Room {
             incarnation: Incarnation(0),
             sessions: Sessions::new(),
             requests: BTreeSet::new(),
+            answered_whole: BTreeSet::new(),
+            streams: Streams::default(),
             operations: Operations::default(),
             next_operation: first_id,
             next_event: first_id,
@@ -267,6 +289,7 @@ impl Room {
             calls,
             calls_answered: BTreeSet::new(),
             hears: None,
+            stream_bytes_taken: BTreeMap::new(),
             answered: BTreeSet::new(),
             accept_due: BTreeSet::new(),
             alarm_waits: false,
@@ -349,6 +372,7 @@ impl Room {
         self.state.as_ref().is_some_and(|state| {
             state.sessions.is_empty()
                 && state.requests.is_empty()
+                && state.streams.is_empty()
                 && state.operations.is_empty()
                 && state.pending.next_deadline().is_none()
                 && state.holds == 0
@@ -365,9 +389,9 @@ impl Room {
         self.arriving.len() + sessions
     }
 
-    /// Requests that are not answered, those that wait for their turn among them.
+    /// Requests that are not answered, or whose answer is being written, those that wait for their turn among them.
     pub fn requests(&self) -> usize {
-        let open = self.state.as_ref().map_or(self.away.requests, |state| state.requests.len());
+        let open = self.state.as_ref().map_or(self.away.requests, |state| state.requests_open());
         self.mailbox.requests() as usize + open
     }
 

@@ -11,6 +11,7 @@ pub mod lobby;
 pub mod operations;
 pub mod responses;
 pub mod storage;
+pub mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,12 +22,13 @@ use crate::address::RoomAddress;
 use crate::auto_response::AutoResponse;
 use crate::commit::KvChanges;
 use crate::event::{Event, Failure, LogLevel, LogLine, Output};
-use crate::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
+use crate::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, StreamId, Timestamp};
 use crate::limits::{Limits, TURN_OUTPUTS_MAX};
 use crate::operation::Operation;
 use crate::room::{RoomConfig, RoomState};
 use crate::storage::StorageReadError;
 use crate::turn::lobby::LobbyTurn;
+use crate::turn::streams::StreamChange;
 
 /// What is decided about a connection in a turn.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +58,7 @@ pub(crate) struct Changes {
     pub(crate) started: Vec<(OperationId, Operation)>,
     pub(crate) started_ids: u64,
     pub(crate) cancelled: BTreeSet<OperationId>,
+    pub(crate) streams: BTreeMap<StreamId, StreamChange>,
     /// In the order in which they were settled.
     pub(crate) settled: Vec<(EventId, Result<(), Failure>)>,
     pub(crate) settled_ids: BTreeSet<EventId>,
@@ -107,6 +110,8 @@ pub(crate) enum Subject {
     ResponseClosed,
     Alarm,
     Completed,
+    Stream,
+    Drain,
 }
 
 impl Subject {
@@ -122,6 +127,8 @@ impl Subject {
             Event::ResponseClosed(_) => Subject::ResponseClosed,
             Event::Alarm => Subject::Alarm,
             Event::Completed(..) => Subject::Completed,
+            Event::Stream(..) => Subject::Stream,
+            Event::Drain(..) => Subject::Drain,
         }
     }
 
@@ -137,6 +144,8 @@ impl Subject {
             Subject::ResponseClosed => "on-response-closed",
             Subject::Alarm => "on-alarm",
             Subject::Completed => "on-completed",
+            Subject::Stream => "on-stream",
+            Subject::Drain => "on-drain",
         }
     }
 }

@@ -83,6 +83,8 @@ in_this_order! {
     requests_waiting_max,
     requests_open_max,
     outbound_queue_bytes_max,
+    stream_credit_bytes since 47,
+    streams_open_max since 48,
     operations_open_max,
     holds_max,
     turn_log_lines_max,

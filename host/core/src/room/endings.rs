@@ -171,6 +171,8 @@ impl Room {
         for (id, operation) in changes.started.drain(..) {
             state.operations.start(id, operation);
         }
+        self.apply_streams(changes);
+        let state = self.home();
         for id in &changes.cancelled {
             if state.operations.is_worked_on(*id) && !planted::is(PlantedBug::CancelForgetsNothing) {
                 changes.outputs.push(Output::Forget(*id));
@@ -205,7 +207,7 @@ impl Room {
             self.drop_accept_deadline(opened_at, *connection);
         }
         for request in &changes.answered {
-            self.home().requests.remove(request);
+            self.home().forget_request(*request);
         }
     }
 
@@ -222,6 +224,8 @@ impl Room {
             | Subject::Message(_)
             | Subject::Error(_)
             | Subject::ResponseClosed
+            | Subject::Stream
+            | Subject::Drain
             | Subject::Completed => None,
         }
     }
@@ -303,7 +307,7 @@ impl Room {
             }
             Subject::Connect(connection) => self.end_connect(connection, outcome),
             Subject::Request(request) => {
-                if !self.home().requests.remove(&request) {
+                if !self.home().forget_request(request) {
                     return Vec::new();
                 }
                 let response = match outcome {
@@ -329,6 +333,8 @@ impl Room {
             | Subject::Message(_)
             | Subject::Error(_)
             | Subject::ResponseClosed
+            | Subject::Stream
+            | Subject::Drain
             | Subject::Completed => Vec::new(),
         }
     }

@@ -132,7 +132,7 @@ impl Replay {
                 let is_tried_again = is_tried_again || planted::is(PlantedBug::RetryNotRecorded);
                 if let Some(note) = room.note(&taken.event, taken.now) {
                     room.admit_again(&taken);
-                    room.give_up_again(note, is_tried_again);
+                    room.give_up(note, is_tried_again);
                 }
             }
             Step::Turn(turn) => return self.begin(turn).map(Some),

@@ -86,6 +86,7 @@ impl Room {
         if !planted::is(PlantedBug::LifeForgetsNothing) {
             self.forget_works();
         }
+        self.break_streams_off();
         let state = self.home();
         state.operations.clear();
         state.holds = 0;
@@ -116,6 +117,8 @@ impl Room {
                 | Subject::Error(_)
                 | Subject::Request(_)
                 | Subject::ResponseClosed
+                | Subject::Stream
+                | Subject::Drain
                 | Subject::Completed => {}
             }
         }
@@ -196,6 +199,8 @@ impl Room {
             | Event::Message(..)
             | Event::Error(..)
             | Event::ResponseClosed(_)
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Completed(..) => {}
         }
     }
@@ -276,7 +281,7 @@ impl Room {
                 }
                 // The answer may have been another next time: whoever called asks once more.
                 Output::Respond(request, _) if self.calls_answered.contains(&request) => {}
-                Output::Respond(request, _) => {
+                Output::Respond(request, _) | Output::Open(request, ..) => {
                     self.home().requests.insert(request);
                 }
                 Output::Read(_)
@@ -285,6 +290,11 @@ impl Room {
                 | Output::AutoResponse(_)
                 // The room is made anew, and nobody works for this one any more.
                 | Output::Interrupted(_)
+                | Output::Write(..)
+                | Output::Finish(_)
+                | Output::BreakOff(_)
+                | Output::SendOn(..)
+                | Output::CloseOn(..)
                 | Output::Begin(..)
                 | Output::Forget(_) => {}
             }
@@ -344,6 +354,7 @@ impl Room {
                 false => self.output(Output::Respond(request, self.unavailable(frame))),
             }
         }
+        self.break_streams_off();
         for (connection, session) in std::mem::take(&mut self.home().sessions) {
             let is_told = match session.ready_state {
                 ReadyState::Connecting | ReadyState::Open => session.gone.is_some(),

@@ -326,7 +326,9 @@ impl Room {
         state.last_now = checkpoint.last_now;
         state.sessions = checkpoint.sessions;
         state.requests = checkpoint.requests;
+        state.streams = checkpoint.streams;
         let calls = checkpoint.calls;
+        state.answered_whole = calls.open().collect();
         state.operations = match checkpoint.resumes {
             Some(_) => Operations::interrupted(checkpoint.operations),
             None => Operations::of(checkpoint.operations),
@@ -369,6 +371,7 @@ impl Room {
         for request in requests {
             self.request_gone(request);
         }
+        self.say_which_streams_are_gone(here);
     }
 
     /// A room whose memory was kept and is of no use any more, or never was: its next event starts it afresh. It has no

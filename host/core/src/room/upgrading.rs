@@ -76,6 +76,7 @@ impl Room {
             && self.state.as_ref().is_some_and(|state| {
                 is_known
                     && state.requests.is_empty()
+                    && state.streams.is_empty()
                     && state.operations.is_empty()
                     && state.pending.next_deadline().is_none()
                     && state.holds == 0
@@ -91,6 +92,7 @@ impl Room {
         for id in self.home().operations.take_all_off_the_clock() {
             self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
         }
+        self.interrupt_streams();
     }
 
     /// Whether an outcome waits for its turn.
@@ -251,7 +253,7 @@ impl Room {
 
     fn take_state(&mut self) -> Box<RoomState> {
         let state = self.state.take().expect("no turn is out");
-        self.away = Away { sessions: state.sessions.len(), requests: state.requests.len() };
+        self.away = Away { sessions: state.sessions.len(), requests: state.requests_open() };
         state
     }
 

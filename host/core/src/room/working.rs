@@ -27,6 +27,9 @@ impl Room {
             let waiting = self.mailbox.outcome_bytes();
             let fits = waiting == 0 || waiting + outcome.bytes() <= OUTCOMES_BYTES_MAX;
             let too_large = || Outcome::Failed(OperationError::TooLarge(OUTCOMES_BYTES_MAX));
+            if !fits && outcome.begins_a_stream() {
+                self.output(Output::Forget(id));
+            }
             let outcome = if fits { outcome } else { too_large() };
             self.mailbox.push(Event::Completed(id, outcome));
         }

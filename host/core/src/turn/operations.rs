@@ -11,7 +11,7 @@ use crate::fetch::{self, FetchOptions};
 use crate::http::Request;
 use crate::ids::OperationId;
 use crate::limits::{CALL_GRACE_MS, FETCH_MS_MAX, REQUEST_HEAD_BYTES_MAX, ROOMS_PAGE_MAX, WORK_DEADLINE_MS};
-use crate::operation::{Operation, Work};
+use crate::operation::{ConnectTarget, Operation, Work};
 use crate::planted::{self, PlantedBug};
 use crate::turn::{HoldsChange, Turn};
 
@@ -103,8 +103,11 @@ impl Turn {
 
     /// Sends a request to a public address.
     pub fn fetch(&mut self, mut request: Request, options: FetchOptions) -> Result<OperationId, StartError> {
-        let FetchOptions { timeout_ms, redirects_max, resend } = options;
+        let FetchOptions { timeout_ms, redirects_max, resend, streams } = options;
         self.check_request(&request)?;
+        if streams {
+            self.check_streams()?;
+        }
         if let Some(fault) = options.fault().or_else(|| fetch::fault(&request)) {
             return Err(StartError::Invalid(fault));
         }
@@ -115,7 +118,36 @@ impl Turn {
         }
         self.spend_output(0, request.bytes()).map_err(StartError::TooLarge)?;
         let deadline_ms = if timeout_ms == 0 { FETCH_MS_MAX } else { timeout_ms };
-        self.begin(Work::Fetch { request: Box::new(request), redirects_max, resend }, deadline_ms)
+        self.begin(Work::Fetch { request: Box::new(request), redirects_max, resend, streams }, deadline_ms)
+    }
+
+    /// Opens a WebSocket as a client.
+    pub fn connect(&mut self, target: ConnectTarget) -> Result<OperationId, StartError> {
+        self.check_streams()?;
+        let fault = match &target {
+            ConnectTarget::Url(url) => fetch::socket_fault(url),
+            ConnectTarget::Room { party, room } => {
+                RoomAddress::new(self.config.address.project(), party, room)
+                    .err()
+                    .map(|error| error.to_string())
+            }
+        };
+        match fault {
+            Some(fault) => Err(StartError::Invalid(fault)),
+            None => self.begin(Work::Connect { target }, WORK_DEADLINE_MS),
+        }
+    }
+
+    /// Whether another stream can be opened.
+    fn check_streams(&self) -> Result<(), StartError> {
+        if self.lobby.is_some() {
+            return Err(StartError::Invalid("a lobby event has no streams".into()));
+        }
+        let open_max = self.config.limits.streams_open_max;
+        match self.open_streams() < open_max as usize {
+            true => Ok(()),
+            false => Err(StartError::Overloaded(open_max)),
+        }
     }
 
     /// Whether a room may send this request, wherever it goes.
@@ -136,7 +168,7 @@ impl Turn {
         Ok(())
     }
 
-    fn next_operation(&self) -> OperationId {
+    pub(crate) fn next_operation(&self) -> OperationId {
         OperationId(self.state.next_operation + self.changes.started_ids)
     }
 
@@ -164,6 +196,7 @@ impl Turn {
         self.changes.started.clear();
         self.changes.outputs.retain(|output| !matches!(output, Output::Begin(..)));
         self.changes.cancelled = self.state.operations.all().map(|(id, _)| id).collect();
+        self.hand_streams_over();
         self.changes.holds = Some(HoldsChange { count: 0, begins: false });
     }
 
