@@ -167,11 +167,11 @@ pub(crate) fn give_key(request: &mut Request, key: impl FnOnce() -> String) {
 mod tests {
     use bytes::Bytes;
 
-    use super::{FetchOptions, fault, give_key, idempotency_key, url_fault};
+    use super::{FetchOptions, fault, give_key, idempotency_key, socket_fault, url_fault};
     use crate::address::RoomAddress;
     use crate::http::{Header, Request};
     use crate::ids::{OperationId, Seed};
-    use crate::limits::{FETCH_HEADERS_MAX, FETCH_MS_MAX, FETCH_REDIRECTS_MAX};
+    use crate::limits::{FETCH_HEADERS_MAX, FETCH_MS_MAX, FETCH_REDIRECTS_MAX, REQUEST_HEAD_BYTES_MAX};
 
     fn request(method: &str, headers: &[&str]) -> Request {
         let headers =
@@ -181,6 +181,35 @@ mod tests {
             uri: "https://example.com/".into(),
             headers: headers.collect(),
             body: Bytes::new(),
+        }
+    }
+
+    fn request_url_fault(url: &str) -> Option<String> {
+        url_fault(url, ["https", "http"])
+    }
+
+    #[test]
+    fn a_socket_has_a_url_of_its_own_schemes() {
+        for url in ["wss://example.com", "WS://127.0.0.1:1/a?b", "wss://[::1]:443/"] {
+            assert_eq!(socket_fault(url), None, "{url}");
+        }
+        let long = format!("wss://a/{}", "a".repeat(REQUEST_HEAD_BYTES_MAX));
+        for (url, why) in [
+            ("", "is no full URL: it begins with wss:// or ws://"),
+            ("https://example.com/", "another scheme than wss:// or ws://"),
+            ("wss://example.com/#a", "fragment"),
+            ("wss://me@example.com/", "user name"),
+            ("wss:///path", "names no host"),
+            ("wss://a/ b", "something else than visible ASCII"),
+            ("wss://a/ß", "something else than visible ASCII"),
+            ("wss://a/\r\nx: y", "something else than visible ASCII"),
+            (&long, "the limit is"),
+        ] {
+            assert!(
+                socket_fault(url).is_some_and(|fault| fault.contains(why)),
+                "{url}: {:?}",
+                socket_fault(url)
+            );
         }
     }
 
@@ -194,7 +223,7 @@ mod tests {
             "https://[2001:db8::1]/",
             "https://[::ffff:1.2.3.4]:443/a@b",
         ] {
-            assert_eq!(url_fault(url), None, "{url}");
+            assert_eq!(request_url_fault(url), None, "{url}");
         }
         for (url, why) in [
             ("", "is no full URL"),
@@ -218,9 +247,13 @@ mod tests {
             ("https://example.com:65536/", "no port"),
             ("https://example.com:+80/", "no port"),
         ] {
-            assert!(url_fault(url).is_some_and(|fault| fault.contains(why)), "{url}: {:?}", url_fault(url));
+            assert!(
+                request_url_fault(url).is_some_and(|fault| fault.contains(why)),
+                "{url}: {:?}",
+                request_url_fault(url)
+            );
         }
-        assert!(url_fault(&format!("https://{}/", "a".repeat(254))).is_some());
+        assert!(request_url_fault(&format!("https://{}/", "a".repeat(254))).is_some());
     }
 
     #[test]
@@ -242,8 +275,12 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_bounded() {
-        let most =
-            FetchOptions { timeout_ms: FETCH_MS_MAX, redirects_max: FETCH_REDIRECTS_MAX, resend: true };
+        let most = FetchOptions {
+            timeout_ms: FETCH_MS_MAX,
+            redirects_max: FETCH_REDIRECTS_MAX,
+            resend: true,
+            streams: true,
+        };
         assert_eq!(most.fault(), None);
         let late = FetchOptions { timeout_ms: FETCH_MS_MAX + 1, ..most };
         assert_eq!(late.fault().as_deref(), Some("the timeout is 300001 ms; the limit is 300000"));

@@ -212,11 +212,12 @@ impl Mailbox {
         taken
     }
 
-    /// Forgets completions, and what streams have brought: there are no such operations and streams any more.
-    pub fn clear_completions(&mut self) {
-        for (_, event) in std::mem::take(&mut self.completions) {
-            self.give_back(&event);
-        }
+    /// Takes out completions, and what streams have brought, oldest first: there are no such operations and streams any more.
+    pub fn take_completions(&mut self) -> Vec<Event> {
+        let taken = std::mem::take(&mut self.completions).into_iter().map(|(_, event)| event);
+        let taken: Vec<Event> = taken.collect();
+        taken.iter().for_each(|event| self.give_back(event));
+        taken
     }
 
     /// Takes back the last outcome of an operation that has come.
@@ -263,118 +264,4 @@ fn is_completion(event: &Event) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Lane, Mailbox, is_from_client};
-    use crate::event::{Event, Outcome};
-    use crate::http::Request;
-    use crate::ids::{ConnectionId, OperationId, RequestId};
-    use crate::limits::Limits;
-    use crate::message::{CloseFrame, Message};
-
-    const ANN: ConnectionId = ConnectionId(1);
-    const BEN: ConnectionId = ConnectionId(2);
-
-    fn message(connection: ConnectionId, bytes: usize) -> Event {
-        Event::Message(connection, Message::Binary(vec![0; bytes].into()))
-    }
-
-    fn completed(operation: u64) -> Event {
-        Event::Completed(OperationId(operation), Outcome::Slept)
-    }
-
-    #[test]
-    fn credit_is_spent_by_waiting_events_and_repaid_by_delivery() {
-        let limits = Limits { credit_events: 2, credit_bytes: 100, ..Limits::default() };
-        let mut mailbox = Mailbox::default();
-        mailbox.push(message(ANN, 1));
-        assert!(mailbox.has_credit(ANN, &limits));
-        mailbox.push(message(ANN, 1));
-        assert!(!mailbox.has_credit(ANN, &limits), "two events of two");
-        assert!(mailbox.has_credit(BEN, &limits), "each connection has its own");
-        mailbox.pop(Lane::All);
-        assert!(mailbox.has_credit(ANN, &limits));
-    }
-
-    #[test]
-    fn one_message_of_any_size_fits() {
-        let limits = Limits { credit_events: 16, credit_bytes: 100, ..Limits::default() };
-        let mut mailbox = Mailbox::default();
-        mailbox.push(message(ANN, 99));
-        assert!(mailbox.has_credit(ANN, &limits), "below the bound");
-        mailbox.push(message(ANN, 1_000));
-        assert!(!mailbox.has_credit(ANN, &limits));
-        mailbox.pop(Lane::All);
-        assert!(!mailbox.has_credit(ANN, &limits), "1,000 bytes of 100 still wait");
-        mailbox.pop(Lane::All);
-        assert!(mailbox.has_credit(ANN, &limits));
-    }
-
-    #[test]
-    fn only_messages_spend_credit_and_only_requests_are_counted() {
-        let limits = Limits { credit_events: 1, ..Limits::default() };
-        let mut mailbox = Mailbox::default();
-        mailbox.push(Event::Connect(ANN));
-        mailbox.push(Event::Error(ANN, "too large".into()));
-        mailbox.push(Event::Close(ANN, CloseFrame::lost(), false));
-        assert!(mailbox.has_credit(ANN, &limits));
-        let (method, uri) = ("GET".into(), "http://host/".into());
-        let request = Request { method, uri, headers: Vec::new(), body: Default::default() };
-        mailbox.push(Event::Request(RequestId(1), Box::new(request)));
-        assert_eq!((mailbox.requests(), mailbox.len()), (1, 4));
-        while mailbox.pop(Lane::All).is_some() {}
-        assert_eq!(mailbox.requests(), 0);
-    }
-
-    #[test]
-    fn completions_pass_the_others_only_in_their_own_lane() {
-        let mut mailbox = Mailbox::default();
-        mailbox.push(Event::Alarm);
-        mailbox.push(completed(1));
-        mailbox.push(Event::Connect(ANN));
-        mailbox.push(completed(2));
-        assert_eq!(mailbox.peek(Lane::All), Some(&Event::Alarm));
-        assert_eq!(mailbox.pop(Lane::Completions), Some(completed(1)));
-        let rest: Vec<_> = std::iter::from_fn(|| mailbox.pop(Lane::All)).collect();
-        assert_eq!(rest, [Event::Alarm, Event::Connect(ANN), completed(2)], "by arrival");
-        assert!(!mailbox.has(Lane::All));
-    }
-
-    #[test]
-    fn forgotten_completions_leave_the_others() {
-        let mut mailbox = Mailbox::default();
-        mailbox.push(completed(1));
-        mailbox.push(Event::Alarm);
-        mailbox.clear_completions();
-        assert!(!mailbox.has(Lane::Completions));
-        assert_eq!(mailbox.pop(Lane::All), Some(Event::Alarm));
-        assert_eq!(mailbox.pop(Lane::All), None);
-    }
-
-    #[test]
-    fn only_the_last_outcome_of_an_operation_is_taken_back() {
-        let mut mailbox = Mailbox::default();
-        let dropped = Event::Completed(OperationId(1), Outcome::Dropped);
-        for event in [completed(1), Event::Alarm, dropped, completed(2)] {
-            mailbox.push(event);
-        }
-        mailbox.take_completion_back(OperationId(3));
-        assert_eq!(mailbox.len(), 4, "nothing has come of it");
-        mailbox.take_completion_back(OperationId(1));
-        let rest: Vec<_> = std::iter::from_fn(|| mailbox.pop(Lane::All)).collect();
-        assert_eq!(rest, [completed(1), Event::Alarm, completed(2)]);
-    }
-
-    #[test]
-    fn what_clients_wait_for_is_taken_out_and_their_credit_given_back() {
-        let limits = Limits { credit_events: 1, ..Limits::default() };
-        let mut mailbox = Mailbox::default();
-        for event in [Event::Alarm, message(ANN, 3), completed(1), Event::Connect(BEN)] {
-            mailbox.push(event);
-        }
-        assert!(mailbox.any(Lane::All, is_from_client) && !mailbox.has_credit(ANN, &limits));
-        assert_eq!(mailbox.take_from_clients(), [message(ANN, 3), Event::Connect(BEN)]);
-        assert!(!mailbox.any(Lane::All, is_from_client) && mailbox.has_credit(ANN, &limits));
-        let rest: Vec<_> = std::iter::from_fn(|| mailbox.pop(Lane::All)).collect();
-        assert_eq!(rest, [Event::Alarm, completed(1)]);
-    }
-}
+mod tests;

@@ -25,6 +25,7 @@ mod replaying;
 mod restarts;
 mod restless;
 mod sleeping;
+mod state;
 mod streaming;
 mod time;
 mod turning_away;
@@ -37,20 +38,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::address::RoomAddress;
-use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
 use crate::call::{Call, Calls};
-use crate::commit::{Alarm, ComponentDigest, KvChanges, RoomRecord};
+use crate::commit::{ComponentDigest, KvChanges, RoomRecord};
 use crate::event::{Failure, Handlers, NewConnection, Output, StartReason};
 use crate::ids::{CommitSeq, ConnectionId, Incarnation, OperationId, RequestId, Seed, StreamId, Timestamp};
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
-use crate::operation::Operations;
 use crate::output_gate::OutputGate;
 use crate::planted::{self, PlantedBug};
-use crate::session::Sessions;
 use crate::storage::{Overlay, RoomStorage};
-use crate::stream::Streams;
 pub use action::{Action, Refusal, Report};
 pub use going_on::{Here, NotHere};
 pub(crate) use pending::PendingEvents;
@@ -59,6 +56,7 @@ pub use replaying::{Replay, ReplayError};
 pub use restless::Restless;
 use sleeping::Memory;
 pub use sleeping::{Captured, Purpose, Rebuild};
+pub(crate) use state::RoomState;
 use unsaved::Unsaved;
 pub use upgrading::{Readiness, Upgraded};
 
@@ -76,49 +74,6 @@ pub struct RoomConfig {
     pub storage: Arc<dyn RoomStorage>,
     /// If every turn is to be recorded before anything of it is seen: the component that it runs on.
     pub durable: Option<ComponentDigest>,
-}
-
-/// What changes only by turns, and is with the turn while the guest runs.
-pub(crate) struct RoomState {
-    pub(crate) incarnation: Incarnation,
-    pub(crate) sessions: Sessions,
-    pub(crate) requests: BTreeSet<RequestId>,
-    /// Those of them whose answer is kept, so that it must be whole: calls of durable rooms.
-    pub(crate) answered_whole: BTreeSet<RequestId>,
-    pub(crate) streams: Streams,
-    pub(crate) operations: Operations,
-    pub(crate) next_operation: u64,
-    pub(crate) next_event: u64,
-    pub(crate) pending: PendingEvents,
-    pub(crate) alarm: AlarmClock,
-    pub(crate) holds: u32,
-    pub(crate) hold_until: Timestamp,
-    pub(crate) auto_response: Option<AutoResponse>,
-    pub(crate) overlay: Overlay,
-    pub(crate) storage_bytes: u64,
-    pub(crate) ids_reserved: u64,
-    /// It was made again of a checkpoint, so that ids must not go beyond those reserved: another life may do the same.
-    pub(crate) ids_are_bounded: bool,
-    /// The last commit that changed keys, values or the alarm, and the alarm as it left it.
-    pub(crate) moved_at: CommitSeq,
-    pub(crate) alarm_committed: Option<Alarm>,
-    /// When the memory that is kept, if it is of use, has something to do.
-    pub(crate) memory_due: Option<Timestamp>,
-    /// The time of the last turn: the next one's is not earlier.
-    pub(crate) last_now: Timestamp,
-}
-
-impl RoomState {
-    /// Nobody waits for the answer to this request any more. Whether somebody did.
-    fn forget_request(&mut self, request: RequestId) -> bool {
-        self.answered_whole.remove(&request);
-        self.requests.remove(&request)
-    }
-
-    /// Requests whose clients wait for an answer, or for the rest of one.
-    fn requests_open(&self) -> usize {
-        self.requests.len() + self.streams.answers()
-    }
 }
 
 /// Where a room is in its life.
@@ -249,32 +204,9 @@ impl Room {
             None => Overlay::default(),
         };
         let recording = config.durable.map(Recording::new).map(Box::new);
-        let state = RoomState {
-            incarnation: Incarnation(0),
-            sessions: Sessions::new(),
-            requests: BTreeSet::new(),
-            answered_whole: BTreeSet::new(),
-            streams: Streams::default(),
-            operations: Operations::default(),
-            next_operation: first_id,
-            next_event: first_id,
-            pending: PendingEvents::default(),
-            alarm: AlarmClock::new(record.alarm),
-            holds: 0,
-            hold_until: Timestamp::NEVER,
-            auto_response: None,
-            overlay,
-            storage_bytes: record.storage_bytes,
-            ids_reserved: record.ids_reserved,
-            ids_are_bounded: false,
-            moved_at: record.moved_at,
-            alarm_committed: record.alarm,
-            memory_due: None,
-            last_now: Timestamp(0),
-        };
         Room {
             config,
-            state: Some(Box::new(state)),
+            state: Some(Box::new(RoomState::new(&record, overlay))),
             away: Away::default(),
             phase: Phase::Fresh(StartReason::New),
             memory: Memory::Awake,

@@ -65,6 +65,12 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
     }
     let requests = in_order(&mut reader, "requests", |reader| Ok((RequestId(id(reader, "request")?), ())))?;
     let streams = if has_streams { streams(&mut reader)? } else { Streams::default() };
+    // An operation that opens one ends with it, and so does the request that one answers.
+    if streams.all().any(|(id, _)| operations.contains_key(&id.operation()))
+        || streams.answered().any(|request| requests.contains_key(&request))
+    {
+        return Err(Malformed::Field { field: "streams" }.into());
+    }
     let calls = if has_work { calls::read_calls(&mut reader)? } else { Calls::default() };
     if !calls.open().all(|request| requests.contains_key(&request)) {
         return Err(Malformed::Field { field: "calls" }.into());

@@ -115,7 +115,14 @@ impl Room {
                 if was_stream { self.mailbox.put_back(event) } else { self.mailbox.push(event) }
             }
             Event::Stream(id, what) => self.give_up_stream(id, what, stream, is_tried_again),
-            Event::Drain(id, _) if is_tried_again => self.mailbox.push(Event::Drain(id, 0)),
+            Event::Drain(id, bytes) if is_tried_again => {
+                // It is given with the turn that hears of it.
+                let credit = self.home().streams.get_mut(id).and_then(Stream::credit_mut);
+                if let Some(credit) = credit.filter(|_| !planted::is(PlantedBug::CreditGivenTwice)) {
+                    *credit = credit.saturating_sub_unsigned(bytes);
+                }
+                self.mailbox.push(event);
+            }
             Event::Start(_)
             | Event::Resume(_)
             | Event::Message(..)
@@ -135,10 +142,13 @@ impl Room {
     ) {
         let Some(stream) = stream else { return };
         if !what.is_last() {
+            if planted::is(PlantedBug::DroppedChunkLeavesAHole) {
+                return;
+            }
             self.output(Output::Forget(id.operation()));
             let why = StreamEvent::Error("the turn that was to receive a piece of it was dropped".into());
             self.mailbox.put_back(Event::Stream(id, why));
-        } else if is_tried_again {
+        } else if is_tried_again && !planted::is(PlantedBug::DroppedEndNotRetried) {
             self.home().streams.insert(id, stream);
             self.mailbox.put_back(Event::Stream(id, what));
         }

@@ -19,8 +19,7 @@ impl Room {
         self.state = Some(turn.state);
         self.hear_answers();
         // The rest stays in its box: it is large, and moving it would cost as much as applying it.
-        let (event_id, subject, now) = (turn.event_id, turn.subject, turn.now);
-        let changes = &mut turn.changes;
+        let (event_id, subject, now, changes) = (turn.event_id, turn.subject, turn.now, &mut turn.changes);
         let durable = self.gate.durable();
         self.home().overlay.settle(durable);
         let end = match &turn.fault {
@@ -150,6 +149,7 @@ impl Room {
     pub(super) fn apply(&mut self, changes: &mut Changes, now: Timestamp) -> Vec<Output> {
         let hold_deadline_ms = self.config.limits.hold_deadline_ms;
         self.apply_answers(changes);
+        self.apply_streams(changes);
         let state = self.home();
         for (connection, change) in std::mem::take(&mut changes.sessions) {
             let Some(session) = state.sessions.get_mut(&connection) else { continue };
@@ -171,8 +171,6 @@ impl Room {
         for (id, operation) in changes.started.drain(..) {
             state.operations.start(id, operation);
         }
-        self.apply_streams(changes);
-        let state = self.home();
         for id in &changes.cancelled {
             if state.operations.is_worked_on(*id) && !planted::is(PlantedBug::CancelForgetsNothing) {
                 changes.outputs.push(Output::Forget(*id));

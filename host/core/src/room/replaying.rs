@@ -148,7 +148,8 @@ impl Replay {
         let Some(event) = room.admit_again(&recorded.taken) else { return Err(unfit) };
         let state = room.home();
         let ids_are_free = !state.pending.contains(recorded.event_id)
-            && state.operations.all().all(|(id, _)| id.0 < recorded.next_operation);
+            && state.operations.all().all(|(id, _)| id.0 < recorded.next_operation)
+            && state.streams.all().all(|(id, _)| id.0 < recorded.next_operation);
         if !ids_are_free {
             return Err(unfit);
         }

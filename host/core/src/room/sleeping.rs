@@ -229,6 +229,8 @@ impl Room {
             && self.state.as_ref().is_some_and(|state| {
                 state.sessions.is_empty()
                     && state.requests.is_empty()
+                    // They would end with the room that knows of them.
+                    && (state.streams.is_empty() || planted::is(PlantedBug::ForgottenWhileItStreams))
                     // Who works for it would answer nobody.
                     && (state.operations.worked_on().next().is_none()
                         || planted::is(PlantedBug::ForgottenWhileWorkedFor))

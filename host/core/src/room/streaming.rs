@@ -16,9 +16,13 @@ impl Room {
         self.mailbox.has_credit(id, &self.config.limits)
     }
 
-    /// A stream brings something, within its credit. Also while a turn is out.
+    /// A stream brings something, within its credit. Nothing if the room does not know it any more. Also while a turn is out.
     pub fn stream_event(&mut self, id: StreamId, what: StreamEvent) {
-        if self.service == Service::Open {
+        let is_known = self.state.as_ref().is_none_or(|state| {
+            // Its operation is open until the turn that hears of its beginning.
+            state.streams.get(id).is_some() || state.operations.contains(id.operation())
+        });
+        if self.service == Service::Open && is_known {
             self.mailbox.push(Event::Stream(id, what));
         }
     }
@@ -36,6 +40,19 @@ impl Room {
             let taken = std::mem::take(taken);
             self.stream_bytes_taken.remove(&id);
             self.mailbox.push(Event::Drain(id, taken));
+        }
+    }
+
+    /// There are no such operations and streams any more as those that the mailbox tells of. Whoever has just opened one for
+    /// the room is told so.
+    pub(super) fn forget_completions(&mut self) {
+        for event in self.mailbox.take_completions() {
+            if let Event::Completed(id, outcome) = event
+                && outcome.begins_a_stream()
+                && !planted::is(PlantedBug::NewStreamOutlivesItsLife)
+            {
+                self.output(Output::Forget(id));
+            }
         }
     }
 
@@ -91,7 +108,7 @@ impl Room {
                 continue;
             }
             let Some(stream) = streams.get_mut(*id) else { continue };
-            if let Some(credit) = stream.credit_mut() {
+            if let Some(credit) = stream.credit_mut().filter(|_| !planted::is(PlantedBug::CreditNotSpent)) {
                 *credit -= change.spent;
             }
             if let Stream::Socket { is_closing, .. } = stream {
@@ -104,11 +121,19 @@ impl Room {
         }
     }
 
+    /// What two versions of the guest have ended together is over, before the rest breaks off.
+    pub(super) fn end_streams(&mut self, changes: &Changes) {
+        let streams = &mut self.home().streams;
+        for (id, _) in changes.streams.iter().filter(|(_, change)| change.ended) {
+            streams.remove(*id);
+        }
+    }
+
     /// Whoever knew of the streams is gone: they break off.
     pub(super) fn break_streams_off(&mut self) {
         self.stream_bytes_taken.clear();
         for (id, stream) in self.home().streams.take_all() {
-            if planted::is(PlantedBug::LifeForgetsNothing) {
+            if planted::is(PlantedBug::StreamOutlivesItsLife) || planted::is(PlantedBug::LifeForgetsNothing) {
                 continue;
             }
             self.output(match stream {

@@ -141,6 +141,9 @@ impl Room {
         if !planted::is(PlantedBug::SwitchAnswersTwice) {
             self.apply_answers(&changes);
         }
+        if !planted::is(PlantedBug::BrokenOffBeforeTheLastWords) {
+            self.end_streams(&changes);
+        }
         self.end_what_is_open(None, successor, now);
         let writes = std::mem::take(&mut changes.kv);
         let storage_bytes_delta = changes.storage_bytes_delta;

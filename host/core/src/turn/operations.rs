@@ -144,7 +144,7 @@ impl Turn {
             return Err(StartError::Invalid("a lobby event has no streams".into()));
         }
         let open_max = self.config.limits.streams_open_max;
-        match self.open_streams() < open_max as usize {
+        match self.streams_to_be() < open_max as usize {
             true => Ok(()),
             false => Err(StartError::Overloaded(open_max)),
         }

@@ -7,6 +7,7 @@ use crate::event::Output;
 use crate::http::{Header, Response};
 use crate::ids::{RequestId, StreamId};
 use crate::message::{CloseFrame, Message};
+use crate::operation::Operation;
 use crate::stream::Stream;
 use crate::turn::Turn;
 
@@ -68,6 +69,17 @@ impl Turn {
         self.state.streams.len() + opened - ended
     }
 
+    /// The same, and those that its open operations may come to: they are bounded together.
+    pub(crate) fn streams_to_be(&self) -> usize {
+        let known = self.state.operations.all().filter(|(id, _)| !self.changes.cancelled.contains(id));
+        let started = self.changes.started.iter().map(|(id, operation)| (*id, operation));
+        let is_one = |operation: &Operation| match operation {
+            Operation::Work { work, .. } => work.opens_a_stream(),
+            Operation::Sleep { .. } => false,
+        };
+        self.open_streams() + known.chain(started).filter(|(_, operation)| is_one(operation)).count()
+    }
+
     /// This stream as the turn sees it, if it is open.
     fn stream(&self, id: StreamId) -> Result<Stream, StreamError> {
         let change = self.changes.streams.get(&id).copied().unwrap_or_default();
@@ -109,7 +121,7 @@ impl Turn {
             ));
         }
         let open_max = self.config.limits.streams_open_max;
-        if self.open_streams() >= open_max as usize {
+        if self.streams_to_be() >= open_max as usize {
             return Err(StreamError::Overloaded(open_max));
         }
         let head = Response { status, headers, body: Bytes::new() };
@@ -206,18 +218,18 @@ impl Turn {
         Ok(())
     }
 
-    /// Streams are of the version that knows them: the next one finds none.
+    /// Streams are of the version that knows them: the next one finds none. What this one has written comes before their end.
     pub(crate) fn hand_streams_over(&mut self) {
-        let opened: Vec<StreamId> =
-            self.changes.streams.iter().filter(|(_, it)| !it.ended).map(|(id, _)| *id).collect();
-        for id in opened {
-            if self.changes.streams.get(&id).is_some_and(|change| change.opened.is_some()) {
-                self.changes.outputs.push(Output::BreakOff(id));
+        let opened = self.changes.streams.iter().filter_map(|(id, change)| Some((*id, change.opened?)));
+        let all: Vec<(StreamId, Stream)> =
+            self.state.streams.all().map(|(id, stream)| (id, *stream)).chain(opened).collect();
+        for (id, stream) in all {
+            if !std::mem::replace(&mut self.changes.streams.entry(id).or_default().ended, true) {
+                self.changes.outputs.push(match stream {
+                    Stream::Answer { .. } => Output::BreakOff(id),
+                    Stream::Body | Stream::Socket { .. } => Output::Forget(id.operation()),
+                });
             }
-            self.changes.streams.entry(id).or_default().ended = true;
-        }
-        for (id, _) in self.state.streams.all() {
-            self.changes.streams.entry(id).or_default().ended = true;
         }
     }
 }

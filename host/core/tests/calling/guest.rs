@@ -108,7 +108,9 @@ pub(crate) fn run(memory: &mut Memory, turn: &mut Turn) -> TurnEnd {
                     Outcome::Interrupted => Came::Interrupted,
                     Outcome::Dropped => Came::Dropped,
                     Outcome::Failed(_) => Came::Timeout,
-                    Outcome::Slept | Outcome::Rooms(_) => panic!("a call ends otherwise: {outcome:?}"),
+                    Outcome::Slept | Outcome::Rooms(_) | Outcome::Streamed(_) | Outcome::Connected => {
+                        panic!("a call ends otherwise: {outcome:?}")
+                    }
                 };
                 memory.outcomes.push((token, came));
                 // There is nobody left to tell, if this turn is dropped too.

@@ -19,7 +19,7 @@ impl World {
                     (0, _) if is_interrupted => *outcome == Outcome::Interrupted,
                     (0, _) if self.is_not_sent_again(*id) => *outcome == Outcome::Interrupted,
                     (0, Outcome::Interrupted) => self.cut_short.contains(&id.0),
-                    (0, Outcome::Dropped) => false,
+                    (0, Outcome::Dropped | Outcome::Streamed(_) | Outcome::Connected) => false,
                     // Whether its time has passed, and what it was, the guest knows.
                     (0, Outcome::Slept | Outcome::Failed(OperationError::Timeout)) => true,
                     (0, Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_)) => {
@@ -52,6 +52,8 @@ impl World {
             | Event::Error(..)
             | Event::Request(..)
             | Event::ResponseClosed(_)
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Alarm => {}
         }
     }
@@ -73,7 +75,14 @@ impl World {
             (Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_), _) => {
                 self.tally.meet("delivered", "dropped answer, again");
             }
-            (Outcome::Slept | Outcome::Interrupted | Outcome::Dropped, _) => {}
+            (
+                Outcome::Slept
+                | Outcome::Interrupted
+                | Outcome::Dropped
+                | Outcome::Streamed(_)
+                | Outcome::Connected,
+                _,
+            ) => {}
         }
     }
 
@@ -113,6 +122,8 @@ impl World {
             | Event::Message(..)
             | Event::Error(..)
             | Event::ResponseClosed(_)
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Alarm => {}
         }
     }

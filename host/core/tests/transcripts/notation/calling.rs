@@ -21,6 +21,17 @@ impl Stage {
     pub(super) fn answer(&mut self, step: &str) {
         let (name, rest) = step.split_once(' ').unwrap_or((step, ""));
         let id = self.names.operations[name];
+        let head = |status: &str| {
+            let status = status.parse().expect("a status");
+            Response { status, headers: Vec::new(), body: Bytes::new() }
+        };
+        match rest.split_once(' ') {
+            Some(("streams", status)) => {
+                return self.room().answered(id, Outcome::Streamed(Box::new(head(status))));
+            }
+            _ if rest == "connected" => return self.room().answered(id, Outcome::Connected),
+            Some(_) | None => {}
+        }
         let (status, body) = rest.split_once(' ').unwrap_or((rest, ""));
         if let Ok(status) = status.parse() {
             let answer =
