@@ -14,8 +14,8 @@ use crate::node::Node;
 use crate::timers::RoomNumber;
 use crate::worker::WorkerIndex;
 
-/// The room is told of what is taken when it is so many bytes: a fraction of what any useful credit is.
-const TOLD_BYTES: u64 = 4 << 10;
+/// The room is told of what is taken when it is such a part of all that may be written ahead.
+const TOLD_PART: u64 = 8;
 
 /// What comes of a request.
 pub enum Reply {
@@ -73,11 +73,15 @@ impl BodyWriter {
 }
 
 /// What the writer writes, before it is known who reads it.
-pub(crate) struct Unread(mpsc::UnboundedReceiver<Piece>);
+pub(crate) struct Unread {
+    pieces: mpsc::UnboundedReceiver<Piece>,
+    told_bytes: u64,
+}
 
-pub(crate) fn body() -> (BodyWriter, Unread) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    (BodyWriter(sender), Unread(receiver))
+/// A body of which so many bytes may be written ahead.
+pub(crate) fn body(credit_bytes: u32) -> (BodyWriter, Unread) {
+    let (sender, pieces) = mpsc::unbounded_channel();
+    (BodyWriter(sender), Unread { pieces, told_bytes: u64::from(credit_bytes) / TOLD_PART })
 }
 
 /// Whose body it is.
@@ -91,7 +95,7 @@ pub(crate) struct Whose {
 
 /// A body that is being written. Dropped before its end, the room hears that its client has gone.
 pub struct AnswerBody {
-    unread: mpsc::UnboundedReceiver<Piece>,
+    unread: Unread,
     whose: Option<Whose>,
     taken: u64,
 }
@@ -101,7 +105,7 @@ pub struct AnswerBody {
 pub struct BrokeOff;
 
 impl AnswerBody {
-    pub(crate) fn new(Unread(unread): Unread, whose: Whose) -> AnswerBody {
+    pub(crate) fn new(unread: Unread, whose: Whose) -> AnswerBody {
         AnswerBody { unread, whose: Some(whose), taken: 0 }
     }
 
@@ -110,7 +114,7 @@ impl AnswerBody {
         if self.whose.is_none() {
             return Poll::Ready(None);
         }
-        match self.unread.poll_recv(cx) {
+        match self.unread.pieces.poll_recv(cx) {
             Poll::Ready(Some(Piece::Bytes(bytes))) => {
                 self.take(bytes.len() as u64);
                 Poll::Ready(Some(Ok(bytes)))
@@ -130,7 +134,7 @@ impl AnswerBody {
     fn take(&mut self, bytes: u64) {
         self.taken += bytes;
         let Some(Whose { node, worker, room, stream, .. }) = &self.whose else { return };
-        if self.taken >= TOLD_BYTES {
+        if self.taken >= self.unread.told_bytes {
             let (room, stream, taken) = (*room, *stream, std::mem::take(&mut self.taken));
             node.run_on(*worker, move |worker| {
                 if let Some(entry) = worker.rooms().by_number(room) {

@@ -47,8 +47,9 @@ impl Probe {
                 room.with(|probe: &mut Probe| probe.written = "gone".to_owned());
                 Ok(())
             }),
-            "/break-off" => Reply::streamed(head, async move |_, mut body| {
+            "/break-off" => Reply::streamed(head, async move |room, mut body| {
                 body.write("half").await?;
+                room.sleep(Duration::from_secs(1)).await;
                 Err(Error::new("told to fail"))
             }),
             _ => return Ok(None),
@@ -103,7 +104,10 @@ pub(crate) fn open_socket(room: &Room, from: &Connection, about: &str) {
                     room.with(|probe: &mut Probe| probe.slept += 1);
                     from.send(format!("heard {}", message.as_text().unwrap_or("bytes")))?;
                 }
-                Err(closed) => return Ok(from.send(format!("over: {closed}"))?),
+                Err(closed) => {
+                    room.with(|probe: &mut Probe| probe.written = format!("over: {closed}"));
+                    return Ok(from.send(format!("over: {closed}"))?);
+                }
             }
         }
     });

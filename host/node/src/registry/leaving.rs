@@ -110,7 +110,7 @@ impl RoomEntry {
 
     fn open_answer(&self, id: RequestId, stream: StreamId, head: Response) {
         let Some(reply) = self.requests.borrow_mut().remove(&id) else { return };
-        let (writer, unread) = answer_body::body();
+        let (writer, unread) = answer_body::body(self.limits.stream_credit_bytes);
         self.bodies.borrow_mut().insert(stream, writer);
         if reply.send(Answer::Streamed(head, stream, unread)).is_err() {
             self.answer_gone(stream, id);

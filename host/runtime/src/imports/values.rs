@@ -36,7 +36,7 @@ pub(crate) fn response(response: ResponseResult) -> Result<Response, String> {
     let body = match body {
         BodyResult::Bytes(bytes) => Bytes::from(bytes),
         BodyResult::Streamed(_) => {
-            return Err("a body that follows is announced with streams.open-response".into());
+            return Err("its body must be whole: streams.open-response answers in pieces".into());
         }
     };
     Ok(Response { status, headers: headers.into_iter().map(header).collect(), body })
