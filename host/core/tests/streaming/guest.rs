@@ -26,6 +26,8 @@ pub(crate) enum Mood {
     Aborts = 2,
     /// It ends what it has begun, and begins nothing.
     WindsUp = 3,
+    /// It does a few things, and destroys its room.
+    Destroys = 4,
 }
 
 /// What it has done to a stream, as far as the host has not refused it.
@@ -57,6 +59,9 @@ pub(crate) fn call(memory: &mut Memory, turn: &mut Turn, event: Event) -> (TurnE
         guest.wind_up();
     } else {
         guest.act();
+    }
+    if mood == Mood::Destroys as u8 {
+        guest.turn.destroy();
     }
     let end = match mood {
         mood if mood == Mood::Traps as u8 => TurnEnd::Dropped(DropCause::Trap("unreachable".into())),

@@ -38,6 +38,8 @@ planted! {
     credit_that_is_not_spent_is_found: CreditNotSpent,
     a_dropped_end_that_is_not_told_again_is_found: DroppedEndNotRetried,
     last_words_behind_the_end_are_found: BrokenOffBeforeTheLastWords,
+    an_unrecorded_event_without_its_guest_is_found: UnheardNotRecorded,
+    an_unrecorded_drop_is_found: DropNotRecorded,
     a_gate_that_opens_early_is_found: GateOpensEarly,
     a_dropped_turn_s_writes_that_leave_are_found: DroppedOutputSent,
 }

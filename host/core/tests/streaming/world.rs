@@ -6,8 +6,9 @@ mod rebuilding;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use party_core::checkpoint::Checkpoint;
 use party_core::commit::{MemoryChange, RoomCommit};
-use party_core::event::{Event, TurnEnd};
+use party_core::event::{Event, Handlers, TurnEnd};
 use party_core::ids::{CommitSeq, Incarnation, Seed, StreamId, Timestamp};
 use party_core::limits::Limits;
 use party_core::message::CloseFrame;
@@ -21,6 +22,7 @@ use crate::memory::Memory;
 use crate::random::Random;
 use crate::tally::Tally;
 use outside::Outside;
+use rebuilding::HANDLERS;
 
 /// Rounds until a world must have come to rest.
 const ROUNDS_MAX: u32 = 3_000;
@@ -48,8 +50,12 @@ pub(crate) struct World {
     life: Option<Memory>,
     out: Option<Out>,
     commits: VecDeque<RoomCommit>,
+    /// The last commit that is on the disk, also if it has left nothing there.
+    durable: CommitSeq,
     /// The last commit on which something depends.
     needed: CommitSeq,
+    /// What the room was when a turn was kept, by its commit.
+    notes: BTreeMap<CommitSeq, Checkpoint>,
     outside: Outside,
     /// What the rooms before this one have opened or begun.
     of_before: BTreeSet<StreamId>,
@@ -84,10 +90,16 @@ impl World {
             stream_credit_bytes: [1, 4, 16][random.below(3) as usize],
             streams_open_max: [2, 6][random.below(2) as usize],
             credit_events: 2,
-            drops_per_minute_max: 1_000_000,
+            drops_per_minute_max: [2, 1_000_000][random.below(2) as usize],
             ..Limits::default()
         };
-        let config = Arc::new(rebuilding::config_of(&disk, limits, is_durable.then_some(0)));
+        let mut handlers = HANDLERS.into_iter().fold(Handlers::default(), Handlers::with);
+        for handler in [Handlers::ON_DRAIN, Handlers::ON_RESPONSE_CLOSED] {
+            if random.percent(80) {
+                handlers = handlers.with(handler);
+            }
+        }
+        let config = Arc::new(rebuilding::config_of(&disk, limits, handlers, is_durable.then_some(0)));
         let mut world = World {
             room: Room::new(Arc::clone(&config), None),
             trap: [0, 5, 15][random.below(3) as usize],
@@ -100,7 +112,9 @@ impl World {
             life: Some(Memory::default()),
             out: None,
             commits: VecDeque::new(),
+            durable: CommitSeq(0),
             needed: CommitSeq(0),
+            notes: BTreeMap::new(),
             outside: Outside::default(),
             of_before: BTreeSet::new(),
             end_drops: BTreeMap::new(),
@@ -150,6 +164,7 @@ impl World {
             _ if self.is_winding_up => Mood::WindsUp,
             chance if chance < self.trap * 10 => Mood::Traps,
             chance if chance >= 993 => Mood::Aborts,
+            chance if chance >= 990 => Mood::Destroys,
             _ => Mood::Busy,
         } as u8;
         self.lives += 1;
@@ -191,7 +206,26 @@ impl World {
         }
         (self.instance, self.life) = (Some(memory.clone()), Some(memory));
         self.keep(did);
+        if self.room.is_destroyed() {
+            return self.end_destroyed();
+        }
+        self.note(self.needed);
         self.carry_out();
+    }
+
+    /// There is no such room any more. The next one of its address begins with the first ids.
+    fn end_destroyed(&mut self) {
+        self.log.say(|| "destroyed".into());
+        if self.outside.is_streaming() {
+            self.tally.meet("destroyed", "while it streams");
+        }
+        self.write_all();
+        self.check_all_over("the room is destroyed");
+        let left: Vec<_> = self.outside.live_peers().collect();
+        assert!(left.is_empty(), "the room is destroyed, and {left:?} go on");
+        self.begin_again();
+        self.of_before.clear();
+        self.untold.clear();
     }
 
     /// A turn is kept that did this, and what the room has decided of it is not carried out.
@@ -200,7 +234,8 @@ impl World {
         self.note_commits(&actions);
         for (id, did) in did {
             if did == Did::Missed {
-                assert!(self.untold.contains(&id.0), "the guest was not told of the end of {id}");
+                let is_deaf = !self.config.handlers.has(Handlers::ON_RESPONSE_CLOSED);
+                assert!(is_deaf || self.untold.contains(&id.0), "the guest was not told of the end of {id}");
                 self.tally.meet("missed", "the end of a stream, whose turns were dropped");
                 continue;
             }
@@ -211,6 +246,10 @@ impl World {
 
     /// A turn was dropped: what it was about is told once more, or not.
     fn note_drop(&mut self, event: &Event) {
+        let is_suspended = matches!(self.room.phase(), Phase::Suspended { .. });
+        if is_suspended && self.outside.is_streaming() {
+            self.tally.meet("suspended", "while it streams");
+        }
         let goes_back = self.room.rebuild() == Some(Rebuild::Behind);
         self.instance = None;
         match (event, goes_back) {
@@ -281,6 +320,7 @@ impl World {
     fn write(&mut self) {
         let Some(commit) = self.commits.pop_front() else { return };
         self.disk.write(&commit).expect("commits come in order");
+        self.durable = commit.record.seq;
         self.log.say(|| format!("commit {} is durable", commit.record.seq));
         self.room.committed(commit.record.seq);
         self.carry_out();
@@ -337,15 +377,19 @@ impl World {
             return;
         }
         let none = Memory::default();
+        let is_suspended = matches!(self.room.phase(), Phase::Suspended { .. });
         let memory = match self.room.phase() {
-            Phase::Fresh(_) | Phase::Suspended { .. } => &none,
+            Phase::Fresh(_) => &none,
+            // What a durable room has asked for is interrupted when it is made again.
+            Phase::Suspended { .. } => self.life.as_ref().filter(|_| self.is_durable).unwrap_or(&none),
             Phase::Starting | Phase::Running => match &self.life {
                 Some(memory) => memory,
                 None => return,
             },
         };
         for id in self.outside.live_answers() {
-            assert!(memory.answers.contains_key(&id.0), "nobody writes {id}, and its client waits");
+            let is_written = memory.answers.contains_key(&id.0) && !is_suspended;
+            assert!(is_written, "nobody writes {id}, and its client waits");
         }
         // Whoever has just answered hears with its turn that the guest does not want it.
         for id in self.outside.live_peers().filter(|_| !self.room.has_outcomes()) {
@@ -366,6 +410,12 @@ impl World {
                 self.peer_ends();
             }
             self.take();
+            if let Phase::Suspended { until } = self.room.phase() {
+                self.now = self.now.max(until);
+                self.tell_time();
+                self.forget_if_possible();
+                continue;
+            }
             if self.begin_turn() || self.room.wants_a_turn(self.now) || !self.commits.is_empty() {
                 continue;
             }
@@ -391,7 +441,8 @@ impl World {
         let answers: Vec<_> = answers.keys().filter(is_told).collect();
         let others: Vec<_> =
             operations.keys().chain(bodies.keys()).chain(sockets.keys()).filter(is_told).collect();
-        assert!(answers.is_empty(), "answers of whose end the guest was never told: {answers:?}");
+        let is_deaf = !self.config.handlers.has(Handlers::ON_RESPONSE_CLOSED);
+        assert!(is_deaf || answers.is_empty(), "answers of whose end the guest was never told: {answers:?}");
         assert!(others.is_empty(), "of their end the guest was never told: {others:?}");
         let left = self.room.operations();
         assert_eq!(left, Some(0), "operations that are left");

@@ -271,10 +271,15 @@ fn what_was_to_become_a_stream_is_begun_again_or_interrupted() {
         answer q connected
         crash
         rebuild
+        answer p streams 201
         answer o streams 201
         turn
-        turn
+        turn meanwhile answer q connected
         turn streams
+        committed
+        committed
+        committed
+        committed
         ",
         "
         turn on-request r
@@ -293,6 +298,8 @@ fn what_was_to_become_a_stream_is_begun_again_or_interrupted() {
         turn on-completed o streams: 201
           streams: 1
         commit 5 record
+        forget p
+        forget q
         ",
     );
 }

@@ -274,7 +274,7 @@ impl World {
         let owed = self.outside.owed.get_mut(&id).and_then(VecDeque::pop_front);
         let Some((seq, owed)) = owed else { panic!("{id}: {did:?}, which no turn that stands did") };
         assert_eq!(*did, owed, "what comes next of {id}");
-        let durable = self.disk.durable().seq();
+        let durable = self.durable;
         assert!(seq <= durable, "{id}: {did:?} leaves at {durable}, before commit {seq}");
     }
 

@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use party_core::address::RoomAddress;
 use party_core::checkpoint::Checkpoint;
 use party_core::commit::{CheckpointBytes, ComponentDigest};
 use party_core::event::Handlers;
 use party_core::ids::{CommitSeq, RequestId};
 use party_core::limits::Limits;
-use party_core::room::{Purpose, Readiness, Rebuild, Replay, Room, RoomConfig};
+use party_core::room::{Phase, Purpose, Readiness, Rebuild, Replay, Room, RoomConfig};
 
 use crate::disk::Disk;
 use crate::guest::{self, Guest};
@@ -18,26 +19,38 @@ use crate::memory::Memory;
 use crate::world::World;
 use crate::world::outside::Outside;
 
+/// The handlers that a guest cannot do without here.
+pub(crate) const HANDLERS: [Handlers; 3] =
+    [Handlers::ON_REQUEST, Handlers::ON_COMPLETED, Handlers::ON_STREAM];
+
 /// A configuration; of a durable room with the number of its version.
-pub(crate) fn config_of(disk: &Disk, limits: Limits, durable: Option<u8>) -> RoomConfig {
-    let handlers = [
-        Handlers::ON_REQUEST,
-        Handlers::ON_COMPLETED,
-        Handlers::ON_STREAM,
-        Handlers::ON_DRAIN,
-        Handlers::ON_RESPONSE_CLOSED,
-    ];
+pub(crate) fn config_of(disk: &Disk, limits: Limits, handlers: Handlers, durable: Option<u8>) -> RoomConfig {
     RoomConfig {
         address: Arc::new(RoomAddress::new("project", "party", "room").expect("it is well formed")),
         limits: Arc::new(limits),
-        handlers: handlers.into_iter().fold(Handlers::default(), Handlers::with),
+        handlers,
         vars: Arc::default(),
         durable: durable.map(|version| ComponentDigest([version; 32])),
         storage: Arc::new(disk.clone()),
     }
 }
 
+/// A checkpoint without what differs from commit to commit although the room is the same.
+fn plain(checkpoint: Checkpoint) -> Checkpoint {
+    let mut checkpoint = checkpoint.without_calls();
+    (checkpoint.seq, checkpoint.component) = (CommitSeq(0), ComponentDigest([0; 32]));
+    checkpoint
+}
+
 impl World {
+    /// What the room is now, which commit `seq` has led to.
+    pub(crate) fn note(&mut self, seq: CommitSeq) {
+        if self.is_durable && !self.room.is_in_a_turn() && self.room.phase() == Phase::Running {
+            let state = plain(self.room.as_checkpoint(Bytes::new()));
+            self.notes.insert(seq, state);
+        }
+    }
+
     fn component(&self) -> ComponentDigest {
         self.config.durable.unwrap_or(ComponentDigest([0; 32]))
     }
@@ -66,7 +79,10 @@ impl World {
         if self.out.is_some() || !self.room.may_be_forgotten() || self.random.percent(50) {
             return;
         }
-        let left: Vec<_> = self.outside.live_answers().chain(self.outside.live_peers()).collect();
+        // What a suspended room has asked for and not got is interrupted when it is made again.
+        let is_suspended = matches!(self.room.phase(), Phase::Suspended { .. });
+        let peers = self.outside.live_peers().filter(|_| !is_suspended);
+        let left: Vec<_> = self.outside.live_answers().chain(peers).collect();
         assert!(left.is_empty(), "the room is forgotten, and {left:?} go on");
         self.tally.meet("forgotten", "room");
         self.log.say(|| "forgotten".into());
@@ -81,10 +97,11 @@ impl World {
         self.of_before.extend(answers.keys().chain(peers.keys()));
         self.end_drops.clear();
         let durable = self.disk.durable();
-        self.needed = durable.seq();
+        (self.durable, self.needed) = (durable.seq(), durable.seq());
+        self.notes.split_off(&self.needed.next());
         if let Some(component) = durable.component.filter(|_| self.is_durable) {
             let limits = Limits::clone(&self.config.limits);
-            self.config = Arc::new(config_of(&self.disk, limits, Some(component.0[0])));
+            self.config = Arc::new(config_of(&self.disk, limits, self.config.handlers, Some(component.0[0])));
         }
         let config = Arc::clone(&self.config);
         self.room = match (durable.record, durable.journal.is_empty(), &durable.checkpoint) {
@@ -132,7 +149,7 @@ impl World {
         self.carry_out();
     }
 
-    fn replay(&self) -> (Replay, Memory) {
+    fn replay(&mut self) -> (Replay, Memory) {
         let (checkpoint, journal) = {
             let durable = self.disk.durable();
             (durable.checkpoint.clone(), durable.journal.clone())
@@ -146,6 +163,10 @@ impl World {
                 let event = turn.take_event();
                 let (end, _) = guest::call(&mut memory, &mut turn, event);
                 past.end(turn, end).unwrap_or_else(|error| panic!("commit {seq}: {error}"));
+            }
+            if let Some(noted) = self.notes.get(&seq) {
+                self.tally.meet("replayed", if noted.streams() > 0 { "with streams" } else { "without" });
+                assert_eq!(&plain(past.as_checkpoint(Bytes::new())), noted, "the room after commit {seq}");
             }
         }
         (past, memory)
@@ -181,7 +202,8 @@ impl World {
         did.append(&mut guest.did);
         let version = self.component().0[0].wrapping_add(1);
         let limits = Limits::clone(&self.config.limits);
-        let config = Arc::new(config_of(&self.disk, limits, self.is_durable.then_some(version)));
+        let config =
+            Arc::new(config_of(&self.disk, limits, self.config.handlers, self.is_durable.then_some(version)));
         let component = config.durable.unwrap_or(ComponentDigest([0; 32]));
         let upgraded = self.room.upgraded(turn, Arc::clone(&config), Some((component, memory.image())));
         self.carry_out();
