@@ -40,6 +40,7 @@ planted! {
     last_words_behind_the_end_are_found: BrokenOffBeforeTheLastWords,
     an_unrecorded_event_without_its_guest_is_found: UnheardNotRecorded,
     an_unrecorded_drop_is_found: DropNotRecorded,
+    a_switch_that_is_seen_early_is_found: SwitchSeenEarly,
     a_gate_that_opens_early_is_found: GateOpensEarly,
     a_dropped_turn_s_writes_that_leave_are_found: DroppedOutputSent,
 }

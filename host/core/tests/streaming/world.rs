@@ -205,7 +205,7 @@ impl World {
             self.tally.meet("delivered", event.name());
         }
         (self.instance, self.life) = (Some(memory.clone()), Some(memory));
-        self.keep(did);
+        self.keep(did, false);
         if self.room.is_destroyed() {
             return self.end_destroyed();
         }
@@ -229,9 +229,9 @@ impl World {
     }
 
     /// A turn is kept that did this, and what the room has decided of it is not carried out.
-    fn keep(&mut self, did: Vec<(StreamId, Did)>) {
+    fn keep(&mut self, did: Vec<(StreamId, Did)>, is_switch: bool) {
         let actions = self.room.take_actions();
-        self.note_commits(&actions);
+        self.note_commits(&actions, is_switch);
         for (id, did) in did {
             if did == Did::Missed {
                 let is_deaf = !self.config.handlers.has(Handlers::ON_RESPONSE_CLOSED);
@@ -268,9 +268,8 @@ impl World {
                 self.tally.meet("dropped", "on-completed, and gone back");
                 let drops = self.end_drops.entry(id.0).or_default();
                 *drops += 1;
-                match drops {
-                    3 => _ = self.untold.insert(id.0),
-                    _ => {}
+                if *drops == 3 {
+                    self.untold.insert(id.0);
                 }
             }
             (Event::Drain(..), true) => self.tally.meet("dropped", "on-drain, and gone back"),
@@ -287,12 +286,13 @@ impl World {
         }
     }
 
-    fn note_commits(&mut self, actions: &[Action]) {
+    /// On a commit that carries nothing but a checkpoint nothing depends, if that is not what makes a switch.
+    fn note_commits(&mut self, actions: &[Action], is_switch: bool) {
         for action in actions {
             let Action::Commit(commit) = action else { continue };
             let only_saves = commit.changes.is_empty()
                 && matches!(commit.memory.as_deref(), Some(MemoryChange::Checkpoint(_)) | None);
-            if !only_saves {
+            if !only_saves || is_switch {
                 self.needed = commit.record.seq;
             }
         }
@@ -301,7 +301,7 @@ impl World {
     /// Carries out what the room has decided, in order.
     fn carry_out(&mut self) {
         let actions = self.room.take_actions();
-        self.note_commits(&actions);
+        self.note_commits(&actions, false);
         self.perform(actions);
     }
 
