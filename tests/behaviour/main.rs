@@ -38,6 +38,7 @@ mod sleeping;
 mod slow_commits;
 mod starting;
 mod storage;
+mod streams;
 mod time;
 mod uncaptured;
 mod upgrades;

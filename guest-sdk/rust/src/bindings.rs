@@ -108,7 +108,7 @@ pub mod party {
             pub enum BodyResult {
                 /// The whole body. Empty when there was none.
                 Bytes(_rt::Vec<u8>),
-                /// The body follows as `guest.on-stream` events, or as `streams.write` calls.
+                /// The body follows as `guest.on-stream` events. Only in the outcome of a fetch with `stream-response`.
                 Streamed(StreamId),
             }
             impl ::core::fmt::Debug for BodyResult {
@@ -131,7 +131,7 @@ pub mod party {
             pub enum BodyParam<'a> {
                 /// The whole body. Empty when there was none.
                 Bytes(&'a [u8]),
-                /// The body follows as `guest.on-stream` events, or as `streams.write` calls.
+                /// The body follows as `guest.on-stream` events. Only in the outcome of a fetch with `stream-response`.
                 Streamed(StreamId),
             }
             impl<'a> ::core::fmt::Debug for BodyParam<'a> {
@@ -4152,7 +4152,8 @@ pub mod party {
                 pub timeout_ms: u64,
                 /// How many redirects to follow.
                 pub redirects_max: u32,
-                /// Deliver the body as a stream.
+                /// Deliver the body as a stream: the outcome comes with the head. `timeout-ms` is for the head; a body of which nothing comes
+                /// for 300 s breaks off.
                 pub stream_response: bool,
                 /// Send the request again, with an `Idempotency-Key`, when the host was restarted in the middle.
                 pub resend: bool,
@@ -4173,8 +4174,9 @@ pub mod party {
             /// What to open a client WebSocket to.
             #[derive(Clone)]
             pub enum ConnectTarget<'a> {
+                /// A public address: a full URL, `wss://` or `ws://`.
                 Url(&'a str),
-                /// Party and room.
+                /// Party and room on this host, which sees a client with a random key and no headers.
                 Room((&'a str, &'a str)),
             }
             impl<'a> ::core::fmt::Debug for ConnectTarget<'a> {
@@ -5004,7 +5006,7 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Open a WebSocket as a client.
+            /// Open a WebSocket as a client. Within 30 s.
             #[allow(async_fn_in_trait)]
             pub fn connect(
                 target: ConnectTarget<'_>,
@@ -5677,7 +5679,8 @@ pub mod party {
                 }
             }
         }
-        /// Bytes that arrive or leave in pieces, with credit.
+        /// What arrives or leaves in pieces, with credit: the bodies of answers, bodies that a fetch asks to have streamed, and sockets
+        /// that the room has opened. A stream ends with its host: after a restart the guest hears of each that it broke off.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod streams {
             #[used]
@@ -5690,15 +5693,32 @@ pub mod party {
             pub type HeaderParam<'a> = super::super::super::party::server::types::HeaderParam<
                 'a,
             >;
+            pub type MessageResult = super::super::super::party::server::types::MessageResult;
+            pub type MessageParam<'a> = super::super::super::party::server::types::MessageParam<
+                'a,
+            >;
+            pub type CloseFrameResult = super::super::super::party::server::types::CloseFrameResult;
+            pub type CloseFrameParam<'a> = super::super::super::party::server::types::CloseFrameParam<
+                'a,
+            >;
             /// Why a stream call was refused.
             #[derive(Clone)]
             pub enum StreamError {
-                /// There is no such request or stream, or it has ended.
+                /// There is no such request or stream, or it has ended, or it is a socket that is closing.
                 Unknown,
                 /// The other side has not taken what was written; `on-drain` says when it has.
                 NoCredit,
-                /// Part of the contract, not of this host yet; the text names it.
-                NotYet(_rt::String),
+                /// Larger than this many bytes (262,144): write it in pieces.
+                TooLarge(u64),
+                /// More streams of the room are open than this bound (4,096).
+                Overloaded(u32),
+                /// This turn has sent more bytes than this bound.
+                TurnFull(u64),
+                /// The close code may not be sent; the code is given back.
+                BadCloseCode(u16),
+                /// It makes no sense: a head that cannot be sent, a status without a body, a stream of another kind, a call of a durable
+                /// room, whose answer is kept and so must be whole. The text says which.
+                Invalid(_rt::String),
                 /// Called from a lobby event.
                 NotInARoom,
             }
@@ -5714,8 +5734,20 @@ pub mod party {
                         StreamError::NoCredit => {
                             f.debug_tuple("StreamError::NoCredit").finish()
                         }
-                        StreamError::NotYet(e) => {
-                            f.debug_tuple("StreamError::NotYet").field(e).finish()
+                        StreamError::TooLarge(e) => {
+                            f.debug_tuple("StreamError::TooLarge").field(e).finish()
+                        }
+                        StreamError::Overloaded(e) => {
+                            f.debug_tuple("StreamError::Overloaded").field(e).finish()
+                        }
+                        StreamError::TurnFull(e) => {
+                            f.debug_tuple("StreamError::TurnFull").field(e).finish()
+                        }
+                        StreamError::BadCloseCode(e) => {
+                            f.debug_tuple("StreamError::BadCloseCode").field(e).finish()
+                        }
+                        StreamError::Invalid(e) => {
+                            f.debug_tuple("StreamError::Invalid").field(e).finish()
                         }
                         StreamError::NotInARoom => {
                             f.debug_tuple("StreamError::NotInARoom").finish()
@@ -5733,7 +5765,9 @@ pub mod party {
             }
             impl ::core::error::Error for StreamError {}
             #[allow(unused_unsafe, clippy::all)]
-            /// Answer a request with a body that follows.
+            /// Answer a request with a body that follows. Its length is not known before its end, so it is sent in chunks. If its client
+            /// goes before that, `guest.on-response-closed` says so and the stream is no more. A body whose room ends before it is
+            /// finished breaks off: its client sees that it is not whole.
             #[allow(async_fn_in_trait)]
             pub fn open_response(
                 request: RequestId,
@@ -5810,7 +5844,7 @@ pub mod party {
                         ptr4,
                     );
                     let l6 = i32::from(*ptr4.add(0).cast::<u8>());
-                    let result13 = match l6 {
+                    let result17 = match l6 {
                         0 => {
                             let e = {
                                 let l7 = *ptr4.add(8).cast::<i64>();
@@ -5821,59 +5855,84 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l8 = i32::from(*ptr4.add(8).cast::<u8>());
-                                let v12 = match l8 {
+                                let v16 = match l8 {
                                     0 => StreamError::Unknown,
                                     1 => StreamError::NoCredit,
                                     2 => {
-                                        let e12 = {
-                                            let l9 = *ptr4
-                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>();
-                                            let l10 = *ptr4
-                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len11 = l10;
-                                            let bytes11 = _rt::Vec::from_raw_parts(
-                                                l9.cast(),
-                                                len11,
-                                                len11,
-                                            );
-                                            _rt::string_lift(bytes11)
+                                        let e16 = {
+                                            let l9 = *ptr4.add(16).cast::<i64>();
+                                            l9 as u64
                                         };
-                                        StreamError::NotYet(e12)
+                                        StreamError::TooLarge(e16)
+                                    }
+                                    3 => {
+                                        let e16 = {
+                                            let l10 = *ptr4.add(16).cast::<i32>();
+                                            l10 as u32
+                                        };
+                                        StreamError::Overloaded(e16)
+                                    }
+                                    4 => {
+                                        let e16 = {
+                                            let l11 = *ptr4.add(16).cast::<i64>();
+                                            l11 as u64
+                                        };
+                                        StreamError::TurnFull(e16)
+                                    }
+                                    5 => {
+                                        let e16 = {
+                                            let l12 = i32::from(*ptr4.add(16).cast::<u16>());
+                                            l12 as u16
+                                        };
+                                        StreamError::BadCloseCode(e16)
+                                    }
+                                    6 => {
+                                        let e16 = {
+                                            let l13 = *ptr4.add(16).cast::<*mut u8>();
+                                            let l14 = *ptr4
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len15 = l14;
+                                            let bytes15 = _rt::Vec::from_raw_parts(
+                                                l13.cast(),
+                                                len15,
+                                                len15,
+                                            );
+                                            _rt::string_lift(bytes15)
+                                        };
+                                        StreamError::Invalid(e16)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
                                         StreamError::NotInARoom
                                     }
                                 };
-                                v12
+                                v16
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result13
+                    result17
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Write bytes, within the credit.
+            /// Write bytes of an answer's body. As long as there is any credit, one write of any size up to the bound fits.
             #[allow(async_fn_in_trait)]
             pub fn write(
                 stream: StreamId,
                 bytes: &[u8],
             ) -> ::core::result::Result<(), StreamError> {
                 unsafe {
-                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
-                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    #[repr(align(8))]
                     struct RetArea(
                         [::core::mem::MaybeUninit<
                             u8,
-                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let mut ret_area = RetArea(
-                        [::core::mem::MaybeUninit::uninit(); 4
-                            * ::core::mem::size_of::<*const u8>()],
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let vec0 = bytes;
                     let ptr0 = vec0.as_ptr().cast::<u8>();
@@ -5896,66 +5955,317 @@ pub mod party {
                     }
                     wit_import2(_rt::as_i64(stream), ptr0.cast_mut(), len0, ptr1);
                     let l3 = i32::from(*ptr1.add(0).cast::<u8>());
-                    let result9 = match l3 {
+                    let result13 = match l3 {
                         0 => {
                             let e = ();
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l4 = i32::from(
-                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                );
-                                let v8 = match l4 {
+                                let l4 = i32::from(*ptr1.add(8).cast::<u8>());
+                                let v12 = match l4 {
                                     0 => StreamError::Unknown,
                                     1 => StreamError::NoCredit,
                                     2 => {
-                                        let e8 = {
-                                            let l5 = *ptr1
-                                                .add(2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>();
-                                            let l6 = *ptr1
-                                                .add(3 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len7 = l6;
-                                            let bytes7 = _rt::Vec::from_raw_parts(
-                                                l5.cast(),
-                                                len7,
-                                                len7,
-                                            );
-                                            _rt::string_lift(bytes7)
+                                        let e12 = {
+                                            let l5 = *ptr1.add(16).cast::<i64>();
+                                            l5 as u64
                                         };
-                                        StreamError::NotYet(e8)
+                                        StreamError::TooLarge(e12)
+                                    }
+                                    3 => {
+                                        let e12 = {
+                                            let l6 = *ptr1.add(16).cast::<i32>();
+                                            l6 as u32
+                                        };
+                                        StreamError::Overloaded(e12)
+                                    }
+                                    4 => {
+                                        let e12 = {
+                                            let l7 = *ptr1.add(16).cast::<i64>();
+                                            l7 as u64
+                                        };
+                                        StreamError::TurnFull(e12)
+                                    }
+                                    5 => {
+                                        let e12 = {
+                                            let l8 = i32::from(*ptr1.add(16).cast::<u16>());
+                                            l8 as u16
+                                        };
+                                        StreamError::BadCloseCode(e12)
+                                    }
+                                    6 => {
+                                        let e12 = {
+                                            let l9 = *ptr1.add(16).cast::<*mut u8>();
+                                            let l10 = *ptr1
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        StreamError::Invalid(e12)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
                                         StreamError::NotInARoom
                                     }
                                 };
-                                v8
+                                v12
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result9
+                    result13
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Nothing more follows.
+            /// Send one frame through a socket that the room has opened. Credit as for `write`.
             #[allow(async_fn_in_trait)]
-            pub fn finish(stream: StreamId) -> ::core::result::Result<(), StreamError> {
+            pub fn send(
+                stream: StreamId,
+                message: MessageParam<'_>,
+            ) -> ::core::result::Result<(), StreamError> {
                 unsafe {
-                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
-                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    #[repr(align(8))]
                     struct RetArea(
                         [::core::mem::MaybeUninit<
                             u8,
-                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let mut ret_area = RetArea(
-                        [::core::mem::MaybeUninit::uninit(); 4
-                            * ::core::mem::size_of::<*const u8>()],
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    use super::super::super::party::server::types::MessageParam as V2;
+                    let (result3_0, result3_1, result3_2) = match message {
+                        V2::Text(e) => {
+                            let vec0 = e;
+                            let ptr0 = vec0.as_ptr().cast::<u8>();
+                            let len0 = vec0.len();
+                            (0i32, ptr0.cast_mut(), len0)
+                        }
+                        V2::Binary(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                    };
+                    let ptr4 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "party:server/streams@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "send"]
+                        fn wit_import5(_: i64, _: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import5(
+                        _: i64,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import5(
+                        _rt::as_i64(stream),
+                        result3_0,
+                        result3_1,
+                        result3_2,
+                        ptr4,
+                    );
+                    let l6 = i32::from(*ptr4.add(0).cast::<u8>());
+                    let result16 = match l6 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l7 = i32::from(*ptr4.add(8).cast::<u8>());
+                                let v15 = match l7 {
+                                    0 => StreamError::Unknown,
+                                    1 => StreamError::NoCredit,
+                                    2 => {
+                                        let e15 = {
+                                            let l8 = *ptr4.add(16).cast::<i64>();
+                                            l8 as u64
+                                        };
+                                        StreamError::TooLarge(e15)
+                                    }
+                                    3 => {
+                                        let e15 = {
+                                            let l9 = *ptr4.add(16).cast::<i32>();
+                                            l9 as u32
+                                        };
+                                        StreamError::Overloaded(e15)
+                                    }
+                                    4 => {
+                                        let e15 = {
+                                            let l10 = *ptr4.add(16).cast::<i64>();
+                                            l10 as u64
+                                        };
+                                        StreamError::TurnFull(e15)
+                                    }
+                                    5 => {
+                                        let e15 = {
+                                            let l11 = i32::from(*ptr4.add(16).cast::<u16>());
+                                            l11 as u16
+                                        };
+                                        StreamError::BadCloseCode(e15)
+                                    }
+                                    6 => {
+                                        let e15 = {
+                                            let l12 = *ptr4.add(16).cast::<*mut u8>();
+                                            let l13 = *ptr4
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len14 = l13;
+                                            let bytes14 = _rt::Vec::from_raw_parts(
+                                                l12.cast(),
+                                                len14,
+                                                len14,
+                                            );
+                                            _rt::string_lift(bytes14)
+                                        };
+                                        StreamError::Invalid(e15)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                        StreamError::NotInARoom
+                                    }
+                                };
+                                v15
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result16
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// So many bytes may be written: at first 262,144. 0 when the other side must take some before.
+            #[allow(async_fn_in_trait)]
+            pub fn credit(stream: StreamId) -> ::core::result::Result<u64, StreamError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "party:server/streams@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "credit"]
+                        fn wit_import1(_: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i64, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(_rt::as_i64(stream), ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result13 = match l2 {
+                        0 => {
+                            let e = {
+                                let l3 = *ptr0.add(8).cast::<i64>();
+                                l3 as u64
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(*ptr0.add(8).cast::<u8>());
+                                let v12 = match l4 {
+                                    0 => StreamError::Unknown,
+                                    1 => StreamError::NoCredit,
+                                    2 => {
+                                        let e12 = {
+                                            let l5 = *ptr0.add(16).cast::<i64>();
+                                            l5 as u64
+                                        };
+                                        StreamError::TooLarge(e12)
+                                    }
+                                    3 => {
+                                        let e12 = {
+                                            let l6 = *ptr0.add(16).cast::<i32>();
+                                            l6 as u32
+                                        };
+                                        StreamError::Overloaded(e12)
+                                    }
+                                    4 => {
+                                        let e12 = {
+                                            let l7 = *ptr0.add(16).cast::<i64>();
+                                            l7 as u64
+                                        };
+                                        StreamError::TurnFull(e12)
+                                    }
+                                    5 => {
+                                        let e12 = {
+                                            let l8 = i32::from(*ptr0.add(16).cast::<u16>());
+                                            l8 as u16
+                                        };
+                                        StreamError::BadCloseCode(e12)
+                                    }
+                                    6 => {
+                                        let e12 = {
+                                            let l9 = *ptr0.add(16).cast::<*mut u8>();
+                                            let l10 = *ptr0
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        StreamError::Invalid(e12)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                        StreamError::NotInARoom
+                                    }
+                                };
+                                v12
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result13
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Nothing more follows of an answer's body. Of a body that arrives: nothing more of it is wanted, and no event of it comes any
+            /// more. Of a socket: as `close` without a frame.
+            #[allow(async_fn_in_trait)]
+            pub fn finish(stream: StreamId) -> ::core::result::Result<(), StreamError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
@@ -5970,49 +6280,307 @@ pub mod party {
                     }
                     wit_import1(_rt::as_i64(stream), ptr0);
                     let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                    let result8 = match l2 {
+                    let result12 = match l2 {
                         0 => {
                             let e = ();
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l3 = i32::from(
-                                    *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                );
-                                let v7 = match l3 {
+                                let l3 = i32::from(*ptr0.add(8).cast::<u8>());
+                                let v11 = match l3 {
                                     0 => StreamError::Unknown,
                                     1 => StreamError::NoCredit,
                                     2 => {
-                                        let e7 = {
-                                            let l4 = *ptr0
-                                                .add(2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>();
-                                            let l5 = *ptr0
-                                                .add(3 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len6 = l5;
-                                            let bytes6 = _rt::Vec::from_raw_parts(
-                                                l4.cast(),
-                                                len6,
-                                                len6,
-                                            );
-                                            _rt::string_lift(bytes6)
+                                        let e11 = {
+                                            let l4 = *ptr0.add(16).cast::<i64>();
+                                            l4 as u64
                                         };
-                                        StreamError::NotYet(e7)
+                                        StreamError::TooLarge(e11)
+                                    }
+                                    3 => {
+                                        let e11 = {
+                                            let l5 = *ptr0.add(16).cast::<i32>();
+                                            l5 as u32
+                                        };
+                                        StreamError::Overloaded(e11)
+                                    }
+                                    4 => {
+                                        let e11 = {
+                                            let l6 = *ptr0.add(16).cast::<i64>();
+                                            l6 as u64
+                                        };
+                                        StreamError::TurnFull(e11)
+                                    }
+                                    5 => {
+                                        let e11 = {
+                                            let l7 = i32::from(*ptr0.add(16).cast::<u16>());
+                                            l7 as u16
+                                        };
+                                        StreamError::BadCloseCode(e11)
+                                    }
+                                    6 => {
+                                        let e11 = {
+                                            let l8 = *ptr0.add(16).cast::<*mut u8>();
+                                            let l9 = *ptr0
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        StreamError::Invalid(e11)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
                                         StreamError::NotInARoom
                                     }
                                 };
-                                v7
+                                v11
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result8
+                    result12
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Nothing more follows of an answer's body, and it is not whole: its client sees that it breaks off.
+            #[allow(async_fn_in_trait)]
+            pub fn break_off(
+                stream: StreamId,
+            ) -> ::core::result::Result<(), StreamError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "party:server/streams@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "break-off"]
+                        fn wit_import1(_: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i64, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(_rt::as_i64(stream), ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result12 = match l2 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l3 = i32::from(*ptr0.add(8).cast::<u8>());
+                                let v11 = match l3 {
+                                    0 => StreamError::Unknown,
+                                    1 => StreamError::NoCredit,
+                                    2 => {
+                                        let e11 = {
+                                            let l4 = *ptr0.add(16).cast::<i64>();
+                                            l4 as u64
+                                        };
+                                        StreamError::TooLarge(e11)
+                                    }
+                                    3 => {
+                                        let e11 = {
+                                            let l5 = *ptr0.add(16).cast::<i32>();
+                                            l5 as u32
+                                        };
+                                        StreamError::Overloaded(e11)
+                                    }
+                                    4 => {
+                                        let e11 = {
+                                            let l6 = *ptr0.add(16).cast::<i64>();
+                                            l6 as u64
+                                        };
+                                        StreamError::TurnFull(e11)
+                                    }
+                                    5 => {
+                                        let e11 = {
+                                            let l7 = i32::from(*ptr0.add(16).cast::<u16>());
+                                            l7 as u16
+                                        };
+                                        StreamError::BadCloseCode(e11)
+                                    }
+                                    6 => {
+                                        let e11 = {
+                                            let l8 = *ptr0.add(16).cast::<*mut u8>();
+                                            let l9 = *ptr0
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        StreamError::Invalid(e11)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                        StreamError::NotInARoom
+                                    }
+                                };
+                                v11
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Close a socket that the room has opened; without a frame, without a code. What still arrives comes before its end does,
+            /// which is `closed`.
+            #[allow(async_fn_in_trait)]
+            pub fn close(
+                stream: StreamId,
+                frame: ::core::option::Option<CloseFrameParam<'_>>,
+            ) -> ::core::result::Result<(), StreamError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let (result2_0, result2_1, result2_2, result2_3) = match frame {
+                        Some(e) => {
+                            let super::super::super::party::server::types::CloseFrameParam {
+                                code: code0,
+                                reason: reason0,
+                            } = e;
+                            let vec1 = reason0;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, _rt::as_i32(code0), ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, 0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "party:server/streams@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "close"]
+                        fn wit_import4(
+                            _: i64,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: i64,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        _rt::as_i64(stream),
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        result2_3,
+                        ptr3,
+                    );
+                    let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                    let result15 = match l5 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l6 = i32::from(*ptr3.add(8).cast::<u8>());
+                                let v14 = match l6 {
+                                    0 => StreamError::Unknown,
+                                    1 => StreamError::NoCredit,
+                                    2 => {
+                                        let e14 = {
+                                            let l7 = *ptr3.add(16).cast::<i64>();
+                                            l7 as u64
+                                        };
+                                        StreamError::TooLarge(e14)
+                                    }
+                                    3 => {
+                                        let e14 = {
+                                            let l8 = *ptr3.add(16).cast::<i32>();
+                                            l8 as u32
+                                        };
+                                        StreamError::Overloaded(e14)
+                                    }
+                                    4 => {
+                                        let e14 = {
+                                            let l9 = *ptr3.add(16).cast::<i64>();
+                                            l9 as u64
+                                        };
+                                        StreamError::TurnFull(e14)
+                                    }
+                                    5 => {
+                                        let e14 = {
+                                            let l10 = i32::from(*ptr3.add(16).cast::<u16>());
+                                            l10 as u16
+                                        };
+                                        StreamError::BadCloseCode(e14)
+                                    }
+                                    6 => {
+                                        let e14 = {
+                                            let l11 = *ptr3.add(16).cast::<*mut u8>();
+                                            let l12 = *ptr3
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len13 = l12;
+                                            let bytes13 = _rt::Vec::from_raw_parts(
+                                                l11.cast(),
+                                                len13,
+                                                len13,
+                                            );
+                                            _rt::string_lift(bytes13)
+                                        };
+                                        StreamError::Invalid(e14)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                        StreamError::NotInARoom
+                                    }
+                                };
+                                v14
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result15
                 }
             }
         }
@@ -8264,7 +8832,7 @@ pub mod exports {
                     Slept,
                     /// The response of a fetch or of another room.
                     Response(ResponseResult),
-                    /// The stream that a connect opened.
+                    /// The socket that a connect has opened: `streams.send` and `streams.close` are for it, `on-stream` brings what comes.
                     Connected(StreamId),
                     Rooms(RoomsPage),
                     /// None when there is no such asset.
@@ -8299,10 +8867,16 @@ pub mod exports {
                 /// What a stream brings.
                 #[derive(Clone)]
                 pub enum StreamEvent {
+                    /// The next bytes of a body; never none.
                     Chunk(_rt::Vec<u8>),
-                    /// A frame, from a socket that the room opened.
+                    /// A frame, from a socket that the room has opened.
                     Message(MessageResult),
+                    /// That was all of the body. Nothing follows.
                     End,
+                    /// The socket is closed, by whichever side: 1005 without a code. Nothing follows.
+                    Closed(CloseFrameResult),
+                    /// It broke off: the connection was lost, the host was restarted, or a turn that was to receive a piece of it was dropped.
+                    /// Nothing follows.
                     Error(_rt::String),
                 }
                 impl ::core::fmt::Debug for StreamEvent {
@@ -8319,6 +8893,9 @@ pub mod exports {
                             }
                             StreamEvent::End => {
                                 f.debug_tuple("StreamEvent::End").finish()
+                            }
+                            StreamEvent::Closed(e) => {
+                                f.debug_tuple("StreamEvent::Closed").field(e).finish()
                             }
                             StreamEvent::Error(e) => {
                                 f.debug_tuple("StreamEvent::Error").field(e).finish()
@@ -9839,19 +10416,19 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result6 = {
-                            let v5 = match arg2 {
+                        let result7 = {
+                            let v6 = match arg2 {
                                 0 => {
-                                    let e5 = {
+                                    let e6 = {
                                         let len0 = arg4 as usize;
                                         <_ as From<
                                             _rt::Vec<_>,
                                         >>::from(_rt::Vec::from_raw_parts(arg3.cast(), len0, len0))
                                     };
-                                    StreamEvent::Chunk(e5)
+                                    StreamEvent::Chunk(e6)
                                 }
                                 1 => {
-                                    let e5 = {
+                                    let e6 = {
                                         use super::super::super::super::party::server::types::MessageResult as V3;
                                         let v3 = match arg3 as i32 {
                                             0 => {
@@ -9879,90 +10456,105 @@ pub mod exports {
                                         };
                                         v3
                                     };
-                                    StreamEvent::Message(e5)
+                                    StreamEvent::Message(e6)
                                 }
                                 2 => StreamEvent::End,
-                                n => {
-                                    debug_assert_eq!(n, 3, "invalid enum discriminant");
-                                    let e5 = {
-                                        let len4 = arg4 as usize;
+                                3 => {
+                                    let e6 = {
+                                        let len4 = arg5;
                                         let bytes4 = _rt::Vec::from_raw_parts(
-                                            arg3.cast(),
+                                            arg4.cast(),
                                             len4,
                                             len4,
                                         );
-                                        _rt::string_lift(bytes4)
+                                        super::super::super::super::party::server::types::CloseFrameResult {
+                                            code: arg3 as i32 as u16,
+                                            reason: _rt::string_lift(bytes4),
+                                        }
                                     };
-                                    StreamEvent::Error(e5)
+                                    StreamEvent::Closed(e6)
+                                }
+                                n => {
+                                    debug_assert_eq!(n, 4, "invalid enum discriminant");
+                                    let e6 = {
+                                        let len5 = arg4 as usize;
+                                        let bytes5 = _rt::Vec::from_raw_parts(
+                                            arg3.cast(),
+                                            len5,
+                                            len5,
+                                        );
+                                        _rt::string_lift(bytes5)
+                                    };
+                                    StreamEvent::Error(e6)
                                 }
                             };
-                            T_::on_stream(arg0 as u64, arg1 as u64, v5)
+                            T_::on_stream(arg0 as u64, arg1 as u64, v6)
                         };
-                        let ptr7 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result6 {
+                        let ptr8 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result7 {
                             Ok(e) => {
-                                *ptr7.add(0).cast::<u8>() = (0i32) as u8;
-                                *ptr7
+                                *ptr8.add(0).cast::<u8>() = (0i32) as u8;
+                                *ptr8
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<u8>() = (e.clone() as i32) as u8;
                             }
                             Err(e) => {
-                                *ptr7.add(0).cast::<u8>() = (1i32) as u8;
+                                *ptr8.add(0).cast::<u8>() = (1i32) as u8;
                                 let super::super::super::super::party::server::types::FailureResult {
-                                    message: message8,
-                                    stack: stack8,
-                                    status: status8,
+                                    message: message9,
+                                    stack: stack9,
+                                    status: status9,
                                 } = e;
-                                let vec9 = (message8.into_bytes()).into_boxed_slice();
-                                let ptr9 = vec9.as_ptr().cast::<u8>();
-                                let len9 = vec9.len();
-                                ::core::mem::forget(vec9);
-                                *ptr7
+                                let vec10 = (message9.into_bytes()).into_boxed_slice();
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                ::core::mem::forget(vec10);
+                                *ptr8
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len9;
-                                *ptr7
+                                    .cast::<usize>() = len10;
+                                *ptr8
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr9.cast_mut();
-                                match stack8 {
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                                match stack9 {
                                     Some(e) => {
-                                        *ptr7
+                                        *ptr8
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        let vec10 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr10 = vec10.as_ptr().cast::<u8>();
-                                        let len10 = vec10.len();
-                                        ::core::mem::forget(vec10);
-                                        *ptr7
+                                        let vec11 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr11 = vec11.as_ptr().cast::<u8>();
+                                        let len11 = vec11.len();
+                                        ::core::mem::forget(vec11);
+                                        *ptr8
                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len10;
-                                        *ptr7
+                                            .cast::<usize>() = len11;
+                                        *ptr8
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr10.cast_mut();
+                                            .cast::<*mut u8>() = ptr11.cast_mut();
                                     }
                                     None => {
-                                        *ptr7
+                                        *ptr8
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                match status8 {
+                                match status9 {
                                     Some(e) => {
-                                        *ptr7
+                                        *ptr8
                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        *ptr7
+                                        *ptr8
                                             .add(2 + 6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u16>() = (_rt::as_i32(e)) as u16;
                                     }
                                     None => {
-                                        *ptr7
+                                        *ptr8
                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                             }
                         };
-                        ptr7
+                        ptr8
                     }
                 }
                 #[doc(hidden)]
@@ -10298,14 +10890,14 @@ pub mod exports {
                         operation: OperationId,
                         outcome: Outcome,
                     ) -> ::core::result::Result<Progress, FailureResult>;
-                    /// A stream brings something.
+                    /// A stream brings something. What one stream brings comes in order; as much as one client may have waiting is read ahead.
                     #[allow(async_fn_in_trait)]
                     fn on_stream(
                         event: EventId,
                         stream: StreamId,
                         what: StreamEvent,
                     ) -> ::core::result::Result<Progress, FailureResult>;
-                    /// The other side took what was written; so many bytes may follow.
+                    /// The other side has taken at least half of what may be written at a time; so many bytes may follow.
                     #[allow(async_fn_in_trait)]
                     fn on_drain(
                         event: EventId,
@@ -10612,9 +11204,9 @@ macro_rules! __export_party_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.63.0:party:server@0.1.0:party:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6191] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6407] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb3/\x01A\x02\x01A,\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8b1\x01A\x02\x01A,\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -10693,73 +11285,78 @@ request\x05\0\x0b\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07co
 nnect\x01\x0f\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\
 \0\x05rooms\x01\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09o\
 peration\x01\0\x7f\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.\
-0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x12\x02\x03\x02\
+0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x1f\x02\x03\x02\
 \x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\
-\x02\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x01q\x04\x07unknown\0\0\x09no\
--credit\0\0\x07not-yet\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-error\x03\0\x06\
-\x01p\x05\x01j\x01\x03\x01\x07\x01@\x03\x07request\x01\x06status{\x07headers\x08\
-\0\x09\x04\0\x0dopen-response\x01\x0a\x01p}\x01j\0\x01\x07\x01@\x02\x06stream\x03\
-\x05bytes\x0b\0\x0c\x04\0\x05write\x01\x0d\x01@\x01\x06stream\x03\0\x0c\x04\0\x06\
-finish\x01\x0e\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\x01\
-\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\
-\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\
-\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01\
-@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cpar\
-ty:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\
-\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\
-\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
-\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0c\
-bad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\
-\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\
-\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05deb\
-ug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04\
-text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01\
-B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/\
-random@0.1.0\x05\x18\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\x03\x04\0\x08\
-event-id\x03\0\0\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\x03\x02\x01\x0a\
-\x04\0\x08response\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\x03\
-\x02\x01\x19\x04\0\x08progress\x03\0\x08\x02\x03\x02\x01\x04\x04\0\x07failure\x03\
-\0\x0a\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x0c\x02\x03\x02\x01\x01\x04\
-\0\x0ctimestamp-ms\x03\0\x0e\x01j\x01\x09\x01\x0b\x01@\x03\x05event\x01\x04rooms\
-\x07request\x03\0\x10\x04\0\x0ebefore-connect\x01\x11\x04\0\x0ebefore-request\x01\
-\x11\x01@\x02\x05event\x01\x07request\x03\0\x10\x04\0\x08on-fetch\x01\x12\x01@\x03\
-\x05event\x01\x0aconnection\x0d\x07request\x03\0\x10\x04\0\x09on-socket\x01\x13\x01\
-@\x04\x05event\x01\x04names\x0aexpressions\x0cscheduled-at\x0f\0\x10\x04\0\x07on\
--cron\x01\x14\x04\0\x18party:server/lobby@0.1.0\x05\x1a\x01B\x09\x02\x03\x02\x01\
-\x04\x04\0\x07failure\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\0\0\x03\x04\0\x04s\
-ave\x01\x04\x01j\0\x01\x01\x01@\x01\x05state\x02\0\x05\x04\0\x07restore\x01\x06\x04\
-\0\x1aparty:server/upgrade@0.1.0\x05\x1b\x01BC\x02\x03\x02\x01\x03\x04\0\x08even\
-t-id\x03\0\0\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x02\x02\x03\x02\x01\
-\x12\x04\0\x0arequest-id\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\
-\0\x06\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x08\x02\x03\x02\x01\x07\x04\0\
-\x07message\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x0c\x02\x03\
-\x02\x01\x10\x04\0\x07request\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
-\0\x10\x02\x03\x02\x01\x19\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\x04\x04\0\
-\x07failure\x03\0\x14\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x16\x01\
-n\x13\x08on-start\x09on-resume\x0aon-connect\x0aon-message\x08on-close\x08on-err\
-or\x0aon-request\x08on-alarm\x0con-completed\x09on-stream\x08on-drain\x12on-resp\
-onse-closed\x0ebefore-connect\x0ebefore-request\x08on-fetch\x09on-socket\x07on-c\
-ron\x04save\x07restore\x04\0\x08handlers\x03\0\x18\x01m\x03\x03new\x04lost\x0dfa\
-iled-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\0\
-\x0dresume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\x0a\
-rooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09con\
-nected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07o\
-utcome\x03\0#\x01p}\x01q\x04\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x05\
-error\x01s\0\x04\0\x0cstream-event\x03\0&\x01@\0\0\x19\x04\0\x0ccapabilities\x01\
-(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06reason\x1b\0)\x04\0\x08on-start\x01\
-*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\x09on-resume\x01+\x01@\x02\x05eve\
-nt\x01\x0aconnection\x03\0)\x04\0\x0aon-connect\x01,\x01@\x03\x05event\x01\x0aco\
-nnection\x03\x07message\x0b\0)\x04\0\x0aon-message\x01-\x01@\x04\x05event\x01\x0a\
-connection\x03\x05frame\x0d\x09was-clean\x7f\0)\x04\0\x08on-close\x01.\x01@\x03\x05\
-event\x01\x0aconnection\x03\x05errors\0)\x04\0\x08on-error\x01/\x01@\x03\x05even\
-t\x01\x02id\x05\x07request\x0f\0)\x04\0\x0aon-request\x010\x01@\x01\x05event\x01\
-\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\x01\x09operation\x07\x07outcome$\0)\
-\x04\0\x0con-completed\x012\x01@\x03\x05event\x01\x06stream\x09\x04what'\0)\x04\0\
-\x09on-stream\x013\x01@\x03\x05event\x01\x06stream\x09\x06creditw\0)\x04\0\x08on\
--drain\x014\x01@\x02\x05event\x01\x02id\x05\0)\x04\0\x12on-response-closed\x015\x04\
-\0\x18party:server/guest@0.1.0\x05\x1c\x04\0\x18party:server/party@0.1.0\x04\0\x0b\
-\x0b\x01\0\x05party\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
-nent\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+\x02\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07\
+message\x03\0\x06\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07\
+unknown\0\0\x09no-credit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-fu\
+ll\x01w\0\x0ebad-close-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0c\
+stream-error\x03\0\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06\
+status{\x07headers\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01p}\x01j\0\x01\x0b\
+\x01@\x02\x06stream\x03\x05bytes\x0f\0\x10\x04\0\x05write\x01\x11\x01@\x02\x06st\
+ream\x03\x07message\x07\0\x10\x04\0\x04send\x01\x12\x01j\x01w\x01\x0b\x01@\x01\x06\
+stream\x03\0\x13\x04\0\x06credit\x01\x14\x01@\x01\x06stream\x03\0\x10\x04\0\x06f\
+inish\x01\x15\x04\0\x09break-off\x01\x15\x01k\x09\x01@\x02\x06stream\x03\x05fram\
+e\x16\0\x10\x04\0\x05close\x01\x17\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01\
+B\x09\x02\x03\x02\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08\
+response\x03\0\x02\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01\
+s\0\x09turn-full\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01\
+j\0\x01\x05\x01@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\
+\x03\0\x1cparty:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\
+\x08event-id\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\
+\x0a\x04\0\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respo\
+nd\x01\x05\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-larg\
+e\x01w\0\x0cbad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\
+\0\x09\x01j\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decid\
+e\x01\x0c\x03\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05\
+trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05\
+level\x01\x04text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0\
+.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19\
+party:server/random@0.1.0\x05\x18\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\
+\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\
+\x03\x02\x01\x0a\x04\0\x08response\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07messag\
+e\x03\0\x06\x02\x03\x02\x01\x19\x04\0\x08progress\x03\0\x08\x02\x03\x02\x01\x04\x04\
+\0\x07failure\x03\0\x0a\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x0c\x02\
+\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0e\x01j\x01\x09\x01\x0b\x01@\x03\x05\
+event\x01\x04rooms\x07request\x03\0\x10\x04\0\x0ebefore-connect\x01\x11\x04\0\x0e\
+before-request\x01\x11\x01@\x02\x05event\x01\x07request\x03\0\x10\x04\0\x08on-fe\
+tch\x01\x12\x01@\x03\x05event\x01\x0aconnection\x0d\x07request\x03\0\x10\x04\0\x09\
+on-socket\x01\x13\x01@\x04\x05event\x01\x04names\x0aexpressions\x0cscheduled-at\x0f\
+\0\x10\x04\0\x07on-cron\x01\x14\x04\0\x18party:server/lobby@0.1.0\x05\x1a\x01B\x09\
+\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\0\0\
+\x03\x04\0\x04save\x01\x04\x01j\0\x01\x01\x01@\x01\x05state\x02\0\x05\x04\0\x07r\
+estore\x01\x06\x04\0\x1aparty:server/upgrade@0.1.0\x05\x1b\x01BC\x02\x03\x02\x01\
+\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x02\
+\x02\x03\x02\x01\x12\x04\0\x0arequest-id\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x0c\
+operation-id\x03\0\x06\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x08\x02\x03\x02\
+\x01\x07\x04\0\x07message\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\
+\0\x0c\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08\
+response\x03\0\x10\x02\x03\x02\x01\x19\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\
+\x04\x04\0\x07failure\x03\0\x14\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\
+\0\x16\x01n\x13\x08on-start\x09on-resume\x0aon-connect\x0aon-message\x08on-close\
+\x08on-error\x0aon-request\x08on-alarm\x0con-completed\x09on-stream\x08on-drain\x12\
+on-response-closed\x0ebefore-connect\x0ebefore-request\x08on-fetch\x09on-socket\x07\
+on-cron\x04save\x07restore\x04\0\x08handlers\x03\0\x18\x01m\x03\x03new\x04lost\x0d\
+failed-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\
+\0\x0dresume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\
+\x0arooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09\
+connected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07\
+outcome\x03\0#\x01p}\x01q\x05\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x06\
+closed\x01\x0d\0\x05error\x01s\0\x04\0\x0cstream-event\x03\0&\x01@\0\0\x19\x04\0\
+\x0ccapabilities\x01(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06reason\x1b\0\
+)\x04\0\x08on-start\x01*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\x09on-resu\
+me\x01+\x01@\x02\x05event\x01\x0aconnection\x03\0)\x04\0\x0aon-connect\x01,\x01@\
+\x03\x05event\x01\x0aconnection\x03\x07message\x0b\0)\x04\0\x0aon-message\x01-\x01\
+@\x04\x05event\x01\x0aconnection\x03\x05frame\x0d\x09was-clean\x7f\0)\x04\0\x08o\
+n-close\x01.\x01@\x03\x05event\x01\x0aconnection\x03\x05errors\0)\x04\0\x08on-er\
+ror\x01/\x01@\x03\x05event\x01\x02id\x05\x07request\x0f\0)\x04\0\x0aon-request\x01\
+0\x01@\x01\x05event\x01\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\x01\x09opera\
+tion\x07\x07outcome$\0)\x04\0\x0con-completed\x012\x01@\x03\x05event\x01\x06stre\
+am\x09\x04what'\0)\x04\0\x09on-stream\x013\x01@\x03\x05event\x01\x06stream\x09\x06\
+creditw\0)\x04\0\x08on-drain\x014\x01@\x02\x05event\x01\x02id\x05\0)\x04\0\x12on\
+-response-closed\x015\x04\0\x18party:server/guest@0.1.0\x05\x1c\x04\0\x18party:s\
+erver/party@0.1.0\x04\0\x0b\x0b\x01\0\x05party\x03\0\0\0G\x09producers\x01\x0cpr\
+ocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
         };
     };
 }
@@ -10772,8 +11369,8 @@ pub use __export_party_impl as export_party;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4470] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xda!\x01A\x02\x01A%\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4676] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa8#\x01A\x02\x01A%\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -10852,32 +11449,37 @@ request\x05\0\x0b\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07co
 nnect\x01\x0f\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\
 \0\x05rooms\x01\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09o\
 peration\x01\0\x7f\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.\
-0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x12\x02\x03\x02\
+0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x1f\x02\x03\x02\
 \x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\
-\x02\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x01q\x04\x07unknown\0\0\x09no\
--credit\0\0\x07not-yet\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-error\x03\0\x06\
-\x01p\x05\x01j\x01\x03\x01\x07\x01@\x03\x07request\x01\x06status{\x07headers\x08\
-\0\x09\x04\0\x0dopen-response\x01\x0a\x01p}\x01j\0\x01\x07\x01@\x02\x06stream\x03\
-\x05bytes\x0b\0\x0c\x04\0\x05write\x01\x0d\x01@\x01\x06stream\x03\0\x0c\x04\0\x06\
-finish\x01\x0e\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\x01\
-\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\
-\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\
-\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01\
-@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cpar\
-ty:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\
-\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\
-\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
-\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0c\
-bad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\
-\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\
-\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05deb\
-ug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04\
-text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01\
-B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/\
-random@0.1.0\x05\x18\x04\08party:server/party-with-all-of-its-exports-removed@0.\
-1.0\x04\0\x0b+\x01\0%party-with-all-of-its-exports-removed\x03\0\0\0G\x09produce\
-rs\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.\
-63.0";
+\x02\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07\
+message\x03\0\x06\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07\
+unknown\0\0\x09no-credit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-fu\
+ll\x01w\0\x0ebad-close-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0c\
+stream-error\x03\0\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06\
+status{\x07headers\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01p}\x01j\0\x01\x0b\
+\x01@\x02\x06stream\x03\x05bytes\x0f\0\x10\x04\0\x05write\x01\x11\x01@\x02\x06st\
+ream\x03\x07message\x07\0\x10\x04\0\x04send\x01\x12\x01j\x01w\x01\x0b\x01@\x01\x06\
+stream\x03\0\x13\x04\0\x06credit\x01\x14\x01@\x01\x06stream\x03\0\x10\x04\0\x06f\
+inish\x01\x15\x04\0\x09break-off\x01\x15\x01k\x09\x01@\x02\x06stream\x03\x05fram\
+e\x16\0\x10\x04\0\x05close\x01\x17\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01\
+B\x09\x02\x03\x02\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08\
+response\x03\0\x02\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01\
+s\0\x09turn-full\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01\
+j\0\x01\x05\x01@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\
+\x03\0\x1cparty:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\
+\x08event-id\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\
+\x0a\x04\0\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respo\
+nd\x01\x05\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-larg\
+e\x01w\0\x0cbad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\
+\0\x09\x01j\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decid\
+e\x01\x0c\x03\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05\
+trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05\
+level\x01\x04text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0\
+.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19\
+party:server/random@0.1.0\x05\x18\x04\08party:server/party-with-all-of-its-expor\
+ts-removed@0.1.0\x04\0\x0b+\x01\0%party-with-all-of-its-exports-removed\x03\0\0\0\
+G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindge\
+n-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -6,6 +6,7 @@
 use party_core::event::{DropCause, Event, Handlers, Outcome, ResumeReason, StartReason, TurnEnd};
 use party_core::ids::EventId;
 use party_core::message::Message;
+use party_core::stream::StreamEvent;
 use party_core::turn::Turn;
 use wasmtime::{Result, Store, UpdateDeadline};
 
@@ -14,6 +15,7 @@ use crate::aside::step_aside;
 use crate::bindings::RoomOnly;
 use crate::bindings::exports::party::server::guest::{
     Outcome as GuestOutcome, ResumeReason as GuestResumeReason, RoomsPage, StartReason as GuestReason,
+    StreamEvent as GuestStreamEvent,
 };
 use crate::bindings::party::server::types::{
     BodyParam, CloseFrameParam, Failure, MessageParam, OperationErrorParam, Progress, RequestParam,
@@ -236,6 +238,27 @@ async fn call(
         }
         Event::ResponseClosed(request) => guest.call_on_response_closed(&mut store, id, request.0).await,
         Event::Alarm => guest.call_on_alarm(&mut store, id).await,
+        Event::Stream(stream, what) => {
+            let what = match &what {
+                StreamEvent::Chunk(bytes) => GuestStreamEvent::Chunk(bytes),
+                StreamEvent::Message(Message::Text(text)) => {
+                    GuestStreamEvent::Message(MessageParam::Text(text.as_str()))
+                }
+                StreamEvent::Message(Message::Binary(bytes)) => {
+                    GuestStreamEvent::Message(MessageParam::Binary(bytes))
+                }
+                StreamEvent::End => GuestStreamEvent::End,
+                StreamEvent::Closed(frame) => {
+                    GuestStreamEvent::Closed(CloseFrameParam { code: frame.code, reason: &frame.reason })
+                }
+                StreamEvent::Error(why) => GuestStreamEvent::Error(why),
+            };
+            guest.call_on_stream(&mut store, id, stream.0, what).await
+        }
+        Event::Drain(stream, _) => {
+            let credit = store.data().stream_credit(stream);
+            guest.call_on_drain(&mut store, id, stream.0, credit).await
+        }
         Event::Completed(operation, outcome) => {
             let rooms: Vec<&str> = match &outcome {
                 Outcome::Rooms(page) => page.rooms.iter().map(String::as_str).collect(),
@@ -243,10 +266,12 @@ async fn call(
                 | Outcome::Interrupted
                 | Outcome::Dropped
                 | Outcome::Response(_)
+                | Outcome::Streamed(_)
+                | Outcome::Connected
                 | Outcome::Failed(_) => Vec::new(),
             };
             let of_response = match &outcome {
-                Outcome::Response(response) => headers(&response.headers),
+                Outcome::Response(response) | Outcome::Streamed(response) => headers(&response.headers),
                 _ => Vec::new(),
             };
             let outcome = match &outcome {
@@ -261,6 +286,12 @@ async fn call(
                     headers: &of_response,
                     body: BodyParam::Bytes(&response.body),
                 }),
+                Outcome::Streamed(head) => GuestOutcome::Response(ResponseParam {
+                    status: head.status,
+                    headers: &of_response,
+                    body: BodyParam::Streamed(operation.stream().0),
+                }),
+                Outcome::Connected => GuestOutcome::Connected(operation.stream().0),
                 Outcome::Failed(error) => GuestOutcome::Failed(operation_error(error)),
             };
             guest.call_on_completed(&mut store, id, operation.0, outcome).await

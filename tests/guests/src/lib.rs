@@ -7,6 +7,7 @@ mod dice;
 mod hostile;
 mod ledger;
 mod requests;
+mod streams;
 mod words;
 
 use std::hint::black_box;
@@ -26,6 +27,8 @@ struct Probe {
     closes: u64,
     slept: u64,
     added: u64,
+    /// What came of the last piece of an answer.
+    written: String,
     hold: Option<party::Hold>,
     sleeping: Option<party::Task>,
     hoard: Vec<u8>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use party::{Connection, Error, Result, Room, Timestamp};
 
-use crate::{Probe, hostile};
+use crate::{Probe, hostile, streams};
 
 impl Probe {
     /// Does what a message says.
@@ -59,6 +59,8 @@ impl Probe {
             "rooms" => list_rooms(room, from, about),
             "call" => call_room(room, from, about),
             "fetch" => fetch(room, from, about),
+            "fetch-in-pieces" => streams::fetch_in_pieces(room, from, about),
+            "socket" => streams::open_socket(room, from, about),
             "sleep" | "drop-sleep" | "hold" | "release" => self.wait(room, from, word, about)?,
             "put" | "get" | "delete" | "list" | "clear" | "put-bytes" => keep(room, from, word, about)?,
             "alarm" | "no-alarm" | "when" | "alarm-fails" => ring(room, from, word, about)?,

@@ -190,6 +190,17 @@ impl Turn {
         Ok(())
     }
 
+    /// Nothing more is written to an answer, which is not whole.
+    pub fn break_off(&mut self, id: StreamId) -> Result<(), StreamError> {
+        match self.stream(id)? {
+            Stream::Answer { .. } => {}
+            other => return Err(not_for(&other, "does not break off: finish or close it")),
+        }
+        self.changes.streams.entry(id).or_default().ended = true;
+        self.changes.outputs.push(Output::BreakOff(id));
+        Ok(())
+    }
+
     /// Closes a socket of the room's own; what it still brings comes before its end does.
     pub fn close_on(&mut self, id: StreamId, frame: Option<CloseFrame>) -> Result<(), StreamError> {
         match self.stream(id)? {
