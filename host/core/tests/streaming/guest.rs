@@ -36,6 +36,7 @@ pub(crate) enum Did {
     Open(RequestId),
     Write(Bytes),
     Finish,
+    BreakOff,
     Send(Bytes),
     Close,
     /// The host does not know the stream any more, and the guest has not heard of its end.
@@ -266,8 +267,11 @@ impl Guest<'_> {
     }
 
     fn finish(&mut self, id: StreamId) {
-        let result = self.turn.finish(id);
-        if self.done(id, result, Did::Finish) {
+        let (result, did) = match self.chance.percent(85) {
+            true => (self.turn.finish(id), Did::Finish),
+            false => (self.turn.break_off(id), Did::BreakOff),
+        };
+        if self.done(id, result, did) {
             self.memory.answers.remove(&id.0);
         }
     }

@@ -14,6 +14,7 @@ pub(crate) struct Tally {
 /// What a full run must meet.
 const REQUIRED: &[Situation] = &[
     ("answer", "broken off"),
+    ("answer", "broken off by the guest"),
     ("answer", "finished"),
     ("answer", "its client has gone"),
     ("answer", "opened"),

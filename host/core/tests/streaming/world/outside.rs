@@ -213,6 +213,11 @@ impl World {
                 self.tally.meet("answer", "finished");
             }
             Output::BreakOff(id) => {
+                let owed = self.outside.owed.get(&id);
+                if owed.and_then(VecDeque::front).is_some_and(|(_, did)| *did == Did::BreakOff) {
+                    self.expect(id, &Did::BreakOff);
+                    self.tally.meet("answer", "broken off by the guest");
+                }
                 let owed = self.outside.owed.remove(&id).unwrap_or_default();
                 assert!(owed.is_empty(), "{id} breaks off before {owed:?}");
                 let Some(answer) = self.answer(id) else { return };
