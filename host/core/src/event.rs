@@ -287,7 +287,7 @@ pub enum TurnEnd {
 ///
 /// A connection's handshake is answered once, by `Accept` or by `Reject`. Messages and a close can come before
 /// it: they wait for `Accept`, and go with `Reject`. A connection that has gone may still be named; that is
-/// nothing.
+/// nothing. So may a stream that has ended, or is of another process, and it may be broken off or forgotten more than once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
     /// Answer the client's handshake with 101.

@@ -221,10 +221,12 @@ impl Mailbox {
     }
 
     /// Takes back the last outcome of an operation that has come.
-    pub fn take_completion_back(&mut self, id: OperationId) {
+    pub fn take_completion_back(&mut self, id: OperationId) -> Option<Outcome> {
         let is_it = |(_, event): &(u64, Event)| matches!(event, Event::Completed(one, _) if *one == id);
-        if let Some(index) = self.completions.iter().rposition(is_it) {
-            self.completions.remove(index);
+        let index = self.completions.iter().rposition(is_it)?;
+        match self.completions.remove(index)? {
+            (_, Event::Completed(_, outcome)) => Some(outcome),
+            _ => None,
         }
     }
 

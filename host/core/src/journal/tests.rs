@@ -51,17 +51,21 @@ impl RoomStorage for Nothing {
     }
 }
 
-/// The room with which a life begins.
-fn life() -> Step {
-    let config = RoomConfig {
+/// Of a durable room.
+fn config() -> RoomConfig {
+    RoomConfig {
         address: RoomAddress::new("project", "party", "room").unwrap().into(),
         limits: Default::default(),
         handlers: Handlers::default(),
         vars: Default::default(),
         storage: std::sync::Arc::new(Nothing),
         durable: Some(ComponentDigest([4; 32])),
-    };
-    Step::Life(Box::new(Room::new(config.into(), None).as_checkpoint(Bytes::new())))
+    }
+}
+
+/// The room with which a life begins.
+fn life() -> Step {
+    Step::Life(Box::new(Room::new(config().into(), None).as_checkpoint(Bytes::new())))
 }
 
 fn settings() -> Step {

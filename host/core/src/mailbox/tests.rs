@@ -94,9 +94,9 @@ fn only_the_last_outcome_of_an_operation_is_taken_back() {
     for event in [completed(1), Event::Alarm, dropped, completed(2)] {
         mailbox.push(event);
     }
-    mailbox.take_completion_back(OperationId(3));
+    assert_eq!(mailbox.take_completion_back(OperationId(3)), None);
     assert_eq!(mailbox.len(), 4, "nothing has come of it");
-    mailbox.take_completion_back(OperationId(1));
+    assert_eq!(mailbox.take_completion_back(OperationId(1)), Some(Outcome::Dropped));
     let rest: Vec<_> = std::iter::from_fn(|| mailbox.pop(Lane::All)).collect();
     assert_eq!(rest, [completed(1), Event::Alarm, completed(2)]);
 }

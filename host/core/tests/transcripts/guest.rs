@@ -13,7 +13,7 @@
 //! alarm 5000    alarm off    alarm    sleep s 100    cancel s    operations    rooms o party prefix after a
 //! call o party/room hello    fetch o https://a.test/ 5000 hello    fetch o https://a.test/ resend hello
 //! fetch o https://a.test/ stream    fetch o https://a.test/ streamed-resend    connect o wss://a.test/    connect o party/room
-//! open w r 200    write w bytes    send-on o hello    finish w    close-on o 1000 bye    may-write w    streams
+//! open w r 200    write w bytes    send-on o hello    finish w    break-off w    close-on o 1000 bye    may-write w    streams
 //! settle e    settle e fail message    hold    release    now    incarnation    log text    own e
 //! ```
 //!
@@ -188,6 +188,7 @@ fn about_streams(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> 
         }
         "write" => done(turn.write(names.stream(name), bytes(text))),
         "send-on" => done(turn.send_on(names.stream(name), Message::text(text))),
+        "break-off" => done(turn.break_off(names.stream(name))),
         "finish" => done(turn.finish(names.stream(name))),
         "close-on" => done(turn.close_on(names.stream(name), close_frame(text))),
         "may-write" => shown(turn.stream_credit(names.stream(name)), |bytes| bytes.to_string()),

@@ -360,3 +360,35 @@ fn the_client_goes_while_a_turn_writes_to_it() {
         ",
     );
 }
+
+#[test]
+fn an_answer_is_broken_off_by_the_guest() {
+    check(
+        "
+        memory durable
+        handlers request completed stream drain response-closed
+        GET / -> r
+        turn open w r 200; write w ab
+        committed
+        GET / -> s
+        turn write w cd; break-off w; write w ef; break-off w; streams; open v s 200
+        open
+        committed
+        ",
+        "
+        turn on-request r
+        commit 1 forget, record
+        < r 200 as w
+        < w ab
+        turn on-request s
+          write w ef: error: there is no such stream, or it has ended
+          break-off w: error: there is no such stream, or it has ended
+          streams: 0
+        commit 2 record
+        open: 0 connections, 1 requests
+        < w cd
+        < w breaks off
+        < s 200 as v
+        ",
+    );
+}

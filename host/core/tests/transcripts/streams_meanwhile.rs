@@ -128,6 +128,41 @@ fn what_arrives_wakes_the_room_unless_it_is_of_nothing() {
     );
 }
 
+/// It was put in the mailbox and woke the room, to be heard by nobody.
+#[test]
+fn what_a_stream_that_is_over_still_brings_keeps_no_room() {
+    check(
+        "
+        handlers request completed stream drain response-closed
+        limit stream_credit_bytes 2
+        GET / -> r
+        turn fetch o https://a.test/ stream; open w r 200; write w ab
+        answer o streams 200
+        turn finish o; finish w
+        hibernate m
+        committed
+        asleep
+        stream o chunk ab
+        stream o end
+        stream w taken 2
+        asleep
+        ",
+        "
+        turn on-request r
+        begin o fetch stream POST https://a.test/
+        < r 200 as w
+        < w ab
+        turn on-completed o streams: 200
+        forget o
+        < w finished
+        commit 1 checkpoint
+        drop instance
+        asleep, may be forgotten
+        asleep, may be forgotten
+        ",
+    );
+}
+
 #[test]
 fn a_hibernating_room_in_another_process_hears_that_its_streams_are_gone() {
     check(
@@ -271,10 +306,15 @@ fn what_was_to_become_a_stream_is_begun_again_or_interrupted() {
         answer q connected
         crash
         rebuild
+        answer p streams 201
         answer o streams 201
         turn
-        turn
+        turn meanwhile answer q connected
         turn streams
+        committed
+        committed
+        committed
+        committed
         ",
         "
         turn on-request r
@@ -293,6 +333,8 @@ fn what_was_to_become_a_stream_is_begun_again_or_interrupted() {
         turn on-completed o streams: 201
           streams: 1
         commit 5 record
+        forget p
+        forget q
         ",
     );
 }

@@ -12,7 +12,7 @@ fn one_stream_is_not_taken_for_another() {
         answer b streams 200
         answer s connected
         turn
-        turn write b a; write s a; send-on w a; send-on b a; close-on w; close-on b; may-write b; may-write w
+        turn write b a; write s a; send-on w a; send-on b a; close-on w; close-on b; may-write b; may-write w; break-off b; break-off s
         stream w end
         stream w closed 1000
         turn
@@ -32,6 +32,8 @@ fn one_stream_is_not_taken_for_another() {
           close-on b: error: the stream is a body that arrives, and is not closed with a frame
           may-write b: error: the stream is a body that arrives, and cannot be written to
           may-write w: 262144
+          break-off b: error: the stream is a body that arrives, and does not break off: finish or close it
+          break-off s: error: the stream is a socket, and does not break off: finish or close it
         no turn
         ",
     );

@@ -1,14 +1,17 @@
 //! What streams bring in records, and what is written to them in traces.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::taken;
-use crate::event::{Event, Outcome, Output, TurnEnd};
+use super::{config, taken, turn};
+use crate::event::{Event, Handlers, Outcome, Output, TurnEnd};
 use crate::http::Response;
-use crate::ids::{OperationId, RequestId, StreamId, Timestamp};
+use crate::ids::{CommitSeq, OperationId, RequestId, StreamId, Timestamp};
 use crate::journal::{FORMAT, Record, Step, Taken, trace};
 use crate::message::{CloseFrame, Message};
-use crate::stream::StreamEvent;
+use crate::room::{Replay, ReplayError, Room, RoomConfig};
+use crate::stream::{Stream, StreamEvent};
 use crate::turn::Changes;
 
 /// Byte by byte, as docs/journal-format.md says.
@@ -62,4 +65,22 @@ fn turns_that_write_otherwise_leave_other_traces() {
     for (index, one) in traces.iter().enumerate() {
         assert!(!traces[..index].contains(one), "the trace of {index}");
     }
+}
+
+/// The guest would open a stream under the id of another, which no room survives.
+#[test]
+fn a_turn_that_would_give_a_stream_s_id_out_again_does_not_fit() {
+    let with = |id: u64| {
+        let config = Arc::new(RoomConfig { handlers: Handlers(u32::MAX), ..config() });
+        let mut checkpoint = Room::new(Arc::clone(&config), None).as_checkpoint(Bytes::new());
+        checkpoint.streams.insert(StreamId(id), Stream::Body);
+        // Its first operation would be 5.
+        let event = Event::Stream(StreamId(id), StreamEvent::Chunk("a".into()));
+        let record = Record { steps: vec![turn(event)] };
+        let mut past = Replay::new(config, Some(checkpoint));
+        past.take(CommitSeq(2), &record.encode()).map(|turn| turn.is_some())
+    };
+    assert_eq!(with(4), Ok(true));
+    let unfit = ReplayError::Unfit { seq: CommitSeq(2), event: "on-stream" };
+    assert_eq!(with(5), Err(unfit));
 }
