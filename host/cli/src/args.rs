@@ -119,6 +119,8 @@ pub(crate) enum Example {
     Chat,
     /// A shop whose orders wait for days
     Workflow,
+    /// Everybody's pointer in a room
+    Cursors,
 }
 
 /// Build every party that party.toml names as a directory, with cargo, for wasm32-wasip2.

@@ -54,12 +54,23 @@ static WORKFLOW: Source = Source {
     readme: include_str!("../../../../../examples/workflow/README.md"),
 };
 
+static CURSORS: Source = Source {
+    name: "cursors",
+    src: include_dir!("$CARGO_MANIFEST_DIR/../../examples/cursors/src"),
+    public: include_dir!("$CARGO_MANIFEST_DIR/../../examples/cursors/public"),
+    tests: include_dir!("$CARGO_MANIFEST_DIR/../../examples/cursors/tests"),
+    manifest: include_str!("../../../../../examples/cursors/Cargo.toml"),
+    settings: include_str!("../../../../../examples/cursors/party.toml"),
+    readme: include_str!("../../../../../examples/cursors/README.md"),
+};
+
 /// Writes an example as a project of this name, with the SDK at a path.
 pub(super) fn write(example: Example, draft: &Path, name: &str, sdk: &str) -> Result<()> {
     let source = match example {
         Example::Counter => &COUNTER,
         Example::Chat => &CHAT,
         Example::Workflow => &WORKFLOW,
+        Example::Cursors => &CURSORS,
     };
     write_tree(&source.src, &draft.join("src"), &[], &|text| text)?;
     write_tree(&source.public, &draft.join("public"), &[], &|text| text)?;
