@@ -176,6 +176,21 @@ fn two_tabs_see_each_other_point() -> Result<()> {
 }
 
 #[test]
+fn two_tabs_play_and_a_third_watches() -> Result<()> {
+    in_chromium("browser/tictactoe.js", &example("tictactoe"))
+}
+
+#[test]
+fn two_tabs_and_a_program_vote() -> Result<()> {
+    in_chromium("browser/poll.js", &example("poll"))
+}
+
+#[test]
+fn two_tabs_ask_grant_and_watch() -> Result<()> {
+    in_chromium("browser/lookup.js", &example("lookup"))
+}
+
+#[test]
 fn two_tabs_of_a_new_party_go_on_with_the_code_that_was_changed() -> Result<()> {
     let Some(chromium) = wish(CHROMIUM) else { return Ok(()) };
     let project = new_project("first-page")?;
