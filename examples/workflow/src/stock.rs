@@ -27,9 +27,14 @@ pub(crate) struct Stock {
 }
 
 impl Stock {
-    /// All that was counted, a line each: `3 a blue bicycle`.
+    /// All that was counted, a line each: `3 a blue bicycle, 1 set aside`.
     pub(crate) fn list(&self) -> String {
-        self.free.iter().map(|(thing, count)| format!("{count} {thing}\n")).collect()
+        let kept = |thing: &String| self.set_aside.values().filter(|kept| *kept == thing).count();
+        let line = |(thing, free): (&String, &u32)| match kept(thing) {
+            0 => format!("{free} {thing}\n"),
+            kept => format!("{free} {thing}, {kept} set aside\n"),
+        };
+        self.free.iter().map(line).collect()
     }
 
     /// Note how many there are: `3 a blue bicycle`.
