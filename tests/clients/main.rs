@@ -61,10 +61,10 @@ fn quick_shop() -> Result<tempfile::TempDir> {
     Ok(dir)
 }
 
-/// Runs a program beside a host that serves this.
-fn run(program: &str, served: &Path, chromium: Option<&OsString>) -> Result<()> {
+/// Runs a program beside a host that serves this, with more arguments.
+fn run(program: &str, served: &Path, more: &[&str], chromium: Option<&OsString>) -> Result<()> {
     let data = temporary()?;
-    let mut host = Host::serve(served, data.path())?;
+    let mut host = Host::serve_with(served, data.path(), more)?;
     let port = host.port;
     let played = play(program, port, chromium, &mut |wish| match wish {
         "kill" => host.kill(),
@@ -108,14 +108,14 @@ fn play(
 
 fn in_node(program: &str, served: &Path) -> Result<()> {
     match wish(NODE) {
-        Some(_) => run(program, served, None),
+        Some(_) => run(program, served, &[], None),
         None => Ok(()),
     }
 }
 
 fn in_chromium(program: &str, served: &Path) -> Result<()> {
     match wish(CHROMIUM) {
-        Some(chromium) => run(program, served, Some(&chromium)),
+        Some(chromium) => run(program, served, &[], Some(&chromium)),
         None => Ok(()),
     }
 }
@@ -133,6 +133,16 @@ fn partysocket_chats() -> Result<()> {
 #[test]
 fn partysocket_orders_and_pays_over_the_end_of_the_host() -> Result<()> {
     in_node("partysocket/workflow.js", quick_shop()?.path())
+}
+
+#[test]
+fn partysocket_points_from_the_country_that_a_trusted_proxy_says() -> Result<()> {
+    match wish(NODE) {
+        Some(_) => {
+            run("partysocket/cursors.js", &example("cursors"), &["--trusted-proxy", "127.0.0.1"], None)
+        }
+        None => Ok(()),
+    }
 }
 
 #[test]
@@ -158,6 +168,26 @@ fn two_tabs_chat() -> Result<()> {
 #[test]
 fn two_tabs_order_and_pay_over_the_end_of_the_host() -> Result<()> {
     in_chromium("browser/workflow.js", quick_shop()?.path())
+}
+
+#[test]
+fn two_tabs_see_each_other_point() -> Result<()> {
+    in_chromium("browser/cursors.js", &example("cursors"))
+}
+
+#[test]
+fn two_tabs_play_and_a_third_watches() -> Result<()> {
+    in_chromium("browser/tictactoe.js", &example("tictactoe"))
+}
+
+#[test]
+fn two_tabs_and_a_program_vote() -> Result<()> {
+    in_chromium("browser/poll.js", &example("poll"))
+}
+
+#[test]
+fn two_tabs_ask_grant_and_watch() -> Result<()> {
+    in_chromium("browser/lookup.js", &example("lookup"))
 }
 
 #[test]
