@@ -30,6 +30,7 @@ impl Probe {
                 from.send(who.join(" "))?;
             }
             "key" => from.send(from.info().map(|info| info.key).unwrap_or_default())?,
+            "uri" => from.send(from.info().map(|info| info.uri).unwrap_or_default())?,
             "id" => from.send(room.id())?,
             "now" => from.send(room.now().as_millis().to_string())?,
             "var" => from.send(room.var(about).unwrap_or_else(|| "none".into()))?,
