@@ -54,7 +54,7 @@ fn project() -> Result<tempfile::TempDir> {
 fn try_rows(program: &str, chromium: Option<&OsString>) -> Result<()> {
     let wanted = table()?.remove(program).with_context(|| format!("{TABLE} has no {program}"))?;
     let mut tried: BTreeMap<String, String> = BTreeMap::new();
-    run(program, project()?.path(), chromium, &mut |line| {
+    run(program, project()?.path(), &[], chromium, &mut |line| {
         if let Some((name, outcome)) = line.strip_prefix("row ").and_then(|row| row.split_once(' ')) {
             let before = tried.insert(name.into(), outcome.into());
             ensure!(before.is_none(), "{name} is tried twice");
