@@ -159,9 +159,13 @@ fn partysocket_orders_and_pays_over_the_end_of_the_host() -> Result<()> {
 #[test]
 fn partysocket_points_from_the_country_that_a_trusted_proxy_says() -> Result<()> {
     match wish(NODE) {
-        Some(_) => {
-            run("partysocket/cursors.js", &example("cursors"), &["--trusted-proxy", "127.0.0.1"], None, &mut |_| Ok(()))
-        }
+        Some(_) => run(
+            "partysocket/cursors.js",
+            &example("cursors"),
+            &["--trusted-proxy", "127.0.0.1"],
+            None,
+            &mut |_| Ok(()),
+        ),
         None => Ok(()),
     }
 }
