@@ -8,6 +8,8 @@ mod words;
 
 /// Rooms in one page of a list that a room asks for.
 pub const ROOMS_PAGE_MAX: u32 = 1_000;
+/// Bytes of the path of a static asset that a room reads, as it stands in a URL: what file systems take (Linux: `PATH_MAX`).
+pub const ASSET_PATH_BYTES_MAX: usize = 4_096;
 /// Bytes of a URL, and of all headers of a request, that a room may send: as much as the host reads of a client's.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;
 /// Bytes of outcomes that wait for their turn in one room. One always has a place.

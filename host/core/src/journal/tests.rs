@@ -110,6 +110,8 @@ fn events() -> Vec<Event> {
         Event::Completed(OperationId(8), Outcome::Dropped),
         Event::Completed(OperationId(9), Outcome::Rooms(RoomsPage::default())),
         Event::Completed(OperationId(10), Outcome::Rooms(page)),
+        Event::Completed(OperationId(14), Outcome::Asset(None)),
+        Event::Completed(OperationId(15), Outcome::Asset(Some(Box::new(Response::text(200, "großes ß"))))),
         Event::Completed(OperationId(11), Outcome::Failed(OperationError::Timeout)),
         Event::Completed(OperationId(12), Outcome::Failed(OperationError::NoSuchParty("main".into()))),
         Event::Completed(OperationId(13), Outcome::Failed(OperationError::Connect("großes ß".into()))),

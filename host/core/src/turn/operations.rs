@@ -10,7 +10,10 @@ use crate::event::Output;
 use crate::fetch::{self, FetchOptions};
 use crate::http::Request;
 use crate::ids::OperationId;
-use crate::limits::{CALL_GRACE_MS, FETCH_MS_MAX, REQUEST_HEAD_BYTES_MAX, ROOMS_PAGE_MAX, WORK_DEADLINE_MS};
+use crate::limits::{
+    ASSET_PATH_BYTES_MAX, CALL_GRACE_MS, FETCH_MS_MAX, REQUEST_HEAD_BYTES_MAX, ROOMS_PAGE_MAX,
+    WORK_DEADLINE_MS,
+};
 use crate::operation::{ConnectTarget, Operation, Work};
 use crate::planted::{self, PlantedBug};
 use crate::turn::{HoldsChange, Turn};
@@ -73,6 +76,21 @@ impl Turn {
         }
         check_name("party", &party).map_err(|error| StartError::Invalid(error.to_string()))?;
         self.begin(Work::Rooms { party, prefix, after, limit }, WORK_DEADLINE_MS)
+    }
+
+    /// Asks for a static asset of the project, by its path in a URL.
+    pub fn asset(&mut self, path: String) -> Result<OperationId, StartError> {
+        let invalid = |text: String| Err(StartError::Invalid(text));
+        if path.len() > ASSET_PATH_BYTES_MAX {
+            let bytes = path.len();
+            return invalid(format!(
+                "the path of an asset has at most {ASSET_PATH_BYTES_MAX} bytes, not {bytes}"
+            ));
+        }
+        if !path.starts_with('/') || path.contains(['?', '#']) {
+            return invalid(format!("{path:?} is no path of an asset: it begins with / and has no query"));
+        }
+        self.begin(Work::Asset { path }, WORK_DEADLINE_MS)
     }
 
     /// Sends a request to another room. Its `uri` is what follows that room's own URL: nothing, a path or a query.

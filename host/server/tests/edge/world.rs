@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use party_core::limits::Limits;
+use party_node::assets::NoAssets;
 use party_node::chance::Chance;
 use party_node::clock::{Clock, Ticks};
 use party_node::committer::CommitPause;
@@ -61,6 +62,7 @@ fn parts_with(main: &[u8], clock: Arc<dyn Clock>, limits: Limits, workers: usize
     ];
     NodeParts {
         outbound: Arc::new(NoNetwork),
+        assets: Arc::new(NoAssets),
         project: "edge".into(),
         parties: parties.into_iter().map(party).collect(),
         store: Arc::new(MemoryStore::default()),

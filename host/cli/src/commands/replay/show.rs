@@ -102,6 +102,7 @@ fn work(work: &Work) -> String {
         }
         Work::Connect { target: ConnectTarget::Url(url) } => format!("connect to {url}"),
         Work::Connect { target: ConnectTarget::Room { party, room } } => format!("connect to {party}/{room}"),
+        Work::Asset { path } => format!("read the asset {path:?}"),
         Work::Fetch { request, .. } => {
             format!("fetch {} {} {}", request.method, request.uri, payload(&request.body))
         }
@@ -111,6 +112,8 @@ fn work(work: &Work) -> String {
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Response(response) => self::response(response),
+        Outcome::Asset(Some(asset)) => self::response(asset),
+        Outcome::Asset(None) => "no such asset".into(),
         Outcome::Rooms(page) => format!("{} rooms", page.rooms.len()),
         Outcome::Streamed(head) => format!("{}, its body follows", head.status),
         Outcome::Slept
