@@ -1,5 +1,6 @@
 //! What the whole does: real guests, the real node and server, a clock that the test moves, an in-memory network.
 
+mod alarms;
 mod auto_response;
 mod bedtime;
 mod calls;
