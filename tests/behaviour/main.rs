@@ -21,6 +21,7 @@ mod harness;
 mod isolation;
 mod lobby;
 mod many_clients;
+mod many_operations;
 mod messages;
 mod panics;
 mod pressure;

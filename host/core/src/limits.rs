@@ -179,7 +179,7 @@ impl Default for Limits {
             requests_waiting_max: 1_024,
             requests_open_max: 4_096,
             outbound_queue_bytes_max: MIB,
-            operations_open_max: 1_024,
+            operations_open_max: 10_000,
             holds_max: 64,
             turn_log_lines_max: 256,
             turn_log_bytes_max: 64 * KIB,
