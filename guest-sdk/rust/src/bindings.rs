@@ -4126,7 +4126,7 @@ pub mod party {
             }
         }
         /// Things that take time. Each gets an id at once, and ends with exactly one `guest.on-completed`, in a turn of
-        /// its own, unless it is cancelled: then with none. At most 1,024 are open in a room.
+        /// its own, unless it is cancelled: then with none. At most 10,000 are open in a room.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod operations {
             #[used]

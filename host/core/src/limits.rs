@@ -187,7 +187,7 @@ impl Default for Limits {
             outbound_queue_bytes_max: MIB,
             stream_credit_bytes: 256 * KIB,
             streams_open_max: 4_096,
-            operations_open_max: 1_024,
+            operations_open_max: 10_000,
             holds_max: 64,
             turn_log_lines_max: 256,
             turn_log_bytes_max: 64 * KIB,

@@ -443,7 +443,7 @@ fn what_a_host_before_wrote_is_read_and_written_as_today() {
 #[test]
 fn the_trace_of_a_turn_that_asks_for_nothing_is_what_it_was() {
     let changes = Changes {
-        started: vec![(OperationId(9), Operation::Sleep { due: Timestamp(300) })],
+        started: [(OperationId(9), Operation::Sleep { due: Timestamp(300) })].into(),
         started_ids: 2,
         cancelled: [OperationId(5)].into(),
         outputs: vec![Output::Send(ConnectionId(4), Message::text("hi"))],

@@ -50,7 +50,7 @@ impl Turn {
         }
         let id = self.next_operation();
         self.changes.started_ids += 1;
-        self.changes.started.push((id, Operation::Sleep { due: self.now.after_ms(ms) }));
+        self.changes.started.insert(id, Operation::Sleep { due: self.now.after_ms(ms) });
         Ok(id)
     }
 
@@ -200,7 +200,7 @@ impl Turn {
         self.changes.started_ids += 1;
         let work = Arc::new(work);
         let until = self.now.after_ms(deadline_ms);
-        self.changes.started.push((id, Operation::Work { work: Arc::clone(&work), until }));
+        self.changes.started.insert(id, Operation::Work { work: Arc::clone(&work), until });
         self.changes.outputs.push(Output::Begin(id, work, Attempt::First));
         Ok(id)
     }
@@ -213,6 +213,7 @@ impl Turn {
         }
         self.changes.started.clear();
         self.changes.outputs.retain(|output| !matches!(output, Output::Begin(..)));
+        self.changes.withdrawn = 0;
         self.changes.cancelled = self.state.operations.all().map(|(id, _)| id).collect();
         self.hand_streams_over();
         self.changes.holds = Some(HoldsChange { count: 0, begins: false });
@@ -220,9 +221,10 @@ impl Turn {
 
     /// Forgets an operation: it will not complete. Whether it was open.
     pub fn cancel(&mut self, id: OperationId) -> bool {
-        if let Some(index) = self.changes.started.iter().position(|(started, _)| *started == id) {
-            self.changes.started.remove(index);
-            self.changes.outputs.retain(|output| !matches!(output, Output::Begin(begun, ..) if *begun == id));
+        if let Some(started) = self.changes.started.remove(&id) {
+            if let Operation::Work { .. } = started {
+                self.changes.withdraw();
+            }
             return true;
         }
         self.state.operations.contains(id) && self.changes.cancelled.insert(id)

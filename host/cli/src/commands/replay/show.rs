@@ -46,7 +46,7 @@ pub(super) fn lines(turn: &mut Turn, end: &TurnEnd) -> Vec<String> {
         Some(value) => format!("put {} = {}", payload(key), payload(value)),
         None => format!("delete {}", payload(key)),
     }));
-    lines.extend(turn.outputs().iter().map(output));
+    lines.extend(turn.outputs().map(output));
     match end {
         TurnEnd::Done => {}
         TurnEnd::Pending => lines.push("goes on later".into()),
