@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use party_store::testing::chance::Chance;
 use party_testkit::client::Received;
 use party_testkit::world::{Builder, Memory, World};
 use party_tests::guests::{guest, scratch};
@@ -318,4 +319,54 @@ fn an_order_and_its_payment_are_seen_by_who_comes_later() {
         ensure!(waits.context("an order")? == "false", "a cancelled order cannot be paid: {orders}");
         Ok(())
     });
+}
+
+#[test]
+fn what_a_warehouse_has_is_sold_once_whenever_the_host_dies() {
+    for seed in 0..24 {
+        let mut chance = Chance::new(seed);
+        let world = shop(seed).memory(Memory::Durable).var("WAREHOUSE", "warehouse");
+        world.run(async |world| {
+            let shelf = "/parties/main/warehouse/stock";
+            world.expect("POST", shelf, b"3 tea", 200, "3 tea\n").await?;
+            // Five who want one of three: who pays has it sent, who does not gives it back.
+            for number in 1..=5 {
+                order(world, number, "tea").await?;
+                die_perhaps(world, &mut chance).await?;
+            }
+            world.advance(Duration::from_secs(60)).await;
+            let told = world.request("GET", PATH, b"").await?.body;
+            let has: Vec<bool> = told.lines().map(|line| line.ends_with(": placed")).collect();
+            let sold_out = told.lines().filter(|line| line.ends_with(": placed, sold out")).count();
+            ensure!((has.iter().filter(|has| **has).count(), sold_out) == (3, 2), "{told}");
+            world.expect("GET", shelf, b"", 200, "0 tea, 3 set aside\n").await?;
+
+            let has = (1..).zip(has).filter(|(_, has)| *has).map(|(number, _)| number);
+            let paid: Vec<u32> = has.filter(|_| chance.one_in(2)).collect();
+            for number in &paid {
+                pay(world, *number).await?;
+                die_perhaps(world, &mut chance).await?;
+            }
+            for _ in 0..6 {
+                world.advance(DAY / 2).await;
+                die_perhaps(world, &mut chance).await?;
+            }
+            world.advance(Duration::from_secs(60)).await;
+            let told = world.request("GET", PATH, b"").await?.body;
+            let sent = told.lines().filter(|line| line.ends_with("paid, sent")).count();
+            ensure!(sent == paid.len(), "{paid:?}: {told}");
+            world.expect("GET", shelf, b"", 200, &format!("{} tea\n", 3 - sent)).await
+        });
+    }
+}
+
+/// The host dies, or ends, or a room sleeps; or nothing happens.
+async fn die_perhaps(world: &World, chance: &mut Chance) -> Result<()> {
+    match chance.below(5) {
+        0 => world.crash().await,
+        1 => world.restart_host().await,
+        2 => world.hibernate(SHOP).await,
+        3 => world.hibernate("main/warehouse").await,
+        _ => Ok(()),
+    }
 }

@@ -168,7 +168,15 @@ fn a_new_project_can_begin_with_an_example_and_builds_where_it_is() -> Result<()
     // An example copied out of the repository does not build: it takes versions from the workspace around it.
     let dir = scratch("new-from-examples");
     fs::create_dir_all(&dir)?;
-    for (example, dependencies) in [("counter", 1), ("chat", 2), ("workflow", 2)] {
+    for (example, dependencies) in [
+        ("counter", 1),
+        ("chat", 2),
+        ("workflow", 2),
+        ("cursors", 2),
+        ("tictactoe", 2),
+        ("poll", 2),
+        ("lookup", 2),
+    ] {
         let name = format!("my-{example}");
         let project = dir.join(&name);
         if project.exists() {
@@ -211,7 +219,11 @@ fn a_new_project_can_begin_with_an_example_and_builds_where_it_is() -> Result<()
 fn check_refused_example(dir: &Path) -> Result<()> {
     let ended = new_in(dir, &["mine", "--example", "chatt"])?;
     assert_eq!(ended.code, Some(2), "{}", ended.err);
-    assert!(ended.err.contains("possible values: counter, chat, workflow"), "{}", ended.err);
+    assert!(
+        ended.err.contains("possible values: counter, chat, workflow, cursors, tictactoe, poll, lookup"),
+        "{}",
+        ended.err
+    );
     assert!(ended.err.contains("a similar value exists: 'chat'"), "{}", ended.err);
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! Real clients against the real binary: the unmodified `partysocket` under Node.js, and pages in Chromium.
 //!
 //! The programs are in `tests/npm`. Each is run beside a host of its own, which it can have killed and started again
-//! (`tests/npm/support/host.js`). `tests/run` installs what they need and says so in the environment; without it
-//! they are not run, and `tests/run` names them in its summary.
+//! (`tests/npm/support/host.js`). `partysocket.txt` is all that PartySocket does, row by row (`behaviours.rs`). `tests/run`
+//! installs what they need and says so in the environment; without it they are not run, and `tests/run` names them in its
+//! summary.
+
+mod behaviours;
 
 use std::env;
 use std::ffi::OsString;
@@ -61,17 +64,31 @@ fn quick_shop() -> Result<tempfile::TempDir> {
     Ok(dir)
 }
 
-/// Runs a program beside a host that serves this.
-fn run(program: &str, served: &Path, chromium: Option<&OsString>) -> Result<()> {
+/// Runs a program beside a host that serves this, with more arguments, and hands on what it says.
+fn run(
+    program: &str,
+    served: &Path,
+    more: &[&str],
+    chromium: Option<&OsString>,
+    said: &mut dyn FnMut(&str) -> Result<()>,
+) -> Result<()> {
     let data = temporary()?;
-    let mut host = Host::serve(served, data.path())?;
+    let mut host = Host::serve_with(served, data.path(), more)?;
     let port = host.port;
-    let played = play(program, port, chromium, &mut |wish| match wish {
-        "kill" => host.kill(),
-        "start" => host.start(),
-        "stop" => stop(&mut host),
-        _ => bail!("a wish that nobody knows: {wish}"),
-    });
+    let played = play(
+        program,
+        port,
+        chromium,
+        &mut |wish| match wish {
+            "kill" => host.kill(),
+            "start" => host.start(),
+            "stop" => stop(&mut host),
+            "pause" => host.program.signal(Signal::STOP),
+            "resume" => host.program.signal(Signal::CONT),
+            _ => bail!("a wish that nobody knows: {wish}"),
+        },
+        said,
+    );
     played.with_context(|| host.program.said())?;
     stop(&mut host)
 }
@@ -89,12 +106,16 @@ fn play(
     port: u16,
     chromium: Option<&OsString>,
     fulfil: &mut dyn FnMut(&str) -> Result<()>,
+    said: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let mut command = Command::new("node");
     command.current_dir(root().join("tests/npm")).arg(program).arg(port.to_string()).args(chromium);
     let mut node = Program::start(&mut command)?;
     while let Some(line) = node.next_line(PROGRAM_BOUND)? {
-        let Some(wish) = line.strip_prefix('@') else { continue };
+        let Some(wish) = line.strip_prefix('@') else {
+            said(&line)?;
+            continue;
+        };
         let answer = match fulfil(wish) {
             Ok(()) => "done".into(),
             Err(error) => format!("{error:#}").replace('\n', " "),
@@ -108,14 +129,14 @@ fn play(
 
 fn in_node(program: &str, served: &Path) -> Result<()> {
     match wish(NODE) {
-        Some(_) => run(program, served, None),
+        Some(_) => run(program, served, &[], None, &mut |_| Ok(())),
         None => Ok(()),
     }
 }
 
 fn in_chromium(program: &str, served: &Path) -> Result<()> {
     match wish(CHROMIUM) {
-        Some(chromium) => run(program, served, Some(&chromium)),
+        Some(chromium) => run(program, served, &[], Some(&chromium), &mut |_| Ok(())),
         None => Ok(()),
     }
 }
@@ -133,6 +154,20 @@ fn partysocket_chats() -> Result<()> {
 #[test]
 fn partysocket_orders_and_pays_over_the_end_of_the_host() -> Result<()> {
     in_node("partysocket/workflow.js", quick_shop()?.path())
+}
+
+#[test]
+fn partysocket_points_from_the_country_that_a_trusted_proxy_says() -> Result<()> {
+    match wish(NODE) {
+        Some(_) => run(
+            "partysocket/cursors.js",
+            &example("cursors"),
+            &["--trusted-proxy", "127.0.0.1"],
+            None,
+            &mut |_| Ok(()),
+        ),
+        None => Ok(()),
+    }
 }
 
 #[test]
@@ -161,17 +196,43 @@ fn two_tabs_order_and_pay_over_the_end_of_the_host() -> Result<()> {
 }
 
 #[test]
+fn two_tabs_see_each_other_point() -> Result<()> {
+    in_chromium("browser/cursors.js", &example("cursors"))
+}
+
+#[test]
+fn two_tabs_play_and_a_third_watches() -> Result<()> {
+    in_chromium("browser/tictactoe.js", &example("tictactoe"))
+}
+
+#[test]
+fn two_tabs_and_a_program_vote() -> Result<()> {
+    in_chromium("browser/poll.js", &example("poll"))
+}
+
+#[test]
+fn two_tabs_ask_grant_and_watch() -> Result<()> {
+    in_chromium("browser/lookup.js", &example("lookup"))
+}
+
+#[test]
 fn two_tabs_of_a_new_party_go_on_with_the_code_that_was_changed() -> Result<()> {
     let Some(chromium) = wish(CHROMIUM) else { return Ok(()) };
     let project = new_project("first-page")?;
     let port = free_port();
     let mut dev = Program::start(party_host_in(&project).args(["dev", "--port", &port.to_string()]))?;
     dev.wait_for("watching for changes", BUILD_BOUND)?;
-    let played = play("browser/new_party.js", port, Some(&chromium), &mut |wish| {
-        ensure!(wish == "change", "a wish that nobody knows: {wish}");
-        change_source(&project, "self.cheers += 1;", "self.cheers += 10;")?;
-        dev.wait_for("reloaded after", BUILD_BOUND).map(drop)
-    });
+    let played = play(
+        "browser/new_party.js",
+        port,
+        Some(&chromium),
+        &mut |wish| {
+            ensure!(wish == "change", "a wish that nobody knows: {wish}");
+            change_source(&project, "self.cheers += 1;", "self.cheers += 10;")?;
+            dev.wait_for("reloaded after", BUILD_BOUND).map(drop)
+        },
+        &mut |_| Ok(()),
+    );
     played.with_context(|| dev.said())?;
     dev.signal(Signal::INT)?;
     let ended = dev.end(BOUND)?;

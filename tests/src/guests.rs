@@ -8,7 +8,18 @@ use std::sync::OnceLock;
 use crate::root;
 
 /// The packages that hold guests.
-const PACKAGES: [&str; 6] = ["counter", "chat", "workflow", "yardstick", "test-guests", "test-versions"];
+const PACKAGES: [&str; 10] = [
+    "counter",
+    "chat",
+    "workflow",
+    "cursors",
+    "tictactoe",
+    "poll",
+    "lookup",
+    "yardstick",
+    "test-guests",
+    "test-versions",
+];
 /// The settings that `party-host build` uses. It makes the names of functions short, too; the guests keep long ones.
 const PROFILE: [(&str, &str); 5] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s"),

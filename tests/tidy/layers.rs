@@ -52,6 +52,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
             "party-node",
             "tokio",
             "tokio-tungstenite",
+            "futures-util",
             "hyper",
             "hyper-util",
             "http-body-util",

@@ -4,19 +4,24 @@
 //! waits where it waits. The room sleeps meanwhile, and the host may be stopped and started again.
 
 mod order;
+mod payment;
 mod protocol;
+mod stock;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use order::Order;
-use party::{Connection, Error, Message, Party, Reply, Request, Response, Result, Room, oneshot};
+use party::{
+    Connection, Decision, Error, Lobby, Message, Party, Reply, Request, Response, Result, Room, oneshot,
+};
 use protocol::{ToClient, ToRoom};
+use stock::Stock;
 
 /// Orders that a shop remembers; of more, the oldest that has come to its end is forgotten.
 const ORDERS_MAX: usize = 100;
 /// Longer wishes are cut.
-const WISH_CHARS_MAX: usize = 100;
+pub(crate) const WISH_CHARS_MAX: usize = 100;
 /// The longest day that can be asked for, in seconds.
 const DAY_SECONDS_MAX: u32 = 86_400;
 
@@ -25,10 +30,20 @@ struct Shop {
     orders: BTreeMap<u32, Order>,
     /// The number of the last order.
     last: u32,
+    /// What there is, if this is a warehouse.
+    stock: Stock,
 }
 
 #[party::serve]
 impl Party for Shop {
+    /// What is set aside is the shops' business: rooms that call each other do not come this way, all others do.
+    fn before_request(_lobby: &Lobby, _room: &str, request: &Request) -> Result<Decision> {
+        Ok(match request.path_in_room().starts_with("/stock/") {
+            true => Response::text("only shops set things aside").with_status(403).into(),
+            false => Decision::proceed().into(),
+        })
+    }
+
     fn on_connect(&mut self, _room: &Room, connection: &Connection) -> Result<()> {
         connection.send(Message::from_json(&ToClient::Orders(self.orders.values().collect()))?)?;
         Ok(())
@@ -59,7 +74,24 @@ impl Party for Shop {
                 self.pay(number)?;
                 Response::text(format!("order {number} is paid\n"))
             }
-            (_, [""]) => Response::status(405).with_header("allow", "GET, POST"),
+            ("GET", ["stock"]) => Response::text(self.stock.list()),
+            ("POST", ["stock"]) => {
+                self.stock.count(request.text()?)?;
+                Response::text(self.stock.list())
+            }
+            ("PUT", ["stock", shop, number]) => {
+                self.stock.set_aside(format!("{shop}/{number}"), request.text()?)?;
+                Response::status(204)
+            }
+            ("DELETE", ["stock", shop, number]) => {
+                self.stock.release(&format!("{shop}/{number}"), false);
+                Response::status(204)
+            }
+            ("POST", ["stock", shop, number, "sent"]) => {
+                self.stock.release(&format!("{shop}/{number}"), true);
+                Response::status(204)
+            }
+            (_, [""] | ["stock"]) => Response::status(405).with_header("allow", "GET, POST"),
             (_, [_, "pay"]) => Response::status(405).with_header("allow", "POST"),
             _ => Response::status(404),
         }
@@ -78,7 +110,8 @@ impl Shop {
         let day = day(room)?;
         self.last += 1;
         let (number, (payment, paid)) = (self.last, oneshot());
-        let life = room.spawn(async move |room| order::life(room, number, day, paid).await);
+        let wanted = wish.clone();
+        let life = room.spawn(async move |room| order::life(room, number, wanted, day, paid).await);
         self.orders.insert(number, Order::new(number, wish, payment, life));
         Ok(number)
     }

@@ -7,7 +7,9 @@ use party::{Either, Message, Receiver, Result, Room, Sender, Task, Timestamp, se
 use serde::{Serialize, Serializer};
 
 use crate::Shop;
+use crate::payment::charge;
 use crate::protocol::ToClient;
+use crate::stock::Warehouse;
 
 /// An order that is not paid after so many days is cancelled; after each of the days before, there is a reminder.
 const DAYS: u32 = 3;
@@ -16,9 +18,13 @@ const DAYS: u32 = 3;
 ///
 /// Wherever this waits, the room may sleep and the host may be stopped and started again: the variables are what they
 /// were, and the time goes on.
-pub(crate) async fn life(room: Room, number: u32, day: Duration, payment: Receiver<()>) {
+pub(crate) async fn life(room: Room, number: u32, wish: String, day: Duration, payment: Receiver<()>) {
     let placed = room.now();
     note(&room, number, "placed");
+    let warehouse = Warehouse::of(&room, number);
+    if let Err(why) = warehouse.set_aside(&room, &wish).await {
+        return note(&room, number, &why);
+    }
 
     let three_days = async {
         for gone in 1..DAYS {
@@ -26,16 +32,23 @@ pub(crate) async fn life(room: Room, number: u32, day: Duration, payment: Receiv
             note(&room, number, &format!("reminder {gone}: {} left to pay", days(DAYS - gone)));
         }
         room.sleep_until(placed + day * DAYS).await;
+        format!("cancelled after {} without a payment", days(DAYS))
     };
 
-    match select(payment, three_days).await {
-        Either::First(_) => {
+    let cancelled = match select(payment, three_days).await {
+        Either::First(_) => charge(&room, number, &wish).await.err(),
+        Either::Second(why) => Some(why),
+    };
+    match cancelled {
+        None => {
             note(&room, number, "paid");
             room.sleep(day / 2).await;
             note(&room, number, "sent");
+            warehouse.sent(&room).await;
         }
-        Either::Second(()) => {
-            note(&room, number, &format!("cancelled after {} without a payment", days(DAYS)));
+        Some(why) => {
+            note(&room, number, &why);
+            warehouse.give_back(&room).await;
         }
     }
 }
@@ -45,7 +58,7 @@ fn days(count: u32) -> String {
 }
 
 /// Write down what happens to an order, and show it to everyone.
-fn note(room: &Room, number: u32, what: &str) {
+pub(crate) fn note(room: &Room, number: u32, what: &str) {
     let line = Line { at: room.now(), what: what.to_owned() };
     let shown = room.with(|shop: &mut Shop| -> Result<()> {
         let Some(order) = shop.orders.get_mut(&number) else { return Ok(()) };

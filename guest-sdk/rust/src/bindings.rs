@@ -108,7 +108,7 @@ pub mod party {
             pub enum BodyResult {
                 /// The whole body. Empty when there was none.
                 Bytes(_rt::Vec<u8>),
-                /// The body follows as `guest.on-stream` events, or as `streams.write` calls.
+                /// The body follows as `guest.on-stream` events. Only in the outcome of a fetch with `stream-response`.
                 Streamed(StreamId),
             }
             impl ::core::fmt::Debug for BodyResult {
@@ -131,7 +131,7 @@ pub mod party {
             pub enum BodyParam<'a> {
                 /// The whole body. Empty when there was none.
                 Bytes(&'a [u8]),
-                /// The body follows as `guest.on-stream` events, or as `streams.write` calls.
+                /// The body follows as `guest.on-stream` events. Only in the outcome of a fetch with `stream-response`.
                 Streamed(StreamId),
             }
             impl<'a> ::core::fmt::Debug for BodyParam<'a> {
@@ -391,8 +391,6 @@ pub mod party {
                 NoSuchParty(_rt::String),
                 /// The arguments make no sense; the text says which.
                 Invalid(_rt::String),
-                /// Part of the contract, not of this host yet; the text names it.
-                NotYet(_rt::String),
                 /// Called from a lobby event.
                 NotInARoom,
             }
@@ -438,9 +436,6 @@ pub mod party {
                         }
                         OperationError::Invalid(e) => {
                             f.debug_tuple("OperationError::Invalid").field(e).finish()
-                        }
-                        OperationError::NotYet(e) => {
-                            f.debug_tuple("OperationError::NotYet").field(e).finish()
                         }
                         OperationError::NotInARoom => {
                             f.debug_tuple("OperationError::NotInARoom").finish()
@@ -4131,7 +4126,7 @@ pub mod party {
             }
         }
         /// Things that take time. Each gets an id at once, and ends with exactly one `guest.on-completed`, in a turn of
-        /// its own, unless it is cancelled: then with none. At most 1,024 are open in a room.
+        /// its own, unless it is cancelled: then with none. At most 10,000 are open in a room.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod operations {
             #[used]
@@ -4152,7 +4147,8 @@ pub mod party {
                 pub timeout_ms: u64,
                 /// How many redirects to follow.
                 pub redirects_max: u32,
-                /// Deliver the body as a stream.
+                /// Deliver the body as a stream: the outcome comes with the head. `timeout-ms` is for the head; a body of which nothing comes
+                /// for 300 s breaks off.
                 pub stream_response: bool,
                 /// Send the request again, with an `Idempotency-Key`, when the host was restarted in the middle.
                 pub resend: bool,
@@ -4173,8 +4169,9 @@ pub mod party {
             /// What to open a client WebSocket to.
             #[derive(Clone)]
             pub enum ConnectTarget<'a> {
+                /// A public address: a full URL, `wss://` or `ws://`.
                 Url(&'a str),
-                /// Party and room.
+                /// Party and room on this host, which sees a client with a random key and no headers.
                 Room((&'a str, &'a str)),
             }
             impl<'a> ::core::fmt::Debug for ConnectTarget<'a> {
@@ -4222,7 +4219,7 @@ pub mod party {
                     }
                     wit_import1(_rt::as_i64(&ms), ptr0);
                     let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                    let result29 = match l2 {
+                    let result26 = match l2 {
                         0 => {
                             let e = {
                                 let l3 = *ptr0.add(8).cast::<i64>();
@@ -4233,10 +4230,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l4 = i32::from(*ptr0.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V28;
-                                let v28 = match l4 {
+                                use super::super::super::party::server::types::OperationError as V25;
+                                let v25 = match l4 {
                                     0 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l5 = *ptr0.add(16).cast::<*mut u8>();
                                             let l6 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4249,10 +4246,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes7)
                                         };
-                                        V28::Dns(e28)
+                                        V25::Dns(e25)
                                     }
                                     1 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l8 = *ptr0.add(16).cast::<*mut u8>();
                                             let l9 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4265,10 +4262,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes10)
                                         };
-                                        V28::Connect(e28)
+                                        V25::Connect(e25)
                                     }
                                     2 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l11 = *ptr0.add(16).cast::<*mut u8>();
                                             let l12 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4281,11 +4278,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes13)
                                         };
-                                        V28::Tls(e28)
+                                        V25::Tls(e25)
                                     }
-                                    3 => V28::Timeout,
+                                    3 => V25::Timeout,
                                     4 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l14 = *ptr0.add(16).cast::<*mut u8>();
                                             let l15 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4298,26 +4295,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes16)
                                         };
-                                        V28::RefusedByPolicy(e28)
+                                        V25::RefusedByPolicy(e25)
                                     }
                                     5 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l17 = *ptr0.add(16).cast::<i64>();
                                             l17 as u64
                                         };
-                                        V28::TooLarge(e28)
+                                        V25::TooLarge(e25)
                                     }
                                     6 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l18 = *ptr0.add(16).cast::<i32>();
                                             l18 as u32
                                         };
-                                        V28::Overloaded(e28)
+                                        V25::Overloaded(e25)
                                     }
-                                    7 => V28::Interrupted,
-                                    8 => V28::Dropped,
+                                    7 => V25::Interrupted,
+                                    8 => V25::Dropped,
                                     9 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l19 = *ptr0.add(16).cast::<*mut u8>();
                                             let l20 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4330,10 +4327,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes21)
                                         };
-                                        V28::NoSuchParty(e28)
+                                        V25::NoSuchParty(e25)
                                     }
                                     10 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l22 = *ptr0.add(16).cast::<*mut u8>();
                                             let l23 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4346,36 +4343,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes24)
                                         };
-                                        V28::Invalid(e28)
-                                    }
-                                    11 => {
-                                        let e28 = {
-                                            let l25 = *ptr0.add(16).cast::<*mut u8>();
-                                            let l26 = *ptr0
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len27 = l26;
-                                            let bytes27 = _rt::Vec::from_raw_parts(
-                                                l25.cast(),
-                                                len27,
-                                                len27,
-                                            );
-                                            _rt::string_lift(bytes27)
-                                        };
-                                        V28::NotYet(e28)
+                                        V25::Invalid(e25)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V28::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V25::NotInARoom
                                     }
                                 };
-                                v28
+                                v25
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result29
+                    result26
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -4536,7 +4517,7 @@ pub mod party {
                         ptr11,
                     );
                     let l13 = i32::from(*ptr11.add(0).cast::<u8>());
-                    let result40 = match l13 {
+                    let result37 = match l13 {
                         0 => {
                             let e = {
                                 let l14 = *ptr11.add(8).cast::<i64>();
@@ -4547,10 +4528,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l15 = i32::from(*ptr11.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V39;
-                                let v39 = match l15 {
+                                use super::super::super::party::server::types::OperationError as V36;
+                                let v36 = match l15 {
                                     0 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l16 = *ptr11.add(16).cast::<*mut u8>();
                                             let l17 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4563,10 +4544,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes18)
                                         };
-                                        V39::Dns(e39)
+                                        V36::Dns(e36)
                                     }
                                     1 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l19 = *ptr11.add(16).cast::<*mut u8>();
                                             let l20 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4579,10 +4560,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes21)
                                         };
-                                        V39::Connect(e39)
+                                        V36::Connect(e36)
                                     }
                                     2 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l22 = *ptr11.add(16).cast::<*mut u8>();
                                             let l23 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4595,11 +4576,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes24)
                                         };
-                                        V39::Tls(e39)
+                                        V36::Tls(e36)
                                     }
-                                    3 => V39::Timeout,
+                                    3 => V36::Timeout,
                                     4 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l25 = *ptr11.add(16).cast::<*mut u8>();
                                             let l26 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4612,26 +4593,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes27)
                                         };
-                                        V39::RefusedByPolicy(e39)
+                                        V36::RefusedByPolicy(e36)
                                     }
                                     5 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l28 = *ptr11.add(16).cast::<i64>();
                                             l28 as u64
                                         };
-                                        V39::TooLarge(e39)
+                                        V36::TooLarge(e36)
                                     }
                                     6 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l29 = *ptr11.add(16).cast::<i32>();
                                             l29 as u32
                                         };
-                                        V39::Overloaded(e39)
+                                        V36::Overloaded(e36)
                                     }
-                                    7 => V39::Interrupted,
-                                    8 => V39::Dropped,
+                                    7 => V36::Interrupted,
+                                    8 => V36::Dropped,
                                     9 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l30 = *ptr11.add(16).cast::<*mut u8>();
                                             let l31 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4644,10 +4625,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes32)
                                         };
-                                        V39::NoSuchParty(e39)
+                                        V36::NoSuchParty(e36)
                                     }
                                     10 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l33 = *ptr11.add(16).cast::<*mut u8>();
                                             let l34 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4660,36 +4641,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes35)
                                         };
-                                        V39::Invalid(e39)
-                                    }
-                                    11 => {
-                                        let e39 = {
-                                            let l36 = *ptr11.add(16).cast::<*mut u8>();
-                                            let l37 = *ptr11
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len38 = l37;
-                                            let bytes38 = _rt::Vec::from_raw_parts(
-                                                l36.cast(),
-                                                len38,
-                                                len38,
-                                            );
-                                            _rt::string_lift(bytes38)
-                                        };
-                                        V39::NotYet(e39)
+                                        V36::Invalid(e36)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V39::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V36::NotInARoom
                                     }
                                 };
-                                v39
+                                v36
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result40
+                    result37
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -4847,7 +4812,7 @@ pub mod party {
                         ptr12,
                     );
                     let l14 = i32::from(*ptr12.add(0).cast::<u8>());
-                    let result41 = match l14 {
+                    let result38 = match l14 {
                         0 => {
                             let e = {
                                 let l15 = *ptr12.add(8).cast::<i64>();
@@ -4858,10 +4823,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l16 = i32::from(*ptr12.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V40;
-                                let v40 = match l16 {
+                                use super::super::super::party::server::types::OperationError as V37;
+                                let v37 = match l16 {
                                     0 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l17 = *ptr12.add(16).cast::<*mut u8>();
                                             let l18 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4874,10 +4839,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes19)
                                         };
-                                        V40::Dns(e40)
+                                        V37::Dns(e37)
                                     }
                                     1 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l20 = *ptr12.add(16).cast::<*mut u8>();
                                             let l21 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4890,10 +4855,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes22)
                                         };
-                                        V40::Connect(e40)
+                                        V37::Connect(e37)
                                     }
                                     2 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l23 = *ptr12.add(16).cast::<*mut u8>();
                                             let l24 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4906,11 +4871,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes25)
                                         };
-                                        V40::Tls(e40)
+                                        V37::Tls(e37)
                                     }
-                                    3 => V40::Timeout,
+                                    3 => V37::Timeout,
                                     4 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l26 = *ptr12.add(16).cast::<*mut u8>();
                                             let l27 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4923,26 +4888,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes28)
                                         };
-                                        V40::RefusedByPolicy(e40)
+                                        V37::RefusedByPolicy(e37)
                                     }
                                     5 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l29 = *ptr12.add(16).cast::<i64>();
                                             l29 as u64
                                         };
-                                        V40::TooLarge(e40)
+                                        V37::TooLarge(e37)
                                     }
                                     6 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l30 = *ptr12.add(16).cast::<i32>();
                                             l30 as u32
                                         };
-                                        V40::Overloaded(e40)
+                                        V37::Overloaded(e37)
                                     }
-                                    7 => V40::Interrupted,
-                                    8 => V40::Dropped,
+                                    7 => V37::Interrupted,
+                                    8 => V37::Dropped,
                                     9 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l31 = *ptr12.add(16).cast::<*mut u8>();
                                             let l32 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4955,10 +4920,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes33)
                                         };
-                                        V40::NoSuchParty(e40)
+                                        V37::NoSuchParty(e37)
                                     }
                                     10 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l34 = *ptr12.add(16).cast::<*mut u8>();
                                             let l35 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4971,40 +4936,24 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes36)
                                         };
-                                        V40::Invalid(e40)
-                                    }
-                                    11 => {
-                                        let e40 = {
-                                            let l37 = *ptr12.add(16).cast::<*mut u8>();
-                                            let l38 = *ptr12
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len39 = l38;
-                                            let bytes39 = _rt::Vec::from_raw_parts(
-                                                l37.cast(),
-                                                len39,
-                                                len39,
-                                            );
-                                            _rt::string_lift(bytes39)
-                                        };
-                                        V40::NotYet(e40)
+                                        V37::Invalid(e37)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V40::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V37::NotInARoom
                                     }
                                 };
-                                v40
+                                v37
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result41
+                    result38
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Open a WebSocket as a client.
+            /// Open a WebSocket as a client. Within 30 s.
             #[allow(async_fn_in_trait)]
             pub fn connect(
                 target: ConnectTarget<'_>,
@@ -5078,7 +5027,7 @@ pub mod party {
                         ptr5,
                     );
                     let l7 = i32::from(*ptr5.add(0).cast::<u8>());
-                    let result34 = match l7 {
+                    let result31 = match l7 {
                         0 => {
                             let e = {
                                 let l8 = *ptr5.add(8).cast::<i64>();
@@ -5089,10 +5038,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l9 = i32::from(*ptr5.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V33;
-                                let v33 = match l9 {
+                                use super::super::super::party::server::types::OperationError as V30;
+                                let v30 = match l9 {
                                     0 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l10 = *ptr5.add(16).cast::<*mut u8>();
                                             let l11 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5105,10 +5054,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes12)
                                         };
-                                        V33::Dns(e33)
+                                        V30::Dns(e30)
                                     }
                                     1 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l13 = *ptr5.add(16).cast::<*mut u8>();
                                             let l14 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5121,10 +5070,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes15)
                                         };
-                                        V33::Connect(e33)
+                                        V30::Connect(e30)
                                     }
                                     2 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l16 = *ptr5.add(16).cast::<*mut u8>();
                                             let l17 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5137,11 +5086,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes18)
                                         };
-                                        V33::Tls(e33)
+                                        V30::Tls(e30)
                                     }
-                                    3 => V33::Timeout,
+                                    3 => V30::Timeout,
                                     4 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l19 = *ptr5.add(16).cast::<*mut u8>();
                                             let l20 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5154,26 +5103,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes21)
                                         };
-                                        V33::RefusedByPolicy(e33)
+                                        V30::RefusedByPolicy(e30)
                                     }
                                     5 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l22 = *ptr5.add(16).cast::<i64>();
                                             l22 as u64
                                         };
-                                        V33::TooLarge(e33)
+                                        V30::TooLarge(e30)
                                     }
                                     6 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l23 = *ptr5.add(16).cast::<i32>();
                                             l23 as u32
                                         };
-                                        V33::Overloaded(e33)
+                                        V30::Overloaded(e30)
                                     }
-                                    7 => V33::Interrupted,
-                                    8 => V33::Dropped,
+                                    7 => V30::Interrupted,
+                                    8 => V30::Dropped,
                                     9 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l24 = *ptr5.add(16).cast::<*mut u8>();
                                             let l25 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5186,10 +5135,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes26)
                                         };
-                                        V33::NoSuchParty(e33)
+                                        V30::NoSuchParty(e30)
                                     }
                                     10 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l27 = *ptr5.add(16).cast::<*mut u8>();
                                             let l28 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5202,36 +5151,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes29)
                                         };
-                                        V33::Invalid(e33)
-                                    }
-                                    11 => {
-                                        let e33 = {
-                                            let l30 = *ptr5.add(16).cast::<*mut u8>();
-                                            let l31 = *ptr5
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len32 = l31;
-                                            let bytes32 = _rt::Vec::from_raw_parts(
-                                                l30.cast(),
-                                                len32,
-                                                len32,
-                                            );
-                                            _rt::string_lift(bytes32)
-                                        };
-                                        V33::NotYet(e33)
+                                        V30::Invalid(e30)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V33::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V30::NotInARoom
                                     }
                                 };
-                                v33
+                                v30
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result34
+                    result31
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -5312,7 +5245,7 @@ pub mod party {
                         ptr4,
                     );
                     let l6 = i32::from(*ptr4.add(0).cast::<u8>());
-                    let result33 = match l6 {
+                    let result30 = match l6 {
                         0 => {
                             let e = {
                                 let l7 = *ptr4.add(8).cast::<i64>();
@@ -5323,10 +5256,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l8 = i32::from(*ptr4.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V32;
-                                let v32 = match l8 {
+                                use super::super::super::party::server::types::OperationError as V29;
+                                let v29 = match l8 {
                                     0 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l9 = *ptr4.add(16).cast::<*mut u8>();
                                             let l10 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5339,10 +5272,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes11)
                                         };
-                                        V32::Dns(e32)
+                                        V29::Dns(e29)
                                     }
                                     1 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l12 = *ptr4.add(16).cast::<*mut u8>();
                                             let l13 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5355,10 +5288,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes14)
                                         };
-                                        V32::Connect(e32)
+                                        V29::Connect(e29)
                                     }
                                     2 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l15 = *ptr4.add(16).cast::<*mut u8>();
                                             let l16 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5371,11 +5304,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes17)
                                         };
-                                        V32::Tls(e32)
+                                        V29::Tls(e29)
                                     }
-                                    3 => V32::Timeout,
+                                    3 => V29::Timeout,
                                     4 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l18 = *ptr4.add(16).cast::<*mut u8>();
                                             let l19 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5388,26 +5321,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes20)
                                         };
-                                        V32::RefusedByPolicy(e32)
+                                        V29::RefusedByPolicy(e29)
                                     }
                                     5 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l21 = *ptr4.add(16).cast::<i64>();
                                             l21 as u64
                                         };
-                                        V32::TooLarge(e32)
+                                        V29::TooLarge(e29)
                                     }
                                     6 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l22 = *ptr4.add(16).cast::<i32>();
                                             l22 as u32
                                         };
-                                        V32::Overloaded(e32)
+                                        V29::Overloaded(e29)
                                     }
-                                    7 => V32::Interrupted,
-                                    8 => V32::Dropped,
+                                    7 => V29::Interrupted,
+                                    8 => V29::Dropped,
                                     9 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l23 = *ptr4.add(16).cast::<*mut u8>();
                                             let l24 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5420,10 +5353,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes25)
                                         };
-                                        V32::NoSuchParty(e32)
+                                        V29::NoSuchParty(e29)
                                     }
                                     10 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l26 = *ptr4.add(16).cast::<*mut u8>();
                                             let l27 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5436,36 +5369,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes28)
                                         };
-                                        V32::Invalid(e32)
-                                    }
-                                    11 => {
-                                        let e32 = {
-                                            let l29 = *ptr4.add(16).cast::<*mut u8>();
-                                            let l30 = *ptr4
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len31 = l30;
-                                            let bytes31 = _rt::Vec::from_raw_parts(
-                                                l29.cast(),
-                                                len31,
-                                                len31,
-                                            );
-                                            _rt::string_lift(bytes31)
-                                        };
-                                        V32::NotYet(e32)
+                                        V29::Invalid(e29)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V32::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V29::NotInARoom
                                     }
                                 };
-                                v32
+                                v29
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result33
+                    result30
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -5504,7 +5421,7 @@ pub mod party {
                     }
                     wit_import2(ptr0.cast_mut(), len0, ptr1);
                     let l3 = i32::from(*ptr1.add(0).cast::<u8>());
-                    let result30 = match l3 {
+                    let result27 = match l3 {
                         0 => {
                             let e = {
                                 let l4 = *ptr1.add(8).cast::<i64>();
@@ -5515,10 +5432,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l5 = i32::from(*ptr1.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V29;
-                                let v29 = match l5 {
+                                use super::super::super::party::server::types::OperationError as V26;
+                                let v26 = match l5 {
                                     0 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l6 = *ptr1.add(16).cast::<*mut u8>();
                                             let l7 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5531,10 +5448,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes8)
                                         };
-                                        V29::Dns(e29)
+                                        V26::Dns(e26)
                                     }
                                     1 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l9 = *ptr1.add(16).cast::<*mut u8>();
                                             let l10 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5547,10 +5464,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes11)
                                         };
-                                        V29::Connect(e29)
+                                        V26::Connect(e26)
                                     }
                                     2 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l12 = *ptr1.add(16).cast::<*mut u8>();
                                             let l13 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5563,11 +5480,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes14)
                                         };
-                                        V29::Tls(e29)
+                                        V26::Tls(e26)
                                     }
-                                    3 => V29::Timeout,
+                                    3 => V26::Timeout,
                                     4 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l15 = *ptr1.add(16).cast::<*mut u8>();
                                             let l16 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5580,26 +5497,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes17)
                                         };
-                                        V29::RefusedByPolicy(e29)
+                                        V26::RefusedByPolicy(e26)
                                     }
                                     5 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l18 = *ptr1.add(16).cast::<i64>();
                                             l18 as u64
                                         };
-                                        V29::TooLarge(e29)
+                                        V26::TooLarge(e26)
                                     }
                                     6 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l19 = *ptr1.add(16).cast::<i32>();
                                             l19 as u32
                                         };
-                                        V29::Overloaded(e29)
+                                        V26::Overloaded(e26)
                                     }
-                                    7 => V29::Interrupted,
-                                    8 => V29::Dropped,
+                                    7 => V26::Interrupted,
+                                    8 => V26::Dropped,
                                     9 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l20 = *ptr1.add(16).cast::<*mut u8>();
                                             let l21 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5612,10 +5529,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes22)
                                         };
-                                        V29::NoSuchParty(e29)
+                                        V26::NoSuchParty(e26)
                                     }
                                     10 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l23 = *ptr1.add(16).cast::<*mut u8>();
                                             let l24 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5628,36 +5545,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes25)
                                         };
-                                        V29::Invalid(e29)
-                                    }
-                                    11 => {
-                                        let e29 = {
-                                            let l26 = *ptr1.add(16).cast::<*mut u8>();
-                                            let l27 = *ptr1
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len28 = l27;
-                                            let bytes28 = _rt::Vec::from_raw_parts(
-                                                l26.cast(),
-                                                len28,
-                                                len28,
-                                            );
-                                            _rt::string_lift(bytes28)
-                                        };
-                                        V29::NotYet(e29)
+                                        V26::Invalid(e26)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V29::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V26::NotInARoom
                                     }
                                 };
-                                v29
+                                v26
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result30
+                    result27
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -5680,7 +5581,8 @@ pub mod party {
                 }
             }
         }
-        /// Bytes that arrive or leave in pieces, with credit.
+        /// What arrives or leaves in pieces, with credit: the bodies of answers, bodies that a fetch asks to have streamed, and sockets
+        /// that the room has opened. A stream ends with its host: after a restart the guest hears of each that it broke off.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod streams {
             #[used]
@@ -5693,15 +5595,32 @@ pub mod party {
             pub type HeaderParam<'a> = super::super::super::party::server::types::HeaderParam<
                 'a,
             >;
+            pub type MessageResult = super::super::super::party::server::types::MessageResult;
+            pub type MessageParam<'a> = super::super::super::party::server::types::MessageParam<
+                'a,
+            >;
+            pub type CloseFrameResult = super::super::super::party::server::types::CloseFrameResult;
+            pub type CloseFrameParam<'a> = super::super::super::party::server::types::CloseFrameParam<
+                'a,
+            >;
             /// Why a stream call was refused.
             #[derive(Clone)]
             pub enum StreamError {
-                /// There is no such request or stream, or it has ended.
+                /// There is no such request or stream, or it has ended, or it is a socket that is closing.
                 Unknown,
                 /// The other side has not taken what was written; `on-drain` says when it has.
                 NoCredit,
-                /// Part of the contract, not of this host yet; the text names it.
-                NotYet(_rt::String),
+                /// Larger than this many bytes (262,144): write it in pieces.
+                TooLarge(u64),
+                /// More streams of the room are open than this bound (4,096).
+                Overloaded(u32),
+                /// This turn has sent more bytes than this bound.
+                TurnFull(u64),
+                /// The close code may not be sent; the code is given back.
+                BadCloseCode(u16),
+                /// It makes no sense: a head that cannot be sent, a status without a body, a stream of another kind, a call of a durable
+                /// room, whose answer is kept and so must be whole. The text says which.
+                Invalid(_rt::String),
                 /// Called from a lobby event.
                 NotInARoom,
             }
@@ -5717,8 +5636,20 @@ pub mod party {
                         StreamError::NoCredit => {
                             f.debug_tuple("StreamError::NoCredit").finish()
                         }
-                        StreamError::NotYet(e) => {
-                            f.debug_tuple("StreamError::NotYet").field(e).finish()
+                        StreamError::TooLarge(e) => {
+                            f.debug_tuple("StreamError::TooLarge").field(e).finish()
+                        }
+                        StreamError::Overloaded(e) => {
+                            f.debug_tuple("StreamError::Overloaded").field(e).finish()
+                        }
+                        StreamError::TurnFull(e) => {
+                            f.debug_tuple("StreamError::TurnFull").field(e).finish()
+                        }
+                        StreamError::BadCloseCode(e) => {
+                            f.debug_tuple("StreamError::BadCloseCode").field(e).finish()
+                        }
+                        StreamError::Invalid(e) => {
+                            f.debug_tuple("StreamError::Invalid").field(e).finish()
                         }
                         StreamError::NotInARoom => {
                             f.debug_tuple("StreamError::NotInARoom").finish()
@@ -5736,7 +5667,9 @@ pub mod party {
             }
             impl ::core::error::Error for StreamError {}
             #[allow(unused_unsafe, clippy::all)]
-            /// Answer a request with a body that follows.
+            /// Answer a request with a body that follows. Its length is not known before its end, so it is sent in chunks. If its client
+            /// goes before that, `guest.on-response-closed` says so and the stream is no more. A body whose room ends before it is
+            /// finished breaks off: its client sees that it is not whole.
             #[allow(async_fn_in_trait)]
             pub fn open_response(
                 request: RequestId,
@@ -5813,7 +5746,7 @@ pub mod party {
                         ptr4,
                     );
                     let l6 = i32::from(*ptr4.add(0).cast::<u8>());
-                    let result13 = match l6 {
+                    let result17 = match l6 {
                         0 => {
                             let e = {
                                 let l7 = *ptr4.add(8).cast::<i64>();
@@ -5824,59 +5757,84 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l8 = i32::from(*ptr4.add(8).cast::<u8>());
-                                let v12 = match l8 {
+                                let v16 = match l8 {
                                     0 => StreamError::Unknown,
                                     1 => StreamError::NoCredit,
                                     2 => {
-                                        let e12 = {
-                                            let l9 = *ptr4
-                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>();
-                                            let l10 = *ptr4
-                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len11 = l10;
-                                            let bytes11 = _rt::Vec::from_raw_parts(
-                                                l9.cast(),
-                                                len11,
-                                                len11,
-                                            );
-                                            _rt::string_lift(bytes11)
+                                        let e16 = {
+                                            let l9 = *ptr4.add(16).cast::<i64>();
+                                            l9 as u64
                                         };
-                                        StreamError::NotYet(e12)
+                                        StreamError::TooLarge(e16)
+                                    }
+                                    3 => {
+                                        let e16 = {
+                                            let l10 = *ptr4.add(16).cast::<i32>();
+                                            l10 as u32
+                                        };
+                                        StreamError::Overloaded(e16)
+                                    }
+                                    4 => {
+                                        let e16 = {
+                                            let l11 = *ptr4.add(16).cast::<i64>();
+                                            l11 as u64
+                                        };
+                                        StreamError::TurnFull(e16)
+                                    }
+                                    5 => {
+                                        let e16 = {
+                                            let l12 = i32::from(*ptr4.add(16).cast::<u16>());
+                                            l12 as u16
+                                        };
+                                        StreamError::BadCloseCode(e16)
+                                    }
+                                    6 => {
+                                        let e16 = {
+                                            let l13 = *ptr4.add(16).cast::<*mut u8>();
+                                            let l14 = *ptr4
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len15 = l14;
+                                            let bytes15 = _rt::Vec::from_raw_parts(
+                                                l13.cast(),
+                                                len15,
+                                                len15,
+                                            );
+                                            _rt::string_lift(bytes15)
+                                        };
+                                        StreamError::Invalid(e16)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
                                         StreamError::NotInARoom
                                     }
                                 };
-                                v12
+                                v16
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result13
+                    result17
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Write bytes, within the credit.
+            /// Write bytes of an answer's body. As long as there is any credit, one write of any size up to the bound fits.
             #[allow(async_fn_in_trait)]
             pub fn write(
                 stream: StreamId,
                 bytes: &[u8],
             ) -> ::core::result::Result<(), StreamError> {
                 unsafe {
-                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
-                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    #[repr(align(8))]
                     struct RetArea(
                         [::core::mem::MaybeUninit<
                             u8,
-                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let mut ret_area = RetArea(
-                        [::core::mem::MaybeUninit::uninit(); 4
-                            * ::core::mem::size_of::<*const u8>()],
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let vec0 = bytes;
                     let ptr0 = vec0.as_ptr().cast::<u8>();
@@ -5899,66 +5857,317 @@ pub mod party {
                     }
                     wit_import2(_rt::as_i64(stream), ptr0.cast_mut(), len0, ptr1);
                     let l3 = i32::from(*ptr1.add(0).cast::<u8>());
-                    let result9 = match l3 {
+                    let result13 = match l3 {
                         0 => {
                             let e = ();
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l4 = i32::from(
-                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                );
-                                let v8 = match l4 {
+                                let l4 = i32::from(*ptr1.add(8).cast::<u8>());
+                                let v12 = match l4 {
                                     0 => StreamError::Unknown,
                                     1 => StreamError::NoCredit,
                                     2 => {
-                                        let e8 = {
-                                            let l5 = *ptr1
-                                                .add(2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>();
-                                            let l6 = *ptr1
-                                                .add(3 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len7 = l6;
-                                            let bytes7 = _rt::Vec::from_raw_parts(
-                                                l5.cast(),
-                                                len7,
-                                                len7,
-                                            );
-                                            _rt::string_lift(bytes7)
+                                        let e12 = {
+                                            let l5 = *ptr1.add(16).cast::<i64>();
+                                            l5 as u64
                                         };
-                                        StreamError::NotYet(e8)
+                                        StreamError::TooLarge(e12)
+                                    }
+                                    3 => {
+                                        let e12 = {
+                                            let l6 = *ptr1.add(16).cast::<i32>();
+                                            l6 as u32
+                                        };
+                                        StreamError::Overloaded(e12)
+                                    }
+                                    4 => {
+                                        let e12 = {
+                                            let l7 = *ptr1.add(16).cast::<i64>();
+                                            l7 as u64
+                                        };
+                                        StreamError::TurnFull(e12)
+                                    }
+                                    5 => {
+                                        let e12 = {
+                                            let l8 = i32::from(*ptr1.add(16).cast::<u16>());
+                                            l8 as u16
+                                        };
+                                        StreamError::BadCloseCode(e12)
+                                    }
+                                    6 => {
+                                        let e12 = {
+                                            let l9 = *ptr1.add(16).cast::<*mut u8>();
+                                            let l10 = *ptr1
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        StreamError::Invalid(e12)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
                                         StreamError::NotInARoom
                                     }
                                 };
-                                v8
+                                v12
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result9
+                    result13
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Nothing more follows.
+            /// Send one frame through a socket that the room has opened. Credit as for `write`.
             #[allow(async_fn_in_trait)]
-            pub fn finish(stream: StreamId) -> ::core::result::Result<(), StreamError> {
+            pub fn send(
+                stream: StreamId,
+                message: MessageParam<'_>,
+            ) -> ::core::result::Result<(), StreamError> {
                 unsafe {
-                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
-                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    #[repr(align(8))]
                     struct RetArea(
                         [::core::mem::MaybeUninit<
                             u8,
-                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let mut ret_area = RetArea(
-                        [::core::mem::MaybeUninit::uninit(); 4
-                            * ::core::mem::size_of::<*const u8>()],
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    use super::super::super::party::server::types::MessageParam as V2;
+                    let (result3_0, result3_1, result3_2) = match message {
+                        V2::Text(e) => {
+                            let vec0 = e;
+                            let ptr0 = vec0.as_ptr().cast::<u8>();
+                            let len0 = vec0.len();
+                            (0i32, ptr0.cast_mut(), len0)
+                        }
+                        V2::Binary(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                    };
+                    let ptr4 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "party:server/streams@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "send"]
+                        fn wit_import5(_: i64, _: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import5(
+                        _: i64,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import5(
+                        _rt::as_i64(stream),
+                        result3_0,
+                        result3_1,
+                        result3_2,
+                        ptr4,
+                    );
+                    let l6 = i32::from(*ptr4.add(0).cast::<u8>());
+                    let result16 = match l6 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l7 = i32::from(*ptr4.add(8).cast::<u8>());
+                                let v15 = match l7 {
+                                    0 => StreamError::Unknown,
+                                    1 => StreamError::NoCredit,
+                                    2 => {
+                                        let e15 = {
+                                            let l8 = *ptr4.add(16).cast::<i64>();
+                                            l8 as u64
+                                        };
+                                        StreamError::TooLarge(e15)
+                                    }
+                                    3 => {
+                                        let e15 = {
+                                            let l9 = *ptr4.add(16).cast::<i32>();
+                                            l9 as u32
+                                        };
+                                        StreamError::Overloaded(e15)
+                                    }
+                                    4 => {
+                                        let e15 = {
+                                            let l10 = *ptr4.add(16).cast::<i64>();
+                                            l10 as u64
+                                        };
+                                        StreamError::TurnFull(e15)
+                                    }
+                                    5 => {
+                                        let e15 = {
+                                            let l11 = i32::from(*ptr4.add(16).cast::<u16>());
+                                            l11 as u16
+                                        };
+                                        StreamError::BadCloseCode(e15)
+                                    }
+                                    6 => {
+                                        let e15 = {
+                                            let l12 = *ptr4.add(16).cast::<*mut u8>();
+                                            let l13 = *ptr4
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len14 = l13;
+                                            let bytes14 = _rt::Vec::from_raw_parts(
+                                                l12.cast(),
+                                                len14,
+                                                len14,
+                                            );
+                                            _rt::string_lift(bytes14)
+                                        };
+                                        StreamError::Invalid(e15)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                        StreamError::NotInARoom
+                                    }
+                                };
+                                v15
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result16
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// So many bytes may be written: at first 262,144. 0 when the other side must take some before.
+            #[allow(async_fn_in_trait)]
+            pub fn credit(stream: StreamId) -> ::core::result::Result<u64, StreamError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "party:server/streams@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "credit"]
+                        fn wit_import1(_: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i64, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(_rt::as_i64(stream), ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result13 = match l2 {
+                        0 => {
+                            let e = {
+                                let l3 = *ptr0.add(8).cast::<i64>();
+                                l3 as u64
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(*ptr0.add(8).cast::<u8>());
+                                let v12 = match l4 {
+                                    0 => StreamError::Unknown,
+                                    1 => StreamError::NoCredit,
+                                    2 => {
+                                        let e12 = {
+                                            let l5 = *ptr0.add(16).cast::<i64>();
+                                            l5 as u64
+                                        };
+                                        StreamError::TooLarge(e12)
+                                    }
+                                    3 => {
+                                        let e12 = {
+                                            let l6 = *ptr0.add(16).cast::<i32>();
+                                            l6 as u32
+                                        };
+                                        StreamError::Overloaded(e12)
+                                    }
+                                    4 => {
+                                        let e12 = {
+                                            let l7 = *ptr0.add(16).cast::<i64>();
+                                            l7 as u64
+                                        };
+                                        StreamError::TurnFull(e12)
+                                    }
+                                    5 => {
+                                        let e12 = {
+                                            let l8 = i32::from(*ptr0.add(16).cast::<u16>());
+                                            l8 as u16
+                                        };
+                                        StreamError::BadCloseCode(e12)
+                                    }
+                                    6 => {
+                                        let e12 = {
+                                            let l9 = *ptr0.add(16).cast::<*mut u8>();
+                                            let l10 = *ptr0
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        StreamError::Invalid(e12)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                        StreamError::NotInARoom
+                                    }
+                                };
+                                v12
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result13
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Nothing more follows of an answer's body. Of a body that arrives: nothing more of it is wanted, and no event of it comes any
+            /// more. Of a socket: as `close` without a frame.
+            #[allow(async_fn_in_trait)]
+            pub fn finish(stream: StreamId) -> ::core::result::Result<(), StreamError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
@@ -5973,49 +6182,307 @@ pub mod party {
                     }
                     wit_import1(_rt::as_i64(stream), ptr0);
                     let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                    let result8 = match l2 {
+                    let result12 = match l2 {
                         0 => {
                             let e = ();
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l3 = i32::from(
-                                    *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
-                                );
-                                let v7 = match l3 {
+                                let l3 = i32::from(*ptr0.add(8).cast::<u8>());
+                                let v11 = match l3 {
                                     0 => StreamError::Unknown,
                                     1 => StreamError::NoCredit,
                                     2 => {
-                                        let e7 = {
-                                            let l4 = *ptr0
-                                                .add(2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>();
-                                            let l5 = *ptr0
-                                                .add(3 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len6 = l5;
-                                            let bytes6 = _rt::Vec::from_raw_parts(
-                                                l4.cast(),
-                                                len6,
-                                                len6,
-                                            );
-                                            _rt::string_lift(bytes6)
+                                        let e11 = {
+                                            let l4 = *ptr0.add(16).cast::<i64>();
+                                            l4 as u64
                                         };
-                                        StreamError::NotYet(e7)
+                                        StreamError::TooLarge(e11)
+                                    }
+                                    3 => {
+                                        let e11 = {
+                                            let l5 = *ptr0.add(16).cast::<i32>();
+                                            l5 as u32
+                                        };
+                                        StreamError::Overloaded(e11)
+                                    }
+                                    4 => {
+                                        let e11 = {
+                                            let l6 = *ptr0.add(16).cast::<i64>();
+                                            l6 as u64
+                                        };
+                                        StreamError::TurnFull(e11)
+                                    }
+                                    5 => {
+                                        let e11 = {
+                                            let l7 = i32::from(*ptr0.add(16).cast::<u16>());
+                                            l7 as u16
+                                        };
+                                        StreamError::BadCloseCode(e11)
+                                    }
+                                    6 => {
+                                        let e11 = {
+                                            let l8 = *ptr0.add(16).cast::<*mut u8>();
+                                            let l9 = *ptr0
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        StreamError::Invalid(e11)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
                                         StreamError::NotInARoom
                                     }
                                 };
-                                v7
+                                v11
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result8
+                    result12
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Nothing more follows of an answer's body, and it is not whole: its client sees that it breaks off.
+            #[allow(async_fn_in_trait)]
+            pub fn break_off(
+                stream: StreamId,
+            ) -> ::core::result::Result<(), StreamError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "party:server/streams@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "break-off"]
+                        fn wit_import1(_: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i64, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(_rt::as_i64(stream), ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result12 = match l2 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l3 = i32::from(*ptr0.add(8).cast::<u8>());
+                                let v11 = match l3 {
+                                    0 => StreamError::Unknown,
+                                    1 => StreamError::NoCredit,
+                                    2 => {
+                                        let e11 = {
+                                            let l4 = *ptr0.add(16).cast::<i64>();
+                                            l4 as u64
+                                        };
+                                        StreamError::TooLarge(e11)
+                                    }
+                                    3 => {
+                                        let e11 = {
+                                            let l5 = *ptr0.add(16).cast::<i32>();
+                                            l5 as u32
+                                        };
+                                        StreamError::Overloaded(e11)
+                                    }
+                                    4 => {
+                                        let e11 = {
+                                            let l6 = *ptr0.add(16).cast::<i64>();
+                                            l6 as u64
+                                        };
+                                        StreamError::TurnFull(e11)
+                                    }
+                                    5 => {
+                                        let e11 = {
+                                            let l7 = i32::from(*ptr0.add(16).cast::<u16>());
+                                            l7 as u16
+                                        };
+                                        StreamError::BadCloseCode(e11)
+                                    }
+                                    6 => {
+                                        let e11 = {
+                                            let l8 = *ptr0.add(16).cast::<*mut u8>();
+                                            let l9 = *ptr0
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        StreamError::Invalid(e11)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                        StreamError::NotInARoom
+                                    }
+                                };
+                                v11
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Close a socket that the room has opened; without a frame, without a code. What still arrives comes before its end does,
+            /// which is `closed`.
+            #[allow(async_fn_in_trait)]
+            pub fn close(
+                stream: StreamId,
+                frame: ::core::option::Option<CloseFrameParam<'_>>,
+            ) -> ::core::result::Result<(), StreamError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let (result2_0, result2_1, result2_2, result2_3) = match frame {
+                        Some(e) => {
+                            let super::super::super::party::server::types::CloseFrameParam {
+                                code: code0,
+                                reason: reason0,
+                            } = e;
+                            let vec1 = reason0;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, _rt::as_i32(code0), ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, 0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "party:server/streams@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "close"]
+                        fn wit_import4(
+                            _: i64,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: i64,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        _rt::as_i64(stream),
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        result2_3,
+                        ptr3,
+                    );
+                    let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                    let result15 = match l5 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l6 = i32::from(*ptr3.add(8).cast::<u8>());
+                                let v14 = match l6 {
+                                    0 => StreamError::Unknown,
+                                    1 => StreamError::NoCredit,
+                                    2 => {
+                                        let e14 = {
+                                            let l7 = *ptr3.add(16).cast::<i64>();
+                                            l7 as u64
+                                        };
+                                        StreamError::TooLarge(e14)
+                                    }
+                                    3 => {
+                                        let e14 = {
+                                            let l8 = *ptr3.add(16).cast::<i32>();
+                                            l8 as u32
+                                        };
+                                        StreamError::Overloaded(e14)
+                                    }
+                                    4 => {
+                                        let e14 = {
+                                            let l9 = *ptr3.add(16).cast::<i64>();
+                                            l9 as u64
+                                        };
+                                        StreamError::TurnFull(e14)
+                                    }
+                                    5 => {
+                                        let e14 = {
+                                            let l10 = i32::from(*ptr3.add(16).cast::<u16>());
+                                            l10 as u16
+                                        };
+                                        StreamError::BadCloseCode(e14)
+                                    }
+                                    6 => {
+                                        let e14 = {
+                                            let l11 = *ptr3.add(16).cast::<*mut u8>();
+                                            let l12 = *ptr3
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len13 = l12;
+                                            let bytes13 = _rt::Vec::from_raw_parts(
+                                                l11.cast(),
+                                                len13,
+                                                len13,
+                                            );
+                                            _rt::string_lift(bytes13)
+                                        };
+                                        StreamError::Invalid(e14)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                        StreamError::NotInARoom
+                                    }
+                                };
+                                v14
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result15
                 }
             }
         }
@@ -8267,7 +8734,7 @@ pub mod exports {
                     Slept,
                     /// The response of a fetch or of another room.
                     Response(ResponseResult),
-                    /// The stream that a connect opened.
+                    /// The socket that a connect has opened: `streams.send` and `streams.close` are for it, `on-stream` brings what comes.
                     Connected(StreamId),
                     Rooms(RoomsPage),
                     /// A static asset; none when there is no such asset.
@@ -8302,10 +8769,16 @@ pub mod exports {
                 /// What a stream brings.
                 #[derive(Clone)]
                 pub enum StreamEvent {
+                    /// The next bytes of a body; never none.
                     Chunk(_rt::Vec<u8>),
-                    /// A frame, from a socket that the room opened.
+                    /// A frame, from a socket that the room has opened.
                     Message(MessageResult),
+                    /// That was all of the body. Nothing follows.
                     End,
+                    /// The socket is closed, by whichever side: 1005 without a code. Nothing follows.
+                    Closed(CloseFrameResult),
+                    /// It broke off: the connection was lost, the host was restarted, or a turn that was to receive a piece of it was dropped.
+                    /// Nothing follows.
                     Error(_rt::String),
                 }
                 impl ::core::fmt::Debug for StreamEvent {
@@ -8322,6 +8795,9 @@ pub mod exports {
                             }
                             StreamEvent::End => {
                                 f.debug_tuple("StreamEvent::End").finish()
+                            }
+                            StreamEvent::Closed(e) => {
+                                f.debug_tuple("StreamEvent::Closed").field(e).finish()
                             }
                             StreamEvent::Error(e) => {
                                 f.debug_tuple("StreamEvent::Error").field(e).finish()
@@ -9409,11 +9885,11 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result32 = {
-                            let v31 = match arg2 {
+                        let result31 = {
+                            let v30 = match arg2 {
                                 0 => Outcome::Slept,
                                 1 => {
-                                    let e31 = {
+                                    let e30 = {
                                         let base6 = arg4.as_ptr().cast::<*mut u8>().read();
                                         let len6 = arg5 as usize;
                                         let mut result6 = _rt::Vec::with_capacity(len6);
@@ -9481,14 +9957,14 @@ pub mod exports {
                                             body: v8,
                                         }
                                     };
-                                    Outcome::Response(e31)
+                                    Outcome::Response(e30)
                                 }
                                 2 => {
-                                    let e31 = arg3.assume_init() as i64 as u64;
-                                    Outcome::Connected(e31)
+                                    let e30 = arg3.assume_init() as i64 as u64;
+                                    Outcome::Connected(e30)
                                 }
                                 3 => {
-                                    let e31 = {
+                                    let e30 = {
                                         let base12 = arg3.as_ptr().cast::<*mut u8>().read();
                                         let len12 = arg4.assume_init() as i64 as usize;
                                         let mut result12 = _rt::Vec::with_capacity(len12);
@@ -9535,10 +10011,10 @@ pub mod exports {
                                             },
                                         }
                                     };
-                                    Outcome::Rooms(e31)
+                                    Outcome::Rooms(e30)
                                 }
                                 4 => {
-                                    let e31 = match arg3.assume_init() as i64 as i32 {
+                                    let e30 = match arg3.assume_init() as i64 as i32 {
                                         0 => None,
                                         1 => {
                                             let e = {
@@ -9613,15 +10089,15 @@ pub mod exports {
                                         }
                                         _ => _rt::invalid_enum_discriminant(),
                                     };
-                                    Outcome::Asset(e31)
+                                    Outcome::Asset(e30)
                                 }
                                 n => {
                                     debug_assert_eq!(n, 5, "invalid enum discriminant");
-                                    let e31 = {
-                                        use super::super::super::super::party::server::types::OperationError as V30;
-                                        let v30 = match arg3.assume_init() as i64 as i32 {
+                                    let e30 = {
+                                        use super::super::super::super::party::server::types::OperationError as V29;
+                                        let v29 = match arg3.assume_init() as i64 as i32 {
                                             0 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len23 = arg5 as usize;
                                                     let bytes23 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -9630,10 +10106,10 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes23)
                                                 };
-                                                V30::Dns(e30)
+                                                V29::Dns(e29)
                                             }
                                             1 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len24 = arg5 as usize;
                                                     let bytes24 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -9642,10 +10118,10 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes24)
                                                 };
-                                                V30::Connect(e30)
+                                                V29::Connect(e29)
                                             }
                                             2 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len25 = arg5 as usize;
                                                     let bytes25 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -9654,11 +10130,11 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes25)
                                                 };
-                                                V30::Tls(e30)
+                                                V29::Tls(e29)
                                             }
-                                            3 => V30::Timeout,
+                                            3 => V29::Timeout,
                                             4 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len26 = arg5 as usize;
                                                     let bytes26 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -9667,20 +10143,20 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes26)
                                                 };
-                                                V30::RefusedByPolicy(e30)
+                                                V29::RefusedByPolicy(e29)
                                             }
                                             5 => {
-                                                let e30 = arg4.assume_init() as i64 as u64;
-                                                V30::TooLarge(e30)
+                                                let e29 = arg4.assume_init() as i64 as u64;
+                                                V29::TooLarge(e29)
                                             }
                                             6 => {
-                                                let e30 = arg4.assume_init() as i64 as i32 as u32;
-                                                V30::Overloaded(e30)
+                                                let e29 = arg4.assume_init() as i64 as i32 as u32;
+                                                V29::Overloaded(e29)
                                             }
-                                            7 => V30::Interrupted,
-                                            8 => V30::Dropped,
+                                            7 => V29::Interrupted,
+                                            8 => V29::Dropped,
                                             9 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len27 = arg5 as usize;
                                                     let bytes27 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -9689,10 +10165,10 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes27)
                                                 };
-                                                V30::NoSuchParty(e30)
+                                                V29::NoSuchParty(e29)
                                             }
                                             10 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len28 = arg5 as usize;
                                                     let bytes28 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -9701,97 +10177,85 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes28)
                                                 };
-                                                V30::Invalid(e30)
-                                            }
-                                            11 => {
-                                                let e30 = {
-                                                    let len29 = arg5 as usize;
-                                                    let bytes29 = _rt::Vec::from_raw_parts(
-                                                        arg4.as_ptr().cast::<*mut u8>().read().cast(),
-                                                        len29,
-                                                        len29,
-                                                    );
-                                                    _rt::string_lift(bytes29)
-                                                };
-                                                V30::NotYet(e30)
+                                                V29::Invalid(e29)
                                             }
                                             n => {
-                                                debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                                V30::NotInARoom
+                                                debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                                V29::NotInARoom
                                             }
                                         };
-                                        v30
+                                        v29
                                     };
-                                    Outcome::Failed(e31)
+                                    Outcome::Failed(e30)
                                 }
                             };
-                            T_::on_completed(arg0 as u64, arg1 as u64, v31)
+                            T_::on_completed(arg0 as u64, arg1 as u64, v30)
                         };
-                        let ptr33 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result32 {
+                        let ptr32 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result31 {
                             Ok(e) => {
-                                *ptr33.add(0).cast::<u8>() = (0i32) as u8;
-                                *ptr33
+                                *ptr32.add(0).cast::<u8>() = (0i32) as u8;
+                                *ptr32
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<u8>() = (e.clone() as i32) as u8;
                             }
                             Err(e) => {
-                                *ptr33.add(0).cast::<u8>() = (1i32) as u8;
+                                *ptr32.add(0).cast::<u8>() = (1i32) as u8;
                                 let super::super::super::super::party::server::types::FailureResult {
-                                    message: message34,
-                                    stack: stack34,
-                                    status: status34,
+                                    message: message33,
+                                    stack: stack33,
+                                    status: status33,
                                 } = e;
-                                let vec35 = (message34.into_bytes()).into_boxed_slice();
-                                let ptr35 = vec35.as_ptr().cast::<u8>();
-                                let len35 = vec35.len();
-                                ::core::mem::forget(vec35);
-                                *ptr33
+                                let vec34 = (message33.into_bytes()).into_boxed_slice();
+                                let ptr34 = vec34.as_ptr().cast::<u8>();
+                                let len34 = vec34.len();
+                                ::core::mem::forget(vec34);
+                                *ptr32
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len35;
-                                *ptr33
+                                    .cast::<usize>() = len34;
+                                *ptr32
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr35.cast_mut();
-                                match stack34 {
+                                    .cast::<*mut u8>() = ptr34.cast_mut();
+                                match stack33 {
                                     Some(e) => {
-                                        *ptr33
+                                        *ptr32
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        let vec36 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr36 = vec36.as_ptr().cast::<u8>();
-                                        let len36 = vec36.len();
-                                        ::core::mem::forget(vec36);
-                                        *ptr33
+                                        let vec35 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr35 = vec35.as_ptr().cast::<u8>();
+                                        let len35 = vec35.len();
+                                        ::core::mem::forget(vec35);
+                                        *ptr32
                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len36;
-                                        *ptr33
+                                            .cast::<usize>() = len35;
+                                        *ptr32
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr36.cast_mut();
+                                            .cast::<*mut u8>() = ptr35.cast_mut();
                                     }
                                     None => {
-                                        *ptr33
+                                        *ptr32
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                match status34 {
+                                match status33 {
                                     Some(e) => {
-                                        *ptr33
+                                        *ptr32
                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        *ptr33
+                                        *ptr32
                                             .add(2 + 6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u16>() = (_rt::as_i32(e)) as u16;
                                     }
                                     None => {
-                                        *ptr33
+                                        *ptr32
                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                             }
                         };
-                        ptr33
+                        ptr32
                     }
                 }
                 #[doc(hidden)]
@@ -9842,19 +10306,19 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result6 = {
-                            let v5 = match arg2 {
+                        let result7 = {
+                            let v6 = match arg2 {
                                 0 => {
-                                    let e5 = {
+                                    let e6 = {
                                         let len0 = arg4 as usize;
                                         <_ as From<
                                             _rt::Vec<_>,
                                         >>::from(_rt::Vec::from_raw_parts(arg3.cast(), len0, len0))
                                     };
-                                    StreamEvent::Chunk(e5)
+                                    StreamEvent::Chunk(e6)
                                 }
                                 1 => {
-                                    let e5 = {
+                                    let e6 = {
                                         use super::super::super::super::party::server::types::MessageResult as V3;
                                         let v3 = match arg3 as i32 {
                                             0 => {
@@ -9882,90 +10346,105 @@ pub mod exports {
                                         };
                                         v3
                                     };
-                                    StreamEvent::Message(e5)
+                                    StreamEvent::Message(e6)
                                 }
                                 2 => StreamEvent::End,
-                                n => {
-                                    debug_assert_eq!(n, 3, "invalid enum discriminant");
-                                    let e5 = {
-                                        let len4 = arg4 as usize;
+                                3 => {
+                                    let e6 = {
+                                        let len4 = arg5;
                                         let bytes4 = _rt::Vec::from_raw_parts(
-                                            arg3.cast(),
+                                            arg4.cast(),
                                             len4,
                                             len4,
                                         );
-                                        _rt::string_lift(bytes4)
+                                        super::super::super::super::party::server::types::CloseFrameResult {
+                                            code: arg3 as i32 as u16,
+                                            reason: _rt::string_lift(bytes4),
+                                        }
                                     };
-                                    StreamEvent::Error(e5)
+                                    StreamEvent::Closed(e6)
+                                }
+                                n => {
+                                    debug_assert_eq!(n, 4, "invalid enum discriminant");
+                                    let e6 = {
+                                        let len5 = arg4 as usize;
+                                        let bytes5 = _rt::Vec::from_raw_parts(
+                                            arg3.cast(),
+                                            len5,
+                                            len5,
+                                        );
+                                        _rt::string_lift(bytes5)
+                                    };
+                                    StreamEvent::Error(e6)
                                 }
                             };
-                            T_::on_stream(arg0 as u64, arg1 as u64, v5)
+                            T_::on_stream(arg0 as u64, arg1 as u64, v6)
                         };
-                        let ptr7 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result6 {
+                        let ptr8 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result7 {
                             Ok(e) => {
-                                *ptr7.add(0).cast::<u8>() = (0i32) as u8;
-                                *ptr7
+                                *ptr8.add(0).cast::<u8>() = (0i32) as u8;
+                                *ptr8
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<u8>() = (e.clone() as i32) as u8;
                             }
                             Err(e) => {
-                                *ptr7.add(0).cast::<u8>() = (1i32) as u8;
+                                *ptr8.add(0).cast::<u8>() = (1i32) as u8;
                                 let super::super::super::super::party::server::types::FailureResult {
-                                    message: message8,
-                                    stack: stack8,
-                                    status: status8,
+                                    message: message9,
+                                    stack: stack9,
+                                    status: status9,
                                 } = e;
-                                let vec9 = (message8.into_bytes()).into_boxed_slice();
-                                let ptr9 = vec9.as_ptr().cast::<u8>();
-                                let len9 = vec9.len();
-                                ::core::mem::forget(vec9);
-                                *ptr7
+                                let vec10 = (message9.into_bytes()).into_boxed_slice();
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                ::core::mem::forget(vec10);
+                                *ptr8
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len9;
-                                *ptr7
+                                    .cast::<usize>() = len10;
+                                *ptr8
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr9.cast_mut();
-                                match stack8 {
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                                match stack9 {
                                     Some(e) => {
-                                        *ptr7
+                                        *ptr8
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        let vec10 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr10 = vec10.as_ptr().cast::<u8>();
-                                        let len10 = vec10.len();
-                                        ::core::mem::forget(vec10);
-                                        *ptr7
+                                        let vec11 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr11 = vec11.as_ptr().cast::<u8>();
+                                        let len11 = vec11.len();
+                                        ::core::mem::forget(vec11);
+                                        *ptr8
                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len10;
-                                        *ptr7
+                                            .cast::<usize>() = len11;
+                                        *ptr8
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr10.cast_mut();
+                                            .cast::<*mut u8>() = ptr11.cast_mut();
                                     }
                                     None => {
-                                        *ptr7
+                                        *ptr8
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                match status8 {
+                                match status9 {
                                     Some(e) => {
-                                        *ptr7
+                                        *ptr8
                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        *ptr7
+                                        *ptr8
                                             .add(2 + 6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u16>() = (_rt::as_i32(e)) as u16;
                                     }
                                     None => {
-                                        *ptr7
+                                        *ptr8
                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                             }
                         };
-                        ptr7
+                        ptr8
                     }
                 }
                 #[doc(hidden)]
@@ -10301,14 +10780,14 @@ pub mod exports {
                         operation: OperationId,
                         outcome: Outcome,
                     ) -> ::core::result::Result<Progress, FailureResult>;
-                    /// A stream brings something.
+                    /// A stream brings something. What one stream brings comes in order; as much as one client may have waiting is read ahead.
                     #[allow(async_fn_in_trait)]
                     fn on_stream(
                         event: EventId,
                         stream: StreamId,
                         what: StreamEvent,
                     ) -> ::core::result::Result<Progress, FailureResult>;
-                    /// The other side took what was written; so many bytes may follow.
+                    /// The other side has taken at least half of what may be written at a time; so many bytes may follow.
                     #[allow(async_fn_in_trait)]
                     fn on_drain(
                         event: EventId,
@@ -10615,9 +11094,9 @@ macro_rules! __export_party_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.63.0:party:server@0.1.0:party:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6191] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6396] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb3/\x01A\x02\x01A,\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x801\x01A\x02\x01A,\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -10627,90 +11106,95 @@ s\0\x06binary\x01\x0c\0\x04\0\x07message\x03\0\x0d\x01r\x02\x04names\x05value\x0
 \x12\x04\0\x07request\x03\0\x14\x01r\x03\x06status{\x07headers\x13\x04body\x12\x04\
 \0\x08response\x03\0\x16\x01r\x02\x04code{\x06reasons\x04\0\x0bclose-frame\x03\0\
 \x18\x01m\x02\x04done\x07pending\x04\0\x08progress\x03\0\x1a\x01ks\x01k{\x01r\x03\
-\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\x01q\x0d\x03d\
+\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\x01q\x0c\x03d\
 ns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refused-by-policy\x01\
 s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x0binterrupted\0\0\x07dropped\0\0\x0d\
-no-such-party\x01s\0\x07invalid\x01s\0\x07not-yet\x01s\0\x0dnot-in-a-room\0\0\x04\
-\0\x0foperation-error\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\
-\0\x0ctimestamp-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01\
-r\x06\x0cmemory-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-m\
-axw\x0bconnectionsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot\
--in-a-room\0\0\x04\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\
-\0\x05party\x01\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\
-\x04\0\x03now\x01\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02\
-ss\x01p\x0a\x01@\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\
-\x01j\0\x01\x05\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\
-\0\x07destroy\x01\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08ev\
-ent-id\x02\x03\0\0\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\
-\0\0\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08\
-too-deep\x01y\0\x08not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\
-\x01j\0\x01\x03\x01j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06\
-settle\x01\x08\x01@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\
-\x19party:server/events@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07\
-message\x02\x03\0\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\
-\x01B2\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\
-\0\x07message\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\
-\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
-\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnectin\
-g\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01\
-r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0br\
-eady-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot\
--connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-l\
-arge\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0d\
-not-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0a\
-connection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\
-\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07mes\
-sage\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07\
-message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01\
-@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03ta\
-g\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\
-\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0a\
-attachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachme\
-nt\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\
-\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-larg\
-e\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09\
-turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\
-\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03en\
-d\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01\
-o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\
-\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01\
-p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01\
-j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\
-\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03\
-key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\
-\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\
-\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:s\
-erver/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\
-\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\
-\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\
-\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\
-\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0f\
-operation-error\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0cope\
-ration-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\
-\x02\x01\x10\x04\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-max\
-y\x0fstream-response\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02\
-ss\x01q\x02\x03url\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01\
-j\x01\x01\x01\x03\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07reque\
-st\x05\x07options\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07\
-request\x05\0\x0b\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07co\
-nnect\x01\x0f\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\
-\0\x05rooms\x01\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09o\
-peration\x01\0\x7f\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.\
-0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x12\x02\x03\x02\
-\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\
-\x02\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x01q\x04\x07unknown\0\0\x09no\
--credit\0\0\x07not-yet\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-error\x03\0\x06\
-\x01p\x05\x01j\x01\x03\x01\x07\x01@\x03\x07request\x01\x06status{\x07headers\x08\
-\0\x09\x04\0\x0dopen-response\x01\x0a\x01p}\x01j\0\x01\x07\x01@\x02\x06stream\x03\
-\x05bytes\x0b\0\x0c\x04\0\x05write\x01\x0d\x01@\x01\x06stream\x03\0\x0c\x04\0\x06\
-finish\x01\x0e\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\x01\
-\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\
-\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\
-\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01\
-@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cpar\
-ty:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\
-\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\
-\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
+no-such-party\x01s\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0foperation-e\
+rror\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\0\x0ctimestamp-\
+ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01r\x06\x0cmemory\
+-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-maxw\x0bconnecti\
+onsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot-in-a-room\0\0\x04\
+\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\0\x05party\x01\
+\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\x04\0\x03now\x01\
+\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02ss\x01p\x0a\x01@\
+\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\x01j\0\x01\x05\
+\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\0\x07destroy\x01\
+\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08event-id\x02\x03\0\0\
+\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\
+\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08too-deep\x01y\0\x08\
+not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\x01j\0\x01\x03\x01\
+j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06settle\x01\x08\x01\
+@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\x19party:server/e\
+vents@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07message\x02\x03\0\
+\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\x01B2\x02\x03\x02\
+\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07message\x03\
+\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\x02\x01\x09\x04\
+\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x08\x02\x03\x02\
+\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnecting\x04open\x07closi\
+ng\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01r\x07\x02id\x01\x03\
+keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0bready-state\x0d\x04\0\
+\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot-connecting\0\0\x06c\
+losed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-large\x01y\0\x09turn-\
+full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0dnot-in-a-room\0\0\
+\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0aconnection\x01\x04\
+tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\x08response\x09\
+\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07message\x03\0\x14\x04\
+\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07message\x03\x06e\
+xcept\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01@\x02\x0aconne\
+ction\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\
+\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\x04info\x01\x20\
+\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0aattachment\x01#\
+\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachment\x01$\x01o\x02\
+ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\x03\0\x1eparty:\
+server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-large\x01y\0\x0fvalu\
+e-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09turn-full\x01w\
+\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\0\0\x01p}\x01\
+k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03end\x03\x07rever\
+se\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01o\x02\x02\x02\x01\
+p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\
+\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\
+\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01\
+@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\x07entries\x07\
+\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\
+\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelet\
+e-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\x04\0\x04list\x01\
+\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:server/storage@0.1.\
+0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08\
+bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01\
+@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\
+\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\0\x19party:ser\
+ver/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0foperation-er\
+ror\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\
+\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\x02\x01\x10\x04\
+\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-maxy\x0fstream-resp\
+onse\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02ss\x01q\x02\x03u\
+rl\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01j\x01\x01\x01\x03\
+\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07request\x05\x07options\
+\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07request\x05\0\x0b\
+\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07connect\x01\x0f\x01\
+ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\0\x05rooms\x01\
+\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09operation\x01\0\x7f\
+\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.0\x05\x11\x02\x03\0\
+\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x1f\x02\x03\x02\x01\x12\x04\0\x0a\
+request-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\x02\x03\x02\x01\
+\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\
+\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unknown\0\0\x09no-cr\
+edit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01w\0\x0ebad-clo\
+se-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-error\x03\0\
+\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06status{\x07headers\
+\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01p}\x01j\0\x01\x0b\x01@\x02\x06strea\
+m\x03\x05bytes\x0f\0\x10\x04\0\x05write\x01\x11\x01@\x02\x06stream\x03\x07messag\
+e\x07\0\x10\x04\0\x04send\x01\x12\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x13\
+\x04\0\x06credit\x01\x14\x01@\x01\x06stream\x03\0\x10\x04\0\x06finish\x01\x15\x04\
+\0\x09break-off\x01\x15\x01k\x09\x01@\x02\x06stream\x03\x05frame\x16\0\x10\x04\0\
+\x05close\x01\x17\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\
+\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\
+\x02\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-\
+full\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\
+\x01@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1c\
+party:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event\
+-id\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\
+\0\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
 \0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0c\
 bad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\
 \0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\
@@ -10747,22 +11231,22 @@ iled-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\0
 \x0dresume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\x0a\
 rooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09con\
 nected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07o\
-utcome\x03\0#\x01p}\x01q\x04\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x05\
-error\x01s\0\x04\0\x0cstream-event\x03\0&\x01@\0\0\x19\x04\0\x0ccapabilities\x01\
-(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06reason\x1b\0)\x04\0\x08on-start\x01\
-*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\x09on-resume\x01+\x01@\x02\x05eve\
-nt\x01\x0aconnection\x03\0)\x04\0\x0aon-connect\x01,\x01@\x03\x05event\x01\x0aco\
-nnection\x03\x07message\x0b\0)\x04\0\x0aon-message\x01-\x01@\x04\x05event\x01\x0a\
-connection\x03\x05frame\x0d\x09was-clean\x7f\0)\x04\0\x08on-close\x01.\x01@\x03\x05\
-event\x01\x0aconnection\x03\x05errors\0)\x04\0\x08on-error\x01/\x01@\x03\x05even\
-t\x01\x02id\x05\x07request\x0f\0)\x04\0\x0aon-request\x010\x01@\x01\x05event\x01\
-\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\x01\x09operation\x07\x07outcome$\0)\
-\x04\0\x0con-completed\x012\x01@\x03\x05event\x01\x06stream\x09\x04what'\0)\x04\0\
-\x09on-stream\x013\x01@\x03\x05event\x01\x06stream\x09\x06creditw\0)\x04\0\x08on\
--drain\x014\x01@\x02\x05event\x01\x02id\x05\0)\x04\0\x12on-response-closed\x015\x04\
-\0\x18party:server/guest@0.1.0\x05\x1c\x04\0\x18party:server/party@0.1.0\x04\0\x0b\
-\x0b\x01\0\x05party\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
-nent\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+utcome\x03\0#\x01p}\x01q\x05\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x06\
+closed\x01\x0d\0\x05error\x01s\0\x04\0\x0cstream-event\x03\0&\x01@\0\0\x19\x04\0\
+\x0ccapabilities\x01(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06reason\x1b\0\
+)\x04\0\x08on-start\x01*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\x09on-resu\
+me\x01+\x01@\x02\x05event\x01\x0aconnection\x03\0)\x04\0\x0aon-connect\x01,\x01@\
+\x03\x05event\x01\x0aconnection\x03\x07message\x0b\0)\x04\0\x0aon-message\x01-\x01\
+@\x04\x05event\x01\x0aconnection\x03\x05frame\x0d\x09was-clean\x7f\0)\x04\0\x08o\
+n-close\x01.\x01@\x03\x05event\x01\x0aconnection\x03\x05errors\0)\x04\0\x08on-er\
+ror\x01/\x01@\x03\x05event\x01\x02id\x05\x07request\x0f\0)\x04\0\x0aon-request\x01\
+0\x01@\x01\x05event\x01\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\x01\x09opera\
+tion\x07\x07outcome$\0)\x04\0\x0con-completed\x012\x01@\x03\x05event\x01\x06stre\
+am\x09\x04what'\0)\x04\0\x09on-stream\x013\x01@\x03\x05event\x01\x06stream\x09\x06\
+creditw\0)\x04\0\x08on-drain\x014\x01@\x02\x05event\x01\x02id\x05\0)\x04\0\x12on\
+-response-closed\x015\x04\0\x18party:server/guest@0.1.0\x05\x1c\x04\0\x18party:s\
+erver/party@0.1.0\x04\0\x0b\x0b\x01\0\x05party\x03\0\0\0G\x09producers\x01\x0cpr\
+ocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
         };
     };
 }
@@ -10775,8 +11259,8 @@ pub use __export_party_impl as export_party;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4470] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xda!\x01A\x02\x01A%\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4665] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9d#\x01A\x02\x01A%\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -10786,90 +11270,95 @@ s\0\x06binary\x01\x0c\0\x04\0\x07message\x03\0\x0d\x01r\x02\x04names\x05value\x0
 \x12\x04\0\x07request\x03\0\x14\x01r\x03\x06status{\x07headers\x13\x04body\x12\x04\
 \0\x08response\x03\0\x16\x01r\x02\x04code{\x06reasons\x04\0\x0bclose-frame\x03\0\
 \x18\x01m\x02\x04done\x07pending\x04\0\x08progress\x03\0\x1a\x01ks\x01k{\x01r\x03\
-\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\x01q\x0d\x03d\
+\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\x01q\x0c\x03d\
 ns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refused-by-policy\x01\
 s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x0binterrupted\0\0\x07dropped\0\0\x0d\
-no-such-party\x01s\0\x07invalid\x01s\0\x07not-yet\x01s\0\x0dnot-in-a-room\0\0\x04\
-\0\x0foperation-error\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\
-\0\x0ctimestamp-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01\
-r\x06\x0cmemory-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-m\
-axw\x0bconnectionsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot\
--in-a-room\0\0\x04\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\
-\0\x05party\x01\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\
-\x04\0\x03now\x01\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02\
-ss\x01p\x0a\x01@\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\
-\x01j\0\x01\x05\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\
-\0\x07destroy\x01\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08ev\
-ent-id\x02\x03\0\0\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\
-\0\0\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08\
-too-deep\x01y\0\x08not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\
-\x01j\0\x01\x03\x01j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06\
-settle\x01\x08\x01@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\
-\x19party:server/events@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07\
-message\x02\x03\0\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\
-\x01B2\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\
-\0\x07message\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\
-\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
-\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnectin\
-g\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01\
-r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0br\
-eady-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot\
--connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-l\
-arge\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0d\
-not-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0a\
-connection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\
-\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07mes\
-sage\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07\
-message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01\
-@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03ta\
-g\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\
-\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0a\
-attachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachme\
-nt\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\
-\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-larg\
-e\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09\
-turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\
-\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03en\
-d\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01\
-o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\
-\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01\
-p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01\
-j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\
-\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03\
-key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\
-\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\
-\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:s\
-erver/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\
-\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\
-\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\
-\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\
-\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0f\
-operation-error\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0cope\
-ration-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\
-\x02\x01\x10\x04\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-max\
-y\x0fstream-response\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02\
-ss\x01q\x02\x03url\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01\
-j\x01\x01\x01\x03\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07reque\
-st\x05\x07options\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07\
-request\x05\0\x0b\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07co\
-nnect\x01\x0f\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\
-\0\x05rooms\x01\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09o\
-peration\x01\0\x7f\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.\
-0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x12\x02\x03\x02\
-\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\
-\x02\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x01q\x04\x07unknown\0\0\x09no\
--credit\0\0\x07not-yet\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-error\x03\0\x06\
-\x01p\x05\x01j\x01\x03\x01\x07\x01@\x03\x07request\x01\x06status{\x07headers\x08\
-\0\x09\x04\0\x0dopen-response\x01\x0a\x01p}\x01j\0\x01\x07\x01@\x02\x06stream\x03\
-\x05bytes\x0b\0\x0c\x04\0\x05write\x01\x0d\x01@\x01\x06stream\x03\0\x0c\x04\0\x06\
-finish\x01\x0e\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\x01\
-\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\
-\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\
-\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01\
-@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cpar\
-ty:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\
-\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\
-\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
+no-such-party\x01s\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0foperation-e\
+rror\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\0\x0ctimestamp-\
+ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01r\x06\x0cmemory\
+-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-maxw\x0bconnecti\
+onsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot-in-a-room\0\0\x04\
+\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\0\x05party\x01\
+\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\x04\0\x03now\x01\
+\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02ss\x01p\x0a\x01@\
+\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\x01j\0\x01\x05\
+\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\0\x07destroy\x01\
+\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08event-id\x02\x03\0\0\
+\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\
+\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08too-deep\x01y\0\x08\
+not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\x01j\0\x01\x03\x01\
+j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06settle\x01\x08\x01\
+@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\x19party:server/e\
+vents@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07message\x02\x03\0\
+\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\x01B2\x02\x03\x02\
+\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07message\x03\
+\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\x02\x01\x09\x04\
+\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x08\x02\x03\x02\
+\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnecting\x04open\x07closi\
+ng\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01r\x07\x02id\x01\x03\
+keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0bready-state\x0d\x04\0\
+\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot-connecting\0\0\x06c\
+losed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-large\x01y\0\x09turn-\
+full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0dnot-in-a-room\0\0\
+\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0aconnection\x01\x04\
+tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\x08response\x09\
+\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07message\x03\0\x14\x04\
+\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07message\x03\x06e\
+xcept\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01@\x02\x0aconne\
+ction\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\
+\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\x04info\x01\x20\
+\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0aattachment\x01#\
+\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachment\x01$\x01o\x02\
+ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\x03\0\x1eparty:\
+server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-large\x01y\0\x0fvalu\
+e-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09turn-full\x01w\
+\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\0\0\x01p}\x01\
+k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03end\x03\x07rever\
+se\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01o\x02\x02\x02\x01\
+p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\
+\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\
+\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01\
+@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\x07entries\x07\
+\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\
+\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelet\
+e-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\x04\0\x04list\x01\
+\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:server/storage@0.1.\
+0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08\
+bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01\
+@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\
+\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\0\x19party:ser\
+ver/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0foperation-er\
+ror\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\
+\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\x02\x01\x10\x04\
+\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-maxy\x0fstream-resp\
+onse\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02ss\x01q\x02\x03u\
+rl\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01j\x01\x01\x01\x03\
+\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07request\x05\x07options\
+\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07request\x05\0\x0b\
+\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07connect\x01\x0f\x01\
+ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\0\x05rooms\x01\
+\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09operation\x01\0\x7f\
+\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.0\x05\x11\x02\x03\0\
+\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x1f\x02\x03\x02\x01\x12\x04\0\x0a\
+request-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\x02\x03\x02\x01\
+\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\
+\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unknown\0\0\x09no-cr\
+edit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01w\0\x0ebad-clo\
+se-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-error\x03\0\
+\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06status{\x07headers\
+\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01p}\x01j\0\x01\x0b\x01@\x02\x06strea\
+m\x03\x05bytes\x0f\0\x10\x04\0\x05write\x01\x11\x01@\x02\x06stream\x03\x07messag\
+e\x07\0\x10\x04\0\x04send\x01\x12\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x13\
+\x04\0\x06credit\x01\x14\x01@\x01\x06stream\x03\0\x10\x04\0\x06finish\x01\x15\x04\
+\0\x09break-off\x01\x15\x01k\x09\x01@\x02\x06stream\x03\x05frame\x16\0\x10\x04\0\
+\x05close\x01\x17\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\
+\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\
+\x02\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-\
+full\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\
+\x01@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1c\
+party:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event\
+-id\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\
+\0\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
 \0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0c\
 bad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\
 \0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\

@@ -9,6 +9,7 @@ use crate::bindings::exports::party::server::guest::Outcome;
 use crate::bindings::party::server::operations as host;
 use crate::http::{Header, Request, Response};
 use crate::operation::millis;
+use crate::stream::Streamed;
 use crate::work::{OperationError, Work, unexpected};
 
 /// Redirects that are followed unless told otherwise.
@@ -76,12 +77,31 @@ impl Fetch {
         self
     }
 
-    fn options(&self) -> host::FetchOptions {
+    /// Send it, and have the head of the answer as soon as it is there; the body is read in pieces. The timeout is for the head.
+    ///
+    /// ```no_run
+    /// # async fn example(room: &party::Room) -> party::Result<()> {
+    /// let mut answer = room.fetch("https://model.example/words").method("POST").body("why?").streamed().await?;
+    /// while let Some(piece) = answer.body.next().await {
+    ///     room.broadcast(String::from_utf8_lossy(&piece?).into_owned())?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn streamed(self) -> Result<Streamed, OperationError> {
+        let begin = move || self.request.lend(|request| host::fetch(request, self.options(true)));
+        match Work::of(begin).await? {
+            Outcome::Response(head) => Streamed::try_from(head),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn options(&self, stream_response: bool) -> host::FetchOptions {
         host::FetchOptions {
             // Nothing stands for the host's own bound: a wait of no time is the shortest that there is.
             timeout_ms: self.timeout.map_or(0, |timeout| millis(timeout).max(1)),
             redirects_max: self.redirects,
-            stream_response: false,
+            stream_response,
             resend: self.resend,
         }
     }
@@ -92,7 +112,7 @@ impl IntoFuture for Fetch {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let begin = move || self.request.lend(|request| host::fetch(request, self.options()));
+        let begin = move || self.request.lend(|request| host::fetch(request, self.options(false)));
         Box::pin(async move {
             match Work::of(begin).await? {
                 Outcome::Response(response) => Response::try_from(response),
@@ -110,10 +130,10 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_the_hosts() {
-        let options = Fetch::to("https://example.com/").options();
+        let options = Fetch::to("https://example.com/").options(false);
         assert_eq!((options.timeout_ms, options.redirects_max, options.resend), (0, 10, false));
         let said = Fetch::to("https://example.com/").timeout(Duration::from_micros(1)).redirects(0).resend();
-        let options = said.options();
+        let options = said.options(true);
         assert_eq!((options.timeout_ms, options.redirects_max, options.resend), (1, 0, true));
     }
 }

@@ -19,6 +19,7 @@ use crate::lobby::{Cron, Lobby};
 use crate::logging::{Level, log};
 use crate::message::Message;
 use crate::party::{Party, ResumeReason, StartReason};
+use crate::stream::BodyWriter;
 use crate::time::Timestamp;
 use crate::{runtime, task};
 
@@ -29,6 +30,12 @@ pub trait Capable: Party {
     /// Those, and what the SDK itself needs.
     const HANDLERS: Handlers;
 }
+
+/// The handlers that the SDK itself needs.
+pub const NEEDED: Handlers = Handlers::ON_COMPLETED
+    .union(Handlers::ON_STREAM)
+    .union(Handlers::ON_DRAIN)
+    .union(Handlers::ON_RESPONSE_CLOSED);
 
 /// The exports of a component whose party is `P`.
 #[derive(Debug)]
@@ -82,6 +89,11 @@ impl<P: Capable> guest::Guest for Exports<P> {
                     task::hold_event(async move { respond(id, &response.await?) });
                     Ok(())
                 }
+                Answer::InPieces(head, write) => {
+                    let body = BodyWriter::open(id, &head)?;
+                    task::spawn(async move |_| write(body).await);
+                    Ok(())
+                }
             }
         })
     }
@@ -94,16 +106,16 @@ impl<P: Capable> guest::Guest for Exports<P> {
         runtime::completion(operation, outcome)
     }
 
-    fn on_stream(_: u64, _: u64, _: StreamEvent) -> Progressed {
-        Ok(Progress::Done)
+    fn on_stream(_: u64, stream: u64, what: StreamEvent) -> Progressed {
+        runtime::stream_brings(stream, what)
     }
 
-    fn on_drain(_: u64, _: u64, _: u64) -> Progressed {
-        Ok(Progress::Done)
+    fn on_drain(_: u64, stream: u64, _: u64) -> Progressed {
+        runtime::stream_drains(stream)
     }
 
-    fn on_response_closed(_: u64, _: u64) -> Progressed {
-        Ok(Progress::Done)
+    fn on_response_closed(_: u64, request: u64) -> Progressed {
+        runtime::response_closed(request)
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::bindings::party::server::types as wit;
 use crate::error::{Error, Result};
 use crate::room::Room;
+use crate::stream::BodyWriter;
 use crate::task::BoxFuture;
 use crate::work::OperationError;
 
@@ -162,6 +163,13 @@ impl Response {
     }
 }
 
+impl Response {
+    /// Give its status and headers to `with` as imports take them.
+    pub(crate) fn lend_head<T>(&self, with: impl FnOnce(u16, &[wit::HeaderParam<'_>]) -> T) -> T {
+        with(self.status, &lent(&self.headers))
+    }
+}
+
 fn lent(headers: &[Header]) -> Vec<wit::HeaderParam<'_>> {
     headers.iter().map(|header| wit::HeaderParam { name: &header.name, value: &header.value }).collect()
 }
@@ -173,7 +181,10 @@ pub struct Reply(pub(crate) Answer);
 pub(crate) enum Answer {
     Now(Response),
     Later(BoxFuture<Result<Response>>),
+    InPieces(Response, WriteBody),
 }
+
+type WriteBody = Box<dyn FnOnce(BodyWriter) -> BoxFuture<Result<()>>>;
 
 impl Reply {
     /// Answer when `task` has ended, in this turn or a later one, with its response or its error. The host waits
@@ -183,6 +194,35 @@ impl Reply {
         F: AsyncFnOnce(Room) -> Result<Response> + 'static,
     {
         Self(Answer::Later(Box::pin(async move { task(Room::new()).await })))
+    }
+
+    /// Answer with this head now, and with a body that `task` writes, in this turn or later ones: server-sent events, what a model
+    /// says as it says it, a file that is made on the way. The body of `head` must be empty. A task that fails, or lets go of the
+    /// writer without finishing, breaks the body off. There is no deadline.
+    ///
+    /// ```no_run
+    /// # use party::{BodyWriter, Reply, Response, Room};
+    /// # use std::time::Duration;
+    /// # fn example() -> Reply {
+    /// let head = Response::status(200).with_header("content-type", "text/event-stream");
+    /// Reply::streamed(head, async |room, mut body| {
+    ///     for second in 1..=3 {
+    ///         room.sleep(Duration::from_secs(1)).await;
+    ///         body.write(format!("data: {second}\n\n")).await?;
+    ///     }
+    ///     body.finish()?;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn streamed<F>(head: Response, task: F) -> Self
+    where
+        F: AsyncFnOnce(Room, BodyWriter) -> Result<()> + 'static,
+    {
+        Self(Answer::InPieces(
+            head,
+            Box::new(move |body| Box::pin(async move { task(Room::new(), body).await })),
+        ))
     }
 }
 
@@ -220,7 +260,7 @@ impl TryFrom<wit::ResponseResult> for Response {
         let body = match response.body {
             wit::BodyResult::Bytes(bytes) => bytes,
             wit::BodyResult::Streamed(_) => {
-                return Err(OperationError::NotYet("a body in pieces was not asked for".to_owned()));
+                return Err(OperationError::Invalid("a body in pieces was not asked for".to_owned()));
             }
         };
         let headers = response.headers.into_iter().map(Header::from).collect();

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use crate::bindings::exports::party::server::guest::Outcome;
 use crate::bindings::party::server::operations as host;
-use crate::bindings::party::server::types::OperationError;
+use crate::bindings::party::server::types::{BodyResult, OperationError};
 use crate::room::Room;
 use crate::runtime;
+use crate::stream::give_up;
 use crate::time::Timestamp;
 
 /// The largest sleep that is asked for in one piece, in ms (ids and times stay below 2^53).
@@ -75,6 +76,11 @@ impl Operations {
     /// Forget the operation. Whether the host has to be told.
     pub(crate) fn forget(&self, operation: OperationId) -> bool {
         let stage = self.open.borrow_mut().remove(&operation);
+        if let Some(Stage::Ended(outcome)) = &stage
+            && let Some(stream) = opened(outcome)
+        {
+            give_up(stream);
+        }
         matches!(stage, Some(Stage::Open(_)))
     }
 
@@ -99,6 +105,18 @@ impl Operations {
     /// There may be room for one more: all try again, in order, and those that find none wait again.
     pub(crate) fn wake_queue(&self) {
         self.queue.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The stream that begins with an outcome.
+fn opened(outcome: &Outcome) -> Option<u64> {
+    match outcome {
+        Outcome::Connected(stream) => Some(*stream),
+        Outcome::Response(response) => match response.body {
+            BodyResult::Streamed(stream) => Some(stream),
+            BodyResult::Bytes(_) => None,
+        },
+        _ => None,
     }
 }
 

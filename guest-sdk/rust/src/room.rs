@@ -14,6 +14,7 @@ use crate::operation::Sleep;
 use crate::party::Party;
 use crate::runtime;
 use crate::storage::Storage;
+use crate::stream::Connect;
 use crate::task::{self, Either, Task, TaskOutput, select};
 use crate::time::Timestamp;
 use crate::work::{Asset, Call, ListRooms};
@@ -226,6 +227,28 @@ impl Room {
     /// ```
     pub fn fetch(&self, url: &str) -> Fetch {
         Fetch::to(url)
+    }
+
+    /// Open a WebSocket as a client: `wss://` or `ws://`, to the addresses that [`fetch`](Self::fetch) may ask. It stays open while the
+    /// room sleeps; what comes wakes it. It does not outlive the host's process: then it is [lost](crate::Closed::Lost).
+    ///
+    /// ```no_run
+    /// # async fn example(room: &party::Room) -> party::Result<()> {
+    /// let mut prices = room.connect("wss://prices.example/live").await?;
+    /// prices.send("subscribe").await?;
+    /// while let Ok(price) = prices.next().await {
+    ///     room.broadcast(price)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connect(&self, url: &str) -> Connect {
+        Connect::to_url(url)
+    }
+
+    /// Open a WebSocket to another room of this project, which sees a client.
+    pub fn connect_to(&self, party: &str, room: &str) -> Connect {
+        Connect::to_room(party, room)
     }
 
     /// List the rooms of a party of this project, this one among them if it is of that party: those that have stored

@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::cell::Cell;
 
-use crate::bindings::exports::party::server::guest::Outcome;
+use crate::bindings::exports::party::server::guest::{Outcome, StreamEvent};
 use crate::bindings::party::server::events as host;
 use crate::bindings::party::server::types::{FailureResult, Progress};
 use crate::error::{Error, Result};
@@ -17,12 +17,14 @@ use crate::logging::{Level, log};
 use crate::operation::{OperationId, Operations};
 use crate::party::Party;
 use crate::room::Room;
+use crate::stream::{Streams, give_up};
 
 struct Instance {
     /// None before the first event, and while something has it in its hands.
     party: Cell<Option<Box<dyn Any>>>,
     executor: Executor,
     operations: Operations,
+    streams: Streams,
     events: Events,
 }
 
@@ -32,6 +34,7 @@ thread_local! {
         party: Cell::new(None),
         executor: Executor::new(),
         operations: Operations::default(),
+        streams: Streams::default(),
         events: Events::default(),
     }));
 }
@@ -46,6 +49,10 @@ pub(crate) fn executor() -> &'static Executor {
 
 pub(crate) fn operations() -> &'static Operations {
     &instance().operations
+}
+
+pub(crate) fn streams() -> &'static Streams {
+    &instance().streams
 }
 
 pub(crate) fn events() -> &'static Events {
@@ -108,6 +115,31 @@ pub(crate) fn completion(operation: u64, outcome: Outcome) -> Result<Progress, F
     if operations().complete(OperationId(operation), outcome) {
         executor().run();
     }
+    Ok(Progress::Done)
+}
+
+/// A stream has brought something: what waits for it runs.
+pub(crate) fn stream_brings(stream: u64, what: StreamEvent) -> Result<Progress, FailureResult> {
+    let is_last = matches!(what, StreamEvent::End | StreamEvent::Closed(_) | StreamEvent::Error(_));
+    if streams().bring(stream, what) {
+        executor().run();
+    } else if !is_last {
+        give_up(stream);
+    }
+    Ok(Progress::Done)
+}
+
+/// More can be written to a stream: what waits for that runs.
+pub(crate) fn stream_drains(stream: u64) -> Result<Progress, FailureResult> {
+    streams().drain(stream);
+    executor().run();
+    Ok(Progress::Done)
+}
+
+/// The client of a request has gone: who answers it in pieces runs.
+pub(crate) fn response_closed(request: u64) -> Result<Progress, FailureResult> {
+    streams().close_answer(request);
+    executor().run();
     Ok(Progress::Done)
 }
 

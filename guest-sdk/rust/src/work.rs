@@ -53,9 +53,6 @@ pub enum OperationError {
     /// What was asked for makes no sense.
     #[error("{0}")]
     Invalid(String),
-    /// Part of the contract, not of this host yet.
-    #[error("{0}")]
-    NotYet(String),
     /// Outside of any room.
     #[error("only a room can ask for this")]
     NotInARoom,
@@ -75,7 +72,6 @@ impl From<HostError> for OperationError {
             HostError::Dropped => Self::Dropped,
             HostError::NoSuchParty(party) => Self::NoSuchParty(party),
             HostError::Invalid(text) => Self::Invalid(text),
-            HostError::NotYet(text) => Self::NotYet(text),
             HostError::NotInARoom => Self::NotInARoom,
         }
     }

@@ -119,6 +119,14 @@ pub(crate) enum Example {
     Chat,
     /// A shop whose orders wait for days
     Workflow,
+    /// Everybody's pointer in a room
+    Cursors,
+    /// A game for two, with onlookers
+    Tictactoe,
+    /// A question, and one vote for each key
+    Poll,
+    /// Permissions, answered by a lobby
+    Lookup,
 }
 
 /// Build every party that party.toml names as a directory, with cargo, for wasm32-wasip2.

@@ -39,7 +39,7 @@ pub enum AddressError {
         /// Its length.
         bytes: usize,
     },
-    /// The room id holds a slash or a control character.
+    /// The room id holds a slash, a question mark, a hash or a control character.
     #[error("the room id holds {character:?}, which is not allowed")]
     BadRoom {
         /// The first such character.
@@ -58,7 +58,7 @@ impl RoomAddress {
         if room.len() > ROOM_BYTES_MAX {
             return Err(AddressError::LongRoom { bytes: room.len() });
         }
-        if let Some(character) = room.chars().find(|&c| c == '/' || c.is_control()) {
+        if let Some(character) = room.chars().find(|&c| matches!(c, '/' | '?' | '#') || c.is_control()) {
             return Err(AddressError::BadRoom { character });
         }
         Ok(RoomAddress { project: project.into(), party: party.into(), room: room.into() })

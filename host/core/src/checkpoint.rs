@@ -24,10 +24,13 @@ use crate::ids::{CommitSeq, ConnectionId, EventId, Incarnation, OperationId, Req
 use crate::large::NoMemory;
 use crate::operation::Operation;
 use crate::session::{ReadyState, Session, Sessions};
+use crate::stream::Streams;
 use crate::turn::Subject;
 
-/// The version of the format that is written. Readers know this one and the one before, and refuse every other.
-pub const FORMAT: u16 = 3;
+/// The version of the format that is written. Readers know this one and the two before, and refuse every other.
+pub const FORMAT: u16 = 4;
+/// Nothing streamed.
+const FORMAT_WITHOUT_STREAMS: u16 = 3;
 /// Its operations are sleeps, and it does not say so.
 const FORMAT_WITHOUT_WORK: u16 = 2;
 /// What a checkpoint begins with.
@@ -60,6 +63,7 @@ pub struct Checkpoint {
     pub(crate) last_now: Timestamp,
     pub(crate) sessions: Sessions,
     pub(crate) requests: BTreeSet<RequestId>,
+    pub(crate) streams: Streams,
     /// The calls of durable rooms that it knows of.
     pub(crate) calls: Calls,
     pub(crate) operations: Vec<(OperationId, Operation)>,
@@ -77,7 +81,7 @@ pub enum CheckpointError {
     #[error("this is no checkpoint: it does not begin with \"PHCP\"")]
     NotACheckpoint,
     /// They were written by another version of this host.
-    #[error("the checkpoint has format {found}; this host reads formats {FORMAT_WITHOUT_WORK} and {FORMAT}")]
+    #[error("the checkpoint has format {found}; this host reads formats {FORMAT_WITHOUT_WORK} to {FORMAT}")]
     Format {
         /// The version that they name.
         found: u16,
@@ -121,6 +125,7 @@ impl Checkpoint {
         let is_bounded = |event: &SleepingEvent| event.deadline.is_some();
         self.operations.is_empty()
             && self.requests.is_empty()
+            && self.streams.is_empty()
             && !self.pending.iter().any(is_bounded)
             && self.holds == 0
             && !self.is_starting
@@ -136,9 +141,11 @@ impl Checkpoint {
             // Another host must begin it again, or say that it was interrupted.
             Operation::Work { .. } => self.last_now,
         });
+        // Another host must say that they broke off.
+        let streams = (!self.streams.is_empty()).then_some(self.last_now);
         let deadlines = self.pending.iter().filter_map(|event| event.deadline.map(|(at, _)| at));
         let held = (self.holds > 0).then_some(self.hold_until);
-        sleeps.chain(deadlines).chain(held).chain(told).min()
+        sleeps.chain(streams).chain(deadlines).chain(held).chain(told).min()
     }
 }
 

@@ -52,6 +52,11 @@ impl Writer {
         self.byte(number as u8);
     }
 
+    /// A number that may be below zero, as a number: twice itself, or twice its distance to -1 and one more (zigzag).
+    pub(crate) fn signed(&mut self, number: i64) {
+        self.number((number << 1 ^ number >> 63) as u64);
+    }
+
     /// A length and so many bytes.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
@@ -97,6 +102,12 @@ impl Reader {
     pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
         let [byte] = self.array()?;
         Ok(byte)
+    }
+
+    /// What [`Writer::signed`] wrote.
+    pub(crate) fn signed(&mut self, field: &'static str) -> Result<i64, Malformed> {
+        let number = self.number(field)?;
+        Ok((number >> 1) as i64 ^ -((number & 1) as i64))
     }
 
     pub(crate) fn number(&mut self, field: &'static str) -> Result<u64, Malformed> {

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use crate::auto_response::AutoResponse;
 use crate::call::Attempt;
 use crate::http::{Header, Request, Response};
-use crate::ids::{ConnectionId, OperationId, RequestId, Timestamp};
+use crate::ids::{ConnectionId, OperationId, RequestId, StreamId, Timestamp};
 use crate::message::{CloseFrame, Message};
 use crate::operation::{OperationError, Work};
+use crate::stream::StreamEvent;
 
 /// Which handlers of a party are real: what `guest.capabilities` said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -34,6 +35,10 @@ impl Handlers {
     pub const ON_ALARM: Handlers = Handlers(1 << 7);
     /// `on-completed`
     pub const ON_COMPLETED: Handlers = Handlers(1 << 8);
+    /// `on-stream`
+    pub const ON_STREAM: Handlers = Handlers(1 << 9);
+    /// `on-drain`
+    pub const ON_DRAIN: Handlers = Handlers(1 << 10);
     /// `on-response-closed`
     pub const ON_RESPONSE_CLOSED: Handlers = Handlers(1 << 11);
     /// `lobby.before-connect`
@@ -108,6 +113,10 @@ pub enum Outcome {
     Asset(Option<Box<Response>>),
     /// The answer of another room, or of whoever a fetch has asked.
     Response(Box<Response>),
+    /// The head of what a fetch was answered; the body follows as the stream of that operation.
+    Streamed(Box<Response>),
+    /// A socket is open: the stream of that operation.
+    Connected,
     /// It could not be done.
     Failed(OperationError),
 }
@@ -116,10 +125,19 @@ impl Outcome {
     /// Whether somebody outside has answered so; else the room itself, or its host, has ended its waiting.
     pub(crate) fn is_of_who_was_asked(&self) -> bool {
         match self {
-            Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_) => true,
+            Outcome::Rooms(_)
+            | Outcome::Asset(_)
+            | Outcome::Response(_)
+            | Outcome::Streamed(_)
+            | Outcome::Connected => true,
             Outcome::Failed(error) => *error != OperationError::Timeout,
             Outcome::Slept | Outcome::Interrupted | Outcome::Dropped => false,
         }
+    }
+
+    /// Whether a stream begins with it.
+    pub(crate) fn begins_a_stream(&self) -> bool {
+        matches!(self, Outcome::Streamed(_) | Outcome::Connected)
     }
 
     /// Bytes that it holds, about.
@@ -127,8 +145,12 @@ impl Outcome {
         match self {
             Outcome::Rooms(page) => page.rooms.iter().map(|id| id.len() as u64).sum(),
             Outcome::Asset(asset) => asset.as_ref().map_or(0, |asset| asset.bytes()),
-            Outcome::Response(response) => response.bytes(),
-            Outcome::Slept | Outcome::Interrupted | Outcome::Dropped | Outcome::Failed(_) => 0,
+            Outcome::Response(response) | Outcome::Streamed(response) => response.bytes(),
+            Outcome::Slept
+            | Outcome::Interrupted
+            | Outcome::Dropped
+            | Outcome::Connected
+            | Outcome::Failed(_) => 0,
         }
     }
 }
@@ -159,12 +181,16 @@ pub enum Event {
     Error(ConnectionId, String),
     /// A request came.
     Request(RequestId, Box<Request>),
-    /// The client of an unanswered request has gone.
+    /// The client of a request that is not answered has gone, or of an answer that is not finished.
     ResponseClosed(RequestId),
     /// The alarm rings.
     Alarm,
     /// An operation has ended.
     Completed(OperationId, Outcome),
+    /// A stream brings something.
+    Stream(StreamId, StreamEvent),
+    /// The other side of a stream has taken so many bytes more of what was written.
+    Drain(StreamId, u64),
 }
 
 impl Event {
@@ -181,6 +207,8 @@ impl Event {
             Event::ResponseClosed(_) => "on-response-closed",
             Event::Alarm => "on-alarm",
             Event::Completed(..) => "on-completed",
+            Event::Stream(..) => "on-stream",
+            Event::Drain(..) => "on-drain",
         }
     }
 }
@@ -266,7 +294,7 @@ pub enum TurnEnd {
 ///
 /// A connection's handshake is answered once, by `Accept` or by `Reject`. Messages and a close can come before
 /// it: they wait for `Accept`, and go with `Reject`. A connection that has gone may still be named; that is
-/// nothing.
+/// nothing. So may a stream that has ended, or is of another process, and it may be broken off or forgotten more than once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
     /// Answer the client's handshake with 101.
@@ -283,6 +311,18 @@ pub enum Output {
     Close(ConnectionId, Option<CloseFrame>),
     /// Answer a request.
     Respond(RequestId, Response),
+    /// Answer a request with this head; its body follows as this stream.
+    Open(RequestId, StreamId, Response),
+    /// The next bytes of an answer's body.
+    Write(StreamId, Bytes),
+    /// That was all of an answer's body.
+    Finish(StreamId),
+    /// An answer's body breaks off: its client must see that it is not whole.
+    BreakOff(StreamId),
+    /// Send a message through a socket of the room's own.
+    SendOn(StreamId, Message),
+    /// Close a socket of the room's own; without a frame, without a code.
+    CloseOn(StreamId, Option<CloseFrame>),
     /// What became of this call of a durable room, which asks once more, is not known: it may have been heard.
     Interrupted(RequestId),
     /// From now on answer this text of any client by yourself, instead of an earlier one; or none.
@@ -301,7 +341,13 @@ impl Output {
             Output::Reject(_, response) | Output::Respond(_, response) => response.body.len() as u64,
             Output::AutoResponse(pair) => pair.as_ref().map_or(0, |pair| pair.bytes() as u64),
             Output::Begin(_, work, _) => work.bytes(),
+            Output::Open(_, _, head) => head.bytes(),
+            Output::Write(_, bytes) => bytes.len() as u64,
+            Output::SendOn(_, message) => message.len() as u64,
             Output::Accept(_)
+            | Output::Finish(_)
+            | Output::BreakOff(_)
+            | Output::CloseOn(..)
             | Output::Read(_)
             | Output::Close(..)
             | Output::Forget(_)

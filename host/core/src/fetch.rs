@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::address::RoomAddress;
 use crate::http::{Header, Request};
 use crate::ids::{OperationId, Seed};
-use crate::limits::{FETCH_HEADERS_MAX, FETCH_MS_MAX, FETCH_REDIRECTS_MAX};
+use crate::limits::{FETCH_HEADERS_MAX, FETCH_MS_MAX, FETCH_REDIRECTS_MAX, REQUEST_HEAD_BYTES_MAX};
 
 /// The header by which a server knows a request that comes once more.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -44,6 +44,8 @@ pub struct FetchOptions {
     pub redirects_max: u32,
     /// Whether it is sent again when the host was restarted in the middle.
     pub resend: bool,
+    /// Whether the body of the answer is to come as a stream.
+    pub streams: bool,
 }
 
 impl FetchOptions {
@@ -75,17 +77,28 @@ pub(crate) fn fault(request: &Request) -> Option<String> {
     if let Some(own) = request.headers.iter().find(is_own) {
         return Some(format!("header {:?} is the host's own", own.name));
     }
-    url_fault(&request.uri)
+    url_fault(&request.uri, ["https", "http"])
 }
 
-/// Why nothing can be fetched from this URL, if so. It is of visible ASCII.
-fn url_fault(url: &str) -> Option<String> {
+/// Why no WebSocket can be opened to this URL, if so.
+pub(crate) fn socket_fault(url: &str) -> Option<String> {
+    if url.len() > REQUEST_HEAD_BYTES_MAX {
+        return Some(format!("the URL has {} bytes; the limit is {REQUEST_HEAD_BYTES_MAX}", url.len()));
+    }
+    if !url.bytes().all(|c| c.is_ascii_graphic()) {
+        return Some(format!("{url:?} holds something else than visible ASCII; percent-encode it"));
+    }
+    url_fault(url, ["wss", "ws"])
+}
+
+/// Why nothing can be asked at this URL, if so. It is of visible ASCII.
+fn url_fault(url: &str, [secret, plain]: [&str; 2]) -> Option<String> {
     let fault = |what: &str| Some(format!("{url:?} {what}"));
     let Some((scheme, rest)) = url.split_once("://") else {
-        return fault("is no full URL: it begins with https:// or http://");
+        return fault(&format!("is no full URL: it begins with {secret}:// or {plain}://"));
     };
-    if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
-        return fault("begins with another scheme than https:// or http://");
+    if !scheme.eq_ignore_ascii_case(secret) && !scheme.eq_ignore_ascii_case(plain) {
+        return fault(&format!("begins with another scheme than {secret}:// or {plain}://"));
     }
     if url.contains('#') {
         return fault("has a fragment (#), which is never sent");
@@ -154,11 +167,11 @@ pub(crate) fn give_key(request: &mut Request, key: impl FnOnce() -> String) {
 mod tests {
     use bytes::Bytes;
 
-    use super::{FetchOptions, fault, give_key, idempotency_key, url_fault};
+    use super::{FetchOptions, fault, give_key, idempotency_key, socket_fault, url_fault};
     use crate::address::RoomAddress;
     use crate::http::{Header, Request};
     use crate::ids::{OperationId, Seed};
-    use crate::limits::{FETCH_HEADERS_MAX, FETCH_MS_MAX, FETCH_REDIRECTS_MAX};
+    use crate::limits::{FETCH_HEADERS_MAX, FETCH_MS_MAX, FETCH_REDIRECTS_MAX, REQUEST_HEAD_BYTES_MAX};
 
     fn request(method: &str, headers: &[&str]) -> Request {
         let headers =
@@ -168,6 +181,35 @@ mod tests {
             uri: "https://example.com/".into(),
             headers: headers.collect(),
             body: Bytes::new(),
+        }
+    }
+
+    fn request_url_fault(url: &str) -> Option<String> {
+        url_fault(url, ["https", "http"])
+    }
+
+    #[test]
+    fn a_socket_has_a_url_of_its_own_schemes() {
+        for url in ["wss://example.com", "WS://127.0.0.1:1/a?b", "wss://[::1]:443/"] {
+            assert_eq!(socket_fault(url), None, "{url}");
+        }
+        let long = format!("wss://a/{}", "a".repeat(REQUEST_HEAD_BYTES_MAX));
+        for (url, why) in [
+            ("", "is no full URL: it begins with wss:// or ws://"),
+            ("https://example.com/", "another scheme than wss:// or ws://"),
+            ("wss://example.com/#a", "fragment"),
+            ("wss://me@example.com/", "user name"),
+            ("wss:///path", "names no host"),
+            ("wss://a/ b", "something else than visible ASCII"),
+            ("wss://a/ß", "something else than visible ASCII"),
+            ("wss://a/\r\nx: y", "something else than visible ASCII"),
+            (&long, "the limit is"),
+        ] {
+            assert!(
+                socket_fault(url).is_some_and(|fault| fault.contains(why)),
+                "{url}: {:?}",
+                socket_fault(url)
+            );
         }
     }
 
@@ -181,7 +223,7 @@ mod tests {
             "https://[2001:db8::1]/",
             "https://[::ffff:1.2.3.4]:443/a@b",
         ] {
-            assert_eq!(url_fault(url), None, "{url}");
+            assert_eq!(request_url_fault(url), None, "{url}");
         }
         for (url, why) in [
             ("", "is no full URL"),
@@ -205,9 +247,13 @@ mod tests {
             ("https://example.com:65536/", "no port"),
             ("https://example.com:+80/", "no port"),
         ] {
-            assert!(url_fault(url).is_some_and(|fault| fault.contains(why)), "{url}: {:?}", url_fault(url));
+            assert!(
+                request_url_fault(url).is_some_and(|fault| fault.contains(why)),
+                "{url}: {:?}",
+                request_url_fault(url)
+            );
         }
-        assert!(url_fault(&format!("https://{}/", "a".repeat(254))).is_some());
+        assert!(request_url_fault(&format!("https://{}/", "a".repeat(254))).is_some());
     }
 
     #[test]
@@ -229,8 +275,12 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_bounded() {
-        let most =
-            FetchOptions { timeout_ms: FETCH_MS_MAX, redirects_max: FETCH_REDIRECTS_MAX, resend: true };
+        let most = FetchOptions {
+            timeout_ms: FETCH_MS_MAX,
+            redirects_max: FETCH_REDIRECTS_MAX,
+            resend: true,
+            streams: true,
+        };
         assert_eq!(most.fault(), None);
         let late = FetchOptions { timeout_ms: FETCH_MS_MAX + 1, ..most };
         assert_eq!(late.fault().as_deref(), Some("the timeout is 300001 ms; the limit is 300000"));

@@ -43,6 +43,11 @@ id! {
     OperationId
 }
 id! {
+    /// One direction of bytes that arrive or leave in pieces, or a socket that the room has opened: the number of the operation
+    /// that has opened it, or one of the same row.
+    StreamId
+}
+id! {
     /// The number of a room's commit: the first is 1, each is one more than the one before, 0 is "none yet".
     CommitSeq
 }

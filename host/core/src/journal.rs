@@ -30,8 +30,8 @@ pub(crate) use difference::difference;
 pub use happening::{Fate, Happening};
 pub(crate) use trace::trace;
 
-/// The version of the format that is written. Readers know this one and the one before, and refuse every other.
-pub const FORMAT: u8 = 2;
+/// The version of the format that is written. Readers know this one and the two before, and refuse every other.
+pub const FORMAT: u8 = 3;
 /// Nobody worked for a room.
 const FORMAT_WITHOUT_WORK: u8 = 1;
 
@@ -96,6 +96,8 @@ impl Taken {
             | Event::ResponseClosed(_)
             | Event::Alarm => 0,
             Event::Completed(_, outcome) => outcome.bytes() as usize,
+            Event::Stream(_, what) => what.bytes() as usize,
+            Event::Drain(..) => 0,
         };
         (arriving + payload) as u64
     }
@@ -143,7 +145,7 @@ pub(crate) const TRACE_BYTES: usize = 16;
 pub enum RecordError {
     /// They were written by another version of this host.
     #[error(
-        "the journal's record has format {found}; this host reads formats {FORMAT_WITHOUT_WORK} and {FORMAT}"
+        "the journal's record has format {found}; this host reads formats {FORMAT_WITHOUT_WORK} to {FORMAT}"
     )]
     Format {
         /// The version that they name.

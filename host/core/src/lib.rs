@@ -31,4 +31,5 @@ pub mod profile;
 pub mod room;
 pub mod session;
 pub mod storage;
+pub mod stream;
 pub mod turn;

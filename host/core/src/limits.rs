@@ -88,6 +88,10 @@ pub struct Limits {
     pub requests_open_max: u32,
     /// Bytes that may wait to be written to one connection; beyond, it is closed with 1013.
     pub outbound_queue_bytes_max: u32,
+    /// Bytes that the guest may have written to one stream and that the other side has not taken. One write always fits.
+    pub stream_credit_bytes: u32,
+    /// Streams of one room that may be open: answers that are being written, bodies that arrive, sockets of its own.
+    pub streams_open_max: u32,
     /// Operations of one room that may be open.
     pub operations_open_max: u32,
     /// Holds that may be nested (Durable Objects).
@@ -181,7 +185,9 @@ impl Default for Limits {
             requests_waiting_max: 1_024,
             requests_open_max: 4_096,
             outbound_queue_bytes_max: MIB,
-            operations_open_max: 1_024,
+            stream_credit_bytes: 256 * KIB,
+            streams_open_max: 4_096,
+            operations_open_max: 10_000,
             holds_max: 64,
             turn_log_lines_max: 256,
             turn_log_bytes_max: 64 * KIB,

@@ -23,6 +23,7 @@ use crate::operation::{Operation, OperationError, Operations, Work};
 use crate::room::{Moment, PendingEvents, Report, RoomConfig, RoomState};
 use crate::session::Sessions;
 use crate::storage::{KeyRange, Overlay, RoomStorage, StorageReadError, Visit};
+use crate::stream::Streams;
 use crate::turn::Turn;
 use crate::turn::lobby::LobbyTurn;
 
@@ -194,6 +195,7 @@ impl Lobby {
         let name = turn.event_name();
         let lobby = turn.lobby.take().expect("it was begun by a lobby");
         let mut changes = mem::take(&mut turn.changes);
+        changes.take_out_what_was_withdrawn();
         self.state = Some(turn.state);
         if let TurnEnd::Dropped(cause) = end {
             self.report(Report::Dropped { event: name, cause: cause.clone() });
@@ -202,7 +204,7 @@ impl Lobby {
         }
         let state = self.home();
         state.next_operation += changes.started_ids;
-        for (id, operation) in changes.started.drain(..) {
+        for (id, operation) in mem::take(&mut changes.started) {
             state.operations.start(id, operation);
         }
         for id in mem::take(&mut changes.cancelled) {
@@ -291,6 +293,8 @@ fn stateless(now: Timestamp) -> RoomState {
         incarnation: Incarnation(0),
         sessions: Sessions::new(),
         requests: BTreeSet::new(),
+        answered_whole: BTreeSet::new(),
+        streams: Streams::default(),
         operations: Operations::default(),
         next_operation: 1,
         next_event: EVENT.0,

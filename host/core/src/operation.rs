@@ -84,6 +84,27 @@ pub enum Work {
         redirects_max: u32,
         /// Whether it is sent again when the host was restarted in the middle.
         resend: bool,
+        /// Whether the body of the answer is to come as a stream.
+        streams: bool,
+    },
+    /// Opens a WebSocket as a client.
+    Connect {
+        /// To whom.
+        target: ConnectTarget,
+    },
+}
+
+/// To whom a room opens a WebSocket.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConnectTarget {
+    /// A public address: its full URL, `wss://` or `ws://`.
+    Url(String),
+    /// Another room on this host.
+    Room {
+        /// Of which party.
+        party: String,
+        /// Which one.
+        room: String,
     },
 }
 
@@ -95,6 +116,8 @@ impl Work {
             Work::Rooms { .. } | Work::Asset { .. } => true,
             Work::Call { once, .. } => once.is_some(),
             Work::Fetch { resend, .. } => *resend || planted::is(PlantedBug::FetchSentTwice),
+            // Nobody knows what the other side has made of the first one.
+            Work::Connect { .. } => false,
         }
     }
 
@@ -107,6 +130,19 @@ impl Work {
             Work::Call { party, room, request, .. } => (party.len() + room.len()) as u64 + request.bytes(),
             Work::Asset { path } => path.len() as u64,
             Work::Fetch { request, .. } => request.bytes(),
+            Work::Connect { target: ConnectTarget::Url(url) } => url.len() as u64,
+            Work::Connect { target: ConnectTarget::Room { party, room } } => {
+                (party.len() + room.len()) as u64
+            }
+        }
+    }
+
+    /// Whether a stream comes of it.
+    pub fn opens_a_stream(&self) -> bool {
+        match self {
+            Work::Fetch { streams, .. } => *streams,
+            Work::Connect { .. } => true,
+            Work::Rooms { .. } | Work::Asset { .. } | Work::Call { .. } => false,
         }
     }
 }

@@ -18,6 +18,26 @@ pub enum PlantedBug {
     CompletionTwice,
     /// A completion is delivered although its operation was cancelled.
     CancelledCompletionDelivered,
+    /// A room that goes on in another process is not told that its streams are gone.
+    StreamsOutliveTheirHost,
+    /// A room that sleeps is forgotten while it has streams, which then end for nothing.
+    ForgottenWhileItStreams,
+    /// An answer whose end a failed commit held back does not break off.
+    HeldFinishForgotten,
+    /// A stream that has just been opened for a life goes on when that has ended.
+    NewStreamOutlivesItsLife,
+    /// A stream goes on when the life that knew it has ended.
+    StreamOutlivesItsLife,
+    /// A body of which a piece was dropped goes on behind it.
+    DroppedChunkLeavesAHole,
+    /// What the other side has taken is given back twice when the turn that was to hear of it was dropped.
+    CreditGivenTwice,
+    /// What is written to a stream is not counted against its credit.
+    CreditNotSpent,
+    /// The end of a stream whose turn was dropped is not told once more.
+    DroppedEndNotRetried,
+    /// What a switch's old version has written comes after the end of its streams.
+    BrokenOffBeforeTheLastWords,
     /// A sleep completes a millisecond early.
     SleepEarly,
     /// Two commits that leave together carry each other's changes.

@@ -25,6 +25,8 @@ mod replaying;
 mod restarts;
 mod restless;
 mod sleeping;
+mod state;
+mod streaming;
 mod time;
 mod turning_away;
 mod turns;
@@ -37,18 +39,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::address::RoomAddress;
-use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
 use crate::call::{Call, Calls};
-use crate::commit::{Alarm, ComponentDigest, KvChanges, RoomRecord};
+use crate::commit::{ComponentDigest, KvChanges, RoomRecord};
 use crate::event::{Failure, Handlers, NewConnection, Output, StartReason};
-use crate::ids::{CommitSeq, ConnectionId, Incarnation, OperationId, RequestId, Seed, Timestamp};
+use crate::ids::{CommitSeq, ConnectionId, Incarnation, OperationId, RequestId, Seed, StreamId, Timestamp};
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
-use crate::operation::Operations;
 use crate::output_gate::OutputGate;
 use crate::planted::{self, PlantedBug};
-use crate::session::Sessions;
 use crate::storage::{Overlay, RoomStorage};
 pub use action::{Action, Refusal, Report};
 pub use going_on::{Here, NotHere};
@@ -58,6 +57,7 @@ pub use replaying::{Replay, ReplayError};
 pub use restless::Restless;
 use sleeping::Memory;
 pub use sleeping::{Captured, Purpose, Rebuild};
+pub(crate) use state::RoomState;
 pub use twins::DuplicateKeys;
 use unsaved::Unsaved;
 pub use upgrading::{Readiness, Upgraded};
@@ -78,33 +78,6 @@ pub struct RoomConfig {
     pub duplicate_keys: DuplicateKeys,
     /// If every turn is to be recorded before anything of it is seen: the component that it runs on.
     pub durable: Option<ComponentDigest>,
-}
-
-/// What changes only by turns, and is with the turn while the guest runs.
-pub(crate) struct RoomState {
-    pub(crate) incarnation: Incarnation,
-    pub(crate) sessions: Sessions,
-    pub(crate) requests: BTreeSet<RequestId>,
-    pub(crate) operations: Operations,
-    pub(crate) next_operation: u64,
-    pub(crate) next_event: u64,
-    pub(crate) pending: PendingEvents,
-    pub(crate) alarm: AlarmClock,
-    pub(crate) holds: u32,
-    pub(crate) hold_until: Timestamp,
-    pub(crate) auto_response: Option<AutoResponse>,
-    pub(crate) overlay: Overlay,
-    pub(crate) storage_bytes: u64,
-    pub(crate) ids_reserved: u64,
-    /// It was made again of a checkpoint, so that ids must not go beyond those reserved: another life may do the same.
-    pub(crate) ids_are_bounded: bool,
-    /// The last commit that changed keys, values or the alarm, and the alarm as it left it.
-    pub(crate) moved_at: CommitSeq,
-    pub(crate) alarm_committed: Option<Alarm>,
-    /// When the memory that is kept, if it is of use, has something to do.
-    pub(crate) memory_due: Option<Timestamp>,
-    /// The time of the last turn: the next one's is not earlier.
-    pub(crate) last_now: Timestamp,
 }
 
 /// Where a room is in its life.
@@ -192,6 +165,8 @@ pub struct Room {
     calls_answered: BTreeSet<RequestId>,
     /// The guest hears what became of this call of the room's own.
     hears: Option<OperationId>,
+    /// Bytes of each stream that the other side has taken and that the guest has not been told of.
+    stream_bytes_taken: BTreeMap<StreamId, u64>,
     /// What was answered while the state was out.
     answered: BTreeSet<OperationId>,
     accept_due: BTreeSet<(Timestamp, ConnectionId)>,
@@ -233,30 +208,9 @@ impl Room {
             None => Overlay::default(),
         };
         let recording = config.durable.map(Recording::new).map(Box::new);
-        let state = RoomState {
-            incarnation: Incarnation(0),
-            sessions: Sessions::new(),
-            requests: BTreeSet::new(),
-            operations: Operations::default(),
-            next_operation: first_id,
-            next_event: first_id,
-            pending: PendingEvents::default(),
-            alarm: AlarmClock::new(record.alarm),
-            holds: 0,
-            hold_until: Timestamp::NEVER,
-            auto_response: None,
-            overlay,
-            storage_bytes: record.storage_bytes,
-            ids_reserved: record.ids_reserved,
-            ids_are_bounded: false,
-            moved_at: record.moved_at,
-            alarm_committed: record.alarm,
-            memory_due: None,
-            last_now: Timestamp(0),
-        };
         Room {
             config,
-            state: Some(Box::new(state)),
+            state: Some(Box::new(RoomState::new(&record, overlay))),
             away: Away::default(),
             phase: Phase::Fresh(StartReason::New),
             memory: Memory::Awake,
@@ -271,6 +225,7 @@ impl Room {
             calls,
             calls_answered: BTreeSet::new(),
             hears: None,
+            stream_bytes_taken: BTreeMap::new(),
             answered: BTreeSet::new(),
             accept_due: BTreeSet::new(),
             alarm_waits: false,
@@ -353,6 +308,7 @@ impl Room {
         self.state.as_ref().is_some_and(|state| {
             state.sessions.is_empty()
                 && state.requests.is_empty()
+                && state.streams.is_empty()
                 && state.operations.is_empty()
                 && state.pending.next_deadline().is_none()
                 && state.holds == 0
@@ -369,9 +325,9 @@ impl Room {
         self.arriving.len() + sessions
     }
 
-    /// Requests that are not answered, those that wait for their turn among them.
+    /// Requests that are not answered, or whose answer is being written, those that wait for their turn among them.
     pub fn requests(&self) -> usize {
-        let open = self.state.as_ref().map_or(self.away.requests, |state| state.requests.len());
+        let open = self.state.as_ref().map_or(self.away.requests, |state| state.requests_open());
         self.mailbox.requests() as usize + open
     }
 

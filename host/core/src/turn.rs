@@ -11,6 +11,7 @@ pub mod lobby;
 pub mod operations;
 pub mod responses;
 pub mod storage;
+pub mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,12 +22,13 @@ use crate::address::RoomAddress;
 use crate::auto_response::AutoResponse;
 use crate::commit::KvChanges;
 use crate::event::{Event, Failure, LogLevel, LogLine, Output};
-use crate::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
+use crate::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, StreamId, Timestamp};
 use crate::limits::{Limits, TURN_OUTPUTS_MAX};
 use crate::operation::Operation;
 use crate::room::{RoomConfig, RoomState};
 use crate::storage::StorageReadError;
 use crate::turn::lobby::LobbyTurn;
+use crate::turn::streams::StreamChange;
 
 /// What is decided about a connection in a turn.
 #[derive(Clone, Debug, Default)]
@@ -53,9 +55,12 @@ pub(crate) struct Changes {
     pub(crate) sessions: BTreeMap<ConnectionId, SessionChange>,
     pub(crate) answered: BTreeSet<RequestId>,
     pub(crate) alarm: Option<Option<Timestamp>>,
-    pub(crate) started: Vec<(OperationId, Operation)>,
+    pub(crate) started: BTreeMap<OperationId, Operation>,
     pub(crate) started_ids: u64,
+    /// How many [`Output::Begin`] stand in `outputs` whose operation is no longer in `started`.
+    pub(crate) withdrawn: usize,
     pub(crate) cancelled: BTreeSet<OperationId>,
+    pub(crate) streams: BTreeMap<StreamId, StreamChange>,
     /// In the order in which they were settled.
     pub(crate) settled: Vec<(EventId, Result<(), Failure>)>,
     pub(crate) settled_ids: BTreeSet<EventId>,
@@ -65,6 +70,31 @@ pub(crate) struct Changes {
     pub(crate) outputs: Vec<Output>,
     /// The room is to end with this turn.
     pub(crate) destroys: bool,
+}
+
+impl Changes {
+    /// Whether this output is not work that was withdrawn.
+    fn is_wanted(&self, output: &Output) -> bool {
+        !matches!(output, Output::Begin(id, ..) if !self.started.contains_key(id))
+    }
+
+    /// Takes work out again that was begun and cancelled in this turn.
+    pub(crate) fn take_out_what_was_withdrawn(&mut self) {
+        if std::mem::take(&mut self.withdrawn) > 0 {
+            let mut outputs = std::mem::take(&mut self.outputs);
+            outputs.retain(|output| self.is_wanted(output));
+            self.outputs = outputs;
+        }
+    }
+
+    /// Work that was begun in this turn is not to be done. It is taken out with others, so that it costs little however much
+    /// stands beside it.
+    pub(crate) fn withdraw(&mut self) {
+        self.withdrawn += 1;
+        if self.withdrawn * 2 > self.outputs.len() {
+            self.take_out_what_was_withdrawn();
+        }
+    }
 }
 
 /// What a turn has used up of its bounds.
@@ -107,6 +137,8 @@ pub(crate) enum Subject {
     ResponseClosed,
     Alarm,
     Completed,
+    Stream,
+    Drain,
 }
 
 impl Subject {
@@ -122,6 +154,8 @@ impl Subject {
             Event::ResponseClosed(_) => Subject::ResponseClosed,
             Event::Alarm => Subject::Alarm,
             Event::Completed(..) => Subject::Completed,
+            Event::Stream(..) => Subject::Stream,
+            Event::Drain(..) => Subject::Drain,
         }
     }
 
@@ -137,6 +171,8 @@ impl Subject {
             Subject::ResponseClosed => "on-response-closed",
             Subject::Alarm => "on-alarm",
             Subject::Completed => "on-completed",
+            Subject::Stream => "on-stream",
+            Subject::Drain => "on-drain",
         }
     }
 }
@@ -200,8 +236,8 @@ impl Turn {
     }
 
     /// What the guest wants to let out so far, in order.
-    pub fn outputs(&self) -> &[Output] {
-        &self.changes.outputs
+    pub fn outputs(&self) -> impl DoubleEndedIterator<Item = &Output> + '_ {
+        self.changes.outputs.iter().filter(|output| self.changes.is_wanted(output))
     }
 
     /// What the guest has written so far.
@@ -283,7 +319,7 @@ impl Turn {
     /// Counts bytes that leave with the turn. Whether they fit.
     pub(crate) fn spend_output(&mut self, sends: u64, bytes: u64) -> Result<(), u64> {
         let limits = &self.config.limits;
-        if self.changes.outputs.len() >= TURN_OUTPUTS_MAX {
+        if self.changes.outputs.len() - self.changes.withdrawn >= TURN_OUTPUTS_MAX {
             return Err(TURN_OUTPUTS_MAX as u64);
         }
         let sends = self.spent.sends + sends;

@@ -4,6 +4,7 @@
 //! room, its instance and its sockets live on one worker, so that a message crosses no thread. Only commits do:
 //! one committer gathers those of all rooms into groups.
 
+pub mod answer_body;
 mod apart;
 pub mod assets;
 mod awake_instance;

@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use party_core::address::RoomAddress;
 use party_core::commit::StagedCheckpoint;
-use party_core::ids::{ConnectionId, OperationId, RequestId, Timestamp};
+use party_core::ids::{ConnectionId, OperationId, RequestId, StreamId, Timestamp};
 use party_core::limits::Limits;
 use party_core::message::CloseFrame;
 use party_core::room::{Action, Room};
 use party_runtime::capture::NotCapturable;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
+use crate::answer_body::BodyWriter;
 use crate::connection::Link;
 use crate::farewell::Leaving;
 use crate::party::Party;
@@ -41,6 +42,10 @@ pub(crate) struct RoomEntry {
     limits: Arc<Limits>,
     address: Arc<RoomAddress>,
     requests: RefCell<HashMap<RequestId, oneshot::Sender<Answer>>>,
+    /// The bodies of answers that are being written.
+    bodies: RefCell<HashMap<StreamId, BodyWriter>>,
+    /// Those who wait for the room to take more of what its streams bring.
+    streams_starved: Notify,
     links: RefCell<Vec<Rc<Link>>>,
     starved: RefCell<Vec<Rc<Link>>>,
     /// Those who are to come back to where they were, in a room that goes on as it was.
@@ -133,6 +138,8 @@ impl RoomEntry {
             party: RefCell::new(party),
             upgrade: Upgrade::default(),
             requests: RefCell::default(),
+            bodies: RefCell::default(),
+            streams_starved: Notify::new(),
             links: RefCell::default(),
             starved: RefCell::default(),
             seats: RefCell::default(),
@@ -207,8 +214,19 @@ impl RoomEntry {
         self.starved.borrow_mut().push(Rc::clone(link));
     }
 
-    /// Lets sockets look again whether they may read.
+    /// When the room may have taken something of what its streams have brought.
+    pub(crate) fn streams_fed(self: &Rc<Self>) -> impl Future<Output = ()> + use<> {
+        let entry = Rc::downgrade(self);
+        async move {
+            if let Some(entry) = entry.upgrade() {
+                entry.streams_starved.notified().await;
+            }
+        }
+    }
+
+    /// Lets sockets, and what reads streams, look again whether they may read.
     pub(crate) fn feed(&self) {
+        self.streams_starved.notify_waiters();
         if self.starved.borrow().is_empty() {
             return;
         }
@@ -268,6 +286,13 @@ impl RoomEntry {
 
     pub(crate) fn add_request(&self, id: RequestId, reply: oneshot::Sender<Answer>) {
         self.requests.borrow_mut().insert(id, reply);
+    }
+
+    /// The client of an answer that is being written has gone.
+    pub(crate) fn answer_gone(&self, stream: StreamId, request: RequestId) {
+        if self.bodies.borrow_mut().remove(&stream).is_some() {
+            self.put_in(|core| core.request_gone(request));
+        }
     }
 
     /// The client of a request has gone.

@@ -8,17 +8,18 @@ use party_core::address::RoomAddress;
 use party_core::call::{Call, CallId};
 use party_core::event::NewConnection;
 use party_core::http::{Request, Response};
-use party_core::ids::RequestId;
+use party_core::ids::{RequestId, StreamId};
 use tokio::sync::oneshot;
 
+use crate::answer_body::{AnswerBody, Reply, Unread, Whose};
 use crate::connection::{Connect, Decision, Ticket, knock};
 use crate::node::{Node, Unavailable};
 use crate::timers::RoomNumber;
 use crate::worker::{Worker, WorkerIndex};
 
 impl Node {
-    /// Asks a room. Dropping the future tells the room that its client has gone.
-    pub async fn request(&self, address: RoomAddress, request: Request) -> Result<Response, Unavailable> {
+    /// Asks a room. Dropping the future, or the body of what it gives, tells the room that its client has gone.
+    pub async fn request(&self, address: RoomAddress, request: Request) -> Result<Reply, Unavailable> {
         let index = self.worker_of(&address);
         let (reply, response) = oneshot::channel();
         let ask = move |worker: &Rc<Worker>| {
@@ -36,7 +37,11 @@ impl Node {
         let answer = response.await;
         waiting.answered = true;
         match answer {
-            Ok(Answer::Response(response)) => Ok(response),
+            Ok(Answer::Response(response)) => Ok(Reply::Whole(response)),
+            Ok(Answer::Streamed(head, stream, unread)) => {
+                let whose = Whose { node: self.clone(), worker: index, room, request: id, stream };
+                Ok(Reply::Streamed(head, AnswerBody::new(unread, whose)))
+            }
             Ok(Answer::Interrupted) | Err(_) => Err(Unavailable::Lost),
         }
     }
@@ -110,6 +115,8 @@ impl Node {
 pub(crate) enum Answer {
     /// It is answered.
     Response(Response),
+    /// It is answered with this head; the body follows.
+    Streamed(Response, StreamId, Unread),
     /// It is a call of a durable room, and may have been heard before.
     Interrupted,
 }

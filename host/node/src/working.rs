@@ -3,6 +3,7 @@
 //! Whoever works holds nothing of the room but its number. One that has ended, or does not wait any more, is not answered.
 
 mod calling;
+mod streaming;
 
 use std::collections::btree_map::Entry;
 use std::rc::Rc;
@@ -15,14 +16,17 @@ use party_core::http::Request;
 use party_core::ids::OperationId;
 use party_core::operation::{OperationError, Work};
 use party_core::room::Refusal;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
+use crate::answer_body::NotWhole;
 use crate::inspection::RoomsQuestion;
 use crate::node::{Node, Unavailable};
-use crate::outbound::Fetch;
+use crate::outbound::{Fetch, ToSocket};
 use crate::registry::RoomEntry;
 use crate::timers::RoomNumber;
 use crate::worker::Worker;
+use crate::working::streaming::Reader;
 
 /// Begins something for a room.
 pub(crate) fn begin(worker: &Worker, entry: &RoomEntry, id: OperationId, work: Arc<Work>, attempt: Attempt) {
@@ -30,19 +34,31 @@ pub(crate) fn begin(worker: &Worker, entry: &RoomEntry, id: OperationId, work: A
     let once = calling::once(&address, id, &work, attempt);
     let body_bytes_max = u64::from(entry.limits().response_body_bytes_max);
     let call = once.clone();
+    let message_bytes_max = entry.limits().message_in_bytes_max;
     let task = tokio::task::spawn_local(async move {
+        let reader = Reader { room: number, operation: id };
         let outcome = match (&*work, call) {
             (Work::Call { request, .. }, Some((callee, call))) => {
                 calling::ask(&node, callee, call, request).await
             }
+            (Work::Fetch { request, redirects_max, streams: true, .. }, _) => {
+                let request = Request::clone(request);
+                let fetch = Fetch { request, redirects_max: *redirects_max, body_bytes_max };
+                streaming::fetch(&node, fetch, reader, |outcome| answer(number, id, outcome, None)).await;
+                return ended(number, id);
+            }
+            (Work::Connect { target }, _) => {
+                let project = address.project();
+                let answer = |outcome, socket| answer(number, id, outcome, socket);
+                streaming::connect(&node, project, target, message_bytes_max, reader, answer).await;
+                return ended(number, id);
+            }
             (work, _) => carry_out(&node, address.project(), work, body_bytes_max).await,
         };
-        if let Some(worker) = Worker::current() {
-            answer(&worker, number, id, outcome);
-        }
+        answer(number, id, outcome, None);
     });
     let call = once.map(|(callee, call)| (callee, call.id));
-    entry.works.borrow_mut().insert(id, Doing { task: task.abort_handle(), call });
+    entry.works.borrow_mut().insert(id, Doing { task: task.abort_handle(), call, socket: None });
 }
 
 /// Something that is done for a room.
@@ -51,11 +67,20 @@ pub(crate) struct Doing {
     /// If it is a call that is made once: whom to tell that the room will not ask for it again, and what. Then it stays here when
     /// it is answered, until that is so.
     call: Option<(RoomAddress, CallId)>,
+    /// If it is a socket that is open: how the room sends through it.
+    socket: Option<UnboundedSender<ToSocket>>,
+}
+
+/// The room does something with a socket of its own. One that has gone has told it so, or is about to.
+pub(crate) fn send(entry: &RoomEntry, id: OperationId, what: ToSocket) {
+    if let Some(Doing { socket: Some(socket), .. }) = entry.works.borrow().get(&id) {
+        let _ = socket.send(what);
+    }
 }
 
 /// The room does not wait for it any more, and will not ask for it again.
 pub(crate) fn forget(worker: &Worker, entry: &RoomEntry, id: OperationId) {
-    let Some(Doing { task, call }) = entry.works.borrow_mut().remove(&id) else { return };
+    let Some(Doing { task, call, .. }) = entry.works.borrow_mut().remove(&id) else { return };
     task.abort();
     if let Some((callee, call)) = call {
         worker.node().call_gone(callee, call);
@@ -69,14 +94,30 @@ pub(crate) fn forget_all(entry: &RoomEntry) {
     }
 }
 
-fn answer(worker: &Rc<Worker>, number: RoomNumber, id: OperationId, outcome: Outcome) {
-    let Some(entry) = worker.rooms().by_number(number) else { return };
+fn room(number: RoomNumber) -> Option<Rc<RoomEntry>> {
+    Worker::current()?.rooms().by_number(number)
+}
+
+/// A stream is over, and its end has been told.
+fn ended(number: RoomNumber, id: OperationId) {
+    if let Some(entry) = room(number) {
+        entry.works.borrow_mut().remove(&id);
+    }
+}
+
+/// What a room is told of its operation. A stream goes on behind it.
+fn answer(number: RoomNumber, id: OperationId, outcome: Outcome, socket: Option<UnboundedSender<ToSocket>>) {
+    let Some(entry) = room(number) else { return };
+    let goes_on = matches!(outcome, Outcome::Streamed(_) | Outcome::Connected);
     let is_waited_for = match entry.works.borrow_mut().entry(id) {
-        Entry::Occupied(doing) if doing.get().call.is_none() => {
+        Entry::Occupied(doing) if doing.get().call.is_none() && !goes_on => {
             doing.remove();
             true
         }
-        Entry::Occupied(_) => true,
+        Entry::Occupied(mut doing) => {
+            doing.get_mut().socket = socket;
+            true
+        }
         Entry::Vacant(_) => false,
     };
     if is_waited_for {
@@ -90,7 +131,9 @@ pub(crate) async fn carry_out(node: &Node, project: &str, work: &Work, body_byte
         Work::Rooms { party, prefix, after, limit } => {
             rooms(node, project, party, prefix, after.as_deref(), *limit).await
         }
-        Work::Call { party, room, request, .. } => call(node, project, party, room, request).await,
+        Work::Call { party, room, request, .. } => {
+            call(node, project, (party, room), request, body_bytes_max).await
+        }
         Work::Asset { path } => match node.assets().read(path, body_bytes_max).await {
             Ok(asset) => Outcome::Asset(asset.map(Box::new)),
             Err(error) => Outcome::Failed(error),
@@ -98,6 +141,10 @@ pub(crate) async fn carry_out(node: &Node, project: &str, work: &Work, body_byte
         Work::Fetch { request, redirects_max, .. } => {
             let request = Request::clone(request);
             fetch(node, Fetch { request, redirects_max: *redirects_max, body_bytes_max }).await
+        }
+        // Only rooms have streams (`Turn::connect`).
+        Work::Connect { .. } => {
+            Outcome::Failed(OperationError::Connect("a lobby event has no streams".into()))
         }
     }
 }
@@ -115,13 +162,23 @@ async fn fetch(node: &Node, fetch: Fetch) -> Outcome {
 }
 
 /// Another room is asked as a client asks it.
-async fn call(node: &Node, project: &str, party: &str, room: &str, request: &Request) -> Outcome {
+async fn call(
+    node: &Node,
+    project: &str,
+    (party, room): (&str, &str),
+    request: &Request,
+    body_bytes_max: u64,
+) -> Outcome {
     let address = match RoomAddress::new(project, party, room) {
         Ok(address) => address,
         Err(error) => return Outcome::Failed(OperationError::Connect(error.to_string())),
     };
     match node.request(address, request.clone()).await {
-        Ok(response) => Outcome::Response(Box::new(response)),
+        Ok(reply) => match reply.whole(body_bytes_max).await {
+            Ok(response) => Outcome::Response(Box::new(response)),
+            Err(NotWhole::TooLarge) => Outcome::Failed(OperationError::TooLarge(body_bytes_max)),
+            Err(NotWhole::BrokeOff) => Outcome::Interrupted,
+        },
         Err(Unavailable::NoSuchParty) => Outcome::Failed(OperationError::NoSuchParty(party.to_owned())),
         Err(Unavailable::Refused(Refusal::TooManyRequests { requests_max })) => {
             Outcome::Failed(OperationError::Overloaded(requests_max))

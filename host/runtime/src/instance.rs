@@ -7,6 +7,7 @@ use party_core::event::{DropCause, Event, Handlers, Outcome, ResumeReason, Start
 use party_core::http::Response;
 use party_core::ids::EventId;
 use party_core::message::Message;
+use party_core::stream::StreamEvent;
 use party_core::turn::Turn;
 use wasmtime::{Result, Store, UpdateDeadline};
 
@@ -15,6 +16,7 @@ use crate::aside::step_aside;
 use crate::bindings::RoomOnly;
 use crate::bindings::exports::party::server::guest::{
     Outcome as GuestOutcome, ResumeReason as GuestResumeReason, RoomsPage, StartReason as GuestReason,
+    StreamEvent as GuestStreamEvent,
 };
 use crate::bindings::party::server::types::{
     BodyParam, CloseFrameParam, Failure, HeaderParam, MessageParam, OperationErrorParam, Progress,
@@ -237,6 +239,27 @@ async fn call(
         }
         Event::ResponseClosed(request) => guest.call_on_response_closed(&mut store, id, request.0).await,
         Event::Alarm => guest.call_on_alarm(&mut store, id).await,
+        Event::Stream(stream, what) => {
+            let what = match &what {
+                StreamEvent::Chunk(bytes) => GuestStreamEvent::Chunk(bytes),
+                StreamEvent::Message(Message::Text(text)) => {
+                    GuestStreamEvent::Message(MessageParam::Text(text.as_str()))
+                }
+                StreamEvent::Message(Message::Binary(bytes)) => {
+                    GuestStreamEvent::Message(MessageParam::Binary(bytes))
+                }
+                StreamEvent::End => GuestStreamEvent::End,
+                StreamEvent::Closed(frame) => {
+                    GuestStreamEvent::Closed(CloseFrameParam { code: frame.code, reason: &frame.reason })
+                }
+                StreamEvent::Error(why) => GuestStreamEvent::Error(why),
+            };
+            guest.call_on_stream(&mut store, id, stream.0, what).await
+        }
+        Event::Drain(stream, _) => {
+            let credit = store.data().stream_credit(stream);
+            guest.call_on_drain(&mut store, id, stream.0, credit).await
+        }
         Event::Completed(operation, outcome) => {
             let rooms: Vec<&str> = match &outcome {
                 Outcome::Rooms(page) => page.rooms.iter().map(String::as_str).collect(),
@@ -245,15 +268,20 @@ async fn call(
                 | Outcome::Dropped
                 | Outcome::Asset(_)
                 | Outcome::Response(_)
+                | Outcome::Streamed(_)
+                | Outcome::Connected
                 | Outcome::Failed(_) => Vec::new(),
             };
             let response = match &outcome {
-                Outcome::Response(response) | Outcome::Asset(Some(response)) => Some(response),
+                Outcome::Response(response)
+                | Outcome::Streamed(response)
+                | Outcome::Asset(Some(response)) => Some(response),
                 Outcome::Slept
                 | Outcome::Interrupted
                 | Outcome::Dropped
                 | Outcome::Rooms(_)
                 | Outcome::Asset(None)
+                | Outcome::Connected
                 | Outcome::Failed(_) => None,
             };
             let of_response = response.map_or_else(Vec::new, |response| headers(&response.headers));
@@ -268,6 +296,11 @@ async fn call(
                     GuestOutcome::Asset(asset.as_deref().map(|asset| lent(asset, &of_response)))
                 }
                 Outcome::Response(response) => GuestOutcome::Response(lent(response, &of_response)),
+                Outcome::Streamed(head) => GuestOutcome::Response(ResponseParam {
+                    body: BodyParam::Streamed(operation.stream().0),
+                    ..lent(head, &of_response)
+                }),
+                Outcome::Connected => GuestOutcome::Connected(operation.stream().0),
                 Outcome::Failed(error) => GuestOutcome::Failed(operation_error(error)),
             };
             guest.call_on_completed(&mut store, id, operation.0, outcome).await

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use party_core::event::LogLevel;
-use party_core::ids::Timestamp;
+use party_core::ids::{StreamId, Timestamp};
 use party_core::limits::Limits;
 use party_core::turn::Turn;
 use rand_chacha::ChaCha20Rng;
@@ -76,6 +76,11 @@ impl InstanceState {
     pub(crate) fn room(&mut self, import: &'static str) -> Result<Option<&mut Turn>> {
         let turn = self.turn(import)?;
         Ok((!turn.is_in_the_lobby()).then_some(turn))
+    }
+
+    /// Bytes that the guest may write to a stream now.
+    pub(crate) fn stream_credit(&self, stream: StreamId) -> u64 {
+        self.turn.as_deref().and_then(|turn| turn.stream_credit(stream).ok()).unwrap_or(0)
     }
 
     /// The time: 0 outside of a turn.

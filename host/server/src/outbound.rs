@@ -8,11 +8,13 @@
 //! all of it again ([`dial`]). What is dropped ends: no task, no socket and no share of what the host holds is left behind, but
 //! for a lookup that the system does not give back ([`resolve`]).
 
+mod arriving;
 mod body;
 mod dial;
 mod redirect;
 mod resolve;
 mod roots;
+mod socket;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,20 +24,24 @@ use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper_util::rt::TokioIo;
-use party_core::http::{Header, Response};
+use party_core::http::{Header, Request, Response};
 use party_core::operation::OperationError;
 use party_core::outbound_policy::OutboundPolicy;
 use party_node::clock::Clock;
-use party_node::outbound::{Fetch, Outbound, UnderWay};
+use party_node::outbound::{Fetch, Outbound, Pieces, Socket, UnderWay};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::edge::count::Count;
+use crate::edge::count::{Count, Share};
+use crate::outbound::arriving::{Arriving, Link, driven};
 use crate::outbound::dial::Stream;
 pub use crate::outbound::redirect::Sending;
 use crate::outbound::resolve::Resolver;
 use crate::outbound::roots::Roots;
 pub use crate::outbound::roots::RootsError;
 
-/// Fetches under way on the whole host; beyond, one is `overloaded`.
+/// Fetches under way and sockets of rooms' own on the whole host; beyond, one is `overloaded`.
 pub const FETCHES_MAX: usize = 4_096;
 /// Bodies of answers that are being read on the whole host, in bytes.
 pub const FETCHED_BYTES_MAX: usize = 256 << 20;
@@ -94,14 +100,40 @@ impl Outbound for Network {
     fn fetch(&self, fetch: Fetch) -> UnderWay {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let Some(_place) = shared.under_way.take(1) else {
-                return Err(OperationError::Overloaded(FETCHES_MAX as u32));
-            };
+            let _place = shared.place()?;
             let body_bytes_max = fetch.body_bytes_max;
-            follow(fetch, async |sending: &Sending, follows| {
-                shared.exchange(sending, body_bytes_max, follows).await
-            })
-            .await
+            let exchange = async |sending: &Sending, follows: bool| {
+                let (mut response, arriving) = shared.exchange(sending).await?;
+                if !follows || redirect::next(&response).is_none() {
+                    response.body = body::read(&shared.bodies, arriving, body_bytes_max).await?;
+                }
+                Ok((response, ()))
+            };
+            follow(fetch, exchange).await.map(|(response, ())| response)
+        })
+    }
+
+    fn fetch_streamed(&self, fetch: Fetch) -> UnderWay<(Response, Box<dyn Pieces>)> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let place = shared.place()?;
+            let exchange = async |sending: &Sending, _: bool| shared.exchange(sending).await;
+            let (head, mut arriving) = follow(fetch, exchange).await?;
+            arriving.place = Some(place);
+            Ok((head, Box::new(arriving) as Box<dyn Pieces>))
+        })
+    }
+
+    fn connect(&self, url: String, message_bytes_max: u32) -> UnderWay<Socket> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let place = shared.place()?;
+            let wire = shared.open_socket(&url, message_bytes_max).await?;
+            let (socket, driver) = Socket::pair();
+            let clock = Arc::clone(&shared.clock);
+            // It ends with the room's end of the socket.
+            tokio::task::spawn_local(async move { socket::carry(wire, driver, &*clock, place).await });
+            Ok(socket)
         })
     }
 }
@@ -109,30 +141,30 @@ impl Outbound for Network {
 /// Carries a fetch out, with redirects, by someone who sends one request and reads its answer: `exchange` is also told whether a
 /// redirect would be followed, of which the body is then of no interest. For the network, and for what stands in its place in a
 /// test.
-pub async fn follow(
+pub async fn follow<B>(
     fetch: Fetch,
-    exchange: impl AsyncFn(&Sending, bool) -> Result<Response, OperationError>,
-) -> Result<Response, OperationError> {
+    exchange: impl AsyncFn(&Sending, bool) -> Result<(Response, B), OperationError>,
+) -> Result<(Response, B), OperationError> {
     let Fetch { request, redirects_max, .. } = fetch;
     let (mut sending, mut left) = (Sending::new(request)?, redirects_max);
     loop {
-        let response = exchange(&sending, left > 0).await?;
+        let (response, body) = exchange(&sending, left > 0).await?;
         match redirect::next(&response) {
             Some(location) if left > 0 => sending = sending.redirected(response.status, &location)?,
-            Some(_) | None => return Ok(response),
+            Some(_) | None => return Ok((response, body)),
         }
         left -= 1;
     }
 }
 
 impl Shared {
-    /// Sends one request and reads its answer.
-    async fn exchange(
-        &self,
-        sending: &Sending,
-        body_bytes_max: u64,
-        follows: bool,
-    ) -> Result<Response, OperationError> {
+    /// A place among what is under way.
+    fn place(&self) -> Result<Share, OperationError> {
+        self.under_way.take(1).ok_or(OperationError::Overloaded(FETCHES_MAX as u32))
+    }
+
+    /// Sends one request and reads the head of its answer.
+    async fn exchange(&self, sending: &Sending) -> Result<(Response, Arriving), OperationError> {
         let stream = self.dial(sending).await?;
         let request = request_of(sending)?;
         let mut builder = http1::Builder::new();
@@ -140,37 +172,45 @@ impl Shared {
         builder.max_buf_size(HEAD_BYTES_MAX).max_header_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
         let (mut sender, connection) =
             builder.handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.map_err(broke)?;
-        let exchanging = async {
-            let answer = sender.send_request(request).await.map_err(broke)?;
-            let (head, body) = answer.into_parts();
-            let status = head.status.as_u16();
-            if !(200..=599).contains(&status) {
-                return Err(OperationError::Connect(format!("the server answered with status {status}")));
-            }
-            let headers = head.headers.iter().filter(|(name, _)| !OF_THE_WAY.contains(&name.as_str()));
-            let headers = headers.map(|(name, value)| Header {
-                name: name.as_str().to_owned(),
-                // Copied, or it would keep all that was read with it.
-                value: Bytes::copy_from_slice(value.as_bytes()),
-            });
-            let mut response = Response { status, headers: headers.collect(), body: Bytes::new() };
-            if !follows || redirect::next(&response).is_none() {
-                response.body = body::read(&self.bodies, body, body_bytes_max).await?;
-            }
-            Ok(response)
-        };
-        // The connection is driven here and nowhere else, so that it ends with this.
-        let mut connection = std::pin::pin!(connection);
-        let mut exchanging = std::pin::pin!(exchanging);
-        tokio::select! {
-            biased;
-            exchanged = &mut exchanging => exchanged,
-            ended = &mut connection => match ended {
-                // What was answered before its end is still to be read.
-                Ok(()) => exchanging.await,
-                Err(error) => Err(broke(error)),
-            },
+        let sent = sender.send_request(request);
+        let mut link = Link::new(connection, sender);
+        let (head, body) = driven(&mut link, sent).await.map_err(broke)?.into_parts();
+        let status = head.status.as_u16();
+        if !(200..=599).contains(&status) {
+            return Err(OperationError::Connect(format!("the server answered with status {status}")));
         }
+        let headers = head.headers.iter().filter(|(name, _)| !OF_THE_WAY.contains(&name.as_str()));
+        let headers = headers.map(|(name, value)| Header {
+            name: name.as_str().to_owned(),
+            // Copied, or it would keep all that was read with it.
+            value: Bytes::copy_from_slice(value.as_bytes()),
+        });
+        let response = Response { status, headers: headers.collect(), body: Bytes::new() };
+        Ok((response, Arriving { body, link, place: None }))
+    }
+
+    /// Opens a WebSocket.
+    async fn open_socket(
+        &self,
+        url: &str,
+        message_bytes_max: u32,
+    ) -> Result<WebSocketStream<Stream>, OperationError> {
+        // `ws` is as `http`, and `wss` as `https` (RFC 6455, 3): what is judged and dialled is the same.
+        let tail = url.get("ws".len()..).unwrap_or_default();
+        let asked = Request {
+            method: "GET".into(),
+            uri: format!("http{tail}"),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        };
+        let stream = self.dial(&Sending::new(asked)?).await?;
+        let mut request = url.into_client_request().map_err(|error| refused(&error))?;
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let bytes_max = Some(message_bytes_max as usize);
+        let config = WebSocketConfig::default().max_message_size(bytes_max).max_frame_size(bytes_max);
+        let (wire, _) =
+            client_async_with_config(request, stream, Some(config)).await.map_err(|error| refused(&error))?;
+        Ok(wire)
     }
 
     async fn dial(&self, sending: &Sending) -> Result<Stream, OperationError> {
@@ -202,6 +242,11 @@ fn request_of(sending: &Sending) -> Result<hyper::Request<Full<Bytes>>, Operatio
         }
     }
     Ok(request)
+}
+
+/// No WebSocket came of it.
+fn refused(error: &tokio_tungstenite::tungstenite::Error) -> OperationError {
+    OperationError::Connect(format!("no WebSocket: {}", told(error)))
 }
 
 /// The connection did not hold, or what came on it was no HTTP.

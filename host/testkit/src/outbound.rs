@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use party_core::http::{Header, Response};
 use party_core::ids::Timestamp;
 use party_core::operation::OperationError;
 use party_node::clock::Clock;
-use party_node::outbound::{Fetch, Outbound, UnderWay};
+use party_node::outbound::{Fetch, Outbound, Pieces, Socket, UnderWay};
 use party_server::outbound::{Sending, follow};
 use url::Url;
 
@@ -107,6 +108,11 @@ impl Outside {
         self.state().unanswered.pop_front()
     }
 
+    async fn answer(&self, fetch: Fetch) -> Result<Response, OperationError> {
+        let exchange = async |sending: &Sending, _: bool| Ok((self.exchange(sending).await?, ()));
+        follow(fetch, exchange).await.map(|(response, ())| response)
+    }
+
     async fn exchange(&self, sending: &Sending) -> Result<Response, OperationError> {
         let found = self.take_note(sending);
         let Some(Stub { after, reaction, .. }) = found else {
@@ -153,9 +159,33 @@ impl Outside {
 impl Outbound for Outside {
     fn fetch(&self, fetch: Fetch) -> UnderWay {
         let outside = self.clone();
-        Box::pin(
-            async move { follow(fetch, async |sending: &Sending, _| outside.exchange(sending).await).await },
-        )
+        Box::pin(async move { outside.answer(fetch).await })
+    }
+
+    fn fetch_streamed(&self, fetch: Fetch) -> UnderWay<(Response, Box<dyn Pieces>)> {
+        let outside = self.clone();
+        Box::pin(async move {
+            let mut response = outside.answer(fetch).await?;
+            let body = Some(std::mem::take(&mut response.body)).filter(|body| !body.is_empty());
+            Ok((response, Box::new(OnePiece(body)) as Box<dyn Pieces>))
+        })
+    }
+
+    fn connect(&self, url: String, _message_bytes_max: u32) -> UnderWay<Socket> {
+        let outside = self.clone();
+        Box::pin(async move {
+            outside.state().unanswered.push_back(format!("CONNECT {url}"));
+            Err(OperationError::Connect(format!("nothing answers CONNECT {url} in this test")))
+        })
+    }
+}
+
+/// A body that arrives at once.
+struct OnePiece(Option<Bytes>);
+
+impl Pieces for OnePiece {
+    fn poll_piece(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>> {
+        Poll::Ready(self.0.take().map(Ok))
     }
 }
 

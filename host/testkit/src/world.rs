@@ -8,6 +8,7 @@ pub(crate) mod engine;
 mod knocking;
 mod lives;
 mod logs;
+mod reading;
 mod requests;
 mod upgrades;
 
@@ -45,6 +46,7 @@ pub use crate::world::disk::LongRead;
 pub use crate::world::engine::Taken;
 pub use crate::world::knocking::{Answer, Knocking};
 use crate::world::logs::{Listening, Logs};
+pub use crate::world::reading::Reading;
 pub use crate::world::requests::Response;
 
 /// The project of all worlds.

@@ -7,6 +7,7 @@ mod dice;
 mod hostile;
 mod ledger;
 mod requests;
+mod streams;
 mod words;
 
 use std::hint::black_box;
@@ -26,6 +27,8 @@ struct Probe {
     closes: u64,
     slept: u64,
     added: u64,
+    /// What came of the last piece of an answer.
+    written: String,
     hold: Option<party::Hold>,
     sleeping: Option<party::Task>,
     hoard: Vec<u8>,
@@ -144,6 +147,9 @@ impl Party for Probe {
         self.roll_if_dice(room, "alarm")?;
         let rung = room.storage().get::<u64>("rung")?.unwrap_or(0) + 1;
         room.storage().put("rung", &rung)?;
+        // When it has rung, and what the room is called meanwhile.
+        room.storage()
+            .put_bytes(format!("ring {rung}"), format!("{} {}", room.id(), room.now().as_millis()))?;
         room.broadcast(format!("alarm {rung} at {}", room.now().as_millis()))?;
         let fails = room.storage().get::<u64>("alarm fails")?.unwrap_or(0);
         if rung <= fails {

@@ -18,9 +18,13 @@ impl Probe {
     /// Answers a request.
     pub(crate) fn answer(&mut self, room: &Room, request: &Request) -> Result<Reply> {
         let query = request.query().unwrap_or_default().to_owned();
+        if let Some(reply) = Probe::in_pieces(request.path_in_room(), &query)? {
+            return Ok(reply);
+        }
         Ok(match request.path_in_room() {
             "" | "/" => Response::text("probe").into(),
             "/said" => Response::text(self.said.to_string()).into(),
+            "/written" => Response::text(self.written.clone()).into(),
             "/started" => Response::text(format!("{:?}", self.started)).into(),
             // Told where it is, then of its clients; and how many sleeps have ended.
             "/resumed" => {

@@ -70,6 +70,22 @@ class Tab {
     return this.#becomes(id, JSON.stringify([...lines].sort()), all);
   }
 
+  /** Waits until what `read` makes of the element, a text, is this; `read` is taken to the page as it is written. */
+  shows(id, read, text) {
+    return this.#becomes(id, text, read);
+  }
+
+  /** Moves the mouse to a place of the window, in parts of its width and height. */
+  async point(x, y) {
+    const { width, height } = this.page.viewportSize();
+    await this.page.mouse.move(width * x, height * y);
+  }
+
+  /** Loads the page again. */
+  async reload() {
+    await this.page.reload();
+  }
+
   click(id) {
     return this.page.click(`#${id}`);
   }
@@ -105,7 +121,7 @@ class Tab {
             resolve(look());
           };
           const observer = new MutationObserver(() => look() === wanted && answer());
-          observer.observe(element, { childList: true, characterData: true, subtree: true });
+          observer.observe(element, { childList: true, characterData: true, attributes: true, subtree: true });
           setTimeout(answer, boundMs);
           if (look() === wanted) answer();
         }),

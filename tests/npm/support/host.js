@@ -27,6 +27,12 @@ export const stop = () => ask("stop");
 /** Starts the host again, on the same port and data. */
 export const start = () => ask("start");
 
+/** Lets the host stand still: the system goes on taking connections for it, and nobody answers. */
+export const pause = () => ask("pause");
+
+/** Lets it go on. */
+export const resume = () => ask("resume");
+
 /** Has the code of the party changed, and waits until the new code runs. */
 export const change = () => ask("change");
 

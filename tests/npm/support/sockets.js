@@ -21,12 +21,17 @@ export function request(options, init) {
   return PartySocket.fetch({ host, party: "main", ...options }, init);
 }
 
+/** Closes all that were opened. */
+export function closeAll() {
+  for (const socket of opened.splice(0)) socket.close();
+}
+
 /** Runs a test: it passes if nothing is thrown. */
 export async function test(run) {
   try {
     await run();
   } finally {
-    for (const socket of opened) socket.close();
+    closeAll();
     leave();
   }
 }

@@ -1,5 +1,8 @@
 // Waiting with a bound. A test never sleeps: it waits for what must happen, and fails with words if it does not.
 
+// A test may put timers of its own in their place (timers.js); bounds stay real.
+const { setTimeout, clearTimeout } = globalThis;
+
 /** The longest wait for one thing, in milliseconds: three reconnections of PartySocket and a slow machine. */
 export const BOUND_MS = 30_000;
 
@@ -16,10 +19,12 @@ export async function within(promise, what, boundMs = BOUND_MS) {
   }
 }
 
-/** The next event of this type. */
+/** The next event of this type. Who does not come to wait for it has failed otherwise, and says that. */
 export function next(target, type) {
   const event = new Promise((resolve) => target.addEventListener(type, resolve, { once: true }));
-  return within(event, `event "${type}"`);
+  const awaited = within(event, `event "${type}"`);
+  awaited.catch(() => {});
+  return awaited;
 }
 
 /** What a target has received, in order, to be taken one by one. */

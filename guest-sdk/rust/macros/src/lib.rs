@@ -54,7 +54,7 @@ fn glue(item: TokenStream) -> Result<String, &'static str> {
         "const _: () = {{
             impl ::party::glue::Capable for {party} {{
                 const HANDLERS: ::party::glue::Handlers = {{
-                    let handlers = ::party::glue::Handlers::ON_COMPLETED;
+                    let handlers = ::party::glue::NEEDED;
                     {steps}
                     handlers
                 }};

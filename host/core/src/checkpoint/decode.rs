@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::{Checkpoint, CheckpointError, FORMAT, FORMAT_WITHOUT_WORK, MAGIC, SleepingEvent};
+use super::{
+    Checkpoint, CheckpointError, FORMAT, FORMAT_WITHOUT_STREAMS, FORMAT_WITHOUT_WORK, MAGIC, SleepingEvent,
+};
 use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
 use crate::call::Calls;
@@ -12,11 +14,14 @@ use crate::codec::{Malformed, Reader, calls, operations};
 use crate::commit::{Alarm, ComponentDigest};
 use crate::event::ResumeReason;
 use crate::http::Header;
-use crate::ids::{CommitSeq, ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Timestamp};
+use crate::ids::{
+    CommitSeq, ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, StreamId, Timestamp,
+};
 use crate::limits::AUTO_RESPONSE_CHARS_CEILING;
 use crate::message::{CLOSE_REASON_BYTES_MAX, CloseFrame, Text};
 use crate::operation::Operation;
 use crate::session::{ReadyState, Session, Sessions};
+use crate::stream::{Stream, Streams};
 use crate::turn::Subject;
 
 type Read<T> = Result<T, Malformed>;
@@ -27,8 +32,8 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
         return Err(CheckpointError::NotACheckpoint);
     }
     let found = u16::from_le_bytes(reader.array()?);
-    let has_work = found == FORMAT;
-    if !has_work && found != FORMAT_WITHOUT_WORK {
+    let (has_work, has_streams) = (found >= FORMAT_WITHOUT_STREAMS, found == FORMAT);
+    if !(FORMAT_WITHOUT_WORK..=FORMAT).contains(&found) {
         return Err(CheckpointError::Format { found });
     }
     let component = ComponentDigest(reader.array()?);
@@ -59,6 +64,13 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
         return Err(Malformed::Field { field: "pending events" }.into());
     }
     let requests = in_order(&mut reader, "requests", |reader| Ok((RequestId(id(reader, "request")?), ())))?;
+    let streams = if has_streams { streams(&mut reader)? } else { Streams::default() };
+    // An operation that opens one ends with it, and so does the request that one answers.
+    if streams.all().any(|(id, _)| operations.contains_key(&id.operation()))
+        || streams.answered().any(|request| requests.contains_key(&request))
+    {
+        return Err(Malformed::Field { field: "streams" }.into());
+    }
     let calls = if has_work { calls::read_calls(&mut reader)? } else { Calls::default() };
     if !calls.open().all(|request| requests.contains_key(&request)) {
         return Err(Malformed::Field { field: "calls" }.into());
@@ -84,6 +96,7 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Checkpoint, CheckpointError> {
         sessions: Sessions::from_iter(sessions),
         calls,
         requests: BTreeSet::from_iter(requests.into_keys()),
+        streams,
         operations: operations.into_iter().collect(),
         pending,
         alarm,
@@ -124,6 +137,32 @@ fn in_order<K: Ord + Copy, V>(
     Ok(list.into_iter().collect())
 }
 
+fn streams(reader: &mut Reader) -> Read<Streams> {
+    let all = in_order(reader, "streams", |reader| {
+        let id_of_stream = StreamId(id(reader, "stream")?);
+        let stream = match reader.byte()? {
+            0 => {
+                let request = RequestId(id(reader, "request")?);
+                Stream::Answer { request, credit: reader.signed("credit")? }
+            }
+            1 => Stream::Body,
+            kind @ (2 | 3) => Stream::Socket { credit: reader.signed("credit")?, is_closing: kind == 3 },
+            _ => return Err(Malformed::Field { field: "stream's kind" }),
+        };
+        Ok((id_of_stream, stream))
+    })?;
+    let mut streams = Streams::default();
+    for (id, stream) in all {
+        if let Stream::Answer { request, .. } = stream
+            && streams.answer_to(request).is_some()
+        {
+            return Err(Malformed::Field { field: "stream's request" });
+        }
+        streams.insert(id, stream);
+    }
+    Ok(streams)
+}
+
 fn alarm_clock(reader: &mut Reader) -> Read<AlarmClock> {
     let mut alarm = || {
         reader.option("alarm", |reader| {
@@ -148,6 +187,8 @@ fn sleeping_event(reader: &mut Reader) -> Read<SleepingEvent> {
         7 => Subject::Alarm,
         8 => Subject::Completed,
         9 => Subject::Resume,
+        10 => Subject::Stream,
+        11 => Subject::Drain,
         _ => return Err(Malformed::Field { field: "event's kind" }),
     };
     let deadline = reader.option("event's deadline", |reader| {

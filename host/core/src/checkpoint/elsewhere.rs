@@ -67,17 +67,24 @@ impl Checkpoint {
         let events = self.pending.iter().map(|event| event.id.0);
         let requests = self.requests.iter().map(|id| id.0);
         let connections = self.sessions.keys().map(|id| id.0);
-        let largest = operations.chain(events).chain(requests).chain(connections).max();
+        let streams = self.streams.all().map(|(id, _)| id.0);
+        let answered = self.streams.answered().map(|id| id.0);
+        let requests = requests.chain(answered);
+        let largest = operations.chain(streams).chain(events).chain(requests).chain(connections).max();
         largest.map_or(0, |id| id + 1)
     }
 
     /// The smallest ids that could come next: one more than the largest of each kind that it names.
     pub fn next_ids_min(&self) -> NextIds {
         let after = |largest: Option<u64>| largest.map_or(1, |id| id.saturating_add(1));
+        let operations = self.operations.iter().map(|(id, _)| id.0);
+        let streams = self.streams.all().map(|(id, _)| id.0);
         NextIds {
             connection: ConnectionId(after(self.sessions.keys().map(|id| id.0).max())),
-            request: RequestId(after(self.requests.iter().map(|id| id.0).max())),
-            operation: OperationId(after(self.operations.iter().map(|(id, _)| id.0).max())),
+            request: RequestId(after(
+                self.requests.iter().copied().chain(self.streams.answered()).map(|id| id.0).max(),
+            )),
+            operation: OperationId(after(operations.chain(streams).max())),
             event: EventId(after(self.pending.iter().map(|event| event.id.0).max())),
         }
     }
@@ -95,6 +102,11 @@ impl Checkpoint {
     /// Requests without an answer.
     pub fn requests(&self) -> usize {
         self.requests.len()
+    }
+
+    /// Streams that have not ended.
+    pub fn streams(&self) -> usize {
+        self.streams.len()
     }
 
     /// Events that have not settled.

@@ -9,10 +9,11 @@ use crate::call::{CallId, Known, State};
 use crate::codec::{Writer, calls, operations};
 use crate::commit::Alarm;
 use crate::event::ResumeReason;
-use crate::ids::{ConnectionId, EventId, OperationId, RequestId, Timestamp};
+use crate::ids::{ConnectionId, EventId, OperationId, RequestId, StreamId, Timestamp};
 use crate::large::NoMemory;
 use crate::operation::{Operation, Work};
 use crate::session::{ReadyState, Session};
+use crate::stream::{Stream, Streams};
 use crate::turn::Subject;
 
 /// What a session, an operation or an event takes at most beside what it holds of bytes, and what all the rest takes.
@@ -43,7 +44,7 @@ fn bytes_max(checkpoint: &Checkpoint) -> usize {
         Operation::Work { work, .. } => {
             let headers = match &**work {
                 Work::Call { request, .. } | Work::Fetch { request, .. } => request.headers.len(),
-                Work::Rooms { .. } | Work::Asset { .. } => 0,
+                Work::Rooms { .. } | Work::Asset { .. } | Work::Connect { .. } => 0,
             };
             work.bytes() as usize + (headers + 1) * OVERHEAD_BYTES
         }
@@ -57,7 +58,7 @@ fn bytes_max(checkpoint: &Checkpoint) -> usize {
         id.party.len() + id.room.len() + answer + OVERHEAD_BYTES
     };
     let calls: usize = checkpoint.calls.all().iter().map(of_call).sum();
-    let others = checkpoint.pending.len() + checkpoint.requests.len() + 4;
+    let others = checkpoint.pending.len() + checkpoint.requests.len() + checkpoint.streams.len() + 4;
     let pair = checkpoint.auto_response.as_ref();
     let pair = pair.map_or(0, |pair| pair.request.as_bytes().len() + pair.response.as_bytes().len());
     checkpoint.image.len() + calls + sessions + operations + others * OVERHEAD_BYTES + pair
@@ -92,6 +93,7 @@ fn write(checkpoint: &Checkpoint, mut writer: Writer) -> Bytes {
     for RequestId(id) in &checkpoint.requests {
         writer.number(*id);
     }
+    streams(&mut writer, &checkpoint.streams);
     calls::calls(&mut writer, &checkpoint.calls);
     writer.option(checkpoint.auto_response.as_ref(), |writer, AutoResponse { request, response }| {
         writer.bytes(request.as_bytes());
@@ -104,6 +106,25 @@ fn write(checkpoint: &Checkpoint, mut writer: Writer) -> Bytes {
     }
     writer.bytes(&checkpoint.image);
     writer.finish()
+}
+
+fn streams(writer: &mut Writer, streams: &Streams) {
+    writer.number(streams.len() as u64);
+    for (StreamId(id), stream) in streams.all() {
+        writer.number(id);
+        match stream {
+            Stream::Answer { request, credit } => {
+                writer.byte(0);
+                writer.number(request.0);
+                writer.signed(*credit);
+            }
+            Stream::Body => writer.byte(1),
+            Stream::Socket { credit, is_closing } => {
+                writer.byte(if *is_closing { 3 } else { 2 });
+                writer.signed(*credit);
+            }
+        }
+    }
 }
 
 fn alarm_clock(writer: &mut Writer, clock: &AlarmClock) {
@@ -130,6 +151,8 @@ fn sleeping_event(writer: &mut Writer, event: &SleepingEvent) {
         Subject::Alarm => (7, None),
         Subject::Completed => (8, None),
         Subject::Resume => (9, None),
+        Subject::Stream => (10, None),
+        Subject::Drain => (11, None),
     };
     writer.byte(kind);
     if let Some(id) = about {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Checkpoint, CheckpointError, FORMAT, FORMAT_WITHOUT_WORK, SleepingEvent};
+use super::{Checkpoint, CheckpointError, FORMAT, FORMAT_WITHOUT_STREAMS, SleepingEvent};
 use crate::alarm::AlarmClock;
 use crate::auto_response::AutoResponse;
 use crate::call::{CallId, Calls, Known, State};
@@ -13,11 +13,14 @@ use crate::codec::Malformed;
 use crate::commit::{Alarm, ComponentDigest};
 use crate::event::NewConnection;
 use crate::http::{Header, Response};
-use crate::ids::{CommitSeq, ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Timestamp};
+use crate::ids::{
+    CommitSeq, ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, StreamId, Timestamp,
+};
 use crate::limits::AUTO_RESPONSE_CHARS_CEILING;
 use crate::message::CloseFrame;
 use crate::operation::{Operation, Work};
 use crate::session::{ReadyState, Session, Sessions};
+use crate::stream::{Stream, Streams};
 use crate::turn::Subject;
 
 /// Something that is done for it outside.
@@ -59,6 +62,9 @@ fn full() -> Checkpoint {
         Subject::ResponseClosed,
         Subject::Alarm,
         Subject::Completed,
+        Subject::Resume,
+        Subject::Stream,
+        Subject::Drain,
     ];
     let pending = subjects.into_iter().enumerate().map(|(index, subject)| SleepingEvent {
         id: EventId(100 + index as u64),
@@ -75,6 +81,7 @@ fn full() -> Checkpoint {
         last_now: Timestamp(1_700_000_000_000),
         sessions,
         requests: BTreeSet::from([RequestId(40), RequestId(41)]),
+        streams: streams(),
         calls: calls(),
         operations: vec![
             (OperationId(5), Operation::Sleep { due: Timestamp::NEVER }),
@@ -90,6 +97,21 @@ fn full() -> Checkpoint {
         hold_until: Timestamp(2_000),
         auto_response: Some(AutoResponse { request: "ping".into(), response: "großes ß".into() }),
     }
+}
+
+/// One of each kind, with the ends of what they hold.
+fn streams() -> Streams {
+    let mut streams = Streams::default();
+    for (id, stream) in [
+        (8, Stream::Answer { request: RequestId(ID_MAX - 1), credit: i64::MIN }),
+        (9, Stream::Answer { request: RequestId(42), credit: 262_144 }),
+        (10, Stream::Body),
+        (11, Stream::Socket { credit: -1, is_closing: false }),
+        (ID_MAX - 1, Stream::Socket { credit: i64::MAX, is_closing: true }),
+    ] {
+        streams.insert(StreamId(id), stream);
+    }
+    streams
 }
 
 /// One that waits as request 41, and one that was answered.
@@ -114,6 +136,43 @@ fn a_call_that_waits_as_no_request_is_refused() {
     assert_eq!(Checkpoint::decode(&checkpoint.encode().unwrap()), Err(Malformed::Field { field }.into()));
 }
 
+/// The answer to one request is no other's, and what has been opened is open no more.
+#[test]
+fn a_stream_that_belongs_to_nothing_is_refused() {
+    let refused = |stream: Stream, id: u64, field: &'static str| {
+        let mut checkpoint = full();
+        checkpoint.streams.insert(StreamId(id), stream);
+        let decoded = Checkpoint::decode(&checkpoint.encode().unwrap());
+        assert_eq!(decoded, Err(Malformed::Field { field }.into()));
+    };
+    refused(Stream::Body, 7, "streams");
+    refused(Stream::Answer { request: RequestId(40), credit: 0 }, 12, "streams");
+    refused(Stream::Answer { request: RequestId(42), credit: 0 }, 12, "stream's request");
+    refused(Stream::Body, ID_MAX, "stream");
+}
+
+/// Byte by byte, as docs/checkpoint-format.md says.
+#[test]
+fn streams_are_written_as_they_are_told_of() {
+    let mut checkpoint = full();
+    checkpoint.calls = Calls::default();
+    checkpoint.requests.clear();
+    checkpoint.streams = Streams::default();
+    for (id, stream) in [
+        (8, Stream::Answer { request: RequestId(4), credit: 300 }),
+        (9, Stream::Body),
+        (10, Stream::Socket { credit: 0, is_closing: false }),
+        (11, Stream::Socket { credit: -3, is_closing: true }),
+    ] {
+        checkpoint.streams.insert(StreamId(id), stream);
+    }
+    let bytes = checkpoint.encode().unwrap();
+    // No request; four streams: 300 is 600, 0 is 0, -3 is 5; and no calls.
+    let expected = [0, 4, 8, 0, 4, 0xd8, 0x04, 9, 1, 10, 2, 0, 11, 3, 5, 0, 0];
+    assert!(bytes.windows(expected.len()).any(|found| found == expected), "{bytes:?}");
+    assert_eq!(Checkpoint::decode(&bytes), Ok(checkpoint));
+}
+
 #[test]
 fn what_was_written_is_read() {
     let checkpoint = full();
@@ -125,6 +184,7 @@ fn a_quiet_room_takes_few_bytes_beside_its_memory() {
     let mut checkpoint = full();
     checkpoint.sessions.clear();
     checkpoint.requests.clear();
+    checkpoint.streams = Streams::default();
     checkpoint.calls = Calls::default();
     checkpoint.operations.clear();
     checkpoint.pending.clear();
@@ -138,6 +198,7 @@ fn a_quiet_room_takes_few_bytes_beside_its_memory() {
 #[test]
 fn the_next_due_time_is_the_earliest_of_all() {
     let mut checkpoint = full();
+    checkpoint.streams = Streams::default();
     assert_eq!(checkpoint.next_due(), Some(Timestamp(0)));
     checkpoint.operations = vec![(OperationId(7), rooms())];
     checkpoint.holds = 0;
@@ -145,6 +206,15 @@ fn the_next_due_time_is_the_earliest_of_all() {
     assert_eq!(checkpoint.next_due(), Some(checkpoint.last_now), "at once, to be begun again");
     checkpoint = full();
     checkpoint.operations.clear();
+    (checkpoint.holds, checkpoint.pending) = (0, Vec::new());
+    assert_eq!(
+        checkpoint.next_due(),
+        Some(checkpoint.last_now),
+        "at once, to be told that its streams are gone"
+    );
+    checkpoint = full();
+    checkpoint.operations.clear();
+    checkpoint.streams = Streams::default();
     assert_eq!(checkpoint.next_due(), Some(Timestamp(2_000)), "the hold");
     checkpoint.holds = 0;
     assert_eq!(checkpoint.next_due(), Some(Timestamp(9_000)), "an event that is pending");
@@ -171,7 +241,7 @@ fn no_wrong_byte_makes_it_panic_and_what_is_read_can_be_written() {
             damaged[at] ^= flip;
             let damaged = Bytes::from(damaged);
             if let Ok(checkpoint) = Checkpoint::decode(&damaged) {
-                if damaged[4..6] == FORMAT_WITHOUT_WORK.to_le_bytes() {
+                if damaged[4..6] != FORMAT.to_le_bytes() {
                     assert_eq!(Checkpoint::decode(&checkpoint.encode().unwrap()), Ok(checkpoint));
                     continue;
                 }
@@ -189,7 +259,7 @@ fn what_is_no_checkpoint_or_of_another_format_is_named() {
         let mut other = full().encode().unwrap().to_vec();
         other[4..6].copy_from_slice(&found.to_le_bytes());
         let error = Checkpoint::decode(&other.into()).unwrap_err();
-        let text = format!("the checkpoint has format {found}; this host reads formats 2 and 3");
+        let text = format!("the checkpoint has format {found}; this host reads formats 2 to 4");
         assert_eq!((&error, error.to_string()), (&CheckpointError::Format { found }, text));
     }
 }
@@ -244,6 +314,7 @@ fn what_a_host_before_wrote_is_read_and_written_as_today() {
         last_now: Timestamp(100),
         sessions: Sessions::new(),
         requests: BTreeSet::from([RequestId(40)]),
+        streams: Streams::default(),
         calls: Calls::default(),
         operations: vec![
             (OperationId(5), Operation::Sleep { due: Timestamp::NEVER }),
@@ -281,6 +352,32 @@ fn what_a_host_before_wrote_is_read_whole_or_not_at_all() {
                 Ok(checkpoint),
                 "byte {at} is {byte}"
             );
+        }
+    }
+}
+
+/// A checkpoint of format 3 is one of format 4 without its list of streams.
+#[test]
+fn what_a_host_wrote_that_knew_of_no_streams_is_read_and_written_as_today() {
+    let expected = Checkpoint { streams: Streams::default(), ..full() };
+    let today = expected.encode().unwrap();
+    // Requests 40 and 41, no streams, and since when it knows of calls.
+    let list = [2, 40, 41, 0, 1, 3];
+    let at = today.windows(list.len()).position(|found| found == list).unwrap() + 3;
+    let mut before = today.to_vec();
+    before.remove(at);
+    before[4..6].copy_from_slice(&FORMAT_WITHOUT_STREAMS.to_le_bytes());
+    let before = Bytes::from(before);
+    assert_eq!(Checkpoint::decode(&before).as_ref(), Ok(&expected));
+    for end in 0..before.len() {
+        assert!(Checkpoint::decode(&before.slice(..end)).is_err(), "{end}");
+    }
+    for bit in 6 * 8..before.len() * 8 {
+        let mut damaged = before.to_vec();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(checkpoint) = Checkpoint::decode(&damaged.into()) {
+            assert!(checkpoint.streams.is_empty());
+            assert_eq!(Checkpoint::decode(&checkpoint.encode().unwrap()), Ok(checkpoint), "bit {bit}");
         }
     }
 }

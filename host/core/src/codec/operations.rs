@@ -6,7 +6,7 @@ use crate::codec::{Malformed, Reader, Writer, calls, http};
 use crate::http::Request;
 use crate::ids::Timestamp;
 use crate::limits::{FETCH_REDIRECTS_MAX, ROOMS_PAGE_MAX};
-use crate::operation::{Operation, OperationError, Work};
+use crate::operation::{ConnectTarget, Operation, OperationError, Work};
 use crate::planted::{self, PlantedBug};
 
 type Read<T> = Result<T, Malformed>;
@@ -52,14 +52,23 @@ pub(crate) fn work(writer: &mut Writer, work: &Work) {
             http::request(writer, request);
             writer.option(once.as_ref(), calls::once);
         }
-        Work::Fetch { request, redirects_max, resend } => {
-            writer.byte(2);
+        Work::Fetch { request, redirects_max, resend, streams } => {
+            writer.byte(if *streams { 5 } else { 2 });
             match planted::is(PlantedBug::KeyNotKept) {
                 true => http::request(writer, &Request { headers: Vec::new(), ..(**request).clone() }),
                 false => http::request(writer, request),
             }
             writer.number((*redirects_max).into());
             writer.byte((*resend).into());
+        }
+        Work::Connect { target: ConnectTarget::Url(url) } => {
+            writer.byte(6);
+            writer.bytes(url.as_bytes());
+        }
+        Work::Connect { target: ConnectTarget::Room { party, room } } => {
+            writer.byte(7);
+            writer.bytes(party.as_bytes());
+            writer.bytes(room.as_bytes());
         }
         Work::Asset { path } => {
             writer.byte(3);
@@ -69,7 +78,8 @@ pub(crate) fn work(writer: &mut Writer, work: &Work) {
 }
 
 fn read_work(reader: &mut Reader) -> Read<Work> {
-    Ok(match reader.byte()? {
+    let kind = reader.byte()?;
+    Ok(match kind {
         0 => Work::Rooms {
             party: reader.text("party")?,
             prefix: reader.text("prefix")?,
@@ -85,14 +95,20 @@ fn read_work(reader: &mut Reader) -> Read<Work> {
             request: Box::new(http::read_request(reader)?),
             once: reader.option("call's time", calls::read_once)?,
         },
-        2 => Work::Fetch {
+        2 | 5 => Work::Fetch {
             request: Box::new(http::read_request(reader)?),
             redirects_max: match u32::try_from(reader.number("number of redirects")?) {
                 Ok(redirects) if redirects <= FETCH_REDIRECTS_MAX => redirects,
                 Ok(_) | Err(_) => return Err(Malformed::Field { field: "number of redirects" }),
             },
             resend: reader.flag("whether it is sent again")?,
+            streams: kind == 5,
         },
+        6 => Work::Connect { target: ConnectTarget::Url(reader.text("socket's address")?) },
+        7 => {
+            let (party, room) = (reader.text("party")?, reader.text("room")?);
+            Work::Connect { target: ConnectTarget::Room { party, room } }
+        }
         3 => Work::Asset { path: reader.text("asset's path")? },
         _ => return Err(Malformed::Field { field: "work's kind" }),
     })
@@ -155,7 +171,9 @@ mod tests {
     use bytes::Bytes;
 
     use super::{Arc, FETCH_REDIRECTS_MAX, Malformed, OperationError, ROOMS_PAGE_MAX, Read, Reader};
-    use super::{Operation, Timestamp, Work, Writer, error, operation, read_error, read_operation};
+    use super::{
+        ConnectTarget, Operation, Timestamp, Work, Writer, error, operation, read_error, read_operation,
+    };
     use crate::http::{Header, Request};
 
     fn rooms(after: Option<&str>, limit: u32) -> Operation {
@@ -172,8 +190,13 @@ mod tests {
             headers: if resend { vec![header] } else { Vec::new() },
             body: Bytes::from_static(b"four"),
         };
-        let work = Work::Fetch { request: Box::new(request), redirects_max, resend };
+        let work =
+            Work::Fetch { request: Box::new(request), redirects_max, resend, streams: redirects_max == 7 };
         Operation::Work { work: Arc::new(work), until: Timestamp(1_700_000_300_000) }
+    }
+
+    fn connect(target: ConnectTarget) -> Operation {
+        Operation::Work { work: Arc::new(Work::Connect { target }), until: Timestamp(1_700_000_030_000) }
     }
 
     fn asset(path: &str) -> Operation {
@@ -187,6 +210,9 @@ mod tests {
             asset("/großes%20ß.txt"),
             fetch(true, 0),
             fetch(false, FETCH_REDIRECTS_MAX),
+            fetch(true, 7),
+            connect(ConnectTarget::Url("wss://example.com/a?b".into())),
+            connect(ConnectTarget::Room { party: "main".into(), room: "großes ß".into() }),
             Operation::Sleep { due: Timestamp(0) },
             Operation::Sleep { due: Timestamp::NEVER },
             rooms(None, 1),

@@ -12,16 +12,17 @@ use crate::codec::http::{read_headers, read_request};
 use crate::codec::{Malformed, Reader, calls, http, operations};
 use crate::commit::KvChanges;
 use crate::event::{Event, NewConnection, Outcome, ResumeReason, RoomsPage, StartReason};
-use crate::ids::{ConnectionId, EventId, ID_MAX, OperationId, RequestId, Seed, Timestamp};
+use crate::ids::{ConnectionId, EventId, ID_MAX, OperationId, RequestId, Seed, StreamId, Timestamp};
 use crate::limits::Limits;
 use crate::message::{CLOSE_REASON_BYTES_MAX, CloseFrame, Message, Text};
+use crate::stream::StreamEvent;
 
 type Read<T> = Result<T, Malformed>;
 
 pub(super) fn decode(bytes: &Bytes) -> Result<Record, RecordError> {
     let mut reader = Reader::new(bytes.clone());
     let found = reader.byte()?;
-    if found != FORMAT && found != FORMAT_WITHOUT_WORK {
+    if !(FORMAT_WITHOUT_WORK..=FORMAT).contains(&found) {
         return Err(RecordError::Format { found });
     }
     let count = reader.count("steps")?;
@@ -134,13 +135,7 @@ fn event(reader: &mut Reader, kind: u8) -> Read<Event> {
         }
         3 => {
             let connection = connection(reader)?;
-            let code = u16::try_from(reader.number("close code")?);
-            let code = code.map_err(|_| Malformed::Field { field: "close code" })?;
-            let reason = reader.text("close reason")?;
-            if reason.len() > CLOSE_REASON_BYTES_MAX {
-                return Err(Malformed::Field { field: "close reason" });
-            }
-            Event::Close(connection, CloseFrame::new(code, reason), reader.flag("close")?)
+            Event::Close(connection, close_frame(reader)?, reader.flag("close")?)
         }
         4 => Event::Error(connection(reader)?, reader.text("error")?),
         5 | 10 => Event::Request(RequestId(id(reader, "request")?), Box::new(read_request(reader)?)),
@@ -155,8 +150,36 @@ fn event(reader: &mut Reader, kind: u8) -> Read<Event> {
             1 => ResumeReason::Imported,
             _ => return Err(Malformed::Field { field: "reason to resume" }),
         }),
+        11 => Event::Stream(stream(reader)?, stream_event(reader)?),
+        12 => Event::Drain(stream(reader)?, reader.number("bytes taken")?),
         _ => return Err(Malformed::Field { field: "event's kind" }),
     })
+}
+
+fn stream_event(reader: &mut Reader) -> Read<StreamEvent> {
+    Ok(match reader.byte()? {
+        // Copied, or it would keep the whole record in memory.
+        0 => StreamEvent::Chunk(Bytes::copy_from_slice(&reader.bytes("chunk")?)),
+        kind @ (1 | 2) => StreamEvent::Message(message(kind == 2, reader.bytes("message")?)?),
+        3 => StreamEvent::End,
+        4 => StreamEvent::Closed(close_frame(reader)?),
+        5 => StreamEvent::Error(reader.text("error")?),
+        _ => return Err(Malformed::Field { field: "stream's event" }),
+    })
+}
+
+fn close_frame(reader: &mut Reader) -> Read<CloseFrame> {
+    let code = u16::try_from(reader.number("close code")?);
+    let code = code.map_err(|_| Malformed::Field { field: "close code" })?;
+    let reason = reader.text("close reason")?;
+    if reason.len() > CLOSE_REASON_BYTES_MAX {
+        return Err(Malformed::Field { field: "close reason" });
+    }
+    Ok(CloseFrame::new(code, reason))
+}
+
+fn stream(reader: &mut Reader) -> Read<StreamId> {
+    Ok(StreamId(id(reader, "stream")?))
 }
 
 fn outcome(reader: &mut Reader) -> Read<Outcome> {
@@ -170,6 +193,8 @@ fn outcome(reader: &mut Reader) -> Read<Outcome> {
         }),
         4 => Outcome::Failed(operations::read_error(reader)?),
         5 => Outcome::Response(Box::new(http::read_response(reader)?)),
+        8 => Outcome::Streamed(Box::new(http::read_response(reader)?)),
+        9 => Outcome::Connected,
         6 => Outcome::Asset(reader.option("asset", |reader| http::read_response(reader).map(Box::new))?),
         _ => return Err(Malformed::Field { field: "outcome" }),
     })

@@ -8,7 +8,8 @@ use crate::codec::http::{headers, request};
 use crate::codec::{Writer, calls, http, operations};
 use crate::commit::KvChanges;
 use crate::event::{Event, NewConnection, Outcome, ResumeReason, StartReason};
-use crate::message::Message;
+use crate::message::{CloseFrame, Message};
+use crate::stream::StreamEvent;
 
 pub(super) fn encode(record: &Record) -> Bytes {
     let mut writer = Writer::default();
@@ -115,8 +116,7 @@ fn event(writer: &mut Writer, event: &Event, is_call: bool) {
         Event::Close(connection, frame, was_clean) => {
             writer.byte(3);
             writer.number(connection.0);
-            writer.number(frame.code.into());
-            writer.bytes(frame.reason.as_bytes());
+            close_frame(writer, frame);
             writer.byte((*was_clean).into());
         }
         Event::Error(connection, error) => {
@@ -146,7 +146,44 @@ fn event(writer: &mut Writer, event: &Event, is_call: bool) {
             writer.number(operation.0);
             self::outcome(writer, outcome);
         }
+        Event::Stream(stream, what) => {
+            writer.byte(11);
+            writer.number(stream.0);
+            stream_event(writer, what);
+        }
+        Event::Drain(stream, bytes) => {
+            writer.byte(12);
+            writer.number(stream.0);
+            writer.number(*bytes);
+        }
     }
+}
+
+fn stream_event(writer: &mut Writer, what: &StreamEvent) {
+    match what {
+        StreamEvent::Chunk(bytes) => {
+            writer.byte(0);
+            writer.bytes(bytes);
+        }
+        StreamEvent::Message(message) => {
+            writer.byte(if matches!(message, Message::Binary(_)) { 2 } else { 1 });
+            writer.bytes(message.payload());
+        }
+        StreamEvent::End => writer.byte(3),
+        StreamEvent::Closed(frame) => {
+            writer.byte(4);
+            close_frame(writer, frame);
+        }
+        StreamEvent::Error(text) => {
+            writer.byte(5);
+            writer.bytes(text.as_bytes());
+        }
+    }
+}
+
+fn close_frame(writer: &mut Writer, frame: &CloseFrame) {
+    writer.number(frame.code.into());
+    writer.bytes(frame.reason.as_bytes());
 }
 
 fn outcome(writer: &mut Writer, outcome: &Outcome) {
@@ -164,6 +201,11 @@ fn outcome(writer: &mut Writer, outcome: &Outcome) {
             writer.byte(5);
             http::response(writer, response);
         }
+        Outcome::Streamed(head) => {
+            writer.byte(8);
+            http::response(writer, head);
+        }
+        Outcome::Connected => writer.byte(9),
         Outcome::Asset(asset) => {
             writer.byte(6);
             writer.option(asset.as_ref(), |writer, asset| http::response(writer, asset));

@@ -15,17 +15,21 @@ use crate::event::{
     Event, Handlers, NewConnection, Outcome, Output, ResumeReason, RoomsPage, StartReason, TurnEnd,
 };
 use crate::http::{Header, Request, Response};
-use crate::ids::{ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Seed, Timestamp};
+use crate::ids::{
+    ConnectionId, EventId, ID_MAX, Incarnation, OperationId, RequestId, Seed, StreamId, Timestamp,
+};
 use crate::limits::Limits;
 use crate::message::{CloseFrame, Message};
 use crate::operation::{Operation, OperationError};
 use crate::room::{Room, RoomConfig};
 use crate::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
+use crate::stream::StreamEvent;
 use crate::turn::Changes;
 use random::Random;
 
 #[path = "../../tests/shared/random.rs"]
 mod random;
+mod streams;
 
 /// The bound on what decoding may hold, for each byte that it is given: a step of one byte is the worst.
 const MEMORY_PER_BYTE_MAX: usize = 1_000;
@@ -47,9 +51,9 @@ impl RoomStorage for Nothing {
     }
 }
 
-/// The room with which a life begins.
-fn life() -> Step {
-    let config = RoomConfig {
+/// Of a durable room.
+fn config() -> RoomConfig {
+    RoomConfig {
         address: RoomAddress::new("project", "party", "room").unwrap().into(),
         limits: Default::default(),
         handlers: Handlers::default(),
@@ -57,8 +61,12 @@ fn life() -> Step {
         storage: std::sync::Arc::new(Nothing),
         duplicate_keys: Default::default(),
         durable: Some(ComponentDigest([4; 32])),
-    };
-    Step::Life(Box::new(Room::new(config.into(), None).as_checkpoint(Bytes::new())))
+    }
+}
+
+/// The room with which a life begins.
+fn life() -> Step {
+    Step::Life(Box::new(Room::new(config().into(), None).as_checkpoint(Bytes::new())))
 }
 
 fn settings() -> Step {
@@ -79,6 +87,8 @@ fn events() -> Vec<Event> {
         headers: headers(),
         body: Bytes::from_static(b"\x00body"),
     };
+    let head = Response { status: 599, headers: headers(), body: Bytes::from_static(b"\xff body") };
+    let stream = StreamId(last);
     let page =
         RoomsPage { rooms: vec!["a".into(), String::new(), "großes ß".into()], next: Some("b".into()) };
     vec![
@@ -106,6 +116,21 @@ fn events() -> Vec<Event> {
         Event::Completed(OperationId(11), Outcome::Failed(OperationError::Timeout)),
         Event::Completed(OperationId(12), Outcome::Failed(OperationError::NoSuchParty("main".into()))),
         Event::Completed(OperationId(13), Outcome::Failed(OperationError::Connect("großes ß".into()))),
+        Event::Completed(OperationId(14), Outcome::Response(Box::new(head.clone()))),
+        Event::Completed(
+            OperationId(15),
+            Outcome::Streamed(Box::new(Response { body: Bytes::new(), ..head })),
+        ),
+        Event::Completed(OperationId(16), Outcome::Connected),
+        Event::Stream(stream, StreamEvent::Chunk(Bytes::from_static(b"\x00chunk"))),
+        Event::Stream(StreamId(0), StreamEvent::Chunk(Bytes::new())),
+        Event::Stream(stream, StreamEvent::Message(Message::text("großes ß"))),
+        Event::Stream(stream, StreamEvent::Message(Message::Binary(Bytes::from_static(b"\xff\x00")))),
+        Event::Stream(stream, StreamEvent::End),
+        Event::Stream(stream, StreamEvent::Closed(CloseFrame::new(4_001, "x".repeat(200)))),
+        Event::Stream(stream, StreamEvent::Error("großes ß".into())),
+        Event::Drain(stream, u64::MAX),
+        Event::Drain(stream, 0),
     ]
 }
 
@@ -159,7 +184,8 @@ fn full() -> Record {
 
 /// Whether it is of an older format, or the room in it is.
 fn is_of_before(bytes: &[u8]) -> bool {
-    bytes[0] == FORMAT_WITHOUT_WORK || bytes.windows(6).any(|six| six == b"PHCP\x02\x00")
+    bytes[0] < FORMAT
+        || [b"PHCP\x02\x00", b"PHCP\x03\x00"].iter().any(|old| bytes.windows(6).any(|six| six == *old))
 }
 
 /// Whatever can be read is what would be written, so it is a record. (Limits of older hosts are written as today; no damage
@@ -228,7 +254,8 @@ fn random_bytes_are_refused_or_are_a_record() {
     let whole = full().encode();
     for seed in 0..20_000 {
         let mut random = Random::new(seed);
-        let mut bytes = vec![if random.percent(80) { FORMAT } else { FORMAT_WITHOUT_WORK }];
+        let mut bytes =
+            vec![if random.percent(80) { FORMAT } else { random.pick([FORMAT_WITHOUT_WORK, 2]).unwrap() }];
         if random.percent(50) {
             // Pieces of a record, put together at random.
             for _ in 0..random.below(6) {
@@ -238,7 +265,9 @@ fn random_bytes_are_refused_or_are_a_record() {
             }
         } else {
             let length = random.below(64);
-            bytes.extend((0..length).map(|_| random.pick([0, 1, 2, 3, 4, 5, 6, 0x7f, 0x80, 0xff]).unwrap()));
+            bytes.extend(
+                (0..length).map(|_| random.pick([0, 1, 2, 3, 4, 5, 6, 11, 12, 0x7f, 0x80, 0xff]).unwrap()),
+            );
         }
         check_bytes(bytes, || format!("seed {seed}"));
     }
@@ -250,7 +279,7 @@ fn other_versions_are_refused_by_name() {
         let mut other = full().encode().to_vec();
         other[0] = found;
         let error = Record::decode(&other.into()).unwrap_err();
-        let text = format!("the journal's record has format {found}; this host reads formats 1 and 2");
+        let text = format!("the journal's record has format {found}; this host reads formats 1 to 3");
         assert_eq!((&error, error.to_string()), (&RecordError::Format { found }, text));
     }
 }
@@ -337,6 +366,8 @@ fn ids_and_sizes_beyond_what_a_guest_can_count_are_refused() {
     assert!(change(|turn| turn.next_operation = ID_MAX).is_err());
     assert!(change(|turn| turn.storage_bytes = u64::MAX).is_err());
     assert!(change(|turn| turn.taken.event = Event::ResponseClosed(RequestId(ID_MAX))).is_err());
+    assert!(change(|turn| turn.taken.event = Event::Drain(StreamId(ID_MAX), 1)).is_err());
+    assert!(change(|turn| turn.taken.event = Event::Stream(StreamId(ID_MAX), StreamEvent::End)).is_err());
 }
 
 #[test]
@@ -413,7 +444,7 @@ fn what_a_host_before_wrote_is_read_and_written_as_today() {
 #[test]
 fn the_trace_of_a_turn_that_asks_for_nothing_is_what_it_was() {
     let changes = Changes {
-        started: vec![(OperationId(9), Operation::Sleep { due: Timestamp(300) })],
+        started: [(OperationId(9), Operation::Sleep { due: Timestamp(300) })].into(),
         started_ids: 2,
         cancelled: [OperationId(5)].into(),
         outputs: vec![Output::Send(ConnectionId(4), Message::text("hi"))],

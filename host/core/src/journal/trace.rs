@@ -112,6 +112,28 @@ fn output(writer: &mut Writer, output: &Output) {
         }
         Output::Forget(id) => numbered(writer, 9, id.0),
         Output::Interrupted(id) => numbered(writer, 10, id.0),
+        Output::Open(request, stream, head) => {
+            numbered(writer, 11, request.0);
+            writer.number(stream.0);
+            response(writer, head);
+        }
+        Output::Write(id, bytes) => {
+            numbered(writer, 12, id.0);
+            writer.bytes(bytes);
+        }
+        Output::Finish(id) => numbered(writer, 13, id.0),
+        Output::BreakOff(id) => numbered(writer, 14, id.0),
+        Output::SendOn(id, message) => {
+            numbered(writer, 15, id.0);
+            self::message(writer, message);
+        }
+        Output::CloseOn(id, frame) => {
+            numbered(writer, 16, id.0);
+            writer.option(frame.as_ref(), |writer, CloseFrame { code, reason }| {
+                numbered(writer, 0, (*code).into());
+                writer.bytes(reason.as_bytes());
+            });
+        }
     }
 }
 

@@ -83,6 +83,8 @@ in_this_order! {
     requests_waiting_max,
     requests_open_max,
     outbound_queue_bytes_max,
+    stream_credit_bytes since 47,
+    streams_open_max since 48,
     operations_open_max,
     holds_max,
     turn_log_lines_max,
@@ -147,11 +149,16 @@ mod tests {
             (None, Some(20))
         );
         assert_eq!((place(45, "upgrade_wait_ms"), place(46, "upgrade_wait_ms")), (None, Some(43)));
+        assert_eq!((place(46, "stream_credit_bytes"), place(47, "stream_credit_bytes")), (None, Some(26)));
+        assert_eq!((place(47, "streams_open_max"), place(48, "streams_open_max")), (None, Some(27)));
+        assert_eq!(place(47, "operations_open_max"), Some(27), "behind the one that there was");
     }
 
     #[test]
     fn an_older_host_s_words_mean_what_they_meant_there() {
-        let mine = Limits {
+        let mut mine = Limits {
+            streams_open_max: 5,
+            stream_credit_bytes: 6,
             auto_response_chars_max: 7,
             upgrade_wait_ms: 8,
             holds_max: 9,
@@ -160,15 +167,20 @@ mod tests {
         };
         let at = |name: &str| Limits::NAMES.iter().position(|one| *one == name).unwrap();
         let mut words = mine.words();
-        words.remove(at("upgrade_wait_ms"));
-        let upgrade_wait_ms = Limits::default().upgrade_wait_ms;
-        assert_eq!(Limits::of_words(&words), Some(Limits { upgrade_wait_ms, ..mine.clone() }));
+        let default = Limits::default();
+        words.remove(at("streams_open_max"));
+        mine.streams_open_max = default.streams_open_max;
+        assert_eq!(Limits::of_words(&words), Some(mine.clone()), "with 47");
+        words.remove(at("stream_credit_bytes"));
+        mine.stream_credit_bytes = default.stream_credit_bytes;
+        assert_eq!(Limits::of_words(&words), Some(mine.clone()), "with 46");
+        // Two of those before it are there no more.
+        words.remove(at("upgrade_wait_ms") - 2);
+        mine.upgrade_wait_ms = default.upgrade_wait_ms;
+        assert_eq!(Limits::of_words(&words), Some(mine.clone()), "with 45");
         words.remove(at("auto_response_chars_max"));
-        let auto_response_chars_max = Limits::default().auto_response_chars_max;
-        assert_eq!(
-            Limits::of_words(&words),
-            Some(Limits { upgrade_wait_ms, auto_response_chars_max, ..mine })
-        );
+        mine.auto_response_chars_max = default.auto_response_chars_max;
+        assert_eq!(Limits::of_words(&words), Some(mine), "with 44");
         words.pop();
         assert_eq!(Limits::of_words(&words), None, "there never were so few");
     }

@@ -19,7 +19,7 @@ impl Room {
         let failure = Failure { message: reason, stack: None, status: None };
         let is_running = self.phase != Phase::Starting;
         self.end_life(|room| match subject {
-            Subject::Request(request) if is_running && room.home().requests.remove(&request) => {
+            Subject::Request(request) if is_running && room.home().forget_request(request) => {
                 let response = profile::failed(&failure.message, None, profile::REQUEST_FAILED);
                 room.output(Output::Respond(request, response));
                 room.start_afresh(None, &failure, now);

@@ -40,7 +40,7 @@ impl Room {
         self.tell(outputs);
         self.forget_works();
         self.home().operations.clear();
-        self.mailbox.clear_completions();
+        self.forget_completions();
         // Whoever calls asks once more, of the room that is made anew.
         self.service = Service::Destroyed;
         self.turn_everyone_away(&CloseFrame::new(profile::CLOSE_GOING_AWAY, "the room was destroyed"));

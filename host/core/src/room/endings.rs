@@ -19,8 +19,8 @@ impl Room {
         self.state = Some(turn.state);
         self.hear_answers();
         // The rest stays in its box: it is large, and moving it would cost as much as applying it.
-        let (event_id, subject, now) = (turn.event_id, turn.subject, turn.now);
-        let changes = &mut turn.changes;
+        let (event_id, subject, now, changes) = (turn.event_id, turn.subject, turn.now, &mut turn.changes);
+        changes.take_out_what_was_withdrawn();
         let durable = self.gate.durable();
         self.home().overlay.settle(durable);
         let end = match &turn.fault {
@@ -150,6 +150,7 @@ impl Room {
     pub(super) fn apply(&mut self, changes: &mut Changes, now: Timestamp) -> Vec<Output> {
         let hold_deadline_ms = self.config.limits.hold_deadline_ms;
         self.apply_answers(changes);
+        self.apply_streams(changes);
         let state = self.home();
         for (connection, change) in std::mem::take(&mut changes.sessions) {
             let Some(session) = state.sessions.get_mut(&connection) else { continue };
@@ -168,7 +169,7 @@ impl Room {
             state.alarm.set(alarm);
         }
         state.next_operation += changes.started_ids;
-        for (id, operation) in changes.started.drain(..) {
+        for (id, operation) in std::mem::take(&mut changes.started) {
             state.operations.start(id, operation);
         }
         for id in &changes.cancelled {
@@ -205,7 +206,7 @@ impl Room {
             self.drop_accept_deadline(opened_at, *connection);
         }
         for request in &changes.answered {
-            self.home().requests.remove(request);
+            self.home().forget_request(*request);
         }
     }
 
@@ -222,6 +223,8 @@ impl Room {
             | Subject::Message(_)
             | Subject::Error(_)
             | Subject::ResponseClosed
+            | Subject::Stream
+            | Subject::Drain
             | Subject::Completed => None,
         }
     }
@@ -303,7 +306,7 @@ impl Room {
             }
             Subject::Connect(connection) => self.end_connect(connection, outcome),
             Subject::Request(request) => {
-                if !self.home().requests.remove(&request) {
+                if !self.home().forget_request(request) {
                     return Vec::new();
                 }
                 let response = match outcome {
@@ -329,6 +332,8 @@ impl Room {
             | Subject::Message(_)
             | Subject::Error(_)
             | Subject::ResponseClosed
+            | Subject::Stream
+            | Subject::Drain
             | Subject::Completed => Vec::new(),
         }
     }

@@ -26,6 +26,7 @@ impl Room {
             last_now: state.last_now,
             sessions: state.sessions.clone(),
             requests: state.requests.clone(),
+            streams: state.streams.clone(),
             calls,
             operations: state.operations.all().map(|(id, operation)| (id, operation.clone())).collect(),
             pending: state.pending.sleeping(),

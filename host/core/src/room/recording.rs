@@ -17,6 +17,7 @@ use crate::operation::Operation;
 use crate::planted::{self, PlantedBug};
 use crate::room::Room;
 use crate::room::dropping::Again;
+use crate::stream::Stream;
 use crate::turn::{Changes, Turn};
 
 /// Steps that may wait for a commit, and about how many bytes; beyond, one is made for them.
@@ -66,6 +67,7 @@ pub(super) struct Replaying {
 pub(crate) struct Note {
     pub(super) taken: Taken,
     pub(super) operation: Option<Operation>,
+    pub(super) stream: Option<Stream>,
 }
 
 struct OpenTurn {
@@ -173,11 +175,15 @@ impl Room {
             Event::Completed(id, _) => self.state.as_ref()?.operations.get(*id),
             _ => None,
         };
+        let stream = match event {
+            Event::Stream(id, _) => self.state.as_ref()?.streams.get(*id).copied(),
+            _ => None,
+        };
         let call = match event {
             Event::Request(id, _) => self.calling.get(id).cloned(),
             _ => None,
         };
-        Some(Note { taken: Taken { event: event.clone(), arriving, call, now }, operation })
+        Some(Note { taken: Taken { event: event.clone(), arriving, call, now }, operation, stream })
     }
 
     /// A turn begins.
@@ -199,6 +205,7 @@ impl Room {
         match &note.taken.event {
             // They change nothing by themselves.
             Event::Start(_) | Event::Message(..) | Event::Error(..) | Event::Request(..) => {}
+            Event::Stream(_, what) if !what.is_last() => {}
             // A client that has gone before it was let in.
             Event::Connect(_) if note.taken.arriving.is_none() => {}
             Event::Connect(_)
@@ -206,6 +213,8 @@ impl Room {
             | Event::ResponseClosed(_)
             | Event::Resume(_)
             | Event::Alarm
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Completed(..) => self.record(Step::Unheard(note.taken)),
         }
     }

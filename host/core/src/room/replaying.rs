@@ -133,7 +133,7 @@ impl Replay {
                 let is_tried_again = is_tried_again || planted::is(PlantedBug::RetryNotRecorded);
                 if let Some(note) = room.note(&taken.event, taken.now) {
                     room.admit_again(&taken);
-                    room.give_up_again(note, is_tried_again);
+                    room.give_up(note, is_tried_again);
                 }
             }
             Step::Turn(turn) => return self.begin(turn).map(Some),
@@ -149,7 +149,8 @@ impl Replay {
         let Some(event) = room.admit_again(&recorded.taken) else { return Err(unfit) };
         let state = room.home();
         let ids_are_free = !state.pending.contains(recorded.event_id)
-            && state.operations.all().all(|(id, _)| id.0 < recorded.next_operation);
+            && state.operations.all().all(|(id, _)| id.0 < recorded.next_operation)
+            && state.streams.all().all(|(id, _)| id.0 < recorded.next_operation);
         if !ids_are_free {
             return Err(unfit);
         }

@@ -82,10 +82,11 @@ impl Room {
         successor: Successor,
         now: Timestamp,
     ) {
-        self.mailbox.clear_completions();
+        self.forget_completions();
         if !planted::is(PlantedBug::LifeForgetsNothing) {
             self.forget_works();
         }
+        self.break_streams_off();
         let state = self.home();
         state.operations.clear();
         state.holds = 0;
@@ -116,9 +117,12 @@ impl Room {
                 | Subject::Error(_)
                 | Subject::Request(_)
                 | Subject::ResponseClosed
+                | Subject::Stream
+                | Subject::Drain
                 | Subject::Completed => {}
             }
         }
+        self.home().answered_whole.clear();
         for request in std::mem::take(&mut self.home().requests) {
             if !planted::is(PlantedBug::OpenRequestForgotten) {
                 let response = profile::failed(profile::REQUEST_FAILED, None, "");
@@ -196,6 +200,8 @@ impl Room {
             | Event::Message(..)
             | Event::Error(..)
             | Event::ResponseClosed(_)
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Completed(..) => {}
         }
     }
@@ -266,6 +272,7 @@ impl Room {
     fn take_back(&mut self, dropped: Vec<Output>, frame: &CloseFrame) {
         let mut unanswered = BTreeSet::new();
         let mut unclosed = BTreeSet::new();
+        let (mut unopened, mut unfinished) = (BTreeSet::new(), BTreeSet::new());
         for output in dropped {
             match output {
                 Output::Accept(connection) | Output::Reject(connection, _) => {
@@ -279,14 +286,33 @@ impl Room {
                 Output::Respond(request, _) => {
                     self.home().requests.insert(request);
                 }
+                Output::Open(request, stream, _) => {
+                    self.home().requests.insert(request);
+                    unopened.insert(stream);
+                }
+                Output::Finish(stream) | Output::BreakOff(stream) => {
+                    unfinished.insert(stream);
+                }
                 Output::Read(_)
                 | Output::Send(..)
                 | Output::Broadcast(..)
                 | Output::AutoResponse(_)
                 // The room is made anew, and nobody works for this one any more.
                 | Output::Interrupted(_)
+                | Output::Write(..)
+                | Output::SendOn(..)
+                | Output::CloseOn(..)
                 | Output::Begin(..)
                 | Output::Forget(_) => {}
+            }
+        }
+        for stream in &unopened {
+            self.home().streams.remove(*stream);
+        }
+        // What their clients have of them is not all, and the room knows of them no more.
+        if !planted::is(PlantedBug::HeldFinishForgotten) {
+            for stream in unfinished.difference(&unopened) {
+                self.output(Output::BreakOff(*stream));
             }
         }
         for connection in unanswered.union(&unclosed).copied() {
@@ -325,6 +351,7 @@ impl Room {
     pub(super) fn turn_everyone_away(&mut self, frame: &CloseFrame) {
         // Rooms that call ask once more, of the room as it will be then.
         let tells_callers = self.service == Service::Open;
+        self.forget_completions();
         while let Some(event) = self.mailbox.pop(Lane::All) {
             if let Event::Request(request, _) = event
                 && (self.calling.remove(&request).is_none() || tells_callers)
@@ -344,6 +371,7 @@ impl Room {
                 false => self.output(Output::Respond(request, self.unavailable(frame))),
             }
         }
+        self.break_streams_off();
         for (connection, session) in std::mem::take(&mut self.home().sessions) {
             let is_told = match session.ready_state {
                 ReadyState::Connecting | ReadyState::Open => session.gone.is_some(),

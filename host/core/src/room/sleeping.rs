@@ -229,6 +229,8 @@ impl Room {
             && self.state.as_ref().is_some_and(|state| {
                 state.sessions.is_empty()
                     && state.requests.is_empty()
+                    // They would end with the room that knows of them.
+                    && (state.streams.is_empty() || planted::is(PlantedBug::ForgottenWhileItStreams))
                     // Who works for it would answer nobody.
                     && (state.operations.worked_on().next().is_none()
                         || planted::is(PlantedBug::ForgottenWhileWorkedFor))
@@ -326,7 +328,9 @@ impl Room {
         state.last_now = checkpoint.last_now;
         state.sessions = checkpoint.sessions;
         state.requests = checkpoint.requests;
+        state.streams = checkpoint.streams;
         let calls = checkpoint.calls;
+        state.answered_whole = calls.open().collect();
         state.operations = match checkpoint.resumes {
             Some(_) => Operations::interrupted(checkpoint.operations),
             None => Operations::of(checkpoint.operations),
@@ -369,6 +373,7 @@ impl Room {
         for request in requests {
             self.request_gone(request);
         }
+        self.say_which_streams_are_gone(here);
     }
 
     /// A room whose memory was kept and is of no use any more, or never was: its next event starts it afresh. It has no

@@ -18,9 +18,13 @@ impl RoomState {
         let held = (self.holds > 0).then_some(self.hold_until);
         // Another process must begin it again at once, or say that it was interrupted.
         let is_worked_for = self.operations.worked_on().next().is_some();
+        let streams = (!self.streams.is_empty()).then_some(self.last_now);
         let works = is_worked_for.then_some(self.last_now);
         let works = works.filter(|_| !planted::is(PlantedBug::WorkDueAtItsDeadline));
-        [self.operations.next_due(), self.pending.next_deadline(), held, works].into_iter().flatten().min()
+        [self.operations.next_due(), self.pending.next_deadline(), held, works, streams]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -129,7 +133,7 @@ impl Room {
             match subject {
                 Subject::Start => return self.reset_overdue(subject.name(), now),
                 Subject::Request(request) => {
-                    if !self.home().requests.remove(&request) {
+                    if !self.home().forget_request(request) {
                         // Answered, or its client has gone: what the handler still does is bound by nothing.
                         self.home().pending.add(id, PendingEvent { subject, deadline_ms: None }, now);
                         continue;
@@ -145,6 +149,8 @@ impl Room {
                 | Subject::Close(_)
                 | Subject::Error(_)
                 | Subject::ResponseClosed
+                | Subject::Stream
+                | Subject::Drain
                 | Subject::Completed => {
                     self.report(Report::Overdue { event: subject.name(), deadline_ms });
                     let message = format!("{} did not settle within {deadline_ms} ms", subject.name());

@@ -55,6 +55,8 @@ impl Room {
                 | Event::Error(..)
                 | Event::ResponseClosed(_)
                 | Event::Alarm
+                | Event::Stream(..)
+                | Event::Drain(..)
                 | Event::Completed(..) => {}
             }
         }

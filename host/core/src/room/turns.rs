@@ -104,7 +104,7 @@ impl Room {
             let event_id = self.next_event_id();
             self.open_turn(note, event_id, moment.seed);
             let state = self.state.take().expect("the lane was open, so the state is home");
-            self.away = Away { sessions: state.sessions.len(), requests: state.requests.len() };
+            self.away = Away { sessions: state.sessions.len(), requests: state.requests_open() };
             let config = Arc::clone(&self.config);
             return Some(Turn::new(config, state, event, event_id, now, moment.seed));
         }
@@ -129,6 +129,8 @@ impl Room {
                     | Event::Request(..)
                     | Event::ResponseClosed(_)
                     | Event::Resume(_)
+                    | Event::Stream(..)
+                    | Event::Drain(..)
                     | Event::Completed(..),
                 )
                 | None => {}
@@ -146,7 +148,10 @@ impl Room {
                 state.sessions.get(connection).is_some_and(|it| it.ready_state == ReadyState::Open)
             }
             Event::Close(connection, ..) => state.sessions.get(connection).is_some_and(|it| it.accepted),
-            Event::ResponseClosed(request) => state.requests.contains(request),
+            Event::ResponseClosed(request) => {
+                state.requests.contains(request) || state.streams.answer_to(*request).is_some()
+            }
+            Event::Stream(stream, _) | Event::Drain(stream, _) => state.streams.get(*stream).is_some(),
             Event::Alarm => state.alarm.due().is_some_and(|at| at <= now),
             Event::Completed(operation, _) => state.operations.contains(*operation),
             // The memory that it was about is lost.
@@ -192,6 +197,9 @@ impl Room {
                     return None;
                 }
                 if handlers.has(Handlers::ON_REQUEST) {
+                    if self.calls.is_open(request) {
+                        self.home().answered_whole.insert(request);
+                    }
                     self.home().requests.insert(request);
                     return Some(event);
                 }
@@ -200,8 +208,11 @@ impl Room {
             }
             Event::ResponseClosed(request) => {
                 self.close_call(request);
-                let was_open = self.home().requests.remove(&request);
-                (was_open && handlers.has(Handlers::ON_RESPONSE_CLOSED)).then_some(event)
+                let state = self.home();
+                let was_open = state.forget_request(request);
+                let stream = state.streams.answer_to(request).and_then(|id| state.streams.remove(id));
+                ((was_open || stream.is_some()) && handlers.has(Handlers::ON_RESPONSE_CLOSED))
+                    .then_some(event)
             }
             Event::Alarm => {
                 self.alarm_waits = false;
@@ -216,6 +227,7 @@ impl Room {
             }
             Event::Completed(operation, ref outcome) => {
                 let ended = self.home().operations.end(operation);
+                self.admit_stream(operation, outcome, ended.is_some());
                 let is_once = ended.as_ref().is_some_and(Operation::is_made_once);
                 self.hears = Some(operation).filter(|_| is_once && outcome.is_of_who_was_asked());
                 let was_open = ended.is_some()
@@ -223,6 +235,14 @@ impl Room {
                     || planted::is(PlantedBug::AnswerTwice)
                     || planted::is(PlantedBug::CancelledCompletionDelivered);
                 (was_open && handlers.has(Handlers::ON_COMPLETED)).then_some(event)
+            }
+            Event::Stream(stream, ref what) => {
+                let is_known = self.admit_stream_event(stream, what);
+                (is_known && handlers.has(Handlers::ON_STREAM)).then_some(event)
+            }
+            Event::Drain(stream, bytes) => {
+                let is_known = self.admit_drain(stream, bytes);
+                (is_known && handlers.has(Handlers::ON_DRAIN)).then_some(event)
             }
         }
     }
@@ -277,5 +297,7 @@ fn handler_of(event: &Event) -> Handlers {
         Event::ResponseClosed(_) => Handlers::ON_RESPONSE_CLOSED,
         Event::Alarm => Handlers::ON_ALARM,
         Event::Completed(..) => Handlers::ON_COMPLETED,
+        Event::Stream(..) => Handlers::ON_STREAM,
+        Event::Drain(..) => Handlers::ON_DRAIN,
     }
 }

@@ -76,6 +76,7 @@ impl Room {
             && self.state.as_ref().is_some_and(|state| {
                 is_known
                     && state.requests.is_empty()
+                    && state.streams.is_empty()
                     && state.operations.is_empty()
                     && state.pending.next_deadline().is_none()
                     && state.holds == 0
@@ -91,6 +92,7 @@ impl Room {
         for id in self.home().operations.take_all_off_the_clock() {
             self.mailbox.push(Event::Completed(id, Outcome::Interrupted));
         }
+        self.interrupt_streams();
     }
 
     /// Whether an outcome waits for its turn.
@@ -128,6 +130,7 @@ impl Room {
         image: Option<(ComponentDigest, Bytes)>,
     ) -> Upgraded {
         let Turn { state, mut changes, now, .. } = *turn;
+        changes.take_out_what_was_withdrawn();
         self.take_home(state);
         self.reconfigure(config);
         let alarm_before = self.home().alarm.record();
@@ -138,6 +141,9 @@ impl Room {
         // Whom the two have answered is told nothing else.
         if !planted::is(PlantedBug::SwitchAnswersTwice) {
             self.apply_answers(&changes);
+        }
+        if !planted::is(PlantedBug::BrokenOffBeforeTheLastWords) {
+            self.end_streams(&changes);
         }
         self.end_what_is_open(None, successor, now);
         let writes = std::mem::take(&mut changes.kv);
@@ -251,7 +257,7 @@ impl Room {
 
     fn take_state(&mut self) -> Box<RoomState> {
         let state = self.state.take().expect("no turn is out");
-        self.away = Away { sessions: state.sessions.len(), requests: state.requests.len() };
+        self.away = Away { sessions: state.sessions.len(), requests: state.requests_open() };
         state
     }
 

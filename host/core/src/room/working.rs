@@ -7,9 +7,10 @@ use crate::call::Attempt;
 use crate::event::{Event, Outcome, Output};
 use crate::ids::OperationId;
 use crate::limits::OUTCOMES_BYTES_MAX;
+use crate::mailbox::Lane;
 use crate::operation::{Operation, OperationError};
 use crate::planted::{self, PlantedBug};
-use crate::room::{Room, Service};
+use crate::room::{Room, RoomState, Service};
 
 impl Room {
     /// Something that was begun for the room ([`Output::Begin`]) has come to its end. Nothing if the room does not wait for
@@ -27,8 +28,13 @@ impl Room {
             let waiting = self.mailbox.outcome_bytes();
             let fits = waiting == 0 || waiting + outcome.bytes() <= OUTCOMES_BYTES_MAX;
             let too_large = || Outcome::Failed(OperationError::TooLarge(OUTCOMES_BYTES_MAX));
+            if !fits && outcome.begins_a_stream() {
+                self.output(Output::Forget(id));
+            }
             let outcome = if fits { outcome } else { too_large() };
             self.mailbox.push(Event::Completed(id, outcome));
+        } else if outcome.begins_a_stream() && self.has_no_stream_of(id) {
+            self.output(Output::Forget(id));
         }
     }
 
@@ -40,10 +46,25 @@ impl Room {
             return;
         }
         for id in answered {
-            if !self.home().operations.take_off_the_clock(id) {
-                self.mailbox.take_completion_back(id);
+            if self.home().operations.take_off_the_clock(id) {
+                continue;
+            }
+            let outcome = self.mailbox.take_completion_back(id);
+            if outcome.is_some_and(|outcome| outcome.begins_a_stream()) && self.has_no_stream_of(id) {
+                self.output(Output::Forget(id));
             }
         }
+    }
+
+    /// Whether no stream of this operation has been taken in, and none waits to be. `false` while a turn is out.
+    fn has_no_stream_of(&self, id: OperationId) -> bool {
+        let begins = |event: &Event| match event {
+            Event::Completed(one, outcome) => *one == id && outcome.begins_a_stream(),
+            _ => false,
+        };
+        let is_known = |state: &RoomState| state.streams.get(id.stream()).is_some();
+        self.state.as_deref().is_some_and(|state| !is_known(state))
+            && !self.mailbox.any(Lane::Completions, begins)
     }
 
     /// The room goes on in another process: what was done for it in the last one is not.

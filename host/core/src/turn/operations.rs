@@ -14,7 +14,7 @@ use crate::limits::{
     ASSET_PATH_BYTES_MAX, CALL_GRACE_MS, FETCH_MS_MAX, REQUEST_HEAD_BYTES_MAX, ROOMS_PAGE_MAX,
     WORK_DEADLINE_MS,
 };
-use crate::operation::{Operation, Work};
+use crate::operation::{ConnectTarget, Operation, Work};
 use crate::planted::{self, PlantedBug};
 use crate::turn::{HoldsChange, Turn};
 
@@ -50,7 +50,7 @@ impl Turn {
         }
         let id = self.next_operation();
         self.changes.started_ids += 1;
-        self.changes.started.push((id, Operation::Sleep { due: self.now.after_ms(ms) }));
+        self.changes.started.insert(id, Operation::Sleep { due: self.now.after_ms(ms) });
         Ok(id)
     }
 
@@ -121,8 +121,11 @@ impl Turn {
 
     /// Sends a request to a public address.
     pub fn fetch(&mut self, mut request: Request, options: FetchOptions) -> Result<OperationId, StartError> {
-        let FetchOptions { timeout_ms, redirects_max, resend } = options;
+        let FetchOptions { timeout_ms, redirects_max, resend, streams } = options;
         self.check_request(&request)?;
+        if streams {
+            self.check_streams()?;
+        }
         if let Some(fault) = options.fault().or_else(|| fetch::fault(&request)) {
             return Err(StartError::Invalid(fault));
         }
@@ -133,7 +136,36 @@ impl Turn {
         }
         self.spend_output(0, request.bytes()).map_err(StartError::TooLarge)?;
         let deadline_ms = if timeout_ms == 0 { FETCH_MS_MAX } else { timeout_ms };
-        self.begin(Work::Fetch { request: Box::new(request), redirects_max, resend }, deadline_ms)
+        self.begin(Work::Fetch { request: Box::new(request), redirects_max, resend, streams }, deadline_ms)
+    }
+
+    /// Opens a WebSocket as a client.
+    pub fn connect(&mut self, target: ConnectTarget) -> Result<OperationId, StartError> {
+        self.check_streams()?;
+        let fault = match &target {
+            ConnectTarget::Url(url) => fetch::socket_fault(url),
+            ConnectTarget::Room { party, room } => {
+                RoomAddress::new(self.config.address.project(), party, room)
+                    .err()
+                    .map(|error| error.to_string())
+            }
+        };
+        match fault {
+            Some(fault) => Err(StartError::Invalid(fault)),
+            None => self.begin(Work::Connect { target }, WORK_DEADLINE_MS),
+        }
+    }
+
+    /// Whether another stream can be opened.
+    fn check_streams(&self) -> Result<(), StartError> {
+        if self.lobby.is_some() {
+            return Err(StartError::Invalid("a lobby event has no streams".into()));
+        }
+        let open_max = self.config.limits.streams_open_max;
+        match self.streams_to_be() < open_max as usize {
+            true => Ok(()),
+            false => Err(StartError::Overloaded(open_max)),
+        }
     }
 
     /// Whether a room may send this request, wherever it goes.
@@ -154,7 +186,7 @@ impl Turn {
         Ok(())
     }
 
-    fn next_operation(&self) -> OperationId {
+    pub(crate) fn next_operation(&self) -> OperationId {
         OperationId(self.state.next_operation + self.changes.started_ids)
     }
 
@@ -168,7 +200,7 @@ impl Turn {
         self.changes.started_ids += 1;
         let work = Arc::new(work);
         let until = self.now.after_ms(deadline_ms);
-        self.changes.started.push((id, Operation::Work { work: Arc::clone(&work), until }));
+        self.changes.started.insert(id, Operation::Work { work: Arc::clone(&work), until });
         self.changes.outputs.push(Output::Begin(id, work, Attempt::First));
         Ok(id)
     }
@@ -181,15 +213,18 @@ impl Turn {
         }
         self.changes.started.clear();
         self.changes.outputs.retain(|output| !matches!(output, Output::Begin(..)));
+        self.changes.withdrawn = 0;
         self.changes.cancelled = self.state.operations.all().map(|(id, _)| id).collect();
+        self.hand_streams_over();
         self.changes.holds = Some(HoldsChange { count: 0, begins: false });
     }
 
     /// Forgets an operation: it will not complete. Whether it was open.
     pub fn cancel(&mut self, id: OperationId) -> bool {
-        if let Some(index) = self.changes.started.iter().position(|(started, _)| *started == id) {
-            self.changes.started.remove(index);
-            self.changes.outputs.retain(|output| !matches!(output, Output::Begin(begun, ..) if *begun == id));
+        if let Some(started) = self.changes.started.remove(&id) {
+            if let Operation::Work { .. } = started {
+                self.changes.withdraw();
+            }
             return true;
         }
         self.state.operations.contains(id) && self.changes.cancelled.insert(id)

@@ -183,11 +183,14 @@ impl Guest<'_> {
                     Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_) | Outcome::Failed(_) => {
                         is_work
                     }
+                    Outcome::Streamed(_) | Outcome::Connected => false,
                     Outcome::Interrupted | Outcome::Dropped => true,
                 };
                 assert!(fits, "{id}, due at {due}, ends at {now}: {outcome:?}");
             }
             Event::Message(..) | Event::Error(..) | Event::Alarm | Event::Resume(_) => {}
+            // tests/streaming has guests that stream.
+            Event::Stream(..) | Event::Drain(..) => panic!("it has no streams: {event:?}"),
         }
     }
 
@@ -209,6 +212,8 @@ impl Guest<'_> {
             | Event::Request(..)
             | Event::ResponseClosed(_)
             | Event::Alarm
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Completed(..) => {}
         }
         for _ in 0..self.chance.below(5) {
@@ -436,7 +441,8 @@ impl Guest<'_> {
         let deadline_ms = if timeout_ms == 0 { FETCH_MS_MAX } else { timeout_ms };
         let due = self.turn.now().after_ms(deadline_ms).0;
         let begun = Begun { due, is_work: true, is_sent_once: !resend };
-        let id = self.turn.fetch(request, FetchOptions { timeout_ms, redirects_max: 0, resend });
+        let id =
+            self.turn.fetch(request, FetchOptions { timeout_ms, redirects_max: 0, resend, streams: false });
         self.begin(id, begun);
     }
 

@@ -49,6 +49,8 @@ impl Guest<'_> {
             | Event::Close(..)
             | Event::Error(..)
             | Event::ResponseClosed(_)
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Alarm => {}
         }
         for _ in 0..self.chance.below(5) {

@@ -189,6 +189,12 @@ impl Ledger {
                 self.works.push_back((waits_for, Output::Begin(id, work, attempt)));
             }
             Output::Forget(id) => self.works.push_back((waits_for, Output::Forget(id))),
+            Output::Open(..)
+            | Output::Write(..)
+            | Output::Finish(_)
+            | Output::BreakOff(_)
+            | Output::SendOn(..)
+            | Output::CloseOn(..) => panic!("the room has no streams: {output:?}"),
             Output::Interrupted(id) => panic!("nobody has called, and request {id} is answered so"),
         }
     }
@@ -208,6 +214,12 @@ impl Ledger {
             Output::Respond(id, response) => self.see_response(*id, response),
             Output::AutoResponse(pair) => self.see_auto_response(pair),
             Output::Begin(..) | Output::Forget(_) => self.see_work(output),
+            Output::Open(..)
+            | Output::Write(..)
+            | Output::Finish(_)
+            | Output::BreakOff(_)
+            | Output::SendOn(..)
+            | Output::CloseOn(..) => panic!("the room has no streams: {output:?}"),
             Output::Interrupted(id) => panic!("nobody has called, and request {id} is answered so"),
         }
     }

@@ -304,6 +304,7 @@ impl Model {
                 Event::Alarm => self.is_alarm_due(now),
                 Event::Completed(id, _) => self.state.operations.contains_key(id),
                 Event::Request(..) | Event::Start(_) | Event::Resume(_) => true,
+                Event::Stream(..) | Event::Drain(..) => panic!("the room has no streams: {event:?}"),
             };
             if is_real {
                 return;
@@ -371,6 +372,7 @@ impl Model {
                 let was_open = state.requests.remove(id);
                 (was_open && handlers.has(Handlers::ON_RESPONSE_CLOSED)).then_some(event)
             }
+            Event::Stream(..) | Event::Drain(..) => panic!("the room has no streams: {event:?}"),
             Event::Alarm => {
                 self.alarm_waits = false;
                 if !self.is_alarm_due(now) {

@@ -60,6 +60,16 @@ macro_rules! planted {
                     | PlantedBug::StartOverNotBuried
                     | PlantedBug::KeyNotKept
                     | PlantedBug::JournalGivenUpEarly => "tests/durability",
+                    PlantedBug::StreamsOutliveTheirHost
+                    | PlantedBug::ForgottenWhileItStreams
+                    | PlantedBug::HeldFinishForgotten
+                    | PlantedBug::NewStreamOutlivesItsLife
+                    | PlantedBug::StreamOutlivesItsLife
+                    | PlantedBug::DroppedChunkLeavesAHole
+                    | PlantedBug::CreditGivenTwice
+                    | PlantedBug::CreditNotSpent
+                    | PlantedBug::DroppedEndNotRetried
+                    | PlantedBug::BrokenOffBeforeTheLastWords => "tests/streaming",
                     PlantedBug::CallMadeTwice
                     | PlantedBug::CallOfBeforeMadeAgain
                     | PlantedBug::AnswerNotKept

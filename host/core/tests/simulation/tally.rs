@@ -168,6 +168,12 @@ impl Tally {
             | Output::Read(_)
             | Output::Send(..)
             | Output::Broadcast(..)
+            | Output::Open(..)
+            | Output::Write(..)
+            | Output::Finish(_)
+            | Output::BreakOff(_)
+            | Output::SendOn(..)
+            | Output::CloseOn(..)
             | Output::Interrupted(_) => {}
         }
     }

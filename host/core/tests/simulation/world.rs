@@ -298,6 +298,8 @@ impl World {
             | Event::Error(..)
             | Event::Request(..)
             | Event::ResponseClosed(_)
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Alarm => {}
         }
     }

@@ -12,6 +12,8 @@
 //! page prefix=k start=k after=k end=k limit=2 bytes=9 reverse
 //! alarm 5000    alarm off    alarm    sleep s 100    cancel s    operations    rooms o party prefix after a    asset o /path
 //! call o party/room hello    fetch o https://a.test/ 5000 hello    fetch o https://a.test/ resend hello
+//! fetch o https://a.test/ stream    fetch o https://a.test/ streamed-resend    connect o wss://a.test/    connect o party/room
+//! open w r 200    write w bytes    send-on o hello    finish w    break-off w    close-on o 1000 bye    may-write w    streams
 //! settle e    settle e fail message    hold    release    now    incarnation    log text    own e
 //! ```
 //!
@@ -24,6 +26,7 @@ use party_core::fetch::FetchOptions;
 use party_core::http::{Request, Response};
 use party_core::ids::{ConnectionId, Timestamp};
 use party_core::message::Message;
+use party_core::operation::ConnectTarget;
 use party_core::turn::Turn;
 use party_core::turn::storage::ListOptions;
 
@@ -51,6 +54,7 @@ pub(crate) fn run(script: &str, turn: &mut Turn, names: &mut Names, found: &mut 
         }
         let result = about_connections(verb, rest, turn, names)
             .or_else(|| about_storage(verb, rest, turn))
+            .or_else(|| about_streams(verb, rest, turn, names))
             .or_else(|| about_time(verb, rest, turn, names))
             .unwrap_or_else(|| panic!("unknown command: {command}"));
         found.extend(match result {
@@ -168,6 +172,31 @@ fn list_options(text: &str) -> ListOptions {
     options
 }
 
+fn about_streams(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> Option<Answer> {
+    let (name, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    Some(match verb {
+        "open" => {
+            let (request, text) = text.split_once(' ').expect("a request and a status");
+            match turn.open_response(names.requests[request], text.parse().expect("a status"), Vec::new()) {
+                Ok(id) => {
+                    names.streams.retain(|_, other| *other != id);
+                    names.streams.insert(name.into(), id);
+                    Ok(None)
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        "write" => done(turn.write(names.stream(name), bytes(text))),
+        "send-on" => done(turn.send_on(names.stream(name), Message::text(text))),
+        "break-off" => done(turn.break_off(names.stream(name))),
+        "finish" => done(turn.finish(names.stream(name))),
+        "close-on" => done(turn.close_on(names.stream(name), close_frame(text))),
+        "may-write" => shown(turn.stream_credit(names.stream(name)), |bytes| bytes.to_string()),
+        "streams" => Ok(Some(turn.open_streams().to_string())),
+        _ => return None,
+    })
+}
+
 fn about_time(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> Option<Answer> {
     let (name, text) = rest.split_once(' ').unwrap_or((rest, ""));
     Some(match verb {
@@ -222,10 +251,27 @@ fn about_time(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> Opt
         "fetch" => {
             let (url, text) = text.split_once(' ').unwrap_or((text, ""));
             let (how, body) = text.split_once(' ').unwrap_or((text, ""));
-            let (resend, timeout_ms) = (how == "resend", how.parse().unwrap_or_default());
+            let (resend, streams) = (how.ends_with("resend"), how.starts_with("stream"));
+            let timeout_ms = how.parse().unwrap_or_default();
             let body = Bytes::copy_from_slice(body.as_bytes());
             let request = Request { method: "POST".into(), uri: url.into(), headers: Vec::new(), body };
-            match turn.fetch(request, FetchOptions { timeout_ms, redirects_max: 0, resend }) {
+            match turn.fetch(request, FetchOptions { timeout_ms, redirects_max: 0, resend, streams }) {
+                Ok(id) => {
+                    names.operations.insert(name.into(), id);
+                    Ok(None)
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        "connect" => {
+            let target = match text.split_once("://") {
+                Some(_) => ConnectTarget::Url(text.into()),
+                None => {
+                    let (party, room) = text.split_once('/').expect("a party and a room");
+                    ConnectTarget::Room { party: party.into(), room: room.into() }
+                }
+            };
+            match turn.connect(target) {
                 Ok(id) => {
                     names.operations.insert(name.into(), id);
                     Ok(None)

@@ -27,6 +27,7 @@
 //!   hibernate m                the memory, here called m, is captured and saved, so that the room sleeps
 //! * keep m                     it is saved, and the room goes on    rebuild    it is made again of what is recorded
 //! * wake    wake failed        the memory of a room that sleeps is restored, and shown; or is lost
+//!   stream o chunk ab          what the other side of a stream does: notation/streaming.rs
 //! * wakes                      when the store would wake the room
 //! * credit a    deadline    phase    quiet    open    asleep    auto-response    asks the room, and shows the answer
 //! ```
@@ -34,7 +35,9 @@
 //! What the guest does is in `guest.rs`, how what comes out is written in `show.rs`: `turn on-message a hello` is a
 //! turn, below it what its reads found and its commands were refused with, then what the room had done about it: `< a hi`.
 
+mod asking;
 mod calling;
+mod streaming;
 mod switching;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -47,7 +50,9 @@ use party_core::checkpoint::Checkpoint;
 use party_core::commit::{CheckpointBytes, ComponentDigest, RoomCommit};
 use party_core::event::{Handlers, NewConnection, ResumeReason, TurnEnd};
 use party_core::http::Request;
-use party_core::ids::{ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, Timestamp};
+use party_core::ids::{
+    ConnectionId, EventId, Incarnation, OperationId, RequestId, Seed, StreamId, Timestamp,
+};
 use party_core::limits::Limits;
 use party_core::message::{CloseFrame, Message};
 use party_core::room::{Action, DuplicateKeys, Moment, Purpose, Rebuild, Replay, Room, RoomConfig};
@@ -63,6 +68,8 @@ pub(crate) struct Names {
     pub(crate) operations: BTreeMap<String, OperationId>,
     pub(crate) events: BTreeMap<String, EventId>,
     pub(crate) calls: BTreeMap<String, Call>,
+    /// The answers of the room's own; what operations have opened has the name of the operation.
+    pub(crate) streams: BTreeMap<String, StreamId>,
 }
 
 impl Names {
@@ -70,6 +77,12 @@ impl Names {
     fn name_connection(&mut self, name: &str, id: ConnectionId) {
         self.connections.retain(|_, other| *other != id);
         self.connections.insert(name.into(), id);
+    }
+
+    /// The stream of this name.
+    pub(crate) fn stream(&self, name: &str) -> StreamId {
+        let opened = self.operations.get(name).map(|id| id.stream());
+        self.streams.get(name).copied().or(opened).unwrap_or_else(|| panic!("no stream: {name}"))
     }
 
     fn name_request(&mut self, name: &str, id: RequestId) {
@@ -208,6 +221,8 @@ impl Stage {
             }
             "answer" => self.answer(rest),
             "called" => self.called(rest),
+            "stream" => self.stream(rest),
+            "going" => self.going_on(rest),
             "committed" | "commits" | "shut" => self.end_commit(step),
             "hibernate" => self.save(Purpose::Sleep, rest),
             "keep" => self.save(Purpose::Keep, rest),
@@ -288,6 +303,7 @@ impl Stage {
             match event.split_once(' ') {
                 Some((">", rest)) => self.client(rest),
                 Some(("answer", rest)) => self.answer(rest),
+                Some(("stream", rest)) => self.stream(rest),
                 Some(_) | None => panic!("unknown meanwhile: {event}"),
             }
         }
@@ -381,40 +397,6 @@ impl Stage {
         }
     }
 
-    fn ask(&mut self, verb: &str, rest: &str) {
-        let answer = match verb {
-            "asleep" => match (self.room().is_asleep(), self.room().may_be_forgotten()) {
-                (false, _) => "awake".into(),
-                (true, false) => "asleep".into(),
-                (true, true) => "asleep, may be forgotten".into(),
-            },
-            "auto-response" => {
-                format!("auto-response: {}", show::auto_response(self.room().auto_response()))
-            }
-            "credit" => {
-                let id = self.names.connections[rest];
-                let has = self.room().has_credit(id);
-                format!("credit {rest}: {}", if has { "yes" } else { "no" })
-            }
-            "deadline" => match self.room().next_deadline() {
-                Some(at) => format!("deadline: {at}"),
-                None => "deadline: none".into(),
-            },
-            "wakes" => match self.disk.durable().record.and_then(|record| record.wakes_at()) {
-                Some(at) => format!("wakes: {at}"),
-                None => "wakes: never".into(),
-            },
-            "phase" => format!("phase: {:?}", self.room().phase()),
-            "quiet" => format!("quiet: {}", if self.room().is_quiet() { "yes" } else { "no" }),
-            "open" => {
-                let (connections, requests) = (self.room().connections(), self.room().requests());
-                format!("open: {connections} connections, {requests} requests")
-            }
-            _ => panic!("unknown question: {verb}"),
-        };
-        self.show(answer);
-    }
-
     fn carry_out(&mut self) {
         for action in self.room().take_actions() {
             let line = show::action(&action, &self.names);
@@ -459,6 +441,8 @@ fn handlers(names: &str) -> Handlers {
             "alarm" => Handlers::ON_ALARM,
             "completed" => Handlers::ON_COMPLETED,
             "response-closed" => Handlers::ON_RESPONSE_CLOSED,
+            "stream" => Handlers::ON_STREAM,
+            "drain" => Handlers::ON_DRAIN,
             _ => panic!("unknown handler: {name}"),
         })
     })
@@ -489,6 +473,8 @@ fn set_limit(limits: &mut Limits, text: &str) {
         "credit_bytes" => limits.credit_bytes = small(),
         "requests_waiting_max" => limits.requests_waiting_max = small(),
         "requests_open_max" => limits.requests_open_max = small(),
+        "stream_credit_bytes" => limits.stream_credit_bytes = small(),
+        "streams_open_max" => limits.streams_open_max = small(),
         "operations_open_max" => limits.operations_open_max = small(),
         "holds_max" => limits.holds_max = small(),
         "events_pending_max" => limits.events_pending_max = small(),

@@ -6,10 +6,11 @@ use party_core::call::Attempt;
 use party_core::commit::{MemoryChange, RoomCommit};
 use party_core::event::{Event, Outcome, Output};
 use party_core::http::Response;
-use party_core::ids::{ConnectionId, OperationId, RequestId};
+use party_core::ids::{ConnectionId, OperationId, RequestId, StreamId};
 use party_core::message::{CloseFrame, Message};
-use party_core::operation::Work;
+use party_core::operation::{ConnectTarget, Work};
 use party_core::room::{Action, Report};
+use party_core::stream::StreamEvent;
 use party_core::turn::storage::Page;
 
 use crate::notation::Names;
@@ -49,6 +50,12 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
         Event::Completed(id, Outcome::Response(answer)) => {
             format!("{name} {}: {}", operation(*id, names), response(answer))
         }
+        Event::Completed(id, Outcome::Streamed(head)) => {
+            format!("{name} {} streams: {}", operation(*id, names), response(head))
+        }
+        Event::Completed(id, Outcome::Connected) => format!("{name} {} connected", operation(*id, names)),
+        Event::Stream(id, what) => format!("{name} {} {}", stream(*id, names), brought(what)),
+        Event::Drain(id, bytes) => format!("{name} {} {bytes}", stream(*id, names)),
         Event::Completed(id, Outcome::Failed(error)) => {
             format!("{name} {} failed: {error:?}", operation(*id, names))
         }
@@ -108,6 +115,26 @@ fn output_line(output: &Output, names: &Names) -> String {
         Output::Interrupted(id) => format!("interrupted {}", request_name(*id, names)),
         Output::Forget(id) => format!("forget {}", operation(*id, names)),
         Output::Respond(id, answer) => format!("< {} {}", request_name(*id, names), response(answer)),
+        Output::Open(id, body, head) => {
+            format!("< {} {} as {}", request_name(*id, names), response(head), stream(*body, names))
+        }
+        Output::Write(id, written) => format!("< {} {}", stream(*id, names), bytes(written)),
+        Output::Finish(id) => format!("< {} finished", stream(*id, names)),
+        Output::BreakOff(id) => format!("< {} breaks off", stream(*id, names)),
+        Output::SendOn(id, sent) => format!("< {} message {}", stream(*id, names), message(sent)),
+        Output::CloseOn(id, Some(frame)) => format!("< {} close {}", stream(*id, names), close(frame)),
+        Output::CloseOn(id, None) => format!("< {} close 1005", stream(*id, names)),
+    }
+}
+
+/// `chunk bytes`, `message text`, `end`, `closed 1000 bye`, `error why`
+fn brought(what: &StreamEvent) -> String {
+    match what {
+        StreamEvent::Chunk(chunk) => format!("chunk {}", bytes(chunk)),
+        StreamEvent::Message(sent) => format!("message {}", message(sent)),
+        StreamEvent::End => "end".into(),
+        StreamEvent::Closed(frame) => format!("closed {}", close(frame)),
+        StreamEvent::Error(why) => format!("error {why}"),
     }
 }
 
@@ -123,9 +150,12 @@ fn work(work: &Work) -> String {
             format!("call{once} {party}/{room} {}", bytes(&request.body)).trim().to_owned()
         }
         Work::Asset { path } => format!("asset {path}"),
-        Work::Fetch { request, resend, .. } => {
+        Work::Connect { target: ConnectTarget::Url(url) } => format!("connect {url}"),
+        Work::Connect { target: ConnectTarget::Room { party, room } } => format!("connect {party}/{room}"),
+        Work::Fetch { request, resend, streams, .. } => {
             let resend = if *resend { " resend" } else { "" };
-            format!("fetch{resend} {} {} {}", request.method, request.uri, bytes(&request.body))
+            let streams = if *streams { " stream" } else { "" };
+            format!("fetch{resend}{streams} {} {} {}", request.method, request.uri, bytes(&request.body))
                 .trim()
                 .to_owned()
         }
@@ -200,4 +230,9 @@ fn request_name(id: RequestId, names: &Names) -> String {
 fn operation(id: OperationId, names: &Names) -> String {
     let known = names.operations.iter().find(|(_, named)| **named == id);
     known.map_or_else(|| format!("operation-{id}"), |(name, _)| name.clone())
+}
+
+fn stream(id: StreamId, names: &Names) -> String {
+    let known = names.streams.iter().find(|(_, named)| **named == id);
+    known.map_or_else(|| operation(id.operation(), names), |(name, _)| name.clone())
 }

@@ -54,14 +54,16 @@ fn the_newer_one_replaces_the_older_whose_close_is_heard_first() {
         accept c
         read c
         turn on-message a before
+          broadcast hi: 2
         < a,c hi
-        close a 1008 replaced by a newer client of this name
+        < a close 1008 replaced by a newer client of this name
         turn on-close a 1008 replaced by a newer client of this name
-        list: c
-        state a: Closed
+          list: c
+          state a: Closed
+          broadcast bye: 1
         < c bye
         turn on-connect b
-        list: c
+          list: c
         accept b
         read b
         no turn
@@ -83,7 +85,16 @@ fn one_that_still_waits_for_its_101_gets_another_answer() {
         turn
         turn
 ",
-        "",
+        "
+        turn on-connect a
+        < a refused 409 another client of this name is connected
+        turn on-connect b
+          list: nobody
+        accept b
+        read b
+        turn on-close a 1008 replaced by a newer client of this name
+        no turn
+        ",
     );
 }
 
@@ -101,7 +112,22 @@ fn of_three_the_last_one_stays() {
         turn
         open
 ",
-        "",
+        "
+        accept a
+        read a
+        < a close 1008 replaced by a newer client of this name
+        turn on-close a 1008 replaced by a newer client of this name
+          list: nobody
+        accept b
+        read b
+        < b close 1008 replaced by a newer client of this name
+        turn on-close b 1008 replaced by a newer client of this name
+          list: nobody
+        accept c
+        read c
+        no turn
+        open: 1 connections, 0 requests
+        ",
     );
 }
 
@@ -122,7 +148,17 @@ fn the_newer_one_is_refused_and_comes_in_when_the_older_has_gone() {
         turn
         open
 ",
-        "",
+        "
+        turn on-connect a
+        < b refused 409 another client of this name is connected
+        no turn
+        < r 500 No onRequest handler
+        no turn
+        turn on-connect c
+        accept c
+        read c
+        open: 2 connections, 0 requests
+        ",
     );
 }
 
@@ -140,7 +176,15 @@ fn one_whose_handshake_was_answered_at_the_deadline_is_refused_with_a_close() {
         turn
         turn
 ",
-        "",
+        "
+        turn on-connect a
+        accept a
+        read a
+        accept b
+        turn on-message a x
+        < b close 1008 another client of this name is connected
+        no turn
+        ",
     );
 }
 
@@ -165,7 +209,27 @@ fn a_durable_room_that_is_made_again_comes_to_the_same() {
         rebuild
         turn list; get k
 ",
-        "",
+        "
+        turn on-connect a
+        commit 1 forget, record
+        accept a
+        read a
+        < a close 1008 replaced by a newer client of this name
+        turn on-close a 1008 replaced by a newer client of this name
+        commit 2 record
+        turn on-connect b
+          list: nobody
+        commit 3 record
+        accept b
+        read b
+        turn on-message b x
+        report on-message dropped: the guest trapped: 
+        drop instance
+        again 1 on-connect a
+        again 2 on-close a 1008 replaced by a newer client of this name
+        again 3 on-connect b
+        no turn
+        ",
     );
 }
 
@@ -188,7 +252,26 @@ fn a_close_whose_turn_was_dropped_is_tried_once_more_and_the_newer_one_still_com
         committed
         turn
 ",
-        "",
+        "
+        turn on-connect a
+        commit 1 forget, record
+        accept a
+        read a
+        < a close 1008 replaced by a newer client of this name
+        turn on-close a 1008 replaced by a newer client of this name
+        report on-close dropped: the guest trapped: 
+        drop instance
+        again 1 on-connect a
+        turn on-connect b
+          list: nobody
+        commit 2 record
+        accept b
+        read b
+        turn on-close a 1008 replaced by a newer client of this name
+          list: b
+        commit 3 record
+        no turn
+        ",
     );
 }
 
@@ -208,6 +291,21 @@ fn a_room_that_sleeps_wakes_for_the_newer_one_and_still_knows_the_older() {
         turn list
         turn
 ",
-        "",
+        "
+        turn on-connect a
+        accept a
+        read a
+        commit 1 checkpoint
+        drop instance
+        woken with m
+        < a close 1008 replaced by a newer client of this name
+        turn on-close a 1008 replaced by a newer client of this name
+          list: nobody
+        turn on-connect b
+          list: nobody
+        accept b
+        read b
+        no turn
+        ",
     );
 }

@@ -4,14 +4,18 @@ use std::rc::Rc;
 
 use party_core::auto_response::AutoResponse;
 use party_core::event::Output;
-use party_core::ids::ConnectionId;
+use party_core::http::Response;
+use party_core::ids::{ConnectionId, RequestId, StreamId};
 use party_core::message::{CloseFrame, Message};
 use party_core::profile;
 
+use crate::answer_body;
 use crate::connection::{Decision, Link};
+use crate::outbound::ToSocket;
 use crate::outbox::Outgoing;
 use crate::registry::RoomEntry;
 use crate::visits::Answer;
+use crate::working;
 
 /// A room's auto-response. It is encoded once, however often it is given.
 pub(super) struct AutoAnswer {
@@ -36,6 +40,7 @@ impl RoomEntry {
         }
         // Who waits is told that the room was lost.
         self.requests.take();
+        self.bodies.take();
     }
 
     /// Lets an output leave.
@@ -52,6 +57,24 @@ impl RoomEntry {
                     // A client that has gone meanwhile misses nothing.
                     let _ = reply.send(Answer::Response(response));
                 }
+            }
+            Output::Open(id, stream, head) => self.open_answer(id, stream, head),
+            Output::Write(stream, bytes) => {
+                if let Some(body) = self.bodies.borrow().get(&stream) {
+                    body.write(bytes);
+                }
+            }
+            Output::Finish(stream) => {
+                if let Some(body) = self.bodies.borrow_mut().remove(&stream) {
+                    body.finish();
+                }
+            }
+            Output::BreakOff(stream) => _ = self.bodies.borrow_mut().remove(&stream),
+            Output::SendOn(stream, message) => {
+                working::send(self, stream.operation(), ToSocket::Send(message));
+            }
+            Output::CloseOn(stream, frame) => {
+                working::send(self, stream.operation(), ToSocket::Close(frame));
             }
             Output::Interrupted(id) => {
                 if let Some(reply) = self.requests.borrow_mut().remove(&id) {
@@ -82,6 +105,15 @@ impl RoomEntry {
             // Done by who carries the room's decisions out, who has the means.
             Output::Begin(..) | Output::Forget(_) => {}
             Output::AutoResponse(pair) => *self.auto_answer.borrow_mut() = pair.map(AutoAnswer::new),
+        }
+    }
+
+    fn open_answer(&self, id: RequestId, stream: StreamId, head: Response) {
+        let Some(reply) = self.requests.borrow_mut().remove(&id) else { return };
+        let (writer, unread) = answer_body::body(self.limits.stream_credit_bytes);
+        self.bodies.borrow_mut().insert(stream, writer);
+        if reply.send(Answer::Streamed(head, stream, unread)).is_err() {
+            self.answer_gone(stream, id);
         }
     }
 

@@ -44,7 +44,8 @@ pub(super) async fn ask(node: &Node, callee: RoomAddress, mut call: Call, reques
         let is_first = call.attempt == Attempt::First;
         match node.call(callee.clone(), call.clone(), request.clone()).await {
             Ok(Answer::Response(response)) => return Outcome::Response(Box::new(response)),
-            Ok(Answer::Interrupted) => return Outcome::Interrupted,
+            // The room refuses to stream what it must keep (`Turn::open_response`).
+            Ok(Answer::Streamed(..) | Answer::Interrupted) => return Outcome::Interrupted,
             // The next host asks.
             Err(Unavailable::Ending) => return pending().await,
             // What was asked before may have been heard by a party that has gone since.

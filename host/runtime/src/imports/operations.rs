@@ -1,22 +1,16 @@
-//! `operations`: things that take time. So far a room can sleep, list rooms, call another one, fetch, and read assets.
+//! `operations`: things that take time.
 
 use party_core::fetch::FetchOptions as Options;
 use party_core::ids::OperationId;
+use party_core::operation::ConnectTarget as Target;
 use party_core::turn::operations::StartError;
 
 use crate::bindings::party::server::operations::{ConnectTarget, FetchOptions, Host};
 use crate::bindings::party::server::types::{OperationErrorResult as OperationError, RequestResult};
-use crate::imports::{not_yet, values};
+use crate::imports::values;
 use crate::state::InstanceState;
 
 type Answer<T> = wasmtime::Result<Result<T, OperationError>>;
-
-impl InstanceState {
-    fn not_yet_an_operation(&mut self, function: &'static str) -> Answer<u64> {
-        self.turn(function)?;
-        Ok(Err(OperationError::NotYet(not_yet(function))))
-    }
-}
 
 fn started(id: Result<OperationId, StartError>) -> Result<u64, OperationError> {
     id.map(|id| id.0).map_err(|error| match error {
@@ -34,12 +28,10 @@ impl Host for InstanceState {
     fn fetch(&mut self, request: RequestResult, options: FetchOptions) -> Answer<u64> {
         let turn = self.turn("operations.fetch")?;
         let FetchOptions { timeout_ms, redirects_max, stream_response, resend } = options;
-        if stream_response {
-            return Ok(Err(OperationError::NotYet(not_yet("fetch-options.stream-response"))));
-        }
+        let options = Options { timeout_ms, redirects_max, resend, streams: stream_response };
         Ok(match values::request(request) {
-            Ok(request) => started(turn.fetch(request, Options { timeout_ms, redirects_max, resend })),
-            Err(fault) => Err(OperationError::NotYet(fault)),
+            Ok(request) => started(turn.fetch(request, options)),
+            Err(fault) => Err(OperationError::Invalid(fault)),
         })
     }
 
@@ -47,15 +39,16 @@ impl Host for InstanceState {
         let turn = self.turn("operations.call")?;
         Ok(match values::request(request) {
             Ok(request) => started(turn.call(party, room, request)),
-            Err(fault) => Err(OperationError::NotYet(fault)),
+            Err(fault) => Err(OperationError::Invalid(fault)),
         })
     }
 
-    fn connect(&mut self, _target: ConnectTarget) -> Answer<u64> {
-        if self.room("operations.connect")?.is_none() {
-            return Ok(Err(OperationError::NotInARoom));
-        }
-        self.not_yet_an_operation("operations.connect")
+    fn connect(&mut self, target: ConnectTarget) -> Answer<u64> {
+        let Some(turn) = self.room("operations.connect")? else { return Ok(Err(OperationError::NotInARoom)) };
+        Ok(started(turn.connect(match target {
+            ConnectTarget::Url(url) => Target::Url(url),
+            ConnectTarget::Room((party, room)) => Target::Room { party, room },
+        })))
     }
 
     fn rooms(&mut self, party: String, prefix: String, after: Option<String>, limit: u32) -> Answer<u64> {

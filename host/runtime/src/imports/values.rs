@@ -10,7 +10,6 @@ use crate::bindings::party::server::types::{
     BodyResult, CloseFrameResult, Failure as GuestFailure, HeaderParam, HeaderResult, MessageResult,
     OperationErrorParam, RequestResult, ResponseResult,
 };
-use crate::imports::not_yet;
 
 /// A message out of a guest. Its bytes are not copied again.
 pub(crate) fn message(message: MessageResult) -> Message {
@@ -37,7 +36,7 @@ pub(crate) fn response(response: ResponseResult) -> Result<Response, String> {
     let body = match body {
         BodyResult::Bytes(bytes) => Bytes::from(bytes),
         BodyResult::Streamed(_) => {
-            return Err(not_yet("a streamed body"));
+            return Err("its body must be whole: streams.open-response answers in pieces".into());
         }
     };
     Ok(Response { status, headers: headers.into_iter().map(header).collect(), body })
@@ -48,7 +47,9 @@ pub(crate) fn request(request: RequestResult) -> Result<Request, String> {
     let RequestResult { method, uri, headers, body } = request;
     let body = match body {
         BodyResult::Bytes(bytes) => Bytes::from(bytes),
-        BodyResult::Streamed(_) => return Err(not_yet("a streamed body")),
+        BodyResult::Streamed(_) => {
+            return Err("the body of a request that a room sends is given whole".into());
+        }
     };
     Ok(Request { method, uri, headers: headers.into_iter().map(header).collect(), body })
 }

@@ -73,6 +73,8 @@ const SETTINGS: &[Setting] = &[
     setting!(requests_waiting_max: u32, 1, 1_000_000),
     setting!(requests_open_max: u32, 1, 1_000_000),
     setting!(outbound_queue_bytes_max: u32, 1, GIB),
+    setting!(stream_credit_bytes: u32, 1, GIB),
+    setting!(streams_open_max: u32, 0, 1_000_000),
     setting!(operations_open_max: u32, 0, 1_000_000),
     setting!(holds_max: u32, 1, 1_000_000),
     setting!(turn_log_lines_max: u32, 0, 1_000_000),

@@ -8,10 +8,11 @@ use party_core::address::RoomAddress;
 use party_core::event::{Handlers, NewConnection};
 use party_core::http::{Request as GuestRequest, Response};
 use party_core::profile;
+use party_node::answer_body::Reply;
 use party_node::connection::Connect;
 
 use super::body::{Collected, EdgeBody, collect};
-use super::exchange::{guest_headers, guest_uri, to_wire};
+use super::exchange::{guest_headers, guest_uri, head_to_wire, to_wire};
 use super::handshake;
 use super::http::Progress;
 use super::lobby;
@@ -57,7 +58,7 @@ pub(crate) async fn answer(
         Route::Room(address) => match worker.allow_page(&parts.headers) {
             Err(refusal) => Err(refusal),
             Ok(()) if handshake::asks_for_websocket(&parts.headers) => {
-                connect(worker, progress, address, &parts).await
+                connect(worker, progress, address, &parts).await.map(Reply::Whole)
             }
             Ok(()) => ask(worker, progress, address, &parts, body).await,
         },
@@ -65,13 +66,16 @@ pub(crate) async fn answer(
         Route::Elsewhere => match elsewhere(worker, progress, &parts, body).await {
             Ok(Found::Asset(response)) if has_body(&parts) => return ended(progress, response),
             Ok(Found::Asset(response)) => return response,
-            Ok(Found::Answer(response)) => Ok(response),
+            Ok(Found::Answer(response)) => Ok(Reply::Whole(response)),
             Err(refusal) => Err(refusal),
         },
     };
     match answered {
         Err(refusal) if has_body(&parts) => refuse(progress, refusal, &parts.method),
-        Ok(response) | Err(response) => to_wire(response, &parts.method),
+        Ok(Reply::Whole(response)) | Err(response) => to_wire(response, &parts.method),
+        // Whoever asks for the head alone waits for no body; the room hears that nobody does.
+        Ok(Reply::Streamed(head, _)) if parts.method == Method::HEAD => head_to_wire(head),
+        Ok(Reply::Streamed(head, body)) => head_to_wire(head).map(|_| EdgeBody::Written(body)),
     }
 }
 
@@ -140,7 +144,7 @@ async fn ask(
     address: RoomAddress,
     parts: &Parts,
     body: Incoming,
-) -> Result<Response, Response> {
+) -> Result<Reply, Response> {
     let Some(party) = worker.node().party(address.party()) else {
         return Err(profile::party_not_found(address.party()));
     };
@@ -159,11 +163,11 @@ async fn ask(
     };
     let request = match lobby::before_request(worker, &party, address.room(), request).await {
         Ok(request) => request,
-        Err(answer) => return Ok(answer),
+        Err(answer) => return Ok(Reply::Whole(answer)),
     };
     let answered = worker.node().request(address, request).await;
     drop(share);
-    Ok(answered.unwrap_or_else(|error| Response::text(503, error.to_string())))
+    Ok(answered.unwrap_or_else(|error| Reply::Whole(Response::text(503, error.to_string()))))
 }
 
 /// Opens a WebSocket: the 101 waits until the room has accepted the client.

@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use party_core::http::Response;
 use party_core::ids::Timestamp;
 use party_core::large;
+use party_node::answer_body::{AnswerBody, BrokeOff};
 use party_node::clock::Clock;
 
 use super::count::Share;
@@ -19,7 +20,6 @@ use super::worker::EdgeWorker;
 use crate::assets::file::{FileBody, FileError};
 
 /// The body of a response.
-#[derive(Debug)]
 pub(crate) enum EdgeBody {
     /// These bytes.
     Whole(Bytes),
@@ -27,22 +27,49 @@ pub(crate) enum EdgeBody {
     Announced(u64),
     /// A file.
     File(FileBody),
+    /// What a room writes, as it does.
+    Written(AnswerBody),
+}
+
+/// Why a body ends before its end: the client sees that it is not whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The file is not what it was.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The room, or its host, has given the answer up.
+    #[error("the room did not finish its answer")]
+    BrokeOff,
+}
+
+impl EdgeBody {
+    /// Whether its end, if that has not come, is the room's to say, and not the client's to wait for.
+    pub(crate) fn is_written_by_a_room(&self) -> bool {
+        matches!(self, EdgeBody::Written(_))
+    }
 }
 
 impl Body for EdgeBody {
     type Data = Bytes;
-    type Error = FileError;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, FileError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             EdgeBody::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             EdgeBody::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             EdgeBody::Announced(_) => Poll::Ready(None),
             EdgeBody::File(file) => {
-                file.poll_chunk(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+                let chunk = file.poll_chunk(cx);
+                chunk.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data).map_err(BodyError::File)))
+            }
+            EdgeBody::Written(body) => {
+                let piece = body.poll_piece(cx);
+                piece.map(|piece| {
+                    piece.map(|piece| piece.map(Frame::data).map_err(|BrokeOff| BodyError::BrokeOff))
+                })
             }
         }
     }
@@ -52,11 +79,13 @@ impl Body for EdgeBody {
             EdgeBody::Whole(bytes) => bytes.is_empty(),
             EdgeBody::Announced(_) => false,
             EdgeBody::File(file) => file.left() == 0,
+            EdgeBody::Written(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(match self {
+            EdgeBody::Written(_) => return SizeHint::default(),
             EdgeBody::Whole(bytes) => bytes.len() as u64,
             EdgeBody::Announced(bytes) => *bytes,
             EdgeBody::File(file) => file.left(),

@@ -60,6 +60,17 @@ pub(crate) fn guest_headers(headers: &HeaderMap) -> Vec<Header> {
 /// out, except for the length that answers HEAD.
 pub(crate) fn to_wire(response: Response, method: &Method) -> hyper::Response<EdgeBody> {
     let announced = announced_length(&response, method);
+    let body = response.body.clone();
+    let mut wire = head_to_wire(response);
+    *wire.body_mut() = match announced {
+        Some(length) => EdgeBody::Announced(length),
+        None => EdgeBody::Whole(body),
+    };
+    wire
+}
+
+/// The head of a response as it goes to the client, before its body is known.
+pub(crate) fn head_to_wire(response: Response) -> hyper::Response<EdgeBody> {
     let mut wire = hyper::Response::new(EdgeBody::Whole(Bytes::new()));
     *wire.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let upgrading = matches!(wire.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::UPGRADE_REQUIRED);
@@ -73,10 +84,6 @@ pub(crate) fn to_wire(response: Response, method: &Method) -> hyper::Response<Ed
             wire.headers_mut().append(name, value);
         }
     }
-    *wire.body_mut() = match announced {
-        Some(length) => EdgeBody::Announced(length),
-        None => EdgeBody::Whole(response.body),
-    };
     wire
 }
 

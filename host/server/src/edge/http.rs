@@ -27,7 +27,7 @@ use party_node::connection::Ticket;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::answer::answer;
-use super::body::EdgeBody;
+use super::body::{BodyError, EdgeBody};
 use super::count::Share;
 use super::handshake::asks_for_websocket;
 use super::limits::EdgeLimits;
@@ -35,7 +35,6 @@ use super::proxies::Peer;
 use super::socket::Socket;
 use super::watch::{Stage, Watched};
 use super::worker::{Arrival, EdgeWorker};
-use crate::assets::file::FileError;
 
 /// How HTTP is spoken.
 pub(crate) struct Protocol {
@@ -71,6 +70,8 @@ pub(crate) struct Progress {
     refused: Cell<bool>,
     /// A request has come, or its head, and its response is not written yet.
     is_owed: Cell<bool>,
+    /// All of a response has been taken that its room has written so far.
+    awaits_room: Cell<bool>,
     /// A response is being made, or its body is not written yet.
     is_writing: Cell<bool>,
     /// When the client was found to send no more, while it was owed a response.
@@ -87,6 +88,7 @@ impl Progress {
             waiting_since: Cell::new(now),
             refused: Cell::new(false),
             is_owed: Cell::new(false),
+            awaits_room: Cell::new(false),
             is_writing: Cell::new(false),
             ended_at: Cell::new(None),
             ticket: RefCell::new(None),
@@ -160,7 +162,8 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, peer: Peer, pl
 /// Whether the client has done nothing for too long. If not, sets the next time to ask.
 fn is_dragging(worker: &EdgeWorker, progress: &Progress, watched: &Watched) -> bool {
     let (now, ms_max) = (worker.clock().now(), worker.limits.head_ms_max);
-    let due = match (progress.answering.get(), progress.ended_at.get()) {
+    let waits = progress.answering.get() || progress.awaits_room.get();
+    let due = match (waits, progress.ended_at.get()) {
         (true, Some(at)) => at.after_ms(worker.limits.half_open_ms_max),
         // What a request may take is bounded where it is answered.
         (true, None) => now.after_ms(ms_max),
@@ -250,13 +253,17 @@ struct Written {
 
 impl Body for Written {
     type Data = Bytes;
-    type Error = FileError;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, FileError>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        // Asked for while the client takes what it is given: what is missing is the room's.
+        this.progress.awaits_room.set(polled.is_pending() && this.body.is_written_by_a_room());
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -271,6 +278,7 @@ impl Body for Written {
 impl Drop for Written {
     fn drop(&mut self) {
         self.progress.is_writing.set(false);
+        self.progress.awaits_room.set(false);
     }
 }
 

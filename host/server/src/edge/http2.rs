@@ -25,7 +25,7 @@ use party_core::http::Response;
 use party_core::ids::Timestamp;
 
 use super::answer::answer;
-use super::body::EdgeBody;
+use super::body::{BodyError, EdgeBody};
 use super::count::Share;
 use super::exchange::to_wire;
 use super::http::Progress;
@@ -34,7 +34,6 @@ use super::proxies::Peer;
 use super::socket::Socket;
 use super::watch::{Stage, Watched};
 use super::worker::EdgeWorker;
-use crate::assets::file::FileError;
 
 /// Requests of one connection that are answered at a time; a client waits with more. As other servers have it, and what
 /// browsers need.
@@ -202,15 +201,31 @@ struct Answering {
     streams: Rc<Streams>,
     /// The answer is there, and is being taken.
     is_answered: bool,
+    awaits_room: bool,
 }
 
 impl Answering {
     fn new(worker: &Rc<EdgeWorker>, streams: &Rc<Streams>) -> Answering {
         streams.answering.set(streams.answering.get() + 1);
-        let answering =
-            Answering { worker: Rc::clone(worker), streams: Rc::clone(streams), is_answered: false };
+        let answering = Answering {
+            worker: Rc::clone(worker),
+            streams: Rc::clone(streams),
+            is_answered: false,
+            awaits_room: false,
+        };
         answering.moves();
         answering
+    }
+
+    /// All of the answer has been taken that its room has written so far, or not any more: meanwhile it is not the client that is
+    /// waited for.
+    fn awaits_room(&mut self, awaits: bool) {
+        let answering = self.streams.answering.get();
+        match (std::mem::replace(&mut self.awaits_room, awaits), awaits) {
+            (false, true) => self.streams.answering.set(answering + 1),
+            (true, false) => self.streams.answering.set(answering - 1),
+            (true, true) | (false, false) => {}
+        }
     }
 
     fn moves(&self) {
@@ -228,6 +243,7 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
+        self.awaits_room(false);
         self.is_taken();
     }
 }
@@ -241,12 +257,12 @@ struct Taken {
 
 impl Body for Taken {
     type Data = Bytes;
-    type Error = FileError;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, FileError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         this.answering.moves();
         if this.rest.is_empty() {
@@ -255,9 +271,14 @@ impl Body for Taken {
                     Ok(data) => this.rest = data,
                     Err(frame) => return Poll::Ready(Some(Ok(frame))),
                 },
-                other => return other,
+                other => {
+                    let waits = other.is_pending() && this.body.is_written_by_a_room();
+                    this.answering.awaits_room(waits);
+                    return other;
+                }
             }
         }
+        this.answering.awaits_room(false);
         let chunk = this.rest.split_to(this.rest.len().min(CHUNK_BYTES));
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }

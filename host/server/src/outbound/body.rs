@@ -1,29 +1,29 @@
 //! The body of an answer, read within bounds.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
 use party_core::large;
 use party_core::operation::OperationError;
 
 use crate::edge::count::Count;
+use crate::outbound::arriving::Arriving;
 use crate::outbound::broke;
 
 /// Reads all of it.
 pub(super) async fn read(
     bodies: &Arc<Count>,
-    mut body: Incoming,
+    mut body: Arriving,
     bytes_max: u64,
 ) -> Result<Bytes, OperationError> {
-    if body.size_hint().lower() > bytes_max {
+    if body.bytes_min() > bytes_max {
         return Err(OperationError::TooLarge(bytes_max));
     }
     let Some(mut share) = bodies.take(0) else { return Err(no_room()) };
     let (mut first, mut rest) = (Bytes::new(), Vec::new());
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(broke)?.into_data() else { continue };
+    while let Some(data) = poll_fn(|cx| body.poll_bytes(cx)).await {
+        let data = data.map_err(broke)?;
         if (first.len() + rest.len() + data.len()) as u64 > bytes_max {
             return Err(OperationError::TooLarge(bytes_max));
         }

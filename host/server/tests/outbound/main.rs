@@ -5,4 +5,5 @@ mod policy;
 mod redirects;
 mod secret;
 mod servers;
+mod streams;
 mod whole;

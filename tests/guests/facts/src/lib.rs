@@ -55,9 +55,13 @@ pub trait Bare {
     fn on_response_closed(_event: u64, _id: u64) -> Progressed {
         unwritten("on-response-closed")
     }
-    /// `guest.on-stream` and `guest.on-drain`
-    fn on_bytes(_stream: u64) -> Progressed {
+    /// `guest.on-stream`
+    fn on_stream(_stream: u64, _what: StreamEvent) -> Progressed {
         unwritten("on-stream")
+    }
+    /// `guest.on-drain`
+    fn on_drain(_stream: u64, _credit: u64) -> Progressed {
+        unwritten("on-drain")
     }
     /// `lobby.before-connect` and `lobby.before-request`
     fn before(event: u64, _room: &str, _request: RequestResult) -> Progressed {
@@ -142,11 +146,11 @@ impl<B: Bare> guest::Guest for Exports<B> {
     fn on_completed(event: u64, operation: u64, outcome: Outcome) -> Progressed {
         B::on_completed(event, operation, outcome)
     }
-    fn on_stream(_: u64, stream: u64, _: StreamEvent) -> Progressed {
-        B::on_bytes(stream)
+    fn on_stream(_: u64, stream: u64, what: StreamEvent) -> Progressed {
+        B::on_stream(stream, what)
     }
-    fn on_drain(_: u64, stream: u64, _: u64) -> Progressed {
-        B::on_bytes(stream)
+    fn on_drain(_: u64, stream: u64, credit: u64) -> Progressed {
+        B::on_drain(stream, credit)
     }
     fn on_response_closed(event: u64, id: u64) -> Progressed {
         B::on_response_closed(event, id)

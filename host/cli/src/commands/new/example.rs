@@ -54,12 +54,56 @@ static WORKFLOW: Source = Source {
     readme: include_str!("../../../../../examples/workflow/README.md"),
 };
 
+static CURSORS: Source = Source {
+    name: "cursors",
+    src: include_dir!("$CARGO_MANIFEST_DIR/../../examples/cursors/src"),
+    public: include_dir!("$CARGO_MANIFEST_DIR/../../examples/cursors/public"),
+    tests: include_dir!("$CARGO_MANIFEST_DIR/../../examples/cursors/tests"),
+    manifest: include_str!("../../../../../examples/cursors/Cargo.toml"),
+    settings: include_str!("../../../../../examples/cursors/party.toml"),
+    readme: include_str!("../../../../../examples/cursors/README.md"),
+};
+
+static TICTACTOE: Source = Source {
+    name: "tictactoe",
+    src: include_dir!("$CARGO_MANIFEST_DIR/../../examples/tictactoe/src"),
+    public: include_dir!("$CARGO_MANIFEST_DIR/../../examples/tictactoe/public"),
+    tests: include_dir!("$CARGO_MANIFEST_DIR/../../examples/tictactoe/tests"),
+    manifest: include_str!("../../../../../examples/tictactoe/Cargo.toml"),
+    settings: include_str!("../../../../../examples/tictactoe/party.toml"),
+    readme: include_str!("../../../../../examples/tictactoe/README.md"),
+};
+
+static POLL: Source = Source {
+    name: "poll",
+    src: include_dir!("$CARGO_MANIFEST_DIR/../../examples/poll/src"),
+    public: include_dir!("$CARGO_MANIFEST_DIR/../../examples/poll/public"),
+    tests: include_dir!("$CARGO_MANIFEST_DIR/../../examples/poll/tests"),
+    manifest: include_str!("../../../../../examples/poll/Cargo.toml"),
+    settings: include_str!("../../../../../examples/poll/party.toml"),
+    readme: include_str!("../../../../../examples/poll/README.md"),
+};
+
+static LOOKUP: Source = Source {
+    name: "lookup",
+    src: include_dir!("$CARGO_MANIFEST_DIR/../../examples/lookup/src"),
+    public: include_dir!("$CARGO_MANIFEST_DIR/../../examples/lookup/public"),
+    tests: include_dir!("$CARGO_MANIFEST_DIR/../../examples/lookup/tests"),
+    manifest: include_str!("../../../../../examples/lookup/Cargo.toml"),
+    settings: include_str!("../../../../../examples/lookup/party.toml"),
+    readme: include_str!("../../../../../examples/lookup/README.md"),
+};
+
 /// Writes an example as a project of this name, with the SDK at a path.
 pub(super) fn write(example: Example, draft: &Path, name: &str, sdk: &str) -> Result<()> {
     let source = match example {
         Example::Counter => &COUNTER,
         Example::Chat => &CHAT,
         Example::Workflow => &WORKFLOW,
+        Example::Cursors => &CURSORS,
+        Example::Tictactoe => &TICTACTOE,
+        Example::Poll => &POLL,
+        Example::Lookup => &LOOKUP,
     };
     write_tree(&source.src, &draft.join("src"), &[], &|text| text)?;
     write_tree(&source.public, &draft.join("public"), &[], &|text| text)?;

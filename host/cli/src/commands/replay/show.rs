@@ -3,7 +3,8 @@
 use party_core::event::{Event, Outcome, Output, TurnEnd};
 use party_core::http::Response;
 use party_core::message::Message;
-use party_core::operation::Work;
+use party_core::operation::{ConnectTarget, Work};
+use party_core::stream::StreamEvent;
 use party_core::turn::Turn;
 
 /// Characters of a payload that are shown.
@@ -28,6 +29,8 @@ pub(super) fn event(turn: &Turn) -> String {
         Event::ResponseClosed(request) => format!("{name} {request}"),
         Event::Alarm => name.to_owned(),
         Event::Completed(operation, outcome) => format!("{name} {operation} ({})", self::outcome(outcome)),
+        Event::Stream(stream, what) => format!("{name} {stream} {}", stream_event(what)),
+        Event::Drain(stream, bytes) => format!("{name} {stream} ({bytes} bytes were taken)"),
     }
 }
 
@@ -43,7 +46,7 @@ pub(super) fn lines(turn: &mut Turn, end: &TurnEnd) -> Vec<String> {
         Some(value) => format!("put {} = {}", payload(key), payload(value)),
         None => format!("delete {}", payload(key)),
     }));
-    lines.extend(turn.outputs().iter().map(output));
+    lines.extend(turn.outputs().map(output));
     match end {
         TurnEnd::Done => {}
         TurnEnd::Pending => lines.push("goes on later".into()),
@@ -76,6 +79,15 @@ fn output(output: &Output) -> String {
             format!("say of call {request} that nobody knows whether it was heard")
         }
         Output::Forget(operation) => format!("forget {operation}"),
+        Output::Open(request, stream, head) => {
+            format!("answer {request} {} with stream {stream}", head.status)
+        }
+        Output::Write(stream, bytes) => format!("write to {stream} {}", payload(bytes)),
+        Output::Finish(stream) => format!("finish {stream}"),
+        Output::BreakOff(stream) => format!("break {stream} off"),
+        Output::SendOn(stream, message) => format!("send through {stream} {}", self::message(message)),
+        Output::CloseOn(stream, None) => format!("close {stream}"),
+        Output::CloseOn(stream, Some(frame)) => format!("close {stream} {} {:?}", frame.code, frame.reason),
     }
 }
 
@@ -88,6 +100,8 @@ fn work(work: &Work) -> String {
         Work::Call { request, .. } => {
             format!("call {} {} {}", request.method, request.uri, payload(&request.body))
         }
+        Work::Connect { target: ConnectTarget::Url(url) } => format!("connect to {url}"),
+        Work::Connect { target: ConnectTarget::Room { party, room } } => format!("connect to {party}/{room}"),
         Work::Asset { path } => format!("read the asset {path:?}"),
         Work::Fetch { request, .. } => {
             format!("fetch {} {} {}", request.method, request.uri, payload(&request.body))
@@ -98,12 +112,27 @@ fn work(work: &Work) -> String {
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Response(response) => self::response(response),
-        Outcome::Asset(Some(asset)) => self::response(asset),
+        Outcome::Asset(Some(asset)) => response(asset),
         Outcome::Asset(None) => "no such asset".into(),
         Outcome::Rooms(page) => format!("{} rooms", page.rooms.len()),
-        Outcome::Slept | Outcome::Interrupted | Outcome::Dropped | Outcome::Failed(_) => {
+        Outcome::Streamed(head) => format!("{}, its body follows", head.status),
+        Outcome::Slept
+        | Outcome::Interrupted
+        | Outcome::Dropped
+        | Outcome::Connected
+        | Outcome::Failed(_) => {
             format!("{outcome:?}")
         }
+    }
+}
+
+fn stream_event(what: &StreamEvent) -> String {
+    match what {
+        StreamEvent::Chunk(bytes) => payload(bytes),
+        StreamEvent::Message(message) => self::message(message),
+        StreamEvent::End => "(end)".into(),
+        StreamEvent::Closed(frame) => format!("closed {} {:?}", frame.code, frame.reason),
+        StreamEvent::Error(why) => format!("broke off: {why}"),
     }
 }
 

@@ -47,6 +47,12 @@ impl World {
     /// Something leaves the room.
     fn see(&mut self, output: &Output) {
         let said: &Bytes = match output {
+            Output::Open(..)
+            | Output::Write(..)
+            | Output::Finish(_)
+            | Output::BreakOff(_)
+            | Output::SendOn(..)
+            | Output::CloseOn(..) => panic!("the room has no streams: {output:?}"),
             Output::Interrupted(id) => panic!("nobody has called, and request {id} is answered so"),
             Output::Accept(id) => {
                 if let Some(client) = self.client(*id) {

@@ -19,7 +19,7 @@ impl World {
                     (0, _) if is_interrupted => *outcome == Outcome::Interrupted,
                     (0, _) if self.is_not_sent_again(*id) => *outcome == Outcome::Interrupted,
                     (0, Outcome::Interrupted) => self.cut_short.contains(&id.0),
-                    (0, Outcome::Dropped) => false,
+                    (0, Outcome::Dropped | Outcome::Streamed(_) | Outcome::Connected) => false,
                     // Whether its time has passed, and what it was, the guest knows.
                     (0, Outcome::Slept | Outcome::Failed(OperationError::Timeout)) => true,
                     (
@@ -29,7 +29,9 @@ impl World {
                 };
                 let first = self.heard.get(&id.0);
                 assert!(is_right, "the outcome of {id} after {drops} drops of {first:?}: {outcome:?}");
-                if drops > 1 && matches!(first, Some(Outcome::Rooms(_))) {
+                if drops > 1
+                    && matches!(first, Some(Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_)))
+                {
                     self.tally.meet("delivered", "dropped answer, as dropped");
                 }
                 if self.is_not_sent_again(*id) {
@@ -53,6 +55,8 @@ impl World {
             | Event::Error(..)
             | Event::Request(..)
             | Event::ResponseClosed(_)
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Alarm => {}
         }
     }
@@ -74,7 +78,14 @@ impl World {
             (Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_) | Outcome::Failed(_), _) => {
                 self.tally.meet("delivered", "dropped answer, again");
             }
-            (Outcome::Slept | Outcome::Interrupted | Outcome::Dropped, _) => {}
+            (
+                Outcome::Slept
+                | Outcome::Interrupted
+                | Outcome::Dropped
+                | Outcome::Streamed(_)
+                | Outcome::Connected,
+                _,
+            ) => {}
         }
     }
 
@@ -114,6 +125,8 @@ impl World {
             | Event::Message(..)
             | Event::Error(..)
             | Event::ResponseClosed(_)
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Alarm => {}
         }
     }

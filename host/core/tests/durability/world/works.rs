@@ -97,6 +97,12 @@ impl World {
             | Output::Close(..)
             | Output::Respond(..)
             | Output::Interrupted(_)
+            | Output::Open(..)
+            | Output::Write(..)
+            | Output::Finish(_)
+            | Output::BreakOff(_)
+            | Output::SendOn(..)
+            | Output::CloseOn(..)
             | Output::AutoResponse(_) => {}
         }
     }

@@ -19,13 +19,13 @@ impl Guest<'_> {
         let request = Request { method, uri: uri.into(), headers, body };
         let timeout_ms = [0, 50, 40_000][self.chance.below(3) as usize];
         let (redirects_max, resend) = (self.chance.below(21) as u32, self.chance.percent(50));
-        let options = FetchOptions { timeout_ms, redirects_max, resend };
+        let options = FetchOptions { timeout_ms, redirects_max, resend, streams: false };
         match self.turn.fetch(request.clone(), options) {
             Ok(id) => {
                 self.log.say(|| format!("    fetch {id} {options:?}"));
                 assert_eq!((self.draft.may_begin(), uri), (Ok(()), "https://a.test/"), "fetch");
                 let request = self.with_its_key(request, resend);
-                let work = Work::Fetch { request: Box::new(request), redirects_max, resend };
+                let work = Work::Fetch { request: Box::new(request), redirects_max, resend, streams: false };
                 let deadline_ms = if timeout_ms == 0 { FETCH_MS_MAX } else { timeout_ms };
                 self.draft.ask_within(id, work, deadline_ms);
             }

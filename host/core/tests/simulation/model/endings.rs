@@ -147,6 +147,8 @@ impl Model {
             | Event::Message(..)
             | Event::Error(..)
             | Event::ResponseClosed(_)
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Completed(..) => {}
         }
         Vec::new()
@@ -266,6 +268,8 @@ impl Model {
                 | Event::Error(..)
                 | Event::Request(..)
                 | Event::ResponseClosed(_)
+                | Event::Stream(..)
+                | Event::Drain(..)
                 | Event::Completed(..) => {}
             }
         }
@@ -325,6 +329,8 @@ impl Model {
                 | Event::Message(..)
                 | Event::Error(..)
                 | Event::ResponseClosed(_)
+                | Event::Stream(..)
+                | Event::Drain(..)
                 | Event::Completed(..),
             )
             | None => {}

@@ -61,10 +61,11 @@ impl Draft {
             }
             Work::Asset { path } => assert!(path.starts_with('/'), "an asset {path}"),
             Work::Call { once, .. } => assert_eq!(*once, None, "only durable rooms know what is made once"),
+            Work::Connect { .. } => panic!("nobody of this world connects"),
             Work::Fetch { .. } => panic!("what is fetched says itself how long it waits"),
         }
         let deadline_ms = match work {
-            Work::Rooms { .. } | Work::Asset { .. } => WORK_DEADLINE_MS,
+            Work::Rooms { .. } | Work::Asset { .. } | Work::Connect { .. } => WORK_DEADLINE_MS,
             Work::Call { .. } | Work::Fetch { .. } => self.request_deadline_ms + CALL_GRACE_MS,
         };
         self.ask_within(id, work, deadline_ms);
@@ -149,7 +150,7 @@ impl Model {
         let mut begun = Vec::new();
         for (id, operation) in self.state.operations.iter_mut().filter(|(_, it)| it.is_under_way()) {
             match operation.work.as_deref() {
-                Some(Work::Call { .. } | Work::Fetch { resend: false, .. }) => {
+                Some(Work::Call { .. } | Work::Connect { .. } | Work::Fetch { resend: false, .. }) => {
                     operation.is_decided = true;
                     self.waiting.push_back(Event::Completed(*id, Outcome::Interrupted));
                 }

@@ -126,6 +126,8 @@ impl Model {
             | Event::Message(..)
             | Event::Error(..)
             | Event::ResponseClosed(_)
+            | Event::Stream(..)
+            | Event::Drain(..)
             | Event::Completed(..) => None,
         }
     }

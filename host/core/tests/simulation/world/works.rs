@@ -61,6 +61,12 @@ impl World {
             | Output::Broadcast(..)
             | Output::Close(..)
             | Output::Respond(..)
+            | Output::Open(..)
+            | Output::Write(..)
+            | Output::Finish(_)
+            | Output::BreakOff(_)
+            | Output::SendOn(..)
+            | Output::CloseOn(..)
             | Output::Interrupted(_)
             | Output::AutoResponse(_) => {}
         }
@@ -152,7 +158,9 @@ impl World {
                 assert!(!self.works.begun.contains(&id), "{id} was interrupted in the process that began it");
                 self.tally.meet("work", "interrupted");
             }
-            Outcome::Dropped => panic!("{id}: {outcome:?}, in a room of this kind"),
+            Outcome::Dropped | Outcome::Streamed(_) | Outcome::Connected => {
+                panic!("{id}: {outcome:?}, in a room of this kind")
+            }
         }
     }
 

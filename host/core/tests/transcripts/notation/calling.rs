@@ -21,10 +21,21 @@ impl Stage {
     pub(super) fn answer(&mut self, step: &str) {
         let (name, rest) = step.split_once(' ').unwrap_or((step, ""));
         let id = self.names.operations[name];
+        let head = |status: &str| {
+            let status = status.parse().expect("a status");
+            Response { status, headers: Vec::new(), body: Bytes::new() }
+        };
         if let Some(asset) = rest.strip_prefix("asset ") {
             let body = asset.strip_prefix("200 ").map(|body| Bytes::copy_from_slice(body.as_bytes()));
             let asset = body.map(|body| Box::new(Response { status: 200, headers: Vec::new(), body }));
             return self.room().answered(id, Outcome::Asset(asset));
+        }
+        match rest.split_once(' ') {
+            Some(("streams", status)) => {
+                return self.room().answered(id, Outcome::Streamed(Box::new(head(status))));
+            }
+            _ if rest == "connected" => return self.room().answered(id, Outcome::Connected),
+            Some(_) | None => {}
         }
         let (status, body) = rest.split_once(' ').unwrap_or((rest, ""));
         if let Ok(status) = status.parse() {

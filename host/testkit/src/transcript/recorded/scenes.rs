@@ -10,12 +10,13 @@ mod scene;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use party_core::ids::{CommitSeq, ConnectionId, OperationId, RequestId};
+use party_core::http::Response;
+use party_core::ids::{CommitSeq, ConnectionId, OperationId, RequestId, StreamId};
 use party_core::journal::{Fate, Happening};
 
 use crate::transcript::parse::LINES_MAX;
 use crate::transcript::recorded::past::Commit;
-use crate::transcript::recorded::scenes::fetches::Fetching;
+use crate::transcript::recorded::scenes::fetches::{Arriving, Fetching};
 use crate::transcript::recorded::scenes::scene::{Before, Scene};
 use crate::transcript::recorded::{SaveError, Told, check};
 
@@ -73,6 +74,10 @@ pub(super) struct Scenes {
     requests: BTreeMap<RequestId, Asked>,
     /// What was fetched and has no outcome.
     fetches: BTreeMap<OperationId, Fetching>,
+    /// What was fetched and arrives in pieces.
+    arriving: BTreeMap<OperationId, Arriving>,
+    /// Answers that are written in pieces: to which request, and what there is so far.
+    answers: BTreeMap<StreamId, (RequestId, Response, Vec<u8>)>,
     /// The lines of what the world outside answers.
     laid: Vec<String>,
     /// Who has each name: a client, or a request.

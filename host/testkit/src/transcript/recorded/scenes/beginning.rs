@@ -55,6 +55,8 @@ impl Scenes {
             clients: BTreeMap::new(),
             requests: BTreeMap::new(),
             fetches: BTreeMap::new(),
+            arriving: BTreeMap::new(),
+            answers: BTreeMap::new(),
             laid: Vec::new(),
             names: BTreeMap::new(),
             next_client: 1,

@@ -92,7 +92,10 @@ impl Scenes {
                     self.happens(vec![format!("> {name} cut")], seed);
                 }
             }
-            Event::Alarm | Event::Completed(..) => {
+            Event::Alarm | Event::Completed(..) | Event::Stream(..) | Event::Drain(..) => {
+                if let Event::Stream(stream, what) = event {
+                    self.stream_brings(stream.operation(), what);
+                }
                 if let Event::Completed(id, outcome) = event {
                     let was_fetched = self.fetch_ends(*id, outcome, now);
                     if matches!(outcome, Outcome::Asset(_)) {

@@ -6,6 +6,7 @@ use party_core::event::Outcome;
 use party_core::http::{Header, Response};
 use party_core::ids::OperationId;
 use party_core::operation::{OperationError, Work};
+use party_core::stream::StreamEvent;
 
 use crate::outbound::written_failure;
 use crate::transcript::parse::LINE_BYTES_MAX;
@@ -25,6 +26,15 @@ pub(super) struct Fetching {
     at: u64,
     /// `outbound GET https://a.test/ ->`
     asked: String,
+}
+
+/// An answer of which the head has come.
+pub(super) struct Arriving {
+    fetching: Fetching,
+    /// With what has come of the body.
+    head: Response,
+    /// When the head came.
+    at: u64,
 }
 
 impl Scenes {
@@ -62,9 +72,16 @@ impl Scenes {
             }
             Outcome::Failed(OperationError::Timeout) => return true,
             Outcome::Failed(error) => written_failure(error),
+            Outcome::Streamed(head) => {
+                let arriving =
+                    Arriving { fetching: Fetching { laid, at, asked }, head: (**head).clone(), at: now };
+                self.arriving.insert(id, arriving);
+                return true;
+            }
             Outcome::Slept
             | Outcome::Interrupted
             | Outcome::Dropped
+            | Outcome::Connected
             | Outcome::Rooms(_)
             | Outcome::Asset(_) => return true,
         };
@@ -77,6 +94,30 @@ impl Scenes {
         self.line_count += line.lines().count();
         self.laid[laid] = line;
         true
+    }
+}
+
+impl Scenes {
+    /// A piece of a body. When it has come whole, it is what the fetch is answered, in one piece.
+    pub(super) fn stream_brings(&mut self, id: OperationId, what: &StreamEvent) {
+        let Some(arriving) = self.arriving.get_mut(&id) else {
+            return self.comment("not repeated: what a socket of the room's own has brought here");
+        };
+        match what {
+            StreamEvent::Chunk(bytes) => {
+                arriving.head.body = [&arriving.head.body[..], bytes].concat().into();
+            }
+            StreamEvent::End => {
+                let Some(Arriving { fetching, head, at }) = self.arriving.remove(&id) else { return };
+                self.comment("what was fetched here came in pieces; in the test it comes in one");
+                self.fetches.insert(id, fetching);
+                self.fetch_ends(id, &Outcome::Response(Box::new(head)), at);
+            }
+            StreamEvent::Message(_) | StreamEvent::Closed(_) | StreamEvent::Error(_) => {
+                self.arriving.remove(&id);
+                self.comment("not repeated: a body that broke off");
+            }
+        }
     }
 }
 

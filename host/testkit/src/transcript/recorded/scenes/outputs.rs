@@ -1,7 +1,8 @@
 //! What went out: each output is expected after the step that it belongs to.
 
 use party_core::event::Output;
-use party_core::ids::ConnectionId;
+use party_core::http::Response;
+use party_core::ids::{ConnectionId, RequestId};
 use party_core::message::Message;
 
 use crate::transcript::recorded::lines;
@@ -40,24 +41,43 @@ impl Scenes {
                         Some(State::Closed(_) | State::Gone) | None => {}
                     }
                 }
-                Output::Respond(id, response) => {
-                    let Some(Asked { name, scene, is_of_scene }) = self.requests.remove(&id) else {
-                        continue;
-                    };
-                    let is_head =
-                        self.scenes[scene].lines.first().is_some_and(|line| line.starts_with("HEAD "));
-                    let written = lines::response(&response, !is_head);
-                    if is_of_scene && scene + 1 == self.scenes.len() {
-                        self.count(&written);
-                        self.scenes[scene].answer = Some(written);
-                    } else {
-                        self.expect(place, format!("< {name} {written}"));
+                Output::Open(id, stream, head) => _ = self.answers.insert(stream, (id, head, Vec::new())),
+                Output::Write(stream, bytes) => {
+                    if let Some((_, _, body)) = self.answers.get_mut(&stream) {
+                        body.extend_from_slice(&bytes);
                     }
                 }
+                Output::Finish(stream) => {
+                    let Some((id, head, body)) = self.answers.remove(&stream) else { continue };
+                    self.answered(id, &Response { body: body.into(), ..head }, place);
+                }
+                Output::BreakOff(stream) => {
+                    if self.answers.remove(&stream).is_some() {
+                        self.comment("not repeated: an answer that breaks off here");
+                    }
+                }
+                Output::Respond(id, response) => self.answered(id, &response, place),
                 Output::Begin(id, work, _) => self.begins(id, &work, place),
                 // What else is done for the room is done again, and what came of it is noted when it comes.
-                Output::Read(_) | Output::AutoResponse(_) | Output::Forget(_) | Output::Interrupted(_) => {}
+                Output::Read(_)
+                | Output::AutoResponse(_)
+                | Output::SendOn(..)
+                | Output::CloseOn(..)
+                | Output::Forget(_)
+                | Output::Interrupted(_) => {}
             }
+        }
+    }
+
+    fn answered(&mut self, id: RequestId, response: &Response, place: Place) {
+        let Some(Asked { name, scene, is_of_scene }) = self.requests.remove(&id) else { return };
+        let is_head = self.scenes[scene].lines.first().is_some_and(|line| line.starts_with("HEAD "));
+        let written = lines::response(response, !is_head);
+        if is_of_scene && scene + 1 == self.scenes.len() {
+            self.count(&written);
+            self.scenes[scene].answer = Some(written);
+        } else {
+            self.expect(place, format!("< {name} {written}"));
         }
     }
 
