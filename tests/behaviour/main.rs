@@ -1,5 +1,7 @@
 //! What the whole does: real guests, the real node and server, a clock that the test moves, an in-memory network.
 
+mod alarms;
+mod assets;
 mod auto_response;
 mod bedtime;
 mod calls;
@@ -20,6 +22,7 @@ mod harness;
 mod isolation;
 mod lobby;
 mod many_clients;
+mod many_operations;
 mod messages;
 mod panics;
 mod pressure;

@@ -360,43 +360,6 @@ fn what_a_warehouse_has_is_sold_once_whenever_the_host_dies() {
     }
 }
 
-#[test]
-fn what_is_set_aside_can_be_asked_for_again_without_harm() {
-    shop(16).party("probe", guest("test_guests")).run(async |world| {
-        let shelf = "/parties/main/warehouse/stock";
-        world.expect("POST", shelf, b"3 tea", 200, "3 tea\n").await?;
-        // Another room asks, as a shop does that does not know whether it was heard.
-        let mut alice = world.connect("probe", "lobby").await?;
-        for (asked, stock) in [
-            ("PUT /stock/shop/1 tea", "2 tea, 1 set aside\n"),
-            ("PUT /stock/shop/1 tea", "2 tea, 1 set aside\n"),
-            ("PUT /stock/shop/2 tea", "1 tea, 2 set aside\n"),
-            ("PUT /stock/shop/3 milk", "1 tea, 2 set aside\n"),
-            ("DELETE /stock/shop/1", "2 tea, 1 set aside\n"),
-            ("DELETE /stock/shop/1", "2 tea, 1 set aside\n"),
-            ("POST /stock/shop/2/sent", "2 tea\n"),
-            ("POST /stock/shop/2/sent", "2 tea\n"),
-            ("DELETE /stock/shop/2", "2 tea\n"),
-        ] {
-            alice.send(&format!("call main warehouse {asked}")).await?;
-            alice.expect_text("204 ").await?;
-            world.expect("GET", shelf, b"", 200, stock).await?;
-        }
-        Ok(())
-    });
-}
-
-#[test]
-fn a_warehouse_that_does_not_answer_is_asked_for_half_a_minute() {
-    shop(17).var("WAREHOUSE", "no/room").run(async |world| {
-        order(world, 1, "tea").await?;
-        world.advance(Duration::from_secs(30)).await;
-        expect_orders(world, &["1 tea: placed"]).await?;
-        world.advance(Duration::from_secs(1)).await;
-        expect_orders(world, &["1 tea: placed, cancelled: the warehouse does not answer"]).await
-    });
-}
-
 /// The host dies, or ends, or a room sleeps; or nothing happens.
 async fn die_perhaps(world: &World, chance: &mut Chance) -> Result<()> {
     match chance.below(5) {

@@ -391,8 +391,6 @@ pub mod party {
                 NoSuchParty(_rt::String),
                 /// The arguments make no sense; the text says which.
                 Invalid(_rt::String),
-                /// Part of the contract, not of this host yet; the text names it.
-                NotYet(_rt::String),
                 /// Called from a lobby event.
                 NotInARoom,
             }
@@ -438,9 +436,6 @@ pub mod party {
                         }
                         OperationError::Invalid(e) => {
                             f.debug_tuple("OperationError::Invalid").field(e).finish()
-                        }
-                        OperationError::NotYet(e) => {
-                            f.debug_tuple("OperationError::NotYet").field(e).finish()
                         }
                         OperationError::NotInARoom => {
                             f.debug_tuple("OperationError::NotInARoom").finish()
@@ -4131,7 +4126,7 @@ pub mod party {
             }
         }
         /// Things that take time. Each gets an id at once, and ends with exactly one `guest.on-completed`, in a turn of
-        /// its own, unless it is cancelled: then with none. At most 1,024 are open in a room.
+        /// its own, unless it is cancelled: then with none. At most 10,000 are open in a room.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod operations {
             #[used]
@@ -4224,7 +4219,7 @@ pub mod party {
                     }
                     wit_import1(_rt::as_i64(&ms), ptr0);
                     let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                    let result29 = match l2 {
+                    let result26 = match l2 {
                         0 => {
                             let e = {
                                 let l3 = *ptr0.add(8).cast::<i64>();
@@ -4235,10 +4230,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l4 = i32::from(*ptr0.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V28;
-                                let v28 = match l4 {
+                                use super::super::super::party::server::types::OperationError as V25;
+                                let v25 = match l4 {
                                     0 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l5 = *ptr0.add(16).cast::<*mut u8>();
                                             let l6 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4251,10 +4246,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes7)
                                         };
-                                        V28::Dns(e28)
+                                        V25::Dns(e25)
                                     }
                                     1 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l8 = *ptr0.add(16).cast::<*mut u8>();
                                             let l9 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4267,10 +4262,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes10)
                                         };
-                                        V28::Connect(e28)
+                                        V25::Connect(e25)
                                     }
                                     2 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l11 = *ptr0.add(16).cast::<*mut u8>();
                                             let l12 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4283,11 +4278,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes13)
                                         };
-                                        V28::Tls(e28)
+                                        V25::Tls(e25)
                                     }
-                                    3 => V28::Timeout,
+                                    3 => V25::Timeout,
                                     4 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l14 = *ptr0.add(16).cast::<*mut u8>();
                                             let l15 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4300,26 +4295,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes16)
                                         };
-                                        V28::RefusedByPolicy(e28)
+                                        V25::RefusedByPolicy(e25)
                                     }
                                     5 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l17 = *ptr0.add(16).cast::<i64>();
                                             l17 as u64
                                         };
-                                        V28::TooLarge(e28)
+                                        V25::TooLarge(e25)
                                     }
                                     6 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l18 = *ptr0.add(16).cast::<i32>();
                                             l18 as u32
                                         };
-                                        V28::Overloaded(e28)
+                                        V25::Overloaded(e25)
                                     }
-                                    7 => V28::Interrupted,
-                                    8 => V28::Dropped,
+                                    7 => V25::Interrupted,
+                                    8 => V25::Dropped,
                                     9 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l19 = *ptr0.add(16).cast::<*mut u8>();
                                             let l20 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4332,10 +4327,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes21)
                                         };
-                                        V28::NoSuchParty(e28)
+                                        V25::NoSuchParty(e25)
                                     }
                                     10 => {
-                                        let e28 = {
+                                        let e25 = {
                                             let l22 = *ptr0.add(16).cast::<*mut u8>();
                                             let l23 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4348,36 +4343,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes24)
                                         };
-                                        V28::Invalid(e28)
-                                    }
-                                    11 => {
-                                        let e28 = {
-                                            let l25 = *ptr0.add(16).cast::<*mut u8>();
-                                            let l26 = *ptr0
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len27 = l26;
-                                            let bytes27 = _rt::Vec::from_raw_parts(
-                                                l25.cast(),
-                                                len27,
-                                                len27,
-                                            );
-                                            _rt::string_lift(bytes27)
-                                        };
-                                        V28::NotYet(e28)
+                                        V25::Invalid(e25)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V28::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V25::NotInARoom
                                     }
                                 };
-                                v28
+                                v25
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result29
+                    result26
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -4538,7 +4517,7 @@ pub mod party {
                         ptr11,
                     );
                     let l13 = i32::from(*ptr11.add(0).cast::<u8>());
-                    let result40 = match l13 {
+                    let result37 = match l13 {
                         0 => {
                             let e = {
                                 let l14 = *ptr11.add(8).cast::<i64>();
@@ -4549,10 +4528,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l15 = i32::from(*ptr11.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V39;
-                                let v39 = match l15 {
+                                use super::super::super::party::server::types::OperationError as V36;
+                                let v36 = match l15 {
                                     0 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l16 = *ptr11.add(16).cast::<*mut u8>();
                                             let l17 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4565,10 +4544,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes18)
                                         };
-                                        V39::Dns(e39)
+                                        V36::Dns(e36)
                                     }
                                     1 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l19 = *ptr11.add(16).cast::<*mut u8>();
                                             let l20 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4581,10 +4560,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes21)
                                         };
-                                        V39::Connect(e39)
+                                        V36::Connect(e36)
                                     }
                                     2 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l22 = *ptr11.add(16).cast::<*mut u8>();
                                             let l23 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4597,11 +4576,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes24)
                                         };
-                                        V39::Tls(e39)
+                                        V36::Tls(e36)
                                     }
-                                    3 => V39::Timeout,
+                                    3 => V36::Timeout,
                                     4 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l25 = *ptr11.add(16).cast::<*mut u8>();
                                             let l26 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4614,26 +4593,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes27)
                                         };
-                                        V39::RefusedByPolicy(e39)
+                                        V36::RefusedByPolicy(e36)
                                     }
                                     5 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l28 = *ptr11.add(16).cast::<i64>();
                                             l28 as u64
                                         };
-                                        V39::TooLarge(e39)
+                                        V36::TooLarge(e36)
                                     }
                                     6 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l29 = *ptr11.add(16).cast::<i32>();
                                             l29 as u32
                                         };
-                                        V39::Overloaded(e39)
+                                        V36::Overloaded(e36)
                                     }
-                                    7 => V39::Interrupted,
-                                    8 => V39::Dropped,
+                                    7 => V36::Interrupted,
+                                    8 => V36::Dropped,
                                     9 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l30 = *ptr11.add(16).cast::<*mut u8>();
                                             let l31 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4646,10 +4625,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes32)
                                         };
-                                        V39::NoSuchParty(e39)
+                                        V36::NoSuchParty(e36)
                                     }
                                     10 => {
-                                        let e39 = {
+                                        let e36 = {
                                             let l33 = *ptr11.add(16).cast::<*mut u8>();
                                             let l34 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4662,36 +4641,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes35)
                                         };
-                                        V39::Invalid(e39)
-                                    }
-                                    11 => {
-                                        let e39 = {
-                                            let l36 = *ptr11.add(16).cast::<*mut u8>();
-                                            let l37 = *ptr11
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len38 = l37;
-                                            let bytes38 = _rt::Vec::from_raw_parts(
-                                                l36.cast(),
-                                                len38,
-                                                len38,
-                                            );
-                                            _rt::string_lift(bytes38)
-                                        };
-                                        V39::NotYet(e39)
+                                        V36::Invalid(e36)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V39::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V36::NotInARoom
                                     }
                                 };
-                                v39
+                                v36
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result40
+                    result37
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -4849,7 +4812,7 @@ pub mod party {
                         ptr12,
                     );
                     let l14 = i32::from(*ptr12.add(0).cast::<u8>());
-                    let result41 = match l14 {
+                    let result38 = match l14 {
                         0 => {
                             let e = {
                                 let l15 = *ptr12.add(8).cast::<i64>();
@@ -4860,10 +4823,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l16 = i32::from(*ptr12.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V40;
-                                let v40 = match l16 {
+                                use super::super::super::party::server::types::OperationError as V37;
+                                let v37 = match l16 {
                                     0 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l17 = *ptr12.add(16).cast::<*mut u8>();
                                             let l18 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4876,10 +4839,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes19)
                                         };
-                                        V40::Dns(e40)
+                                        V37::Dns(e37)
                                     }
                                     1 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l20 = *ptr12.add(16).cast::<*mut u8>();
                                             let l21 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4892,10 +4855,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes22)
                                         };
-                                        V40::Connect(e40)
+                                        V37::Connect(e37)
                                     }
                                     2 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l23 = *ptr12.add(16).cast::<*mut u8>();
                                             let l24 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4908,11 +4871,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes25)
                                         };
-                                        V40::Tls(e40)
+                                        V37::Tls(e37)
                                     }
-                                    3 => V40::Timeout,
+                                    3 => V37::Timeout,
                                     4 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l26 = *ptr12.add(16).cast::<*mut u8>();
                                             let l27 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4925,26 +4888,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes28)
                                         };
-                                        V40::RefusedByPolicy(e40)
+                                        V37::RefusedByPolicy(e37)
                                     }
                                     5 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l29 = *ptr12.add(16).cast::<i64>();
                                             l29 as u64
                                         };
-                                        V40::TooLarge(e40)
+                                        V37::TooLarge(e37)
                                     }
                                     6 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l30 = *ptr12.add(16).cast::<i32>();
                                             l30 as u32
                                         };
-                                        V40::Overloaded(e40)
+                                        V37::Overloaded(e37)
                                     }
-                                    7 => V40::Interrupted,
-                                    8 => V40::Dropped,
+                                    7 => V37::Interrupted,
+                                    8 => V37::Dropped,
                                     9 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l31 = *ptr12.add(16).cast::<*mut u8>();
                                             let l32 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4957,10 +4920,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes33)
                                         };
-                                        V40::NoSuchParty(e40)
+                                        V37::NoSuchParty(e37)
                                     }
                                     10 => {
-                                        let e40 = {
+                                        let e37 = {
                                             let l34 = *ptr12.add(16).cast::<*mut u8>();
                                             let l35 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4973,36 +4936,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes36)
                                         };
-                                        V40::Invalid(e40)
-                                    }
-                                    11 => {
-                                        let e40 = {
-                                            let l37 = *ptr12.add(16).cast::<*mut u8>();
-                                            let l38 = *ptr12
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len39 = l38;
-                                            let bytes39 = _rt::Vec::from_raw_parts(
-                                                l37.cast(),
-                                                len39,
-                                                len39,
-                                            );
-                                            _rt::string_lift(bytes39)
-                                        };
-                                        V40::NotYet(e40)
+                                        V37::Invalid(e37)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V40::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V37::NotInARoom
                                     }
                                 };
-                                v40
+                                v37
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result41
+                    result38
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -5080,7 +5027,7 @@ pub mod party {
                         ptr5,
                     );
                     let l7 = i32::from(*ptr5.add(0).cast::<u8>());
-                    let result34 = match l7 {
+                    let result31 = match l7 {
                         0 => {
                             let e = {
                                 let l8 = *ptr5.add(8).cast::<i64>();
@@ -5091,10 +5038,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l9 = i32::from(*ptr5.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V33;
-                                let v33 = match l9 {
+                                use super::super::super::party::server::types::OperationError as V30;
+                                let v30 = match l9 {
                                     0 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l10 = *ptr5.add(16).cast::<*mut u8>();
                                             let l11 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5107,10 +5054,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes12)
                                         };
-                                        V33::Dns(e33)
+                                        V30::Dns(e30)
                                     }
                                     1 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l13 = *ptr5.add(16).cast::<*mut u8>();
                                             let l14 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5123,10 +5070,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes15)
                                         };
-                                        V33::Connect(e33)
+                                        V30::Connect(e30)
                                     }
                                     2 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l16 = *ptr5.add(16).cast::<*mut u8>();
                                             let l17 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5139,11 +5086,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes18)
                                         };
-                                        V33::Tls(e33)
+                                        V30::Tls(e30)
                                     }
-                                    3 => V33::Timeout,
+                                    3 => V30::Timeout,
                                     4 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l19 = *ptr5.add(16).cast::<*mut u8>();
                                             let l20 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5156,26 +5103,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes21)
                                         };
-                                        V33::RefusedByPolicy(e33)
+                                        V30::RefusedByPolicy(e30)
                                     }
                                     5 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l22 = *ptr5.add(16).cast::<i64>();
                                             l22 as u64
                                         };
-                                        V33::TooLarge(e33)
+                                        V30::TooLarge(e30)
                                     }
                                     6 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l23 = *ptr5.add(16).cast::<i32>();
                                             l23 as u32
                                         };
-                                        V33::Overloaded(e33)
+                                        V30::Overloaded(e30)
                                     }
-                                    7 => V33::Interrupted,
-                                    8 => V33::Dropped,
+                                    7 => V30::Interrupted,
+                                    8 => V30::Dropped,
                                     9 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l24 = *ptr5.add(16).cast::<*mut u8>();
                                             let l25 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5188,10 +5135,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes26)
                                         };
-                                        V33::NoSuchParty(e33)
+                                        V30::NoSuchParty(e30)
                                     }
                                     10 => {
-                                        let e33 = {
+                                        let e30 = {
                                             let l27 = *ptr5.add(16).cast::<*mut u8>();
                                             let l28 = *ptr5
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5204,36 +5151,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes29)
                                         };
-                                        V33::Invalid(e33)
-                                    }
-                                    11 => {
-                                        let e33 = {
-                                            let l30 = *ptr5.add(16).cast::<*mut u8>();
-                                            let l31 = *ptr5
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len32 = l31;
-                                            let bytes32 = _rt::Vec::from_raw_parts(
-                                                l30.cast(),
-                                                len32,
-                                                len32,
-                                            );
-                                            _rt::string_lift(bytes32)
-                                        };
-                                        V33::NotYet(e33)
+                                        V30::Invalid(e30)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V33::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V30::NotInARoom
                                     }
                                 };
-                                v33
+                                v30
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result34
+                    result31
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -5314,7 +5245,7 @@ pub mod party {
                         ptr4,
                     );
                     let l6 = i32::from(*ptr4.add(0).cast::<u8>());
-                    let result33 = match l6 {
+                    let result30 = match l6 {
                         0 => {
                             let e = {
                                 let l7 = *ptr4.add(8).cast::<i64>();
@@ -5325,10 +5256,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l8 = i32::from(*ptr4.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V32;
-                                let v32 = match l8 {
+                                use super::super::super::party::server::types::OperationError as V29;
+                                let v29 = match l8 {
                                     0 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l9 = *ptr4.add(16).cast::<*mut u8>();
                                             let l10 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5341,10 +5272,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes11)
                                         };
-                                        V32::Dns(e32)
+                                        V29::Dns(e29)
                                     }
                                     1 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l12 = *ptr4.add(16).cast::<*mut u8>();
                                             let l13 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5357,10 +5288,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes14)
                                         };
-                                        V32::Connect(e32)
+                                        V29::Connect(e29)
                                     }
                                     2 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l15 = *ptr4.add(16).cast::<*mut u8>();
                                             let l16 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5373,11 +5304,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes17)
                                         };
-                                        V32::Tls(e32)
+                                        V29::Tls(e29)
                                     }
-                                    3 => V32::Timeout,
+                                    3 => V29::Timeout,
                                     4 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l18 = *ptr4.add(16).cast::<*mut u8>();
                                             let l19 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5390,26 +5321,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes20)
                                         };
-                                        V32::RefusedByPolicy(e32)
+                                        V29::RefusedByPolicy(e29)
                                     }
                                     5 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l21 = *ptr4.add(16).cast::<i64>();
                                             l21 as u64
                                         };
-                                        V32::TooLarge(e32)
+                                        V29::TooLarge(e29)
                                     }
                                     6 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l22 = *ptr4.add(16).cast::<i32>();
                                             l22 as u32
                                         };
-                                        V32::Overloaded(e32)
+                                        V29::Overloaded(e29)
                                     }
-                                    7 => V32::Interrupted,
-                                    8 => V32::Dropped,
+                                    7 => V29::Interrupted,
+                                    8 => V29::Dropped,
                                     9 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l23 = *ptr4.add(16).cast::<*mut u8>();
                                             let l24 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5422,10 +5353,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes25)
                                         };
-                                        V32::NoSuchParty(e32)
+                                        V29::NoSuchParty(e29)
                                     }
                                     10 => {
-                                        let e32 = {
+                                        let e29 = {
                                             let l26 = *ptr4.add(16).cast::<*mut u8>();
                                             let l27 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5438,40 +5369,27 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes28)
                                         };
-                                        V32::Invalid(e32)
-                                    }
-                                    11 => {
-                                        let e32 = {
-                                            let l29 = *ptr4.add(16).cast::<*mut u8>();
-                                            let l30 = *ptr4
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len31 = l30;
-                                            let bytes31 = _rt::Vec::from_raw_parts(
-                                                l29.cast(),
-                                                len31,
-                                                len31,
-                                            );
-                                            _rt::string_lift(bytes31)
-                                        };
-                                        V32::NotYet(e32)
+                                        V29::Invalid(e29)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V32::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V29::NotInARoom
                                     }
                                 };
-                                v32
+                                v29
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result33
+                    result30
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Read one of the static assets.
+            /// Read one of the static assets, as a client gets it at this path: with a status of 200, its headers, and its body. The path
+            /// begins with `/`, is encoded as in a URL, has no query, and at most 4,096 bytes; one that ends with `/` is the `index.html`
+            /// there. The outcome is none where there is no such file: `404.html` and the page of a single-page app are for browsers. A
+            /// body beyond the bound on those of responses is `too-large`. It is read anew when the host was restarted in the middle.
             #[allow(async_fn_in_trait)]
             pub fn asset(
                 path: &str,
@@ -5503,7 +5421,7 @@ pub mod party {
                     }
                     wit_import2(ptr0.cast_mut(), len0, ptr1);
                     let l3 = i32::from(*ptr1.add(0).cast::<u8>());
-                    let result30 = match l3 {
+                    let result27 = match l3 {
                         0 => {
                             let e = {
                                 let l4 = *ptr1.add(8).cast::<i64>();
@@ -5514,10 +5432,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l5 = i32::from(*ptr1.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V29;
-                                let v29 = match l5 {
+                                use super::super::super::party::server::types::OperationError as V26;
+                                let v26 = match l5 {
                                     0 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l6 = *ptr1.add(16).cast::<*mut u8>();
                                             let l7 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5530,10 +5448,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes8)
                                         };
-                                        V29::Dns(e29)
+                                        V26::Dns(e26)
                                     }
                                     1 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l9 = *ptr1.add(16).cast::<*mut u8>();
                                             let l10 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5546,10 +5464,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes11)
                                         };
-                                        V29::Connect(e29)
+                                        V26::Connect(e26)
                                     }
                                     2 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l12 = *ptr1.add(16).cast::<*mut u8>();
                                             let l13 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5562,11 +5480,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes14)
                                         };
-                                        V29::Tls(e29)
+                                        V26::Tls(e26)
                                     }
-                                    3 => V29::Timeout,
+                                    3 => V26::Timeout,
                                     4 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l15 = *ptr1.add(16).cast::<*mut u8>();
                                             let l16 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5579,26 +5497,26 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes17)
                                         };
-                                        V29::RefusedByPolicy(e29)
+                                        V26::RefusedByPolicy(e26)
                                     }
                                     5 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l18 = *ptr1.add(16).cast::<i64>();
                                             l18 as u64
                                         };
-                                        V29::TooLarge(e29)
+                                        V26::TooLarge(e26)
                                     }
                                     6 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l19 = *ptr1.add(16).cast::<i32>();
                                             l19 as u32
                                         };
-                                        V29::Overloaded(e29)
+                                        V26::Overloaded(e26)
                                     }
-                                    7 => V29::Interrupted,
-                                    8 => V29::Dropped,
+                                    7 => V26::Interrupted,
+                                    8 => V26::Dropped,
                                     9 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l20 = *ptr1.add(16).cast::<*mut u8>();
                                             let l21 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5611,10 +5529,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes22)
                                         };
-                                        V29::NoSuchParty(e29)
+                                        V26::NoSuchParty(e26)
                                     }
                                     10 => {
-                                        let e29 = {
+                                        let e26 = {
                                             let l23 = *ptr1.add(16).cast::<*mut u8>();
                                             let l24 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5627,36 +5545,20 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes25)
                                         };
-                                        V29::Invalid(e29)
-                                    }
-                                    11 => {
-                                        let e29 = {
-                                            let l26 = *ptr1.add(16).cast::<*mut u8>();
-                                            let l27 = *ptr1
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len28 = l27;
-                                            let bytes28 = _rt::Vec::from_raw_parts(
-                                                l26.cast(),
-                                                len28,
-                                                len28,
-                                            );
-                                            _rt::string_lift(bytes28)
-                                        };
-                                        V29::NotYet(e29)
+                                        V26::Invalid(e26)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                        V29::NotInARoom
+                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                        V26::NotInARoom
                                     }
                                 };
-                                v29
+                                v26
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result30
+                    result27
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -8835,7 +8737,7 @@ pub mod exports {
                     /// The socket that a connect has opened: `streams.send` and `streams.close` are for it, `on-stream` brings what comes.
                     Connected(StreamId),
                     Rooms(RoomsPage),
-                    /// None when there is no such asset.
+                    /// A static asset; none when there is no such asset.
                     Asset(::core::option::Option<ResponseResult>),
                     Failed(OperationError),
                 }
@@ -9983,11 +9885,11 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result32 = {
-                            let v31 = match arg2 {
+                        let result31 = {
+                            let v30 = match arg2 {
                                 0 => Outcome::Slept,
                                 1 => {
-                                    let e31 = {
+                                    let e30 = {
                                         let base6 = arg4.as_ptr().cast::<*mut u8>().read();
                                         let len6 = arg5 as usize;
                                         let mut result6 = _rt::Vec::with_capacity(len6);
@@ -10055,14 +9957,14 @@ pub mod exports {
                                             body: v8,
                                         }
                                     };
-                                    Outcome::Response(e31)
+                                    Outcome::Response(e30)
                                 }
                                 2 => {
-                                    let e31 = arg3.assume_init() as i64 as u64;
-                                    Outcome::Connected(e31)
+                                    let e30 = arg3.assume_init() as i64 as u64;
+                                    Outcome::Connected(e30)
                                 }
                                 3 => {
-                                    let e31 = {
+                                    let e30 = {
                                         let base12 = arg3.as_ptr().cast::<*mut u8>().read();
                                         let len12 = arg4.assume_init() as i64 as usize;
                                         let mut result12 = _rt::Vec::with_capacity(len12);
@@ -10109,10 +10011,10 @@ pub mod exports {
                                             },
                                         }
                                     };
-                                    Outcome::Rooms(e31)
+                                    Outcome::Rooms(e30)
                                 }
                                 4 => {
-                                    let e31 = match arg3.assume_init() as i64 as i32 {
+                                    let e30 = match arg3.assume_init() as i64 as i32 {
                                         0 => None,
                                         1 => {
                                             let e = {
@@ -10187,15 +10089,15 @@ pub mod exports {
                                         }
                                         _ => _rt::invalid_enum_discriminant(),
                                     };
-                                    Outcome::Asset(e31)
+                                    Outcome::Asset(e30)
                                 }
                                 n => {
                                     debug_assert_eq!(n, 5, "invalid enum discriminant");
-                                    let e31 = {
-                                        use super::super::super::super::party::server::types::OperationError as V30;
-                                        let v30 = match arg3.assume_init() as i64 as i32 {
+                                    let e30 = {
+                                        use super::super::super::super::party::server::types::OperationError as V29;
+                                        let v29 = match arg3.assume_init() as i64 as i32 {
                                             0 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len23 = arg5 as usize;
                                                     let bytes23 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -10204,10 +10106,10 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes23)
                                                 };
-                                                V30::Dns(e30)
+                                                V29::Dns(e29)
                                             }
                                             1 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len24 = arg5 as usize;
                                                     let bytes24 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -10216,10 +10118,10 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes24)
                                                 };
-                                                V30::Connect(e30)
+                                                V29::Connect(e29)
                                             }
                                             2 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len25 = arg5 as usize;
                                                     let bytes25 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -10228,11 +10130,11 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes25)
                                                 };
-                                                V30::Tls(e30)
+                                                V29::Tls(e29)
                                             }
-                                            3 => V30::Timeout,
+                                            3 => V29::Timeout,
                                             4 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len26 = arg5 as usize;
                                                     let bytes26 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -10241,20 +10143,20 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes26)
                                                 };
-                                                V30::RefusedByPolicy(e30)
+                                                V29::RefusedByPolicy(e29)
                                             }
                                             5 => {
-                                                let e30 = arg4.assume_init() as i64 as u64;
-                                                V30::TooLarge(e30)
+                                                let e29 = arg4.assume_init() as i64 as u64;
+                                                V29::TooLarge(e29)
                                             }
                                             6 => {
-                                                let e30 = arg4.assume_init() as i64 as i32 as u32;
-                                                V30::Overloaded(e30)
+                                                let e29 = arg4.assume_init() as i64 as i32 as u32;
+                                                V29::Overloaded(e29)
                                             }
-                                            7 => V30::Interrupted,
-                                            8 => V30::Dropped,
+                                            7 => V29::Interrupted,
+                                            8 => V29::Dropped,
                                             9 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len27 = arg5 as usize;
                                                     let bytes27 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -10263,10 +10165,10 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes27)
                                                 };
-                                                V30::NoSuchParty(e30)
+                                                V29::NoSuchParty(e29)
                                             }
                                             10 => {
-                                                let e30 = {
+                                                let e29 = {
                                                     let len28 = arg5 as usize;
                                                     let bytes28 = _rt::Vec::from_raw_parts(
                                                         arg4.as_ptr().cast::<*mut u8>().read().cast(),
@@ -10275,97 +10177,85 @@ pub mod exports {
                                                     );
                                                     _rt::string_lift(bytes28)
                                                 };
-                                                V30::Invalid(e30)
-                                            }
-                                            11 => {
-                                                let e30 = {
-                                                    let len29 = arg5 as usize;
-                                                    let bytes29 = _rt::Vec::from_raw_parts(
-                                                        arg4.as_ptr().cast::<*mut u8>().read().cast(),
-                                                        len29,
-                                                        len29,
-                                                    );
-                                                    _rt::string_lift(bytes29)
-                                                };
-                                                V30::NotYet(e30)
+                                                V29::Invalid(e29)
                                             }
                                             n => {
-                                                debug_assert_eq!(n, 12, "invalid enum discriminant");
-                                                V30::NotInARoom
+                                                debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                                V29::NotInARoom
                                             }
                                         };
-                                        v30
+                                        v29
                                     };
-                                    Outcome::Failed(e31)
+                                    Outcome::Failed(e30)
                                 }
                             };
-                            T_::on_completed(arg0 as u64, arg1 as u64, v31)
+                            T_::on_completed(arg0 as u64, arg1 as u64, v30)
                         };
-                        let ptr33 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result32 {
+                        let ptr32 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result31 {
                             Ok(e) => {
-                                *ptr33.add(0).cast::<u8>() = (0i32) as u8;
-                                *ptr33
+                                *ptr32.add(0).cast::<u8>() = (0i32) as u8;
+                                *ptr32
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<u8>() = (e.clone() as i32) as u8;
                             }
                             Err(e) => {
-                                *ptr33.add(0).cast::<u8>() = (1i32) as u8;
+                                *ptr32.add(0).cast::<u8>() = (1i32) as u8;
                                 let super::super::super::super::party::server::types::FailureResult {
-                                    message: message34,
-                                    stack: stack34,
-                                    status: status34,
+                                    message: message33,
+                                    stack: stack33,
+                                    status: status33,
                                 } = e;
-                                let vec35 = (message34.into_bytes()).into_boxed_slice();
-                                let ptr35 = vec35.as_ptr().cast::<u8>();
-                                let len35 = vec35.len();
-                                ::core::mem::forget(vec35);
-                                *ptr33
+                                let vec34 = (message33.into_bytes()).into_boxed_slice();
+                                let ptr34 = vec34.as_ptr().cast::<u8>();
+                                let len34 = vec34.len();
+                                ::core::mem::forget(vec34);
+                                *ptr32
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len35;
-                                *ptr33
+                                    .cast::<usize>() = len34;
+                                *ptr32
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr35.cast_mut();
-                                match stack34 {
+                                    .cast::<*mut u8>() = ptr34.cast_mut();
+                                match stack33 {
                                     Some(e) => {
-                                        *ptr33
+                                        *ptr32
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        let vec36 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr36 = vec36.as_ptr().cast::<u8>();
-                                        let len36 = vec36.len();
-                                        ::core::mem::forget(vec36);
-                                        *ptr33
+                                        let vec35 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr35 = vec35.as_ptr().cast::<u8>();
+                                        let len35 = vec35.len();
+                                        ::core::mem::forget(vec35);
+                                        *ptr32
                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len36;
-                                        *ptr33
+                                            .cast::<usize>() = len35;
+                                        *ptr32
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr36.cast_mut();
+                                            .cast::<*mut u8>() = ptr35.cast_mut();
                                     }
                                     None => {
-                                        *ptr33
+                                        *ptr32
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                match status34 {
+                                match status33 {
                                     Some(e) => {
-                                        *ptr33
+                                        *ptr32
                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        *ptr33
+                                        *ptr32
                                             .add(2 + 6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u16>() = (_rt::as_i32(e)) as u16;
                                     }
                                     None => {
-                                        *ptr33
+                                        *ptr32
                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                             }
                         };
-                        ptr33
+                        ptr32
                     }
                 }
                 #[doc(hidden)]
@@ -11204,9 +11094,9 @@ macro_rules! __export_party_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.63.0:party:server@0.1.0:party:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6407] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6396] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8b1\x01A\x02\x01A,\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x801\x01A\x02\x01A,\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -11216,132 +11106,132 @@ s\0\x06binary\x01\x0c\0\x04\0\x07message\x03\0\x0d\x01r\x02\x04names\x05value\x0
 \x12\x04\0\x07request\x03\0\x14\x01r\x03\x06status{\x07headers\x13\x04body\x12\x04\
 \0\x08response\x03\0\x16\x01r\x02\x04code{\x06reasons\x04\0\x0bclose-frame\x03\0\
 \x18\x01m\x02\x04done\x07pending\x04\0\x08progress\x03\0\x1a\x01ks\x01k{\x01r\x03\
-\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\x01q\x0d\x03d\
+\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\x01q\x0c\x03d\
 ns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refused-by-policy\x01\
 s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x0binterrupted\0\0\x07dropped\0\0\x0d\
-no-such-party\x01s\0\x07invalid\x01s\0\x07not-yet\x01s\0\x0dnot-in-a-room\0\0\x04\
-\0\x0foperation-error\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\
-\0\x0ctimestamp-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01\
-r\x06\x0cmemory-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-m\
-axw\x0bconnectionsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot\
--in-a-room\0\0\x04\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\
-\0\x05party\x01\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\
-\x04\0\x03now\x01\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02\
-ss\x01p\x0a\x01@\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\
-\x01j\0\x01\x05\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\
-\0\x07destroy\x01\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08ev\
-ent-id\x02\x03\0\0\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\
-\0\0\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08\
-too-deep\x01y\0\x08not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\
-\x01j\0\x01\x03\x01j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06\
-settle\x01\x08\x01@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\
-\x19party:server/events@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07\
-message\x02\x03\0\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\
-\x01B2\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\
-\0\x07message\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\
-\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
-\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnectin\
-g\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01\
-r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0br\
-eady-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot\
--connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-l\
-arge\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0d\
-not-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0a\
-connection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\
-\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07mes\
-sage\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07\
-message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01\
-@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03ta\
-g\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\
-\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0a\
-attachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachme\
-nt\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\
-\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-larg\
-e\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09\
-turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\
-\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03en\
-d\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01\
-o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\
-\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01\
-p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01\
-j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\
-\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03\
-key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\
-\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\
-\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:s\
-erver/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\
-\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\
-\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\
-\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\
-\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0f\
-operation-error\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0cope\
-ration-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\
-\x02\x01\x10\x04\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-max\
-y\x0fstream-response\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02\
-ss\x01q\x02\x03url\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01\
-j\x01\x01\x01\x03\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07reque\
-st\x05\x07options\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07\
-request\x05\0\x0b\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07co\
-nnect\x01\x0f\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\
-\0\x05rooms\x01\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09o\
-peration\x01\0\x7f\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.\
-0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x1f\x02\x03\x02\
-\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\
-\x02\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07\
-message\x03\0\x06\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07\
-unknown\0\0\x09no-credit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-fu\
-ll\x01w\0\x0ebad-close-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0c\
-stream-error\x03\0\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06\
-status{\x07headers\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01p}\x01j\0\x01\x0b\
-\x01@\x02\x06stream\x03\x05bytes\x0f\0\x10\x04\0\x05write\x01\x11\x01@\x02\x06st\
-ream\x03\x07message\x07\0\x10\x04\0\x04send\x01\x12\x01j\x01w\x01\x0b\x01@\x01\x06\
-stream\x03\0\x13\x04\0\x06credit\x01\x14\x01@\x01\x06stream\x03\0\x10\x04\0\x06f\
-inish\x01\x15\x04\0\x09break-off\x01\x15\x01k\x09\x01@\x02\x06stream\x03\x05fram\
-e\x16\0\x10\x04\0\x05close\x01\x17\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01\
-B\x09\x02\x03\x02\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08\
-response\x03\0\x02\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01\
-s\0\x09turn-full\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01\
-j\0\x01\x05\x01@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\
-\x03\0\x1cparty:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\
-\x08event-id\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\
-\x0a\x04\0\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respo\
-nd\x01\x05\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-larg\
-e\x01w\0\x0cbad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\
-\0\x09\x01j\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decid\
-e\x01\x0c\x03\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05\
-trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05\
-level\x01\x04text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0\
-.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19\
-party:server/random@0.1.0\x05\x18\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\
-\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\
-\x03\x02\x01\x0a\x04\0\x08response\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07messag\
-e\x03\0\x06\x02\x03\x02\x01\x19\x04\0\x08progress\x03\0\x08\x02\x03\x02\x01\x04\x04\
-\0\x07failure\x03\0\x0a\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x0c\x02\
-\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0e\x01j\x01\x09\x01\x0b\x01@\x03\x05\
-event\x01\x04rooms\x07request\x03\0\x10\x04\0\x0ebefore-connect\x01\x11\x04\0\x0e\
-before-request\x01\x11\x01@\x02\x05event\x01\x07request\x03\0\x10\x04\0\x08on-fe\
-tch\x01\x12\x01@\x03\x05event\x01\x0aconnection\x0d\x07request\x03\0\x10\x04\0\x09\
-on-socket\x01\x13\x01@\x04\x05event\x01\x04names\x0aexpressions\x0cscheduled-at\x0f\
-\0\x10\x04\0\x07on-cron\x01\x14\x04\0\x18party:server/lobby@0.1.0\x05\x1a\x01B\x09\
-\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\0\0\
-\x03\x04\0\x04save\x01\x04\x01j\0\x01\x01\x01@\x01\x05state\x02\0\x05\x04\0\x07r\
-estore\x01\x06\x04\0\x1aparty:server/upgrade@0.1.0\x05\x1b\x01BC\x02\x03\x02\x01\
-\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x02\
-\x02\x03\x02\x01\x12\x04\0\x0arequest-id\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x0c\
-operation-id\x03\0\x06\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x08\x02\x03\x02\
-\x01\x07\x04\0\x07message\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\
-\0\x0c\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08\
-response\x03\0\x10\x02\x03\x02\x01\x19\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\
-\x04\x04\0\x07failure\x03\0\x14\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\
-\0\x16\x01n\x13\x08on-start\x09on-resume\x0aon-connect\x0aon-message\x08on-close\
-\x08on-error\x0aon-request\x08on-alarm\x0con-completed\x09on-stream\x08on-drain\x12\
-on-response-closed\x0ebefore-connect\x0ebefore-request\x08on-fetch\x09on-socket\x07\
-on-cron\x04save\x07restore\x04\0\x08handlers\x03\0\x18\x01m\x03\x03new\x04lost\x0d\
-failed-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\
-\0\x0dresume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\
-\x0arooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09\
-connected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07\
-outcome\x03\0#\x01p}\x01q\x05\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x06\
+no-such-party\x01s\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0foperation-e\
+rror\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\0\x0ctimestamp-\
+ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01r\x06\x0cmemory\
+-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-maxw\x0bconnecti\
+onsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot-in-a-room\0\0\x04\
+\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\0\x05party\x01\
+\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\x04\0\x03now\x01\
+\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02ss\x01p\x0a\x01@\
+\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\x01j\0\x01\x05\
+\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\0\x07destroy\x01\
+\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08event-id\x02\x03\0\0\
+\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\
+\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08too-deep\x01y\0\x08\
+not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\x01j\0\x01\x03\x01\
+j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06settle\x01\x08\x01\
+@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\x19party:server/e\
+vents@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07message\x02\x03\0\
+\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\x01B2\x02\x03\x02\
+\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07message\x03\
+\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\x02\x01\x09\x04\
+\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x08\x02\x03\x02\
+\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnecting\x04open\x07closi\
+ng\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01r\x07\x02id\x01\x03\
+keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0bready-state\x0d\x04\0\
+\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot-connecting\0\0\x06c\
+losed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-large\x01y\0\x09turn-\
+full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0dnot-in-a-room\0\0\
+\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0aconnection\x01\x04\
+tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\x08response\x09\
+\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07message\x03\0\x14\x04\
+\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07message\x03\x06e\
+xcept\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01@\x02\x0aconne\
+ction\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\
+\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\x04info\x01\x20\
+\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0aattachment\x01#\
+\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachment\x01$\x01o\x02\
+ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\x03\0\x1eparty:\
+server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-large\x01y\0\x0fvalu\
+e-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09turn-full\x01w\
+\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\0\0\x01p}\x01\
+k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03end\x03\x07rever\
+se\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01o\x02\x02\x02\x01\
+p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\
+\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\
+\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01\
+@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\x07entries\x07\
+\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\
+\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelet\
+e-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\x04\0\x04list\x01\
+\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:server/storage@0.1.\
+0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08\
+bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01\
+@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\
+\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\0\x19party:ser\
+ver/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0foperation-er\
+ror\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\
+\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\x02\x01\x10\x04\
+\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-maxy\x0fstream-resp\
+onse\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02ss\x01q\x02\x03u\
+rl\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01j\x01\x01\x01\x03\
+\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07request\x05\x07options\
+\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07request\x05\0\x0b\
+\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07connect\x01\x0f\x01\
+ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\0\x05rooms\x01\
+\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09operation\x01\0\x7f\
+\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.0\x05\x11\x02\x03\0\
+\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x1f\x02\x03\x02\x01\x12\x04\0\x0a\
+request-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\x02\x03\x02\x01\
+\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\
+\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unknown\0\0\x09no-cr\
+edit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01w\0\x0ebad-clo\
+se-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-error\x03\0\
+\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06status{\x07headers\
+\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01p}\x01j\0\x01\x0b\x01@\x02\x06strea\
+m\x03\x05bytes\x0f\0\x10\x04\0\x05write\x01\x11\x01@\x02\x06stream\x03\x07messag\
+e\x07\0\x10\x04\0\x04send\x01\x12\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x13\
+\x04\0\x06credit\x01\x14\x01@\x01\x06stream\x03\0\x10\x04\0\x06finish\x01\x15\x04\
+\0\x09break-off\x01\x15\x01k\x09\x01@\x02\x06stream\x03\x05frame\x16\0\x10\x04\0\
+\x05close\x01\x17\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\
+\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\
+\x02\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-\
+full\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\
+\x01@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1c\
+party:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event\
+-id\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\
+\0\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
+\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0c\
+bad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\
+\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\
+\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05deb\
+ug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04\
+text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01\
+B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/\
+random@0.1.0\x05\x18\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\x03\x04\0\x08\
+event-id\x03\0\0\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\x03\x02\x01\x0a\
+\x04\0\x08response\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\x03\
+\x02\x01\x19\x04\0\x08progress\x03\0\x08\x02\x03\x02\x01\x04\x04\0\x07failure\x03\
+\0\x0a\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x0c\x02\x03\x02\x01\x01\x04\
+\0\x0ctimestamp-ms\x03\0\x0e\x01j\x01\x09\x01\x0b\x01@\x03\x05event\x01\x04rooms\
+\x07request\x03\0\x10\x04\0\x0ebefore-connect\x01\x11\x04\0\x0ebefore-request\x01\
+\x11\x01@\x02\x05event\x01\x07request\x03\0\x10\x04\0\x08on-fetch\x01\x12\x01@\x03\
+\x05event\x01\x0aconnection\x0d\x07request\x03\0\x10\x04\0\x09on-socket\x01\x13\x01\
+@\x04\x05event\x01\x04names\x0aexpressions\x0cscheduled-at\x0f\0\x10\x04\0\x07on\
+-cron\x01\x14\x04\0\x18party:server/lobby@0.1.0\x05\x1a\x01B\x09\x02\x03\x02\x01\
+\x04\x04\0\x07failure\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\0\0\x03\x04\0\x04s\
+ave\x01\x04\x01j\0\x01\x01\x01@\x01\x05state\x02\0\x05\x04\0\x07restore\x01\x06\x04\
+\0\x1aparty:server/upgrade@0.1.0\x05\x1b\x01BC\x02\x03\x02\x01\x03\x04\0\x08even\
+t-id\x03\0\0\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x02\x02\x03\x02\x01\
+\x12\x04\0\x0arequest-id\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\
+\0\x06\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x08\x02\x03\x02\x01\x07\x04\0\
+\x07message\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x0c\x02\x03\
+\x02\x01\x10\x04\0\x07request\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
+\0\x10\x02\x03\x02\x01\x19\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\x04\x04\0\
+\x07failure\x03\0\x14\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x16\x01\
+n\x13\x08on-start\x09on-resume\x0aon-connect\x0aon-message\x08on-close\x08on-err\
+or\x0aon-request\x08on-alarm\x0con-completed\x09on-stream\x08on-drain\x12on-resp\
+onse-closed\x0ebefore-connect\x0ebefore-request\x08on-fetch\x09on-socket\x07on-c\
+ron\x04save\x07restore\x04\0\x08handlers\x03\0\x18\x01m\x03\x03new\x04lost\x0dfa\
+iled-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\0\
+\x0dresume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\x0a\
+rooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09con\
+nected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07o\
+utcome\x03\0#\x01p}\x01q\x05\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x06\
 closed\x01\x0d\0\x05error\x01s\0\x04\0\x0cstream-event\x03\0&\x01@\0\0\x19\x04\0\
 \x0ccapabilities\x01(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06reason\x1b\0\
 )\x04\0\x08on-start\x01*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\x09on-resu\
@@ -11369,8 +11259,8 @@ pub use __export_party_impl as export_party;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4676] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa8#\x01A\x02\x01A%\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4665] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9d#\x01A\x02\x01A%\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -11380,106 +11270,106 @@ s\0\x06binary\x01\x0c\0\x04\0\x07message\x03\0\x0d\x01r\x02\x04names\x05value\x0
 \x12\x04\0\x07request\x03\0\x14\x01r\x03\x06status{\x07headers\x13\x04body\x12\x04\
 \0\x08response\x03\0\x16\x01r\x02\x04code{\x06reasons\x04\0\x0bclose-frame\x03\0\
 \x18\x01m\x02\x04done\x07pending\x04\0\x08progress\x03\0\x1a\x01ks\x01k{\x01r\x03\
-\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\x01q\x0d\x03d\
+\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\x01q\x0c\x03d\
 ns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refused-by-policy\x01\
 s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x0binterrupted\0\0\x07dropped\0\0\x0d\
-no-such-party\x01s\0\x07invalid\x01s\0\x07not-yet\x01s\0\x0dnot-in-a-room\0\0\x04\
-\0\x0foperation-error\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\
-\0\x0ctimestamp-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01\
-r\x06\x0cmemory-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-m\
-axw\x0bconnectionsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot\
--in-a-room\0\0\x04\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\
-\0\x05party\x01\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\
-\x04\0\x03now\x01\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02\
-ss\x01p\x0a\x01@\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\
-\x01j\0\x01\x05\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\
-\0\x07destroy\x01\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08ev\
-ent-id\x02\x03\0\0\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\
-\0\0\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08\
-too-deep\x01y\0\x08not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\
-\x01j\0\x01\x03\x01j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06\
-settle\x01\x08\x01@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\
-\x19party:server/events@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07\
-message\x02\x03\0\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\
-\x01B2\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\
-\0\x07message\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\
-\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
-\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnectin\
-g\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01\
-r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0br\
-eady-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot\
--connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-l\
-arge\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0d\
-not-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0a\
-connection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\
-\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07mes\
-sage\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07\
-message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01\
-@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03ta\
-g\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\
-\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0a\
-attachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachme\
-nt\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\
-\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-larg\
-e\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09\
-turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\
-\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03en\
-d\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01\
-o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\
-\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01\
-p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01\
-j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\
-\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03\
-key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\
-\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\
-\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:s\
-erver/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\
-\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\
-\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\
-\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\
-\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0f\
-operation-error\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0cope\
-ration-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\
-\x02\x01\x10\x04\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-max\
-y\x0fstream-response\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02\
-ss\x01q\x02\x03url\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01\
-j\x01\x01\x01\x03\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07reque\
-st\x05\x07options\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07\
-request\x05\0\x0b\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07co\
-nnect\x01\x0f\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\
-\0\x05rooms\x01\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09o\
-peration\x01\0\x7f\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.\
-0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x1f\x02\x03\x02\
-\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\
-\x02\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07\
-message\x03\0\x06\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07\
-unknown\0\0\x09no-credit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-fu\
-ll\x01w\0\x0ebad-close-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0c\
-stream-error\x03\0\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06\
-status{\x07headers\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01p}\x01j\0\x01\x0b\
-\x01@\x02\x06stream\x03\x05bytes\x0f\0\x10\x04\0\x05write\x01\x11\x01@\x02\x06st\
-ream\x03\x07message\x07\0\x10\x04\0\x04send\x01\x12\x01j\x01w\x01\x0b\x01@\x01\x06\
-stream\x03\0\x13\x04\0\x06credit\x01\x14\x01@\x01\x06stream\x03\0\x10\x04\0\x06f\
-inish\x01\x15\x04\0\x09break-off\x01\x15\x01k\x09\x01@\x02\x06stream\x03\x05fram\
-e\x16\0\x10\x04\0\x05close\x01\x17\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01\
-B\x09\x02\x03\x02\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08\
-response\x03\0\x02\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01\
-s\0\x09turn-full\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01\
-j\0\x01\x05\x01@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\
-\x03\0\x1cparty:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\
-\x08event-id\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\
-\x0a\x04\0\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respo\
-nd\x01\x05\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-larg\
-e\x01w\0\x0cbad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\
-\0\x09\x01j\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decid\
-e\x01\x0c\x03\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05\
-trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05\
-level\x01\x04text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0\
-.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19\
-party:server/random@0.1.0\x05\x18\x04\08party:server/party-with-all-of-its-expor\
-ts-removed@0.1.0\x04\0\x0b+\x01\0%party-with-all-of-its-exports-removed\x03\0\0\0\
-G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindge\
-n-rust\x060.63.0";
+no-such-party\x01s\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0foperation-e\
+rror\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\0\x0ctimestamp-\
+ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01r\x06\x0cmemory\
+-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-maxw\x0bconnecti\
+onsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot-in-a-room\0\0\x04\
+\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\0\x05party\x01\
+\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\x04\0\x03now\x01\
+\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02ss\x01p\x0a\x01@\
+\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\x01j\0\x01\x05\
+\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\0\x07destroy\x01\
+\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08event-id\x02\x03\0\0\
+\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\
+\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08too-deep\x01y\0\x08\
+not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\x01j\0\x01\x03\x01\
+j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06settle\x01\x08\x01\
+@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\x19party:server/e\
+vents@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07message\x02\x03\0\
+\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\x01B2\x02\x03\x02\
+\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07message\x03\
+\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\x02\x01\x09\x04\
+\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x08\x02\x03\x02\
+\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnecting\x04open\x07closi\
+ng\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01r\x07\x02id\x01\x03\
+keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0bready-state\x0d\x04\0\
+\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot-connecting\0\0\x06c\
+losed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-large\x01y\0\x09turn-\
+full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0dnot-in-a-room\0\0\
+\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0aconnection\x01\x04\
+tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\x08response\x09\
+\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07message\x03\0\x14\x04\
+\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07message\x03\x06e\
+xcept\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01@\x02\x0aconne\
+ction\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\
+\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\x04info\x01\x20\
+\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0aattachment\x01#\
+\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachment\x01$\x01o\x02\
+ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\x03\0\x1eparty:\
+server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-large\x01y\0\x0fvalu\
+e-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09turn-full\x01w\
+\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\0\0\x01p}\x01\
+k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03end\x03\x07rever\
+se\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01o\x02\x02\x02\x01\
+p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\
+\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\
+\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01\
+@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\x07entries\x07\
+\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\
+\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelet\
+e-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\x04\0\x04list\x01\
+\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:server/storage@0.1.\
+0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08\
+bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01\
+@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\
+\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\0\x19party:ser\
+ver/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0foperation-er\
+ror\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\
+\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\x02\x01\x10\x04\
+\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-maxy\x0fstream-resp\
+onse\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02ss\x01q\x02\x03u\
+rl\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01j\x01\x01\x01\x03\
+\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07request\x05\x07options\
+\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07request\x05\0\x0b\
+\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07connect\x01\x0f\x01\
+ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\0\x05rooms\x01\
+\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09operation\x01\0\x7f\
+\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.0\x05\x11\x02\x03\0\
+\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x1f\x02\x03\x02\x01\x12\x04\0\x0a\
+request-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\x02\x03\x02\x01\
+\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\
+\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unknown\0\0\x09no-cr\
+edit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01w\0\x0ebad-clo\
+se-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-error\x03\0\
+\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06status{\x07headers\
+\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01p}\x01j\0\x01\x0b\x01@\x02\x06strea\
+m\x03\x05bytes\x0f\0\x10\x04\0\x05write\x01\x11\x01@\x02\x06stream\x03\x07messag\
+e\x07\0\x10\x04\0\x04send\x01\x12\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x13\
+\x04\0\x06credit\x01\x14\x01@\x01\x06stream\x03\0\x10\x04\0\x06finish\x01\x15\x04\
+\0\x09break-off\x01\x15\x01k\x09\x01@\x02\x06stream\x03\x05frame\x16\0\x10\x04\0\
+\x05close\x01\x17\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\
+\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\
+\x02\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-\
+full\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\
+\x01@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1c\
+party:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event\
+-id\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\
+\0\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
+\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0c\
+bad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\
+\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\
+\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05deb\
+ug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04\
+text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01\
+B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/\
+random@0.1.0\x05\x18\x04\08party:server/party-with-all-of-its-exports-removed@0.\
+1.0\x04\0\x0b+\x01\0%party-with-all-of-its-exports-removed\x03\0\0\0G\x09produce\
+rs\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.\
+63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -260,7 +260,7 @@ impl TryFrom<wit::ResponseResult> for Response {
         let body = match response.body {
             wit::BodyResult::Bytes(bytes) => bytes,
             wit::BodyResult::Streamed(_) => {
-                return Err(OperationError::NotYet("a body in pieces was not asked for".to_owned()));
+                return Err(OperationError::Invalid("a body in pieces was not asked for".to_owned()));
             }
         };
         let headers = response.headers.into_iter().map(Header::from).collect();

@@ -127,7 +127,7 @@ pub use storage::{Entry, List, Storage, StorageError};
 pub use stream::{Body, BodyWriter, Closed, Connect, Socket, StreamError, Streamed};
 pub use task::{Either, Task, TaskOutput, join, select};
 pub use time::Timestamp;
-pub use work::{Call, ListRooms, OperationError, RoomsPage};
+pub use work::{Asset, Call, ListRooms, OperationError, RoomsPage};
 
 /// The examples of the guide compile.
 #[cfg(doctest)]

@@ -15,7 +15,7 @@ use crate::operation::Sleep;
 use crate::room::Room;
 use crate::task::{self, BoxFuture, Task, TaskOutput};
 use crate::time::Timestamp;
-use crate::work::{Call, ListRooms};
+use crate::work::{Asset, Call, ListRooms};
 
 /// What the handlers of a lobby can do. It holds nothing, so it can be copied into tasks.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +87,11 @@ impl Lobby {
     /// The rooms of a party of this project, as [`Room::rooms`] lists them.
     pub fn rooms(&self, party: &str) -> ListRooms {
         Room::new().rooms(party)
+    }
+
+    /// A static asset of the project, as [`Room::asset`] reads it.
+    pub fn asset(&self, path: &str) -> Asset {
+        Room::new().asset(path)
     }
 }
 

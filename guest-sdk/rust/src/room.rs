@@ -17,7 +17,7 @@ use crate::storage::Storage;
 use crate::stream::Connect;
 use crate::task::{self, Either, Task, TaskOutput, select};
 use crate::time::Timestamp;
-use crate::work::{Call, ListRooms};
+use crate::work::{Asset, Call, ListRooms};
 
 /// The room that this code runs in. It holds nothing, so it can be copied into tasks.
 #[derive(Debug, Clone, Copy)]
@@ -263,6 +263,20 @@ impl Room {
     /// ```
     pub fn rooms(&self, party: &str) -> ListRooms {
         ListRooms::of(party)
+    }
+
+    /// Read a static asset of the project, as a client gets it at this path (`/board.json`): with its headers, `content-type`
+    /// among them; `None` if there is no such file. The path is encoded as in a URL.
+    ///
+    /// ```no_run
+    /// # async fn example(room: &party::Room) -> party::Result<()> {
+    /// let Some(words) = room.asset("/words.txt").await? else { return Ok(()) };
+    /// room.broadcast(words.body_text()?.lines().next().unwrap_or_default())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn asset(&self, path: &str) -> Asset {
+        Asset::at(path)
     }
 
     /// From now on let nothing but the ends of sleeps and other operations reach the room, until the hold is

@@ -53,9 +53,6 @@ pub enum OperationError {
     /// What was asked for makes no sense.
     #[error("{0}")]
     Invalid(String),
-    /// Part of the contract, not of this host yet.
-    #[error("{0}")]
-    NotYet(String),
     /// Outside of any room.
     #[error("only a room can ask for this")]
     NotInARoom,
@@ -75,7 +72,6 @@ impl From<HostError> for OperationError {
             HostError::Dropped => Self::Dropped,
             HostError::NoSuchParty(party) => Self::NoSuchParty(party),
             HostError::Invalid(text) => Self::Invalid(text),
-            HostError::NotYet(text) => Self::NotYet(text),
             HostError::NotInARoom => Self::NotInARoom,
         }
     }
@@ -180,6 +176,34 @@ impl IntoFuture for ListRooms {
         Box::pin(async move {
             match Work::of(begin).await? {
                 Outcome::Rooms(page) => Ok(RoomsPage { rooms: page.rooms, next: page.next }),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+}
+
+/// A static asset of the project; made by [`Room::asset`](crate::Room::asset).
+#[derive(Debug, Clone)]
+#[must_use = "nothing is read until it is awaited"]
+pub struct Asset {
+    path: String,
+}
+
+impl Asset {
+    pub(crate) fn at(path: &str) -> Self {
+        Self { path: path.to_owned() }
+    }
+}
+
+impl IntoFuture for Asset {
+    type Output = Result<Option<Response>, OperationError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let begin = move || host::asset(&self.path);
+        Box::pin(async move {
+            match Work::of(begin).await? {
+                Outcome::Asset(asset) => asset.map(Response::try_from).transpose(),
                 other => Err(unexpected(&other)),
             }
         })

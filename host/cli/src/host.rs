@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use party_core::limits::Limits;
+use party_node::assets::{AssetSource, NoAssets};
 use party_node::chance::Chance;
 use party_node::clock::{Clock, SystemClock, Ticks};
 use party_node::lobby::LOBBY_EVENTS_MAX;
@@ -160,6 +161,11 @@ impl Host {
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let network = Network::new(project.config.http.clone(), Arc::clone(&clock))?;
+        let assets = project.config.serve.as_ref().map(Assets::open).transpose()?.map(Arc::new);
+        let for_rooms: Arc<dyn AssetSource> = match &assets {
+            Some(assets) => Arc::clone(assets) as _,
+            None => Arc::new(NoAssets),
+        };
         let (node, threads) = Node::start(NodeParts {
             project: project.config.name.clone(),
             parties,
@@ -167,6 +173,7 @@ impl Host {
             clock,
             chance: Chance::from_system()?,
             outbound: Arc::new(network),
+            assets: for_rooms,
             workers,
             // The others are for lobby events.
             rooms_awake_max: (engine.rooms_awake_max() as usize).saturating_sub(LOBBY_EVENTS_MAX).max(1),
@@ -175,7 +182,6 @@ impl Host {
             rooms_max: start.edge.rooms_max,
             crons: project.config.crons.clone(),
         })?;
-        let assets = project.config.serve.as_ref().map(Assets::open).transpose()?;
         let edge = start.edge.clone();
         let tls = start.tls.clone();
         let runs_by_hand = start.runs_by_hand;

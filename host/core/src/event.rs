@@ -109,6 +109,8 @@ pub enum Outcome {
     Dropped,
     /// A page of a list of rooms.
     Rooms(RoomsPage),
+    /// A static asset as a client would get it; none: there is no such asset.
+    Asset(Option<Box<Response>>),
     /// The answer of another room, or of whoever a fetch has asked.
     Response(Box<Response>),
     /// The head of what a fetch was answered; the body follows as the stream of that operation.
@@ -123,7 +125,11 @@ impl Outcome {
     /// Whether somebody outside has answered so; else the room itself, or its host, has ended its waiting.
     pub(crate) fn is_of_who_was_asked(&self) -> bool {
         match self {
-            Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Streamed(_) | Outcome::Connected => true,
+            Outcome::Rooms(_)
+            | Outcome::Asset(_)
+            | Outcome::Response(_)
+            | Outcome::Streamed(_)
+            | Outcome::Connected => true,
             Outcome::Failed(error) => *error != OperationError::Timeout,
             Outcome::Slept | Outcome::Interrupted | Outcome::Dropped => false,
         }
@@ -138,6 +144,7 @@ impl Outcome {
     pub fn bytes(&self) -> u64 {
         match self {
             Outcome::Rooms(page) => page.rooms.iter().map(|id| id.len() as u64).sum(),
+            Outcome::Asset(asset) => asset.as_ref().map_or(0, |asset| asset.bytes()),
             Outcome::Response(response) | Outcome::Streamed(response) => response.bytes(),
             Outcome::Slept
             | Outcome::Interrupted

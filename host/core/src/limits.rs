@@ -8,6 +8,8 @@ mod words;
 
 /// Rooms in one page of a list that a room asks for.
 pub const ROOMS_PAGE_MAX: u32 = 1_000;
+/// Bytes of the path of a static asset that a room reads, as it stands in a URL: what file systems take (Linux: `PATH_MAX`).
+pub const ASSET_PATH_BYTES_MAX: usize = 4_096;
 /// Bytes of a URL, and of all headers of a request, that a room may send: as much as the host reads of a client's.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;
 /// Bytes of outcomes that wait for their turn in one room. One always has a place.
@@ -185,7 +187,7 @@ impl Default for Limits {
             outbound_queue_bytes_max: MIB,
             stream_credit_bytes: 256 * KIB,
             streams_open_max: 4_096,
-            operations_open_max: 1_024,
+            operations_open_max: 10_000,
             holds_max: 64,
             turn_log_lines_max: 256,
             turn_log_bytes_max: 64 * KIB,

@@ -195,6 +195,7 @@ impl Lobby {
         let name = turn.event_name();
         let lobby = turn.lobby.take().expect("it was begun by a lobby");
         let mut changes = mem::take(&mut turn.changes);
+        changes.take_out_what_was_withdrawn();
         self.state = Some(turn.state);
         if let TurnEnd::Dropped(cause) = end {
             self.report(Report::Dropped { event: name, cause: cause.clone() });
@@ -203,7 +204,7 @@ impl Lobby {
         }
         let state = self.home();
         state.next_operation += changes.started_ids;
-        for (id, operation) in changes.started.drain(..) {
+        for (id, operation) in mem::take(&mut changes.started) {
             state.operations.start(id, operation);
         }
         for id in mem::take(&mut changes.cancelled) {

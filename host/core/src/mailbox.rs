@@ -184,6 +184,7 @@ impl Mailbox {
                 _,
                 Outcome::Slept
                 | Outcome::Rooms(_)
+                | Outcome::Asset(_)
                 | Outcome::Response(_)
                 | Outcome::Streamed(_)
                 | Outcome::Connected

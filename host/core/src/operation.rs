@@ -71,6 +71,11 @@ pub enum Work {
         /// If the room that calls is durable: what makes this one call, however often it is asked.
         once: Option<Once>,
     },
+    /// Reads one of the project's static assets.
+    Asset {
+        /// As it stands in a URL, without a query.
+        path: String,
+    },
     /// Sends a request to a public address.
     Fetch {
         /// With its full URL. One that may be sent again has an `idempotency-key`.
@@ -108,7 +113,7 @@ impl Work {
     /// however often it is asked for, or may be sent again because the guest has said so.
     pub fn is_repeatable(&self) -> bool {
         match self {
-            Work::Rooms { .. } => true,
+            Work::Rooms { .. } | Work::Asset { .. } => true,
             Work::Call { once, .. } => once.is_some(),
             Work::Fetch { resend, .. } => *resend || planted::is(PlantedBug::FetchSentTwice),
             // Nobody knows what the other side has made of the first one.
@@ -123,6 +128,7 @@ impl Work {
                 (party.len() + prefix.len() + after.as_ref().map_or(0, String::len)) as u64
             }
             Work::Call { party, room, request, .. } => (party.len() + room.len()) as u64 + request.bytes(),
+            Work::Asset { path } => path.len() as u64,
             Work::Fetch { request, .. } => request.bytes(),
             Work::Connect { target: ConnectTarget::Url(url) } => url.len() as u64,
             Work::Connect { target: ConnectTarget::Room { party, room } } => {
@@ -136,7 +142,7 @@ impl Work {
         match self {
             Work::Fetch { streams, .. } => *streams,
             Work::Connect { .. } => true,
-            Work::Rooms { .. } | Work::Call { .. } => false,
+            Work::Rooms { .. } | Work::Asset { .. } | Work::Call { .. } => false,
         }
     }
 }

@@ -55,8 +55,10 @@ pub(crate) struct Changes {
     pub(crate) sessions: BTreeMap<ConnectionId, SessionChange>,
     pub(crate) answered: BTreeSet<RequestId>,
     pub(crate) alarm: Option<Option<Timestamp>>,
-    pub(crate) started: Vec<(OperationId, Operation)>,
+    pub(crate) started: BTreeMap<OperationId, Operation>,
     pub(crate) started_ids: u64,
+    /// How many [`Output::Begin`] stand in `outputs` whose operation is no longer in `started`.
+    pub(crate) withdrawn: usize,
     pub(crate) cancelled: BTreeSet<OperationId>,
     pub(crate) streams: BTreeMap<StreamId, StreamChange>,
     /// In the order in which they were settled.
@@ -68,6 +70,31 @@ pub(crate) struct Changes {
     pub(crate) outputs: Vec<Output>,
     /// The room is to end with this turn.
     pub(crate) destroys: bool,
+}
+
+impl Changes {
+    /// Whether this output is not work that was withdrawn.
+    fn is_wanted(&self, output: &Output) -> bool {
+        !matches!(output, Output::Begin(id, ..) if !self.started.contains_key(id))
+    }
+
+    /// Takes work out again that was begun and cancelled in this turn.
+    pub(crate) fn take_out_what_was_withdrawn(&mut self) {
+        if std::mem::take(&mut self.withdrawn) > 0 {
+            let mut outputs = std::mem::take(&mut self.outputs);
+            outputs.retain(|output| self.is_wanted(output));
+            self.outputs = outputs;
+        }
+    }
+
+    /// Work that was begun in this turn is not to be done. It is taken out with others, so that it costs little however much
+    /// stands beside it.
+    pub(crate) fn withdraw(&mut self) {
+        self.withdrawn += 1;
+        if self.withdrawn * 2 > self.outputs.len() {
+            self.take_out_what_was_withdrawn();
+        }
+    }
 }
 
 /// What a turn has used up of its bounds.
@@ -209,8 +236,8 @@ impl Turn {
     }
 
     /// What the guest wants to let out so far, in order.
-    pub fn outputs(&self) -> &[Output] {
-        &self.changes.outputs
+    pub fn outputs(&self) -> impl DoubleEndedIterator<Item = &Output> + '_ {
+        self.changes.outputs.iter().filter(|output| self.changes.is_wanted(output))
     }
 
     /// What the guest has written so far.
@@ -292,7 +319,7 @@ impl Turn {
     /// Counts bytes that leave with the turn. Whether they fit.
     pub(crate) fn spend_output(&mut self, sends: u64, bytes: u64) -> Result<(), u64> {
         let limits = &self.config.limits;
-        if self.changes.outputs.len() >= TURN_OUTPUTS_MAX {
+        if self.changes.outputs.len() - self.changes.withdrawn >= TURN_OUTPUTS_MAX {
             return Err(TURN_OUTPUTS_MAX as u64);
         }
         let sends = self.spent.sends + sends;

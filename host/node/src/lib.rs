@@ -6,6 +6,7 @@
 
 pub mod answer_body;
 mod apart;
+pub mod assets;
 mod awake_instance;
 pub mod bedtime;
 pub mod canary;

@@ -21,6 +21,7 @@ use party_store::store::{AcquireError, Store};
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::assets::AssetSource;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::cron::Schedule;
@@ -49,6 +50,8 @@ pub struct NodeParts {
     pub chance: Chance,
     /// Who carries what its rooms fetch.
     pub outbound: Arc<dyn Outbound>,
+    /// Who reads the static assets that its rooms ask for.
+    pub assets: Arc<dyn AssetSource>,
     /// Threads, at least 1.
     pub workers: usize,
     /// Rooms awake at once.
@@ -132,6 +135,7 @@ struct Shared {
     id_blocks: AtomicU64,
     clock: Arc<dyn Clock>,
     outbound: Arc<dyn Outbound>,
+    assets: Arc<dyn AssetSource>,
     idle_ms: u64,
     places: Places,
     /// The rooms that exist, if there is a bound.
@@ -167,6 +171,11 @@ impl Node {
     /// Who carries what its rooms fetch.
     pub(crate) fn outbound(&self) -> &dyn Outbound {
         &*self.shared.outbound
+    }
+
+    /// Who reads static assets.
+    pub(crate) fn assets(&self) -> &dyn AssetSource {
+        &*self.shared.assets
     }
 
     /// The project that the parties are served under.

@@ -62,7 +62,7 @@ pub struct Socket {
     pub to: mpsc::UnboundedSender<ToSocket>,
     /// What comes; while the room takes nothing, nothing is read.
     pub from: mpsc::Receiver<FromSocket>,
-    /// Bytes of messages that the other side has taken.
+    /// Bytes of messages that the other side has taken; one without a byte counts as one.
     pub taken: mpsc::UnboundedReceiver<u64>,
 }
 

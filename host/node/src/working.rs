@@ -125,7 +125,7 @@ fn answer(number: RoomNumber, id: OperationId, outcome: Outcome, socket: Option<
     }
 }
 
-/// Does it, for a room or for a lobby event. A body that comes from outside the host may be so large.
+/// Does it, for a room or for a lobby event. A body that comes from outside the host, or from a file, may be so large.
 pub(crate) async fn carry_out(node: &Node, project: &str, work: &Work, body_bytes_max: u64) -> Outcome {
     match work {
         Work::Rooms { party, prefix, after, limit } => {
@@ -134,6 +134,10 @@ pub(crate) async fn carry_out(node: &Node, project: &str, work: &Work, body_byte
         Work::Call { party, room, request, .. } => {
             call(node, project, (party, room), request, body_bytes_max).await
         }
+        Work::Asset { path } => match node.assets().read(path, body_bytes_max).await {
+            Ok(asset) => Outcome::Asset(asset.map(Box::new)),
+            Err(error) => Outcome::Failed(error),
+        },
         Work::Fetch { request, redirects_max, .. } => {
             let request = Request::clone(request);
             fetch(node, Fetch { request, redirects_max: *redirects_max, body_bytes_max }).await

@@ -5,9 +5,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use party_core::address::RoomAddress;
-use party_core::event::NewConnection;
+use party_core::event::{NewConnection, TurnEnd};
 use party_core::ids::{ConnectionId, Incarnation, Seed, Timestamp};
 use party_core::limits::Limits;
 use party_core::message::Message;
@@ -85,7 +86,7 @@ impl Bench {
         self.end(turn, end);
     }
 
-    fn end(&mut self, turn: Box<Turn>, end: party_core::event::TurnEnd) {
+    fn end(&mut self, turn: Box<Turn>, end: TurnEnd) {
         self.room.end_turn(turn, end);
         for action in self.room.take_actions() {
             assert!(matches!(action, Action::Output(_)), "{action:?}");
@@ -159,5 +160,39 @@ fn instances(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, turns, instances);
+/// What it costs a room that much is open in it: a turn that begins a sleep and one that forgets it, without the guest, and a
+/// checkpoint without its memory.
+fn operations(criterion: &mut Criterion) {
+    let operations_max = Limits::default().operations_open_max;
+    for open in [0, operations_max - 1] {
+        let mut bench = Bench::of(&guests::echo());
+        let message = Message::text("x");
+        let mut turn = bench.begin(&message);
+        for number in 0..open {
+            turn.sleep(3_600_000 + u64::from(number)).expect("there is room for it");
+        }
+        bench.end(turn, TurnEnd::Done);
+        criterion.bench_function(
+            &format!("a sleep begun and forgotten, {open} open, room alone"),
+            |bencher| {
+                bencher.iter(|| {
+                    let mut turn = bench.begin(&message);
+                    let begun = turn.sleep(60_000).expect("there is room for it");
+                    bench.end(turn, TurnEnd::Done);
+                    let mut turn = bench.begin(&message);
+                    assert!(turn.cancel(begun));
+                    bench.end(turn, TurnEnd::Done);
+                });
+            },
+        );
+        let encoded =
+            |bench: &mut Bench| bench.room.as_checkpoint(Bytes::new()).encode().expect("there is memory");
+        println!("a checkpoint without memory, {open} open: {} bytes", encoded(&mut bench).len());
+        criterion.bench_function(&format!("a checkpoint without memory, {open} open"), |bencher| {
+            bencher.iter(|| encoded(&mut bench));
+        });
+    }
+}
+
+criterion_group!(benches, turns, operations, instances);
 criterion_main!(benches);

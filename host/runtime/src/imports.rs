@@ -1,7 +1,4 @@
 //! The contract's imports: one file per interface. Each converts, reads the turn or appends to it, nothing else.
-//!
-//! What is part of the contract and not built yet answers its typed `not-yet` error, with a text that names the
-//! function.
 
 mod alarms;
 mod connections;
@@ -30,8 +27,3 @@ pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> Result<()> {
 }
 
 impl types::Host for InstanceState {}
-
-/// The text of a `not-yet` error.
-fn not_yet(function: &str) -> String {
-    format!("{function} is part of the contract, but this host does not offer it yet")
-}

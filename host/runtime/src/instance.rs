@@ -4,6 +4,7 @@
 //! fuel and its own CPU time. An instance whose guest did not return is dead: its memory may be half changed.
 
 use party_core::event::{DropCause, Event, Handlers, Outcome, ResumeReason, StartReason, TurnEnd};
+use party_core::http::Response;
 use party_core::ids::EventId;
 use party_core::message::Message;
 use party_core::stream::StreamEvent;
@@ -18,8 +19,8 @@ use crate::bindings::exports::party::server::guest::{
     StreamEvent as GuestStreamEvent,
 };
 use crate::bindings::party::server::types::{
-    BodyParam, CloseFrameParam, Failure, MessageParam, OperationErrorParam, Progress, RequestParam,
-    ResponseParam,
+    BodyParam, CloseFrameParam, Failure, HeaderParam, MessageParam, OperationErrorParam, Progress,
+    RequestParam, ResponseParam,
 };
 use crate::capture::NotCapturable;
 use crate::component::Component;
@@ -265,15 +266,25 @@ async fn call(
                 Outcome::Slept
                 | Outcome::Interrupted
                 | Outcome::Dropped
+                | Outcome::Asset(_)
                 | Outcome::Response(_)
                 | Outcome::Streamed(_)
                 | Outcome::Connected
                 | Outcome::Failed(_) => Vec::new(),
             };
-            let of_response = match &outcome {
-                Outcome::Response(response) | Outcome::Streamed(response) => headers(&response.headers),
-                _ => Vec::new(),
+            let response = match &outcome {
+                Outcome::Response(response)
+                | Outcome::Streamed(response)
+                | Outcome::Asset(Some(response)) => Some(response),
+                Outcome::Slept
+                | Outcome::Interrupted
+                | Outcome::Dropped
+                | Outcome::Rooms(_)
+                | Outcome::Asset(None)
+                | Outcome::Connected
+                | Outcome::Failed(_) => None,
             };
+            let of_response = response.map_or_else(Vec::new, |response| headers(&response.headers));
             let outcome = match &outcome {
                 Outcome::Slept => GuestOutcome::Slept,
                 Outcome::Interrupted => GuestOutcome::Failed(OperationErrorParam::Interrupted),
@@ -281,15 +292,13 @@ async fn call(
                 Outcome::Rooms(page) => {
                     GuestOutcome::Rooms(RoomsPage { rooms: &rooms, next: page.next.as_deref() })
                 }
-                Outcome::Response(response) => GuestOutcome::Response(ResponseParam {
-                    status: response.status,
-                    headers: &of_response,
-                    body: BodyParam::Bytes(&response.body),
-                }),
+                Outcome::Asset(asset) => {
+                    GuestOutcome::Asset(asset.as_deref().map(|asset| lent(asset, &of_response)))
+                }
+                Outcome::Response(response) => GuestOutcome::Response(lent(response, &of_response)),
                 Outcome::Streamed(head) => GuestOutcome::Response(ResponseParam {
-                    status: head.status,
-                    headers: &of_response,
                     body: BodyParam::Streamed(operation.stream().0),
+                    ..lent(head, &of_response)
                 }),
                 Outcome::Connected => GuestOutcome::Connected(operation.stream().0),
                 Outcome::Failed(error) => GuestOutcome::Failed(operation_error(error)),
@@ -297,6 +306,10 @@ async fn call(
             guest.call_on_completed(&mut store, id, operation.0, outcome).await
         }
     }
+}
+
+fn lent<'a>(response: &'a Response, headers: &'a [HeaderParam<'a>]) -> ResponseParam<'a> {
+    ResponseParam { status: response.status, headers, body: BodyParam::Bytes(&response.body) }
 }
 
 fn start_reason(reason: StartReason) -> GuestReason {

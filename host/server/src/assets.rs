@@ -22,10 +22,11 @@ use crate::edge::body::EdgeBody;
 
 mod content_type;
 pub(crate) mod file;
+mod for_rooms;
 mod name;
 mod validators;
 
-use file::{FileBody, Opened};
+use file::{Facts, FileBody, Opened};
 use name::AssetName;
 
 /// Files that are opened or read at the same moment. More wait: disks do not get faster by it.
@@ -40,6 +41,8 @@ const NOT_FOUND_PAGE: &str = "404.html";
 pub struct Assets {
     files: Files,
     single_page_app: bool,
+    /// Of those that rooms read: each is whole in memory until its room has it.
+    for_rooms: Arc<Semaphore>,
 }
 
 /// The directory, and how much of it may be read at once.
@@ -54,7 +57,8 @@ impl Assets {
     pub fn open(config: &ServeConfig) -> io::Result<Assets> {
         let directory = Arc::new(Dir::open_ambient_dir(&config.path, ambient_authority())?);
         let files = Files { directory, reads: Arc::new(Semaphore::new(READS_MAX)) };
-        Ok(Assets { files, single_page_app: config.single_page_app })
+        let for_rooms = Arc::new(Semaphore::new(for_rooms::ROOM_READS_MAX));
+        Ok(Assets { files, single_page_app: config.single_page_app, for_rooms })
     }
 
     /// The answer to a request for anything that is no room; `None` if there is no file for it.
@@ -127,6 +131,20 @@ fn redirect(parts: &Parts) -> Option<Response<EdgeBody>> {
 fn present(file: FileBody, status: StatusCode, parts: &Parts) -> Response<EdgeBody> {
     let facts = file.facts();
     let fresh = status == StatusCode::OK && validators::is_fresh(&parts.headers, facts);
+    let headers = headers(facts, fresh);
+    let bytes = facts.bytes;
+    let mut response = Response::new(match (fresh, parts.method == Method::HEAD) {
+        (true, _) => EdgeBody::Whole("".into()),
+        (false, true) => EdgeBody::Announced(bytes),
+        (false, false) => EdgeBody::File(file),
+    });
+    *response.status_mut() = if fresh { StatusCode::NOT_MODIFIED } else { status };
+    *response.headers_mut() = headers;
+    response
+}
+
+/// What is said of a file; less of one that the client has already.
+fn headers(facts: &Facts, fresh: bool) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut set = |name: HeaderName, value: &str| {
         // All values are ASCII of our own making.
@@ -143,15 +161,7 @@ fn present(file: FileBody, status: StatusCode, parts: &Parts) -> Response<EdgeBo
     if !fresh {
         set(CONTENT_TYPE, &facts.content_type);
     }
-    let bytes = facts.bytes;
-    let mut response = Response::new(match (fresh, parts.method == Method::HEAD) {
-        (true, _) => EdgeBody::Whole("".into()),
-        (false, true) => EdgeBody::Announced(bytes),
-        (false, false) => EdgeBody::File(file),
-    });
-    *response.status_mut() = if fresh { StatusCode::NOT_MODIFIED } else { status };
-    *response.headers_mut() = headers;
-    response
+    headers
 }
 
 #[cfg(test)]

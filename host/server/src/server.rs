@@ -28,7 +28,7 @@ pub struct ServerOptions {
     /// [`Server::inject`].
     pub listeners: Vec<TcpListener>,
     /// Static assets.
-    pub assets: Option<Assets>,
+    pub assets: Option<Arc<Assets>>,
     /// The bounds of the host's edge.
     pub limits: EdgeLimits,
     /// Who may come, and who is believed.
@@ -80,7 +80,7 @@ impl Server {
         let (edges, mails): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
         let shared = Shared {
             node: node.clone(),
-            assets: options.assets.map(Arc::new),
+            assets: options.assets,
             runs_by_hand: options.runs_by_hand,
             places: Count::new(options.limits.connections_max),
             bodies: Count::new(options.limits.bodies_bytes_max),

@@ -21,6 +21,7 @@ use std::time::Duration;
 use anyhow::Result;
 use party_core::ids::{Seed, Timestamp};
 use party_core::limits::Limits;
+use party_node::assets::{AssetSource, NoAssets};
 use party_node::chance::{Chance, Dictated};
 use party_node::clock::{Clock, Ticks};
 use party_node::committer::CommitPause;
@@ -29,6 +30,7 @@ use party_node::node::{Node, NodeParts};
 pub use party_node::party::Memory;
 use party_node::party::Party;
 use party_runtime::component::{Component, Digest};
+use party_server::assets::Assets;
 use party_server::server::{Server, ServerOptions};
 use party_store::testing::faulty_store::FaultyStore;
 
@@ -72,6 +74,7 @@ pub struct World {
     rooms_awake_max: usize,
     rooms_max: Option<u64>,
     workers: usize,
+    assets: Option<Arc<Assets>>,
     limits: Arc<Limits>,
     vars: Arc<BTreeMap<String, String>>,
     crons: Vec<Schedule>,
@@ -92,6 +95,11 @@ impl World {
             limits: Arc::clone(&self.limits),
             vars: Arc::clone(&self.vars),
         };
+        let for_rooms: Arc<dyn AssetSource> = match &self.assets {
+            Some(assets) => Arc::clone(assets) as _,
+            None => Arc::new(NoAssets),
+        };
+        let options = ServerOptions { assets: self.assets.clone(), ..ServerOptions::default() };
         let parts = NodeParts {
             project: PROJECT.into(),
             parties: self.components.borrow().iter().map(party).collect(),
@@ -99,6 +107,7 @@ impl World {
             clock: Arc::new(self.clock.clone()),
             chance: self.chance.borrow_mut().split(),
             outbound: Arc::new(self.outside.clone()),
+            assets: for_rooms,
             workers: self.workers,
             rooms_awake_max: self.rooms_awake_max,
             memory_budget_bytes: self.memory_budget_bytes,
@@ -108,7 +117,7 @@ impl World {
         };
         let running = self.host.during(async {
             let node = Node::start_here(parts, &self.commit_pause)?;
-            let server = Server::start(&node, ServerOptions::default())?;
+            let server = Server::start(&node, options)?;
             anyhow::Ok((node, Rc::new(server)))
         });
         *self.running.borrow_mut() = Some(running.await?);

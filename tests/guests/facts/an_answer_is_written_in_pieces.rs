@@ -32,7 +32,7 @@ impl Bare for Fact {
         let stream = streams::open_response(id, 200, &[]).expect("it waits for an answer");
         say(format!("{:?}", streams::credit(stream)));
         say(format!("{:?}", streams::write(stream, b"one small thing, ")));
-        say(format!("{:?}", streams::write(stream, b"the most that is written")));
+        say(format!("{:?}", streams::write(stream, b"most that is written")));
         say(format!("{:?} {:?}", streams::write(stream, b"."), streams::credit(stream)));
         say(format!("{:?}", streams::write(stream, &[b'x'; 25])));
         Ok(Progress::Done)

@@ -147,6 +147,9 @@ impl Party for Probe {
         self.roll_if_dice(room, "alarm")?;
         let rung = room.storage().get::<u64>("rung")?.unwrap_or(0) + 1;
         room.storage().put("rung", &rung)?;
+        // When it has rung, and what the room is called meanwhile.
+        room.storage()
+            .put_bytes(format!("ring {rung}"), format!("{} {}", room.id(), room.now().as_millis()))?;
         room.broadcast(format!("alarm {rung} at {}", room.now().as_millis()))?;
         let fails = room.storage().get::<u64>("alarm fails")?.unwrap_or(0);
         if rung <= fails {

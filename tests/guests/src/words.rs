@@ -1,5 +1,7 @@
 //! What a message can say.
 
+use std::future::Future as _;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use party::{Connection, Error, Result, Room, Timestamp};
@@ -13,6 +15,7 @@ impl Probe {
         match word {
             "echo" => from.send(about)?,
             "ignore" => {}
+            "slept" => from.send(self.slept.to_string())?,
             "said" => from.send(self.said.to_string())?,
             "started" => from.send(format!("{:?}", self.started))?,
             "all" => {
@@ -62,6 +65,8 @@ impl Probe {
             "fetch" => fetch(room, from, about),
             "fetch-in-pieces" => streams::fetch_in_pieces(room, from, about),
             "socket" => streams::open_socket(room, from, about),
+            "take-back" => take_back(room, from, about)?,
+            "naps" => nap_often(room, from, about)?,
             "sleep" | "drop-sleep" | "hold" | "release" => self.wait(room, from, word, about)?,
             "put" | "get" | "delete" | "list" | "clear" | "put-bytes" => keep(room, from, word, about)?,
             "alarm" | "no-alarm" | "when" | "alarm-fails" => ring(room, from, word, about)?,
@@ -99,6 +104,37 @@ impl Probe {
         }
         Ok(())
     }
+}
+
+/// `count ms`: so many sleeps at once. Each is counted when it ends.
+fn nap_often(room: &Room, from: &Connection, about: &str) -> Result<()> {
+    let (count, ms) = about.split_once(' ').unwrap_or((about, "0"));
+    let rest = Duration::from_millis(ms.parse()?);
+    for _ in 0..count.parse()? {
+        room.spawn(async move |room| {
+            room.sleep(rest).await;
+            room.with(|probe: &mut Probe| probe.slept += 1);
+        });
+    }
+    Ok(from.send("good night")?)
+}
+
+/// Begins so much work and takes it all back in the same turn.
+fn take_back(room: &Room, from: &Connection, about: &str) -> Result<()> {
+    let (count, from) = (about.parse()?, *from);
+    room.spawn(async move |room| {
+        let mut begun: Vec<_> = (0..count).map(|_| Box::pin(async { room.rooms("main").await })).collect();
+        for work in &mut begun {
+            let polled = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if polled.is_ready() {
+                return Err(Error::new("it is refused"));
+            }
+        }
+        drop(begun);
+        from.send("taken back")?;
+        Ok(())
+    });
+    Ok(())
 }
 
 /// `party room METHOD /path body`: answers with the status and the body.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use party::{
     Close, Connection, Error, Message, Party, ReadyState, Reply, Request, Response, Result, Room, Sender,
-    StartReason, oneshot,
+    StartReason, Timestamp, oneshot,
 };
 
 /// What the room keeps in plain variables.
@@ -16,6 +16,10 @@ struct Main {
     waiting: Vec<(String, Sender<()>)>,
     /// What goes on when it is told to.
     gates: Vec<Sender<()>>,
+    /// How often the alarm is to fail yet.
+    fails: u32,
+    /// When it has rung last.
+    rang: Option<Timestamp>,
 }
 
 impl Main {
@@ -54,6 +58,11 @@ fn names(headers: &[party::Header]) -> String {
     let mut names: Vec<&str> = headers.iter().map(|header| &*header.name).collect();
     names.sort_unstable();
     names.join(" ")
+}
+
+/// Whether an alarm is set.
+fn alarm(room: &Room) -> Result<&'static str> {
+    Ok(if room.alarm()?.is_some() { "set" } else { "none" })
 }
 
 /// All values of a header, as a browser puts them together.
@@ -272,6 +281,62 @@ impl Party for Main {
                 room.set_alarm(room.now() + Duration::from_millis(about.parse()?))?;
                 text("done").into()
             }
+            "alarm-at" => {
+                let at = Timestamp::from_millis(about.parse()?);
+                text(attempted(room.set_alarm(at))).into()
+            }
+            "alarm-fails" => {
+                self.fails = about.parse()?;
+                text("done").into()
+            }
+            "alarm-when" => text(alarm(room)?).into(),
+            "no-alarm" => {
+                room.clear_alarm()?;
+                text("done").into()
+            }
+            "delete-all" => {
+                storage.delete_all()?;
+                text("done").into()
+            }
+            "put" => text(attempted(storage.put_bytes(about, [1]))).into(),
+            "delete" => text(storage.delete(about)?.to_string()).into(),
+            "list" => {
+                let value = |name| value(request.query().unwrap_or_default(), name).map(decoded);
+                let prefix = value("prefix").unwrap_or_default();
+                let (start, after, end) = (value("start"), value("after"), value("end"));
+                let mut list = storage.list(&prefix);
+                if let Some(start) = &start {
+                    list = list.start(start);
+                }
+                if let Some(after) = &after {
+                    list = list.start_after(after);
+                }
+                if let Some(end) = &end {
+                    list = list.end(end);
+                }
+                if let Some(limit) = value("limit") {
+                    list = list.limit(limit.parse()?);
+                }
+                if value("reverse").is_some() {
+                    list = list.reverse();
+                }
+                let keys = list.keys()?;
+                let keys: Vec<_> = keys.iter().map(|key| String::from_utf8_lossy(key)).collect();
+                text(keys.join(" ")).into()
+            }
+            // `PARTY/ROOM/PATH` of another room.
+            "ask" => {
+                let mut way = about.splitn(3, '/').map(str::to_owned);
+                let mut next = move || way.next().unwrap_or_default();
+                let (party, other, path) = (next(), next(), next());
+                Reply::later(async move |room| {
+                    let asked = room.call(&party, &other).path(&format!("/{path}")).await;
+                    Ok(text(match asked {
+                        Ok(answer) => format!("{} {}", answer.status, answer.body_text()?),
+                        Err(_) => "refused".into(),
+                    }))
+                })
+            }
             "starts" => text(storage.get::<u32>("starts")?.unwrap_or(0).to_string()).into(),
             "count" => {
                 let count = storage.get::<u64>("count")?.unwrap_or(0) + 1;
@@ -283,7 +348,19 @@ impl Party for Main {
     }
 
     fn on_alarm(&mut self, room: &Room) -> Result<()> {
-        self.tell(format!("alarm of {}", room.id()));
+        match self.rang.replace(room.now()) {
+            None => self.tell(format!("alarm of {}", room.id())),
+            // A pause is a power of two, and up to a quarter more.
+            Some(before) => {
+                let pause = room.now().since(before).as_secs().max(1).ilog2();
+                self.tell(format!("again after {} s", 1 << pause));
+            }
+        }
+        room.broadcast(format!("the alarm is {}", alarm(room)?))?;
+        if let Some(left) = self.fails.checked_sub(1) {
+            self.fails = left;
+            return Err(Error::new("told to fail"));
+        }
         Ok(())
     }
 }

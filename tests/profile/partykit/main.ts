@@ -10,6 +10,11 @@ export default class Main implements Party.Server {
   /** What goes on when it is told to. */
   gates: (() => void)[] = [];
 
+  /** How often the alarm is to fail yet. */
+  fails = 0;
+  /** When it has rung last. */
+  rang: number | null = null;
+
   constructor(readonly room: Party.Room) {}
 
   tell(line: string) {
@@ -178,6 +183,45 @@ export default class Main implements Party.Server {
       case "alarm":
         await this.room.storage.setAlarm(Date.now() + Number(about));
         return new Response("done");
+      case "alarm-at":
+        return attempt(() => this.room.storage.setAlarm(Number(about)));
+      case "alarm-fails":
+        this.fails = Number(about);
+        return new Response("done");
+      case "alarm-when":
+        return new Response(await this.alarm());
+      case "no-alarm":
+        await this.room.storage.deleteAlarm();
+        return new Response("done");
+      case "delete-all":
+        await this.room.storage.deleteAll();
+        return new Response("done");
+      case "put":
+        return attempt(() => this.room.storage.put(about, 1));
+      case "delete":
+        return new Response(String(await this.room.storage.delete(about)));
+      case "list": {
+        const query = url.searchParams;
+        const value = (name: string) => query.get(name) ?? undefined;
+        const keys = await this.room.storage.list({
+          prefix: value("prefix"),
+          start: value("start"),
+          startAfter: value("after"),
+          end: value("end"),
+          limit: query.has("limit") ? Number(query.get("limit")) : undefined,
+          reverse: query.has("reverse"),
+        });
+        return new Response([...keys.keys()].join(" "));
+      }
+      case "ask": {
+        const [party, other, ...way] = about.split("/");
+        try {
+          const answer = await this.room.context.parties[party].get(other).fetch(`/${way.join("/")}`);
+          return new Response(`${answer.status} ${await answer.text()}`);
+        } catch {
+          return new Response("refused");
+        }
+      }
       case "starts":
         return new Response(String((await this.room.storage.get("starts")) ?? 0));
       case "count": {
@@ -189,11 +233,29 @@ export default class Main implements Party.Server {
     return new Response(`${this.room.name} ${this.room.id} ${path}`);
   }
 
-  onAlarm() {
-    try {
-      this.tell(`alarm of ${this.room.id}`);
-    } catch {
-      this.tell("alarm of nobody");
+  /** Whether an alarm is set. */
+  async alarm() {
+    return (await this.room.storage.getAlarm()) === null ? "none" : "set";
+  }
+
+  async onAlarm() {
+    const before = this.rang;
+    this.rang = Date.now();
+    if (before === null) {
+      try {
+        this.tell(`alarm of ${this.room.id}`);
+      } catch {
+        this.tell("alarm of nobody");
+      }
+    } else {
+      // A pause is a power of two, and up to a quarter more.
+      const pause = Math.floor(Math.log2(Math.max(Math.floor((this.rang - before) / 1000), 1)));
+      this.tell(`again after ${1 << pause} s`);
+    }
+    this.room.broadcast(`the alarm is ${await this.alarm()}`);
+    if (this.fails > 0) {
+      this.fails -= 1;
+      throw new Error("told to fail");
     }
   }
 }

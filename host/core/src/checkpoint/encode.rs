@@ -44,7 +44,7 @@ fn bytes_max(checkpoint: &Checkpoint) -> usize {
         Operation::Work { work, .. } => {
             let headers = match &**work {
                 Work::Call { request, .. } | Work::Fetch { request, .. } => request.headers.len(),
-                Work::Rooms { .. } | Work::Connect { .. } => 0,
+                Work::Rooms { .. } | Work::Asset { .. } | Work::Connect { .. } => 0,
             };
             work.bytes() as usize + (headers + 1) * OVERHEAD_BYTES
         }

@@ -70,6 +70,10 @@ pub(crate) fn work(writer: &mut Writer, work: &Work) {
             writer.bytes(party.as_bytes());
             writer.bytes(room.as_bytes());
         }
+        Work::Asset { path } => {
+            writer.byte(3);
+            writer.bytes(path.as_bytes());
+        }
     }
 }
 
@@ -105,6 +109,7 @@ fn read_work(reader: &mut Reader) -> Read<Work> {
             let (party, room) = (reader.text("party")?, reader.text("room")?);
             Work::Connect { target: ConnectTarget::Room { party, room } }
         }
+        3 => Work::Asset { path: reader.text("asset's path")? },
         _ => return Err(Malformed::Field { field: "work's kind" }),
     })
 }
@@ -194,8 +199,15 @@ mod tests {
         Operation::Work { work: Arc::new(Work::Connect { target }), until: Timestamp(1_700_000_030_000) }
     }
 
+    fn asset(path: &str) -> Operation {
+        let work = Work::Asset { path: path.into() };
+        Operation::Work { work: Arc::new(work), until: Timestamp(1_700_000_030_000) }
+    }
+
     fn operations() -> Vec<Operation> {
         vec![
+            asset("/"),
+            asset("/großes%20ß.txt"),
             fetch(true, 0),
             fetch(false, FETCH_REDIRECTS_MAX),
             fetch(true, 7),
@@ -276,6 +288,9 @@ mod tests {
             Work::Rooms { party: "m".into(), prefix: String::new(), after: Some("a".into()), limit: 7 };
         let asked = Operation::Work { work: Arc::new(work), until: Timestamp(5) };
         assert_eq!(written(operation, &asked), [1, 5, 0, 1, b'm', 0, 1, 1, b'a', 7][..]);
+        let asset =
+            Operation::Work { work: Arc::new(Work::Asset { path: "/a".into() }), until: Timestamp(5) };
+        assert_eq!(written(operation, &asset), [1, 5, 3, 2, b'/', b'a'][..]);
         assert_eq!(written(error, &OperationError::Timeout), [0][..]);
         assert_eq!(written(error, &OperationError::NoSuchParty("m".into())), [1, 1, b'm'][..]);
         assert_eq!(written(error, &OperationError::Connect("x".into())), [2, 1, b'x'][..]);
@@ -303,7 +318,7 @@ mod tests {
     fn other_kinds_and_other_than_text_are_refused() {
         let kinds: [(&[u8], _); 3] = [
             (&[2, 5], "operation's kind"),
-            (&[1, 5, 3, 1, b'm', 0, 0, 1], "work's kind"),
+            (&[1, 5, 4, 1, b'm', 0, 0, 1], "work's kind"),
             (&[1, 5, 0, 1, 0xff, 0, 0, 1], "party"),
         ];
         for (bytes, field) in kinds {

@@ -195,6 +195,7 @@ fn outcome(reader: &mut Reader) -> Read<Outcome> {
         5 => Outcome::Response(Box::new(http::read_response(reader)?)),
         8 => Outcome::Streamed(Box::new(http::read_response(reader)?)),
         9 => Outcome::Connected,
+        6 => Outcome::Asset(reader.option("asset", |reader| http::read_response(reader).map(Box::new))?),
         _ => return Err(Malformed::Field { field: "outcome" }),
     })
 }

@@ -206,6 +206,10 @@ fn outcome(writer: &mut Writer, outcome: &Outcome) {
             http::response(writer, head);
         }
         Outcome::Connected => writer.byte(9),
+        Outcome::Asset(asset) => {
+            writer.byte(6);
+            writer.option(asset.as_ref(), |writer, asset| http::response(writer, asset));
+        }
         Outcome::Failed(error) => {
             writer.byte(4);
             operations::error(writer, error);

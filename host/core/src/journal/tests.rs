@@ -110,6 +110,8 @@ fn events() -> Vec<Event> {
         Event::Completed(OperationId(8), Outcome::Dropped),
         Event::Completed(OperationId(9), Outcome::Rooms(RoomsPage::default())),
         Event::Completed(OperationId(10), Outcome::Rooms(page)),
+        Event::Completed(OperationId(14), Outcome::Asset(None)),
+        Event::Completed(OperationId(15), Outcome::Asset(Some(Box::new(Response::text(200, "großes ß"))))),
         Event::Completed(OperationId(11), Outcome::Failed(OperationError::Timeout)),
         Event::Completed(OperationId(12), Outcome::Failed(OperationError::NoSuchParty("main".into()))),
         Event::Completed(OperationId(13), Outcome::Failed(OperationError::Connect("großes ß".into()))),
@@ -441,7 +443,7 @@ fn what_a_host_before_wrote_is_read_and_written_as_today() {
 #[test]
 fn the_trace_of_a_turn_that_asks_for_nothing_is_what_it_was() {
     let changes = Changes {
-        started: vec![(OperationId(9), Operation::Sleep { due: Timestamp(300) })],
+        started: [(OperationId(9), Operation::Sleep { due: Timestamp(300) })].into(),
         started_ids: 2,
         cancelled: [OperationId(5)].into(),
         outputs: vec![Output::Send(ConnectionId(4), Message::text("hi"))],

@@ -20,6 +20,7 @@ impl Room {
         self.hear_answers();
         // The rest stays in its box: it is large, and moving it would cost as much as applying it.
         let (event_id, subject, now, changes) = (turn.event_id, turn.subject, turn.now, &mut turn.changes);
+        changes.take_out_what_was_withdrawn();
         let durable = self.gate.durable();
         self.home().overlay.settle(durable);
         let end = match &turn.fault {
@@ -168,7 +169,7 @@ impl Room {
             state.alarm.set(alarm);
         }
         state.next_operation += changes.started_ids;
-        for (id, operation) in changes.started.drain(..) {
+        for (id, operation) in std::mem::take(&mut changes.started) {
             state.operations.start(id, operation);
         }
         for id in &changes.cancelled {

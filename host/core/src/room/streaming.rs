@@ -66,6 +66,7 @@ impl Room {
             | Outcome::Interrupted
             | Outcome::Dropped
             | Outcome::Rooms(_)
+            | Outcome::Asset(_)
             | Outcome::Response(_)
             | Outcome::Failed(_) => return,
         };

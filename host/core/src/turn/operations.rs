@@ -10,7 +10,10 @@ use crate::event::Output;
 use crate::fetch::{self, FetchOptions};
 use crate::http::Request;
 use crate::ids::OperationId;
-use crate::limits::{CALL_GRACE_MS, FETCH_MS_MAX, REQUEST_HEAD_BYTES_MAX, ROOMS_PAGE_MAX, WORK_DEADLINE_MS};
+use crate::limits::{
+    ASSET_PATH_BYTES_MAX, CALL_GRACE_MS, FETCH_MS_MAX, REQUEST_HEAD_BYTES_MAX, ROOMS_PAGE_MAX,
+    WORK_DEADLINE_MS,
+};
 use crate::operation::{ConnectTarget, Operation, Work};
 use crate::planted::{self, PlantedBug};
 use crate::turn::{HoldsChange, Turn};
@@ -47,7 +50,7 @@ impl Turn {
         }
         let id = self.next_operation();
         self.changes.started_ids += 1;
-        self.changes.started.push((id, Operation::Sleep { due: self.now.after_ms(ms) }));
+        self.changes.started.insert(id, Operation::Sleep { due: self.now.after_ms(ms) });
         Ok(id)
     }
 
@@ -73,6 +76,21 @@ impl Turn {
         }
         check_name("party", &party).map_err(|error| StartError::Invalid(error.to_string()))?;
         self.begin(Work::Rooms { party, prefix, after, limit }, WORK_DEADLINE_MS)
+    }
+
+    /// Asks for a static asset of the project, by its path in a URL.
+    pub fn asset(&mut self, path: String) -> Result<OperationId, StartError> {
+        let invalid = |text: String| Err(StartError::Invalid(text));
+        if path.len() > ASSET_PATH_BYTES_MAX {
+            let bytes = path.len();
+            return invalid(format!(
+                "the path of an asset has at most {ASSET_PATH_BYTES_MAX} bytes, not {bytes}"
+            ));
+        }
+        if !path.starts_with('/') || path.contains(['?', '#']) {
+            return invalid(format!("{path:?} is no path of an asset: it begins with / and has no query"));
+        }
+        self.begin(Work::Asset { path }, WORK_DEADLINE_MS)
     }
 
     /// Sends a request to another room. Its `uri` is what follows that room's own URL: nothing, a path or a query.
@@ -182,7 +200,7 @@ impl Turn {
         self.changes.started_ids += 1;
         let work = Arc::new(work);
         let until = self.now.after_ms(deadline_ms);
-        self.changes.started.push((id, Operation::Work { work: Arc::clone(&work), until }));
+        self.changes.started.insert(id, Operation::Work { work: Arc::clone(&work), until });
         self.changes.outputs.push(Output::Begin(id, work, Attempt::First));
         Ok(id)
     }
@@ -195,6 +213,7 @@ impl Turn {
         }
         self.changes.started.clear();
         self.changes.outputs.retain(|output| !matches!(output, Output::Begin(..)));
+        self.changes.withdrawn = 0;
         self.changes.cancelled = self.state.operations.all().map(|(id, _)| id).collect();
         self.hand_streams_over();
         self.changes.holds = Some(HoldsChange { count: 0, begins: false });
@@ -202,9 +221,10 @@ impl Turn {
 
     /// Forgets an operation: it will not complete. Whether it was open.
     pub fn cancel(&mut self, id: OperationId) -> bool {
-        if let Some(index) = self.changes.started.iter().position(|(started, _)| *started == id) {
-            self.changes.started.remove(index);
-            self.changes.outputs.retain(|output| !matches!(output, Output::Begin(begun, ..) if *begun == id));
+        if let Some(started) = self.changes.started.remove(&id) {
+            if let Operation::Work { .. } = started {
+                self.changes.withdraw();
+            }
             return true;
         }
         self.state.operations.contains(id) && self.changes.cancelled.insert(id)

@@ -157,7 +157,8 @@ impl Turn {
     pub fn send_on(&mut self, id: StreamId, message: Message) -> Result<(), StreamError> {
         match self.stream(id)? {
             Stream::Socket { is_closing: true, .. } => return Err(StreamError::Unknown),
-            Stream::Socket { credit, .. } => self.spend_credit(id, credit, message.len())?,
+            // One without a byte waits in a queue, too.
+            Stream::Socket { credit, .. } => self.spend_credit(id, credit, message.len().max(1))?,
             other => return Err(not_for(&other, "takes no messages")),
         }
         self.changes.outputs.push(Output::SendOn(id, message));

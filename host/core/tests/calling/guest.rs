@@ -108,7 +108,11 @@ pub(crate) fn run(memory: &mut Memory, turn: &mut Turn) -> TurnEnd {
                     Outcome::Interrupted => Came::Interrupted,
                     Outcome::Dropped => Came::Dropped,
                     Outcome::Failed(_) => Came::Timeout,
-                    Outcome::Slept | Outcome::Rooms(_) | Outcome::Streamed(_) | Outcome::Connected => {
+                    Outcome::Slept
+                    | Outcome::Rooms(_)
+                    | Outcome::Asset(_)
+                    | Outcome::Streamed(_)
+                    | Outcome::Connected => {
                         panic!("a call ends otherwise: {outcome:?}")
                     }
                 };

@@ -180,7 +180,9 @@ impl Guest<'_> {
                 let fits = match outcome {
                     Outcome::Slept => !is_work && is_over,
                     Outcome::Failed(OperationError::Timeout) => is_work && is_over,
-                    Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_) => is_work,
+                    Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_) | Outcome::Failed(_) => {
+                        is_work
+                    }
                     Outcome::Streamed(_) | Outcome::Connected => false,
                     Outcome::Interrupted | Outcome::Dropped => true,
                 };
@@ -403,14 +405,17 @@ impl Guest<'_> {
         self.begin(id, begun);
     }
 
-    /// Asks for rooms, now and then for more than it may.
+    /// Asks for rooms, now and then for more than it may, or for an asset.
     fn ask(&mut self) {
         let prefix = format!("{:x}.", self.tag);
         let after = self.chance.percent(30).then(|| prefix.clone());
         let limit = [1, 10, 1_000, 1_001][self.chance.below(4) as usize];
         let begun =
             Begun { due: self.turn.now().after_ms(WORK_DEADLINE_MS).0, is_work: true, is_sent_once: false };
-        let id = self.turn.rooms("party".into(), prefix, after, limit);
+        let id = match self.chance.percent(30) {
+            true => self.turn.asset(format!("/{prefix}")),
+            false => self.turn.rooms("party".into(), prefix, after, limit),
+        };
         self.begin(id, begun);
     }
 

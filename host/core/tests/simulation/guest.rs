@@ -314,8 +314,28 @@ impl Guest<'_> {
         }
     }
 
+    /// Asks for an asset, now and then for what can be none.
+    fn ask_for_an_asset(&mut self) {
+        let paths =
+            ["/".into(), format!("/{}.txt", self.number), "/".repeat(4_096), "/".repeat(4_097), "a".into()];
+        let path: &String = &paths[self.chance.below(5) as usize];
+        let makes_sense = path.starts_with('/') && path.len() <= 4_096;
+        match self.turn.asset(path.clone()) {
+            Ok(id) => {
+                self.log.say(|| format!("    ask {id} for the asset {path}"));
+                assert_eq!((self.draft.may_begin(), makes_sense), (Ok(()), true), "ask for an asset");
+                self.draft.ask(id, Work::Asset { path: path.clone() });
+            }
+            Err(StartError::Invalid(why)) => assert!(!makes_sense, "{why}"),
+            Err(error) => assert_eq!(self.draft.may_begin(), Err(error), "ask for an asset"),
+        }
+    }
+
     /// Asks for rooms, now and then for what makes no sense.
     fn ask(&mut self) {
+        if self.chance.percent(30) {
+            return self.ask_for_an_asset();
+        }
         const LIMITS: [u32; 6] = [1, 2, 10, 1_000, 0, 1_001];
         let limits = if self.chance.percent(90) { 4 } else { 6 };
         let limit = LIMITS[self.chance.below(limits) as usize];

@@ -10,7 +10,7 @@
 //! list    list red      state a      attachment a             respond r 200 hello
 //! put k v    put-many k=v j=w    get k    get-many k j    delete k    delete-many k j    clear    bytes
 //! page prefix=k start=k after=k end=k limit=2 bytes=9 reverse
-//! alarm 5000    alarm off    alarm    sleep s 100    cancel s    operations    rooms o party prefix after a
+//! alarm 5000    alarm off    alarm    sleep s 100    cancel s    operations    rooms o party prefix after a    asset o /path
 //! call o party/room hello    fetch o https://a.test/ 5000 hello    fetch o https://a.test/ resend hello
 //! fetch o https://a.test/ stream    fetch o https://a.test/ streamed-resend    connect o wss://a.test/    connect o party/room
 //! open w r 200    write w bytes    send-on o hello    finish w    break-off w    close-on o 1000 bye    may-write w    streams
@@ -228,6 +228,13 @@ fn about_time(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> Opt
                 Err(error) => Err(error.to_string()),
             }
         }
+        "asset" => match turn.asset(text.into()) {
+            Ok(id) => {
+                names.operations.insert(name.into(), id);
+                Ok(None)
+            }
+            Err(error) => Err(error.to_string()),
+        },
         "call" => {
             let (address, body) = text.split_once(' ').unwrap_or((text, ""));
             let (party, room) = address.split_once('/').expect("a party and a room");

@@ -16,6 +16,7 @@
 //! * turn send a hi; pending e  the next turn, what the guest does in it, and how it ends (`done`, if unsaid)
 //! * committed                  the oldest commit under way is durable    commits fail    it is not
 //! * answer o a b               what operation o asked for: rooms a and b
+//! * answer o asset 200 hello   an asset; `asset none`: there is none
 //! * turn meanwhile answer o a  a turn; what is said to be meanwhile comes while it is out
 //! * switch send a hi | alarm off   the room goes on with another version, after what both do in one turn
 //! * interrupt                  its operations end for that

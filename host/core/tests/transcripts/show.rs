@@ -43,6 +43,10 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
             let words: Vec<String> = page.rooms.iter().cloned().chain(next).collect();
             format!("{name} {}: {}", operation(*id, names), words.join(" "))
         }
+        Event::Completed(id, Outcome::Asset(Some(asset))) => {
+            format!("{name} {}: asset {}", operation(*id, names), response(asset))
+        }
+        Event::Completed(id, Outcome::Asset(None)) => format!("{name} {}: no asset", operation(*id, names)),
         Event::Completed(id, Outcome::Response(answer)) => {
             format!("{name} {}: {}", operation(*id, names), response(answer))
         }
@@ -145,6 +149,7 @@ fn work(work: &Work) -> String {
             let once = if once.is_some() { " once" } else { "" };
             format!("call{once} {party}/{room} {}", bytes(&request.body)).trim().to_owned()
         }
+        Work::Asset { path } => format!("asset {path}"),
         Work::Connect { target: ConnectTarget::Url(url) } => format!("connect {url}"),
         Work::Connect { target: ConnectTarget::Room { party, room } } => format!("connect {party}/{room}"),
         Work::Fetch { request, resend, streams, .. } => {

@@ -299,3 +299,137 @@ fn a_fresh_start_forgets_it() {
         ",
     );
 }
+
+#[test]
+fn an_asset_is_read_when_its_turn_is_durable_and_may_not_be_there() {
+    check(
+        "
+        handlers request completed
+        GET / -> r
+        turn asset o /a.txt; asset p /b.txt; put k v; respond r 200; operations
+        committed
+        answer o asset 200 hello
+        turn operations
+        answer p asset none
+        turn operations
+        answer p asset 200 late
+        turn
+",
+        "
+        turn on-request r
+        operations: 2
+        commit 1 k=v
+        begin o asset /a.txt
+        begin p asset /b.txt
+        < r 200
+        turn on-completed o: asset 200 hello
+        operations: 1
+        turn on-completed p: no asset
+        operations: 0
+        no turn
+        ",
+    );
+}
+
+#[test]
+fn what_is_no_path_of_an_asset_is_not_begun() {
+    check(
+        "
+        handlers request completed
+        GET / -> r
+        turn asset o a.txt; asset p /a?b; asset q; respond r 200; operations
+",
+        "
+        turn on-request r
+        asset o a.txt: error: \"a.txt\" is no path of an asset: it begins with / and has no query
+        asset p /a?b: error: \"/a?b\" is no path of an asset: it begins with / and has no query
+        asset q: error: \"\" is no path of an asset: it begins with / and has no query
+        operations: 0
+        < r 200
+        ",
+    );
+}
+
+/// What it reads changes nothing: it may be read once more, however often nobody knows what became of it.
+#[test]
+fn a_room_that_sleeps_while_an_asset_is_read_wakes_for_it_and_reads_it_again_in_another_process() {
+    check(
+        "
+        handlers request completed
+        GET / -> r
+        turn asset o /a.txt; asset p /b.txt; respond r 200
+        hibernate m
+        committed
+        answer o asset 200 hello
+        wake
+        turn operations
+        hibernate n
+        committed
+        crash
+        wake
+        answer p asset 200 there
+        turn operations
+        turn
+",
+        "
+        turn on-request r
+        begin o asset /a.txt
+        begin p asset /b.txt
+        < r 200
+        commit 1 checkpoint
+        drop instance
+        woken with m
+        turn on-completed o: asset 200 hello
+        operations: 1
+        commit 2 checkpoint
+        drop instance
+        begin p asset /b.txt
+        commit 3
+        woken with n
+        turn on-completed p: asset 200 there
+        operations: 0
+        no turn
+        ",
+    );
+}
+
+#[test]
+fn a_durable_room_whose_host_dies_reads_again_and_one_that_has_heard_does_not() {
+    check(
+        "
+        memory durable
+        handlers request completed
+        GET / -> r
+        turn asset o /a.txt; asset p /b.txt; respond r 200
+        committed
+        answer o asset 200 hello
+        turn
+        committed
+        answer p asset none
+        crash
+        rebuild
+        committed
+        answer p asset 200 there
+        turn operations
+        committed
+        turn
+",
+        "
+        turn on-request r
+        commit 1 forget, record
+        begin o asset /a.txt
+        begin p asset /b.txt
+        < r 200
+        turn on-completed o: asset 200 hello
+        commit 2 record
+        again 1 on-request r
+        again 2 on-completed o: asset 200 hello
+        begin p asset /b.txt
+        commit 3 record
+        turn on-completed p: asset 200 there
+        operations: 0
+        commit 4 record
+        no turn
+        ",
+    );
+}

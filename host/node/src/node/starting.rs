@@ -92,6 +92,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         id_blocks: AtomicU64::new(0),
         clock: parts.clock,
         outbound: parts.outbound,
+        assets: parts.assets,
         idle_ms: parts.idle_ms,
         places: Places::new(count, parts.rooms_awake_max, parts.memory_budget_bytes),
         rooms,

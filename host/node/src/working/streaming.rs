@@ -203,7 +203,7 @@ async fn between_rooms(connection: Connection, driver: SocketDriver) {
                 return connection.closed(frame, true);
             }
             Some(ToSocket::Send(message)) => {
-                let bytes = message.len() as u64;
+                let bytes = message.len().max(1) as u64;
                 if !connection.answers(&message) {
                     connection.message(message);
                 }

@@ -7,17 +7,10 @@ use party_core::turn::operations::StartError;
 
 use crate::bindings::party::server::operations::{ConnectTarget, FetchOptions, Host};
 use crate::bindings::party::server::types::{OperationErrorResult as OperationError, RequestResult};
-use crate::imports::{not_yet, values};
+use crate::imports::values;
 use crate::state::InstanceState;
 
 type Answer<T> = wasmtime::Result<Result<T, OperationError>>;
-
-impl InstanceState {
-    fn not_yet_an_operation(&mut self, function: &'static str) -> Answer<u64> {
-        self.turn(function)?;
-        Ok(Err(OperationError::NotYet(not_yet(function))))
-    }
-}
 
 fn started(id: Result<OperationId, StartError>) -> Result<u64, OperationError> {
     id.map(|id| id.0).map_err(|error| match error {
@@ -62,8 +55,8 @@ impl Host for InstanceState {
         Ok(started(self.turn("operations.rooms")?.rooms(party, prefix, after, limit)))
     }
 
-    fn asset(&mut self, _path: String) -> Answer<u64> {
-        self.not_yet_an_operation("operations.asset")
+    fn asset(&mut self, path: String) -> Answer<u64> {
+        Ok(started(self.turn("operations.asset")?.asset(path)))
     }
 
     fn cancel(&mut self, operation: u64) -> wasmtime::Result<bool> {

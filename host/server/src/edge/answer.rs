@@ -55,7 +55,7 @@ pub(crate) async fn answer(
     let node = worker.node();
     let has_party = |party: &str| node.party(party).is_some();
     let answered = match route(node.project(), parts.uri.path(), has_party) {
-        Route::Room(address) => match is_allowed(worker, &parts.headers) {
+        Route::Room(address) => match worker.allow_page(&parts.headers) {
             Err(refusal) => Err(refusal),
             Ok(()) if handshake::asks_for_websocket(&parts.headers) => {
                 connect(worker, progress, address, &parts).await.map(Reply::Whole)
@@ -79,11 +79,6 @@ pub(crate) async fn answer(
     }
 }
 
-/// Whether the page that asks may speak to rooms. An error is the refusal.
-fn is_allowed(worker: &EdgeWorker, headers: &HeaderMap) -> Result<(), Response> {
-    worker.config().allowed_origins.as_ref().map_or(Ok(()), |origins| origins.check(headers))
-}
-
 /// What there is where no room is.
 enum Found {
     Asset(hyper::Response<EdgeBody>),
@@ -103,7 +98,7 @@ async fn elsewhere(
     {
         return Ok(Found::Asset(asset));
     }
-    if let Some(response) = lobby::scheduled(worker, parts).await {
+    if let Some(response) = lobby::scheduled(worker, parts).await? {
         return Ok(Found::Answer(response));
     }
     if let Some(response) = lobby::fetch(worker, progress, parts, body).await? {

@@ -68,6 +68,7 @@ pub(crate) async fn fetch(
 ) -> Result<Option<Response>, Response> {
     let party = worker.node().party(MAIN_PARTY).filter(|party| party.handlers.has(Handlers::ON_FETCH));
     let Some(party) = party else { return Ok(None) };
+    worker.allow_page(&parts.headers)?;
     let uri = guest_uri(parts)?;
     let Collected { bytes, share } =
         collect(worker, progress, body, party.limits.request_body_bytes_max).await?;
@@ -83,27 +84,28 @@ pub(crate) async fn fetch(
 }
 
 /// What comes of a scheduled run that somebody begins by hand, where that can be: in development, if there is anybody to run it.
-/// One that the project does not have is run too, as on PartyKit.
-pub(crate) async fn scheduled(worker: &EdgeWorker, parts: &Parts) -> Option<Response> {
+/// One that the project does not have is run too, as on PartyKit. An error is a refusal by the host itself.
+pub(crate) async fn scheduled(worker: &EdgeWorker, parts: &Parts) -> Result<Option<Response>, Response> {
     let node = worker.node();
     if !worker.runs_by_hand() || parts.uri.path() != SCHEDULED || !node.takes_scheduled_runs() {
-        return None;
+        return Ok(None);
     }
+    worker.allow_page(&parts.headers)?;
     let name = query_value(parts.uri.query(), "cron").filter(|name| name.len() <= CRON_NAME_BYTES_MAX);
     let Some(name) = name else {
         let say =
             format!("name a scheduled run, with at most {CRON_NAME_BYTES_MAX} bytes: {SCHEDULED}?cron=NAME");
-        return Some(Response::text(400, say));
+        return Err(Response::text(400, say));
     };
     let schedule = node.schedules().iter().find(|schedule| schedule.name() == name);
     let expression = schedule.map_or("* * * * *", Schedule::expression).to_owned();
     let ran = Response::text(200, format!("ran cron {name}: {expression}"));
     let run = CronRun { name, expression, scheduled_at: node.clock().now() };
-    Some(match node.run_scheduled(run).await? {
+    Ok(node.run_scheduled(run).await.map(|verdict| match verdict {
         Ok(Verdict::Respond(response)) => response,
         Ok(Verdict::Proceed(_) | Verdict::Pass) => ran,
         Err(refusal) => Response::text(503, refusal.to_string()),
-    })
+    }))
 }
 
 /// Asks. An error is what the client is answered.

@@ -1,4 +1,4 @@
-//! Whose pages may speak to the rooms: the origins that a project allows.
+//! Whose pages may speak to the rooms and to the lobby: the origins that a project allows.
 //!
 //! A browser lets every page open a WebSocket to every host, and send it simple requests, with the cookies that the host has
 //! set; it only says in `origin` whose page it is. So the list is looked at for both, before the room is asked, and what is

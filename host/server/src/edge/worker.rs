@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use hyper::header::HeaderMap;
 use party_core::http::{Header, Response};
 use party_node::clock::Clock;
 use party_node::connection::Ticket;
@@ -113,6 +114,11 @@ impl EdgeWorker {
 
     pub(crate) fn config(&self) -> &EdgeConfig {
         &self.shared.config
+    }
+
+    /// Whether the page that asks may speak to rooms and lobbies. An error is the refusal.
+    pub(crate) fn allow_page(&self, headers: &HeaderMap) -> Result<(), Response> {
+        self.config().allowed_origins.as_ref().map_or(Ok(()), |origins| origins.check(headers))
     }
 
     /// Says once that headers which a proxy sets came from somebody who is not believed: who has just put a proxy in front

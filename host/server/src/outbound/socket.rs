@@ -53,7 +53,7 @@ async fn write(
             biased;
             () = asks.notified() => (WireMessage::Ping(Default::default()), 0),
             Some(said) = to.recv() => match said {
-                ToSocket::Send(message) => (wire_message(&message), message.len()),
+                ToSocket::Send(message) => (wire_message(&message), message.len().max(1)),
                 ToSocket::Close(frame) => {
                     let frame = frame.map(|CloseFrame { code, reason }| WireFrame {
                         code: CloseCode::from(code),

@@ -31,7 +31,7 @@ struct Host {
 }
 
 fn host(workers: usize, limits: EdgeLimits, assets: Option<&ServeConfig>) -> Host {
-    let assets = assets.map(|config| party_server::assets::Assets::open(config).unwrap());
+    let assets = assets.map(|config| Arc::new(party_server::assets::Assets::open(config).unwrap()));
     host_with(workers, ServerOptions { limits, assets, ..ServerOptions::default() })
 }
 

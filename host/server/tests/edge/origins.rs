@@ -1,7 +1,7 @@
-//! Pages that may speak to rooms, and pages that may not.
+//! Pages that may speak to rooms and lobbies, and pages that may not.
 
 use crate::wire::{Frame, text};
-use crate::world::{upgrade, with_edge, with_world};
+use crate::world::{upgrade, with_edge, with_lobby, with_world};
 
 const LISTED: &str = r#"allowed_origins = ["https://app.example.com", "https://*.example.org"]"#;
 
@@ -61,7 +61,39 @@ fn a_request_of_such_a_page_is_refused_before_its_body_is_read() {
 }
 
 #[test]
-fn what_is_no_room_asks_nobody_where_they_come_from() {
+fn the_lobby_does_not_hear_of_such_a_page() {
+    // This lobby fails at whatever it hears, which is then answered with 500.
+    let urls = ["/", "/anything?x", "/__scheduled__?cron=nightly", "/__scheduled__"];
+    with_lobby(LISTED, async |world| {
+        for url in urls {
+            let get = format!("GET {url} HTTP/1.1\r\nhost: edge\r\n\r\n");
+            let post = format!("POST {url} HTTP/1.1\r\nhost: edge\r\ncontent-length: 5\r\n\r\n");
+            for request in [get.clone(), post, upgrade(url)] {
+                let mut wire = world.dial().await;
+                wire.send(of_page(&request, "https://evil.example")).await;
+                let (head, body) = wire.response().await;
+                assert!(head.starts_with("HTTP/1.1 403 "), "{request}: {head}");
+                assert!(body.contains("\"https://evil.example\""), "{request}: {body}");
+            }
+            let heard = if url.ends_with("__") { "400" } else { "500" };
+            for request in [of_page(&get, "https://app.example.com"), get.clone()] {
+                let mut wire = world.dial().await;
+                wire.send(&request).await;
+                let (head, _) = wire.response().await;
+                assert!(head.starts_with(&format!("HTTP/1.1 {heard} ")), "{request}: {head}");
+            }
+        }
+    });
+    // Without a list it hears of everybody.
+    with_lobby("", async |world| {
+        let mut wire = world.dial().await;
+        wire.send(of_page("GET / HTTP/1.1\r\nhost: edge\r\n\r\n", "https://evil.example")).await;
+        assert!(wire.response().await.0.starts_with("HTTP/1.1 500 "));
+    });
+}
+
+#[test]
+fn what_is_nothing_asks_nobody_where_they_come_from() {
     with_edge(LISTED, async |world| {
         let mut wire = world.dial().await;
         wire.send(of_page("GET /font.woff HTTP/1.1\r\nhost: edge\r\n\r\n", "https://evil.example")).await;

@@ -10,12 +10,15 @@
 
 use std::sync::LazyLock;
 
-use crate::guests::{ALL_HANDLERS, Guest, PENDING};
+use crate::guests::{ALL_HANDLERS, Guest, PENDING, component};
 
 /// The flag of `on-connect` among the handlers.
 const ON_CONNECT: u32 = 1 << 2;
 /// The flag of `on-request` among the handlers.
 const ON_REQUEST: u32 = 1 << 6;
+
+/// The flags of `on-fetch` and `on-cron` among the handlers.
+const ON_FETCH_AND_ON_CRON: u32 = 1 << 14 | 1 << 16;
 
 /// Sends what the guest has at `text`, as a message of this kind, to everyone.
 fn broadcast(kind: &str, text: &str, bytes: &str) -> String {
@@ -123,3 +126,25 @@ pub(crate) static TELLER: LazyLock<Vec<u8>> =
 
 /// It answers nothing itself, and has not even a start.
 pub(crate) static MUTE: LazyLock<Vec<u8>> = LazyLock::new(|| guest().handlers(0).build());
+
+/// What a request is among the parameters of an export.
+const REQUEST: &str = "(param i32) (param i32) (param i32) (param i32) (param i32) (param i32) (param i32) (param i64) (param i32)";
+
+/// The guest, with a lobby that traps at whatever it hears: a 500 is a lobby that was asked.
+pub(crate) static LOBBY: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let exports = [
+        ("lobby", "before-connect", format!("(param i64 i32 i32) {REQUEST}")),
+        ("lobby", "before-request", format!("(param i64 i32 i32) {REQUEST}")),
+        ("lobby", "on-fetch", format!("(param i64) {REQUEST}")),
+        ("lobby", "on-socket", format!("(param i64 i64) {REQUEST}")),
+        ("lobby", "on-cron", "(param i64 i32 i32 i32 i32 i64)".to_owned()),
+        ("upgrade", "save", String::new()),
+        ("upgrade", "restore", "(param i32 i32)".to_owned()),
+    ];
+    let export = |(interface, name, parameters): &(&str, &str, String)| {
+        let full = format!("party:server/{interface}@0.1.0#{name}");
+        format!("(func (export \"{full}\") {parameters} (result i32) unreachable)\n")
+    };
+    let guest = guest().handlers(ALL_HANDLERS | ON_FETCH_AND_ON_CRON);
+    component(&guest.item(&exports.iter().map(export).collect::<String>()).text(), "party")
+});

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use party_core::limits::Limits;
+use party_node::assets::NoAssets;
 use party_node::chance::Chance;
 use party_node::clock::{Clock, Ticks};
 use party_node::committer::CommitPause;
@@ -13,7 +14,7 @@ use party_node::node::{Node, NodeParts};
 use party_node::outbound::NoNetwork;
 use party_node::party::{Memory, Party};
 use party_runtime::engine::{Engine, EngineOptions};
-use party_server::config::ProjectConfig;
+use party_server::config::{EdgeConfig, ProjectConfig};
 use party_server::edge::limits::EdgeLimits;
 use party_server::server::{Server, ServerOptions};
 use party_store::memory::MemoryStore;
@@ -21,7 +22,7 @@ use party_store::store::Store;
 use tokio::task::LocalSet;
 
 use crate::clock::TestClock;
-use crate::probe::{DEAF, HESITANT, MUTE, POLITE, PROBE, TELLER};
+use crate::probe::{DEAF, HESITANT, LOBBY, MUTE, POLITE, PROBE, TELLER};
 use crate::wire::Wire;
 
 /// How many bytes wait between a client and the server, in each direction.
@@ -33,6 +34,10 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 
 /// The parts of a node that serves the probe as `main`, and as `hesitant`, `deaf`, `polite` and `teller` what is like it.
 pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) -> NodeParts {
+    parts_with(&PROBE, clock, limits, workers)
+}
+
+fn parts_with(main: &[u8], clock: Arc<dyn Clock>, limits: Limits, workers: usize) -> NodeParts {
     let limits = Arc::new(limits);
     let vars = Arc::new(BTreeMap::new());
     let party = |(name, guest): (&str, &[u8])| {
@@ -48,7 +53,7 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
         }
     };
     let parties: [(&str, &[u8]); 6] = [
-        ("main", &PROBE),
+        ("main", main),
         ("hesitant", &HESITANT),
         ("deaf", &DEAF),
         ("polite", &POLITE),
@@ -57,6 +62,7 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
     ];
     NodeParts {
         outbound: Arc::new(NoNetwork),
+        assets: Arc::new(NoAssets),
         project: "edge".into(),
         parties: parties.into_iter().map(party).collect(),
         store: Arc::new(MemoryStore::default()),
@@ -85,19 +91,33 @@ pub(crate) fn with_limits(limits: Limits, edge: EdgeLimits, test: impl AsyncFnOn
 
 /// Runs a test in a world with what `[edge]` of a project's party.toml says.
 pub(crate) fn with_edge(section: &str, test: impl AsyncFnOnce(&World)) {
+    with_options(Limits::default(), ServerOptions { edge: edge(section), ..ServerOptions::default() }, test);
+}
+
+/// The same, with a lobby before the rooms, and scheduled runs that are begun by whoever asks.
+pub(crate) fn with_lobby(section: &str, test: impl AsyncFnOnce(&World)) {
+    let options = ServerOptions { edge: edge(section), runs_by_hand: true, ..ServerOptions::default() };
+    with_guest(&LOBBY, Limits::default(), options, test);
+}
+
+fn edge(section: &str) -> EdgeConfig {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("party.toml"), format!("[edge]\n{section}\n")).unwrap();
-    let edge = ProjectConfig::load(directory.path()).unwrap().edge;
-    with_options(Limits::default(), ServerOptions { edge, ..ServerOptions::default() }, test);
+    ProjectConfig::load(directory.path()).unwrap().edge
 }
 
 /// Runs a test in a world whose server is set up so.
 pub(crate) fn with_options(limits: Limits, options: ServerOptions, test: impl AsyncFnOnce(&World)) {
+    with_guest(&PROBE, limits, options, test);
+}
+
+/// Runs a test in a world whose server is set up so, and whose party `main` is this.
+fn with_guest(main: &[u8], limits: Limits, options: ServerOptions, test: impl AsyncFnOnce(&World)) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let clock = TestClock::default();
-        let parts = node_parts(Arc::new(clock.clone()), limits, 1);
+        let parts = parts_with(main, Arc::new(clock.clone()), limits, 1);
         let parts = NodeParts { rooms_max: options.edge.rooms_max, ..parts };
         let store = Arc::clone(&parts.store);
         let node = Node::start_here(parts, &CommitPause::default()).unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use party_core::limits::Limits;
-use party_server::config::set_limit;
+use party_server::config::{ServeConfig, set_limit};
 
 use crate::transcript::play::{Failure, Player};
 use crate::transcript::step::Transcript;
@@ -22,6 +22,8 @@ pub struct Stage {
     pub memory: Memory,
     /// Limits.
     pub limits: Limits,
+    /// Static assets.
+    pub serve: Option<ServeConfig>,
     /// Vars.
     pub vars: BTreeMap<String, String>,
     /// Scheduled runs: names and expressions.
@@ -109,6 +111,9 @@ fn set(transcript: &Transcript, stage: &Stage, directory: &Path, seed: u64) -> R
         World::new(seed).memory(settings.memory.unwrap_or(stage.memory)).limits(|all| *all = limits);
     if let Some(cache) = &stage.compile_cache {
         world = world.compile_cache(cache);
+    }
+    if let Some(serve) = &stage.serve {
+        world = world.serve(serve.clone());
     }
     if let Some(time) = settings.time {
         world = world.begins_at(time);

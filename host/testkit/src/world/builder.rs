@@ -12,7 +12,8 @@ use party_core::limits::Limits;
 use party_node::chance::{Chance, Dictated};
 use party_node::committer::CommitPause;
 use party_node::cron::Schedule;
-use party_server::config::differing_limits;
+use party_server::assets::Assets;
+use party_server::config::{ServeConfig, differing_limits};
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
 use party_store::testing::faulty_store::FaultyStore;
@@ -90,6 +91,7 @@ pub struct Builder {
     compile_cache: Option<PathBuf>,
     has_own_engine: bool,
     parties: BTreeMap<String, Source>,
+    serve: Option<ServeConfig>,
     vars: BTreeMap<String, String>,
     crons: Vec<Schedule>,
     limits: Limits,
@@ -122,6 +124,7 @@ impl World {
             compile_cache: None,
             has_own_engine: false,
             parties: BTreeMap::new(),
+            serve: None,
             vars: BTreeMap::new(),
             crons: Vec::new(),
             limits: Limits::default(),
@@ -145,7 +148,7 @@ impl Builder {
     }
 
     /// The project in this directory, as `party-host test` has it: its parties, built now if their sources have changed (once
-    /// in the life of the process), and the memory, vars and limits of its party.toml. What is said after it comes in their
+    /// in the life of the process), and the memory, vars, limits and static assets of its party.toml. What is said after it comes in their
     /// place. In a test of the project itself: `.project(env!("CARGO_MANIFEST_DIR"))`.
     pub fn project(mut self, directory: impl AsRef<Path>) -> Builder {
         let directory = directory.as_ref();
@@ -153,6 +156,7 @@ impl Builder {
             Ok(Built { config, components }) => {
                 self.memory = config.memory;
                 self.limits = config.limits;
+                self.serve = config.serve;
                 self.vars.extend(config.vars);
                 self.crons.extend(config.crons);
                 let parties = components.into_iter().map(|(name, path)| (name, Source::File(path)));
@@ -160,6 +164,12 @@ impl Builder {
             }
             Err(problem) => _ = self.problem.get_or_insert(problem),
         }
+        self
+    }
+
+    /// Serves static assets, which rooms can read as well.
+    pub fn serve(mut self, assets: ServeConfig) -> Builder {
+        self.serve = Some(assets);
         self
     }
 
@@ -311,6 +321,7 @@ impl Builder {
                 .with_context(|| format!("party {name} cannot be loaded"))?;
             components.insert(name, (component, Arc::from(bytes)));
         }
+        let assets = self.serve.as_ref().map(Assets::open).transpose().context("the static assets")?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::default()));
         let (logs, listening) = Logs::listen();
         let dictated = Dictated::default();
@@ -329,6 +340,7 @@ impl Builder {
             rooms_awake_max: self.rooms_awake_max,
             rooms_max: self.rooms_max,
             workers: self.workers,
+            assets: assets.map(Arc::new),
             limits,
             vars,
             crons: self.crons,

@@ -46,7 +46,7 @@ pub(super) fn lines(turn: &mut Turn, end: &TurnEnd) -> Vec<String> {
         Some(value) => format!("put {} = {}", payload(key), payload(value)),
         None => format!("delete {}", payload(key)),
     }));
-    lines.extend(turn.outputs().iter().map(output));
+    lines.extend(turn.outputs().map(output));
     match end {
         TurnEnd::Done => {}
         TurnEnd::Pending => lines.push("goes on later".into()),
@@ -102,6 +102,7 @@ fn work(work: &Work) -> String {
         }
         Work::Connect { target: ConnectTarget::Url(url) } => format!("connect to {url}"),
         Work::Connect { target: ConnectTarget::Room { party, room } } => format!("connect to {party}/{room}"),
+        Work::Asset { path } => format!("read the asset {path:?}"),
         Work::Fetch { request, .. } => {
             format!("fetch {} {} {}", request.method, request.uri, payload(&request.body))
         }
@@ -111,6 +112,8 @@ fn work(work: &Work) -> String {
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Response(response) => self::response(response),
+        Outcome::Asset(Some(asset)) => self::response(asset),
+        Outcome::Asset(None) => "no such asset".into(),
         Outcome::Rooms(page) => format!("{} rooms", page.rooms.len()),
         Outcome::Streamed(head) => format!("{}, its body follows", head.status),
         Outcome::Slept

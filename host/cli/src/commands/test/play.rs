@@ -112,6 +112,7 @@ async fn stage(directory: &Path, signals: &mut Signals) -> Result<Stage> {
         parties,
         memory: config.memory,
         limits: config.limits.clone(),
+        serve: config.serve.clone(),
         vars: config.vars.clone(),
         crons: config
             .crons

@@ -22,9 +22,10 @@ impl World {
                     (0, Outcome::Dropped | Outcome::Streamed(_) | Outcome::Connected) => false,
                     // Whether its time has passed, and what it was, the guest knows.
                     (0, Outcome::Slept | Outcome::Failed(OperationError::Timeout)) => true,
-                    (0, Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_)) => {
-                        self.was_answered(*id, outcome)
-                    }
+                    (
+                        0,
+                        Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_) | Outcome::Failed(_),
+                    ) => self.was_answered(*id, outcome),
                 };
                 let first = self.heard.get(&id.0);
                 assert!(is_right, "the outcome of {id} after {drops} drops of {first:?}: {outcome:?}");
@@ -69,10 +70,10 @@ impl World {
             (Outcome::Failed(OperationError::Timeout), _) => {
                 self.tally.meet("delivered", "dropped timeout, again");
             }
-            (Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_), 0) => {
+            (Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_) | Outcome::Failed(_), 0) => {
                 self.tally.meet("delivered", "answer")
             }
-            (Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_), _) => {
+            (Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_) | Outcome::Failed(_), _) => {
                 self.tally.meet("delivered", "dropped answer, again");
             }
             (

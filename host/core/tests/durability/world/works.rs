@@ -23,6 +23,8 @@ pub(crate) struct Works {
     /// The first answer that was given.
     answered: BTreeMap<u64, Outcome>,
     forgotten: BTreeSet<u64>,
+    /// Of what has been begun, the assets.
+    assets: BTreeSet<u64>,
     /// Of what has been begun, the calls: they are made once, however often they are begun.
     calls: BTreeSet<u64>,
     /// All that was ever sent to the world outside.
@@ -65,6 +67,9 @@ impl World {
                     self.works.calls.insert(*id);
                 }
                 self.see_fetch(*id, work);
+                if let Work::Asset { .. } = &**work {
+                    self.works.assets.insert(*id);
+                }
                 let is_first = !self.works.before.contains_key(id);
                 assert!(*attempt == Attempt::Again || is_first, "{id} was begun before");
                 assert!(!self.interrupted.contains(id), "{id} was begun for another room");
@@ -141,6 +146,10 @@ impl World {
             0 => Outcome::Failed(OperationError::Connect(format!("it cannot be: {number}"))),
             1 => Outcome::Failed(OperationError::NoSuchParty(number.to_string())),
             _ if is_answered => Outcome::Response(Box::new(Response::text(200, number.to_string()))),
+            _ if self.works.assets.contains(&id) => {
+                let asset = Box::new(Response::text(200, number.to_string()));
+                Outcome::Asset(number.is_multiple_of(2).then_some(asset))
+            }
             _ => {
                 let next = number.is_multiple_of(2).then(|| number.to_string());
                 Outcome::Rooms(RoomsPage { rooms: vec![id.to_string(), number.to_string()], next })

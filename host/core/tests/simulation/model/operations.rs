@@ -59,12 +59,13 @@ impl Draft {
             Work::Rooms { limit, .. } => {
                 assert!((1..=ROOMS_PAGE_MAX).contains(limit), "a page of {limit} rooms");
             }
+            Work::Asset { path } => assert!(path.starts_with('/'), "an asset {path}"),
             Work::Call { once, .. } => assert_eq!(*once, None, "only durable rooms know what is made once"),
             Work::Connect { .. } => panic!("nobody of this world connects"),
             Work::Fetch { .. } => panic!("what is fetched says itself how long it waits"),
         }
         let deadline_ms = match work {
-            Work::Rooms { .. } | Work::Connect { .. } => WORK_DEADLINE_MS,
+            Work::Rooms { .. } | Work::Asset { .. } | Work::Connect { .. } => WORK_DEADLINE_MS,
             Work::Call { .. } | Work::Fetch { .. } => self.request_deadline_ms + CALL_GRACE_MS,
         };
         self.ask_within(id, work, deadline_ms);
@@ -153,7 +154,7 @@ impl Model {
                     operation.is_decided = true;
                     self.waiting.push_back(Event::Completed(*id, Outcome::Interrupted));
                 }
-                Some(Work::Rooms { .. } | Work::Fetch { resend: true, .. }) | None => {
+                Some(Work::Rooms { .. } | Work::Asset { .. } | Work::Fetch { resend: true, .. }) | None => {
                     begun.extend(operation.work.clone().map(|work| Output::Begin(*id, work, Attempt::Again)));
                 }
             }

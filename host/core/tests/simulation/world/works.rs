@@ -20,6 +20,8 @@ pub(crate) struct Works {
     /// The first answer that was given.
     answered: BTreeMap<OperationId, Outcome>,
     forgotten: BTreeSet<OperationId>,
+    /// Of what has been begun, the assets.
+    assets: BTreeSet<OperationId>,
 }
 
 impl Works {
@@ -36,6 +38,9 @@ impl World {
         match output {
             Output::Begin(id, work, _) => {
                 self.see_fetch(*id, work);
+                if let Work::Asset { .. } = &**work {
+                    self.works.assets.insert(*id);
+                }
                 assert!(self.works.begun.insert(*id), "{id} is begun twice");
                 if let Some(was_answered) = self.works_before.remove(id) {
                     let what = if was_answered { "again, its answer was lost" } else { "again" };
@@ -102,6 +107,10 @@ impl World {
             _ if self.sent.contains_key(&id) => {
                 Outcome::Response(Box::new(Response::text(200, number.to_string())))
             }
+            _ if self.works.assets.contains(&id) => {
+                let asset = Box::new(Response::text(200, number.to_string()));
+                Outcome::Asset(number.is_multiple_of(2).then_some(asset))
+            }
             _ => {
                 let next = number.is_multiple_of(2).then(|| number.to_string());
                 Outcome::Rooms(RoomsPage { rooms: vec![id.to_string(), number.to_string()], next })
@@ -141,7 +150,7 @@ impl World {
                 let is_begun = self.works.begun.contains(&id);
                 self.tally.meet("work", if is_begun { "timed out" } else { "timed out before it was begun" });
             }
-            Outcome::Rooms(_) | Outcome::Response(_) | Outcome::Failed(_) => {
+            Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_) | Outcome::Failed(_) => {
                 assert_eq!(Some(outcome), self.works.answered.get(&id), "what the guest hears of {id}");
                 self.tally.meet("work", "answered");
             }

@@ -17,7 +17,7 @@ use super::Stage;
 const UNTIL_MS: u64 = 35_000;
 
 impl Stage {
-    /// `o a b`; what another room has said: `o 200 hello`
+    /// `o a b`; what another room has said: `o 200 hello`; an asset: `o asset 200 hello`, `o asset none`
     pub(super) fn answer(&mut self, step: &str) {
         let (name, rest) = step.split_once(' ').unwrap_or((step, ""));
         let id = self.names.operations[name];
@@ -25,6 +25,11 @@ impl Stage {
             let status = status.parse().expect("a status");
             Response { status, headers: Vec::new(), body: Bytes::new() }
         };
+        if let Some(asset) = rest.strip_prefix("asset ") {
+            let body = asset.strip_prefix("200 ").map(|body| Bytes::copy_from_slice(body.as_bytes()));
+            let asset = body.map(|body| Box::new(Response { status: 200, headers: Vec::new(), body }));
+            return self.room().answered(id, Outcome::Asset(asset));
+        }
         match rest.split_once(' ') {
             Some(("streams", status)) => {
                 return self.room().answered(id, Outcome::Streamed(Box::new(head(status))));

@@ -98,6 +98,9 @@ impl Scenes {
                 }
                 if let Event::Completed(id, outcome) = event {
                     let was_fetched = self.fetch_ends(*id, outcome, now);
+                    if matches!(outcome, Outcome::Asset(_)) {
+                        self.comment("an asset was read here; what is played reads it as it is then");
+                    }
                     if !was_fetched && matches!(outcome, Outcome::Response(_) | Outcome::Rooms(_)) {
                         self.comment(
                             "not repeated: what another room, or the list of rooms, has answered here",

@@ -82,7 +82,8 @@ impl Scenes {
             | Outcome::Interrupted
             | Outcome::Dropped
             | Outcome::Connected
-            | Outcome::Rooms(_) => return true,
+            | Outcome::Rooms(_)
+            | Outcome::Asset(_) => return true,
         };
         let line = format!("{asked} {after}{answer}");
         if line.lines().any(|line| line.len() > LINE_BYTES_MAX) {
