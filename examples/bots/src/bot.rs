@@ -13,10 +13,8 @@ use crate::lines::INTERRUPTED;
 pub(crate) const DONE: u16 = 1000;
 /// The close of one that is not; its reason is for people.
 pub(crate) const FAILED: u16 = 4000;
-/// A longer answer is broken off.
-const ANSWER_BYTES_MAX: usize = 16 << 10;
-/// How long the endpoint may say nothing.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// What takes longer is broken off.
+const ANSWER_MAX: Duration = Duration::from_secs(180);
 
 /// What is answered, and to whom.
 #[derive(Default)]
@@ -55,9 +53,10 @@ impl Bot {
             return Ok(chat.close(FAILED, "the bot answers one question at a time")?);
         }
         let answer = room.spawn(async move |room| {
-            match answer(&room, chat, &question).await {
-                Ok(()) => chat.close(DONE, "")?,
-                Err(error) => chat.close(FAILED, &error.to_string())?,
+            match room.timeout(ANSWER_MAX, answer(&room, chat, &question)).await {
+                Some(Ok(())) => chat.close(DONE, "")?,
+                Some(Err(error)) => chat.close(FAILED, &error.to_string())?,
+                None => chat.close(FAILED, &format!("the answer takes longer than {ANSWER_MAX:?}"))?,
             }
             Ok::<(), Error>(())
         });
@@ -85,41 +84,33 @@ async fn answer(room: &Room, chat: Connection, question: &str) -> Result<()> {
     if let Some(key) = room.var("MODEL_KEY") {
         fetch = fetch.header("authorization", format!("Bearer {key}"));
     }
-    let mut model = fetch.timeout(SILENCE_MAX).streamed().await.map_err(|error| {
+    let mut model = fetch.streamed().await.map_err(|error| {
         warn!("the endpoint cannot be asked: {error}");
         Error::new("the endpoint does not answer")
     })?;
     if model.status != 200 {
         return Err(Error::new(format!("the endpoint answers with status {}", model.status)));
     }
-    let (mut events, mut bytes_said) = (Events::default(), 0);
-    loop {
-        let bytes = match room.timeout(SILENCE_MAX, model.body.next()).await {
-            Some(Some(Ok(bytes))) => bytes,
-            Some(Some(Err(error))) => {
-                warn!("the endpoint's answer broke off: {error}");
-                return Err(Error::new(INTERRUPTED));
-            }
-            Some(None) => return Err(Error::new("the endpoint ends without [DONE]")),
-            None => return Err(Error::new(format!("the endpoint says nothing for {SILENCE_MAX:?}"))),
-        };
-        let mut words = String::new();
-        let mut is_done = false;
+    let mut events = Events::default();
+    while let Some(bytes) = model.body.next().await {
+        let bytes = bytes.map_err(|error| {
+            warn!("the endpoint's answer broke off: {error}");
+            Error::new(INTERRUPTED)
+        })?;
+        let (mut words, mut end) = (String::new(), None);
         for event in events.read(&bytes) {
-            match event? {
-                Event::Words(more) => words += &more,
-                Event::Done => is_done = true,
+            match event {
+                Ok(Event::Words(more)) => words += &more,
+                Ok(Event::Done) => end = Some(Ok(())),
+                Err(error) => end = Some(Err(error)),
             }
-        }
-        bytes_said += words.len();
-        if bytes_said > ANSWER_BYTES_MAX {
-            return Err(Error::new(format!("the answer has more than {ANSWER_BYTES_MAX} bytes")));
         }
         if !words.is_empty() {
             chat.send(words)?;
         }
-        if is_done {
-            return Ok(());
+        if let Some(end) = end {
+            return end;
         }
     }
+    Err(Error::new("the endpoint ends without [DONE]"))
 }

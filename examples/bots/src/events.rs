@@ -6,6 +6,8 @@ use serde::Deserialize;
 
 /// A longer line is refused.
 const LINE_BYTES_MAX: usize = 16 << 10;
+/// A longer answer is broken off.
+const ANSWER_BYTES_MAX: usize = 16 << 10;
 
 /// What an event says.
 #[derive(Debug, PartialEq)]
@@ -43,6 +45,8 @@ struct Failure {
 pub(crate) struct Events {
     /// What has come of the line that is not whole.
     line: Vec<u8>,
+    /// How long the answer is by now.
+    answer_bytes: usize,
 }
 
 impl Events {
@@ -59,13 +63,23 @@ impl Events {
             self.line.extend_from_slice(piece);
             if piece.ends_with(b"\n") {
                 let line = std::mem::take(&mut self.line);
-                events.extend(event_in(&line).transpose());
+                events.extend(event_in(&line).and_then(|event| self.bounded(event)).transpose());
             }
             if matches!(events.last(), Some(Ok(Event::Done) | Err(_))) {
                 break;
             }
         }
         events
+    }
+
+    fn bounded(&mut self, event: Option<Event>) -> Result<Option<Event>> {
+        if let Some(Event::Words(words)) = &event {
+            self.answer_bytes += words.len();
+        }
+        match self.answer_bytes > ANSWER_BYTES_MAX {
+            true => Err(Error::new(format!("the answer has more than {ANSWER_BYTES_MAX} bytes"))),
+            false => Ok(event),
+        }
     }
 }
 
@@ -98,7 +112,7 @@ fn event_in(line: &[u8]) -> Result<Option<Event>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, Events, LINE_BYTES_MAX};
+    use super::{ANSWER_BYTES_MAX, Event, Events, LINE_BYTES_MAX};
 
     const ANSWER: &str = ": hello\r\nevent: x\ndata: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n\
         data: {\"choices\":[{\"delta\":{\"content\":\"Grüß \"}}]}\r\n\r\ndata:{\"choices\":[{\"delta\":{\"content\":\"dich\"}}]}\n\n\
@@ -138,7 +152,17 @@ mod tests {
         assert_eq!(Events::default().read(b"data: \xff\n").len(), 1);
         let endless = "x".repeat(LINE_BYTES_MAX + 1);
         for piece_bytes in [1_000, endless.len()] {
-            assert!(read(&endless, piece_bytes).expect_err("it is too long").ends_with("16384 bytes"));
+            let why = read(&endless, piece_bytes).expect_err("it is too long");
+            assert_eq!(why, "the endpoint sends a line of more than 16384 bytes");
         }
+    }
+
+    #[test]
+    fn an_answer_is_bounded_in_as_many_lines_as_it_comes() {
+        let line = "data: {\"choices\":[{\"delta\":{\"content\":\"12345678\"}}]}\n\n";
+        let lines = ANSWER_BYTES_MAX / 8;
+        assert_eq!(read(&line.repeat(lines), 1_000).map(|events| events.len()), Ok(lines));
+        let why = read(&line.repeat(lines + 1), 1_000).expect_err("it is too long");
+        assert_eq!(why, "the answer has more than 16384 bytes");
     }
 }

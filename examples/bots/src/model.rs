@@ -52,7 +52,10 @@ pub(crate) fn answer(request: &Request) -> Result<Reply> {
             room.sleep(WORD).await;
             let chunk = Chunk { choices: [Choice { delta: Delta { content: format!("{word} ") } }] };
             let chunk = Message::from_json(&chunk)?;
-            body.write(format!("data: {}\n\n", chunk.as_text().unwrap_or_default())).await?;
+            if body.write(format!("data: {}\n\n", chunk.as_text().unwrap_or_default())).await.is_err() {
+                // Whoever asked has gone.
+                return Ok(());
+            }
         }
         body.write("data: [DONE]\n\n").await?;
         Ok(body.finish()?)
