@@ -130,6 +130,7 @@ impl Room {
         image: Option<(ComponentDigest, Bytes)>,
     ) -> Upgraded {
         let Turn { state, mut changes, now, .. } = *turn;
+        changes.take_out_what_was_withdrawn();
         self.take_home(state);
         self.reconfigure(config);
         let alarm_before = self.home().alarm.record();

@@ -106,7 +106,7 @@ impl Guest<'_> {
                         self.memory.sockets.insert(id, 0);
                     }
                     Outcome::Failed(_) | Outcome::Interrupted | Outcome::Dropped => {}
-                    Outcome::Slept | Outcome::Rooms(_) | Outcome::Response(_) => {
+                    Outcome::Slept | Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_) => {
                         panic!("{id} ends as {outcome:?}")
                     }
                 }

@@ -112,7 +112,7 @@ fn work(work: &Work) -> String {
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Response(response) => self::response(response),
-        Outcome::Asset(Some(asset)) => self::response(asset),
+        Outcome::Asset(Some(asset)) => response(asset),
         Outcome::Asset(None) => "no such asset".into(),
         Outcome::Rooms(page) => format!("{} rooms", page.rooms.len()),
         Outcome::Streamed(head) => format!("{}, its body follows", head.status),

@@ -29,7 +29,9 @@ impl World {
                 };
                 let first = self.heard.get(&id.0);
                 assert!(is_right, "the outcome of {id} after {drops} drops of {first:?}: {outcome:?}");
-                if drops > 1 && matches!(first, Some(Outcome::Rooms(_))) {
+                if drops > 1
+                    && matches!(first, Some(Outcome::Rooms(_) | Outcome::Asset(_) | Outcome::Response(_)))
+                {
                     self.tally.meet("delivered", "dropped answer, as dropped");
                 }
                 if self.is_not_sent_again(*id) {
