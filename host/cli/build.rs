@@ -5,7 +5,7 @@ fn main() {
     for embedded in ["template", "../../guest-sdk/rust", "../../Cargo.toml"] {
         println!("cargo::rerun-if-changed={embedded}");
     }
-    for example in ["counter", "chat", "workflow", "cursors", "tictactoe", "poll", "lookup"] {
+    for example in ["counter", "chat", "workflow", "cursors", "tictactoe", "poll", "lookup", "bots"] {
         // Not all of its directory: a host that serves it writes there.
         for embedded in ["src", "public", "tests"] {
             println!("cargo::rerun-if-changed=../../examples/{example}/{embedded}");

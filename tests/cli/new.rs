@@ -176,6 +176,7 @@ fn a_new_project_can_begin_with_an_example_and_builds_where_it_is() -> Result<()
         ("tictactoe", 2),
         ("poll", 2),
         ("lookup", 2),
+        ("bots", 2),
     ] {
         let name = format!("my-{example}");
         let project = dir.join(&name);
@@ -207,7 +208,7 @@ fn a_new_project_can_begin_with_an_example_and_builds_where_it_is() -> Result<()
         let ended = Program::run(&mut build, BUILD_BOUND)?;
         assert_eq!(ended.code, Some(0), "{}", ended.err);
         assert!(
-            ended.out.starts_with("main: ") && !ended.err.contains("warning"),
+            ended.out.lines().any(|line| line.starts_with("main: ")) && !ended.err.contains("warning"),
             "{}{}",
             ended.out,
             ended.err
@@ -220,7 +221,9 @@ fn check_refused_example(dir: &Path) -> Result<()> {
     let ended = new_in(dir, &["mine", "--example", "chatt"])?;
     assert_eq!(ended.code, Some(2), "{}", ended.err);
     assert!(
-        ended.err.contains("possible values: counter, chat, workflow, cursors, tictactoe, poll, lookup"),
+        ended
+            .err
+            .contains("possible values: counter, chat, workflow, cursors, tictactoe, poll, lookup, bots"),
         "{}",
         ended.err
     );

@@ -31,7 +31,7 @@ fn the_examples_are_as_their_transcripts_say() -> Result<()> {
     let run = || Program::run(party_host().current_dir(&examples).arg("test"), BUILD_BOUND);
     let first = run()?;
     assert_eq!(first.code, Some(0), "{}{}", first.out, first.err);
-    for name in ["counter", "chat", "workflow", "cursors", "tictactoe", "poll", "lookup"] {
+    for name in ["counter", "chat", "workflow", "cursors", "tictactoe", "poll", "lookup", "bots"] {
         assert!(first.out.contains(&format!("ok       {name}/tests/")), "{}", first.out);
     }
     assert_eq!(first.out, run()?.out, "what is told depends on the files only");

@@ -46,18 +46,18 @@ fn example(name: &str) -> PathBuf {
 
 /// examples/workflow with days of three seconds.
 fn quick_shop() -> Result<tempfile::TempDir> {
-    let (shop, dir) = (example("workflow"), temporary()?);
-    let settings = fs::read_to_string(shop.join("party.toml"))?;
-    let quick = settings
-        .replace("main = \".\"", &format!("main = {:?}", guest_path("workflow")))
-        .replace("DAY_SECONDS = \"20\"", "DAY_SECONDS = \"3\"");
-    ensure!(
-        quick.contains("workflow.wasm") && quick.contains("= \"3\""),
-        "party.toml has changed\n{settings}"
-    );
-    fs::write(dir.path().join("party.toml"), quick)?;
+    changed("workflow", "DAY_SECONDS = \"20\"", "DAY_SECONDS = \"3\"")
+}
+
+/// An example with other words in its settings, and its component built.
+fn changed(name: &str, from: &str, to: &str) -> Result<tempfile::TempDir> {
+    let (source, dir) = (example(name), temporary()?);
+    let settings = fs::read_to_string(source.join("party.toml"))?;
+    ensure!(settings.contains("= \".\"") && settings.contains(from), "party.toml has changed\n{settings}");
+    let settings = settings.replace("= \".\"", &format!("= {:?}", guest_path(name))).replace(from, to);
+    fs::write(dir.path().join("party.toml"), settings)?;
     fs::create_dir(dir.path().join("public"))?;
-    for asset in fs::read_dir(shop.join("public"))? {
+    for asset in fs::read_dir(source.join("public"))? {
         let asset = asset?;
         fs::copy(asset.path(), dir.path().join("public").join(asset.file_name()))?;
     }
@@ -213,6 +213,19 @@ fn two_tabs_and_a_program_vote() -> Result<()> {
 #[test]
 fn two_tabs_ask_grant_and_watch() -> Result<()> {
     in_chromium("browser/lookup.js", &example("lookup"))
+}
+
+/// Another host is the endpoint, so that it goes on when the chat's is killed.
+#[test]
+fn two_tabs_see_a_bot_answer_and_the_host_end_in_the_midst() -> Result<()> {
+    if wish(CHROMIUM).is_none() {
+        return Ok(());
+    }
+    let data = temporary()?;
+    let mut endpoint = Host::serve(&example("bots"), data.path())?;
+    let chat = changed("bots", "127.0.0.1:1999", &format!("127.0.0.1:{}", endpoint.port))?;
+    in_chromium("browser/bots.js", chat.path()).with_context(|| endpoint.program.said())?;
+    stop(&mut endpoint)
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::root;
 
 /// The packages that hold guests.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 11] = [
     "counter",
     "chat",
     "workflow",
@@ -16,6 +16,7 @@ const PACKAGES: [&str; 10] = [
     "tictactoe",
     "poll",
     "lookup",
+    "bots",
     "yardstick",
     "test-guests",
     "test-versions",

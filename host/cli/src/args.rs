@@ -127,6 +127,8 @@ pub(crate) enum Example {
     Poll,
     /// Permissions, answered by a lobby
     Lookup,
+    /// A chat, and a bot that streams its answers
+    Bots,
 }
 
 /// Build every party that party.toml names as a directory, with cargo, for wasm32-wasip2.

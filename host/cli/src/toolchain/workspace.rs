@@ -82,7 +82,9 @@ fn in_words(lines: &[usize]) -> String {
 fn instead(manifest: &Table) -> String {
     let name = manifest.get("package").and_then(|package| package.get("name")).and_then(Value::as_str);
     let example = match name {
-        Some(name @ ("counter" | "chat" | "workflow" | "cursors" | "tictactoe" | "poll" | "lookup")) => name,
+        Some(
+            name @ ("counter" | "chat" | "workflow" | "cursors" | "tictactoe" | "poll" | "lookup" | "bots"),
+        ) => name,
         Some(_) | None => "EXAMPLE",
     };
     format!("`party-host new NAME --example {example}` writes an example that stands by itself")

@@ -94,6 +94,16 @@ static LOOKUP: Source = Source {
     readme: include_str!("../../../../../examples/lookup/README.md"),
 };
 
+static BOTS: Source = Source {
+    name: "bots",
+    src: include_dir!("$CARGO_MANIFEST_DIR/../../examples/bots/src"),
+    public: include_dir!("$CARGO_MANIFEST_DIR/../../examples/bots/public"),
+    tests: include_dir!("$CARGO_MANIFEST_DIR/../../examples/bots/tests"),
+    manifest: include_str!("../../../../../examples/bots/Cargo.toml"),
+    settings: include_str!("../../../../../examples/bots/party.toml"),
+    readme: include_str!("../../../../../examples/bots/README.md"),
+};
+
 /// Writes an example as a project of this name, with the SDK at a path.
 pub(super) fn write(example: Example, draft: &Path, name: &str, sdk: &str) -> Result<()> {
     let source = match example {
@@ -104,6 +114,7 @@ pub(super) fn write(example: Example, draft: &Path, name: &str, sdk: &str) -> Re
         Example::Tictactoe => &TICTACTOE,
         Example::Poll => &POLL,
         Example::Lookup => &LOOKUP,
+        Example::Bots => &BOTS,
     };
     write_tree(&source.src, &draft.join("src"), &[], &|text| text)?;
     write_tree(&source.public, &draft.join("public"), &[], &|text| text)?;
