@@ -70,20 +70,31 @@ impl Body {
                 Some(Err(OperationError::Connect(why)))
             }
             other @ (StreamEvent::Message(_) | StreamEvent::Closed(_)) => {
-                self.has_ended = true;
-                give_up(self.stream);
+                self.end();
                 Some(Err(OperationError::Invalid(format!("a body brought something else: {other:?}"))))
             }
         }
     }
 
+    /// No more of it is wanted.
+    fn end(&mut self) {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            give_up(self.stream);
+        }
+    }
+
     /// The next line, without its end (a line feed, or a carriage return before it), as text; what is not UTF-8 in it is replaced.
-    /// `rest` keeps what has come of the line after it. Lines of server-sent events and of JSON in lines are read so.
+    /// `rest` keeps what has come of the line after it. Lines of server-sent events and of JSON in lines are read so. One of more than
+    /// a mebibyte is [`OperationError::TooLarge`], and nothing follows.
     pub async fn next_line(&mut self, rest: &mut Vec<u8>) -> Option<Result<String, OperationError>> {
         loop {
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = rest.drain(..=end).collect();
                 return Some(Ok(text_of(&line[..end])));
+            }
+            if rest.len() > LINE_BYTES_MAX {
+                self.end();
+                return Some(Err(OperationError::TooLarge(LINE_BYTES_MAX as u64)));
             }
             match self.next().await {
                 Some(Ok(bytes)) => rest.extend_from_slice(&bytes),
@@ -95,6 +106,9 @@ impl Body {
     }
 }
 
+/// A line that is read, in bytes.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
 fn text_of(line: &[u8]) -> String {
     String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
 }
@@ -102,8 +116,6 @@ fn text_of(line: &[u8]) -> String {
 impl Drop for Body {
     fn drop(&mut self) {
         runtime::streams().let_go(self.stream);
-        if !self.has_ended {
-            give_up(self.stream);
-        }
+        self.end();
     }
 }

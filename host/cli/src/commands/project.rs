@@ -128,6 +128,7 @@ fn single_component(path: &Path) -> ProjectConfig {
         memory: Memory::default(),
         port: None,
         serve: None,
+        duplicate_keys: BTreeMap::new(),
         vars: BTreeMap::new(),
         crons: Vec::new(),
         limits: Limits::default(),
