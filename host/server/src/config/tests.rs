@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use party_core::limits::Limits;
+use party_core::room::DuplicateKeys;
 
 use crate::edge::origins::AllowedOrigins;
 use crate::edge::proxies::TrustedProxies;
