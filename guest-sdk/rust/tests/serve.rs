@@ -1,6 +1,6 @@
 //! `#[party::serve]` announces the handlers that are written and compiled, and no others.
 
-use party::glue::{Capable, Handlers};
+use party::glue::{Capable, Handlers, NEEDED};
 use party::{
     Close, Connection, Cron, Decision, Lobby, Message, Party, Reply, Request, Response, Result, ResumeReason,
     Room, StartReason,
@@ -110,19 +110,24 @@ fn announced<P: Capable>() -> Handlers {
 
 #[test]
 fn a_party_without_handlers_announces_what_tasks_need() {
-    assert_eq!(announced::<silent::Silent>(), Handlers::ON_COMPLETED);
+    assert_eq!(announced::<silent::Silent>(), NEEDED);
+    for needed in
+        [Handlers::ON_COMPLETED, Handlers::ON_STREAM, Handlers::ON_DRAIN, Handlers::ON_RESPONSE_CLOSED]
+    {
+        assert!(NEEDED.contains(needed));
+    }
 }
 
 #[test]
 fn handlers_that_are_not_compiled_are_not_announced() {
-    let expected = Handlers::ON_COMPLETED | Handlers::ON_MESSAGE | Handlers::ON_ERROR;
+    let expected = NEEDED | Handlers::ON_MESSAGE | Handlers::ON_ERROR;
     assert_eq!(announced::<choosy::Choosy>(), expected);
     assert_eq!(choosy::Choosy::default().heard, 0);
 }
 
 #[test]
 fn every_handler_can_be_announced() {
-    let expected = Handlers::ON_COMPLETED
+    let expected = NEEDED
         | Handlers::ON_START
         | Handlers::SAVE
         | Handlers::RESTORE

@@ -10,6 +10,7 @@ use crate::call::Once;
 use crate::http::Request;
 use crate::ids::{OperationId, Timestamp};
 use crate::planted::{self, PlantedBug};
+pub use crate::stream::ConnectTarget;
 
 /// What is under way.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,20 +92,6 @@ pub enum Work {
     Connect {
         /// To whom.
         target: ConnectTarget,
-    },
-}
-
-/// To whom a room opens a WebSocket.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ConnectTarget {
-    /// A public address: its full URL, `wss://` or `ws://`.
-    Url(String),
-    /// Another room on this host.
-    Room {
-        /// Of which party.
-        party: String,
-        /// Which one.
-        room: String,
     },
 }
 

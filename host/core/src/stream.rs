@@ -67,6 +67,20 @@ impl Stream {
     }
 }
 
+/// To whom a room opens a WebSocket.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConnectTarget {
+    /// A public address: its full URL, `wss://` or `ws://`.
+    Url(String),
+    /// Another room on this host.
+    Room {
+        /// Of which party.
+        party: String,
+        /// Which one.
+        room: String,
+    },
+}
+
 /// What a stream brings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StreamEvent {

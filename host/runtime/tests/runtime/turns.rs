@@ -9,11 +9,6 @@ use party_core::message::Message;
 use crate::guests::{DONE, FAILED, Guest, PENDING, echo, logging};
 use crate::room::{START, TestRoom, block_on, small_limits};
 
-/// Logs the text that an import has left as an error at 2048, behind the discriminants of result and variant.
-const LOG_ERROR_TEXT: &str = r#"
-(func $log_error_text (param $payload i32)
-  (call $log (i32.const 2) (i32.load (local.get $payload)) (i32.load offset=4 (local.get $payload))))"#;
-
 #[test]
 fn a_message_comes_back_as_it_was_sent() {
     block_on(async {
@@ -172,57 +167,6 @@ fn a_sleep_completes_with_the_operation_s_id() {
         assert_eq!(room.sent(), [""; 0]);
         room.advance(1).await;
         assert_eq!(room.sent(), ["slept"]);
-    });
-}
-
-#[test]
-fn what_is_not_built_yet_says_so_and_names_itself() {
-    // (interface, function, its type, a call with plausible arguments, where the error's text stands)
-    let cases = [
-        ("operations", "asset", "i32 i32".to_owned(), "(i32.const 0) (i32.const 0)".to_owned(), 2064),
-        (
-            "operations",
-            "connect",
-            "i32 i32 i32 i32 i32".to_owned(),
-            "(i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)".to_owned(),
-            2064,
-        ),
-        (
-            "streams",
-            "open-response",
-            "i64 i32 i32 i32".to_owned(),
-            "(i64.const 1) (i32.const 200) (i32.const 0) (i32.const 0)".to_owned(),
-            2060,
-        ),
-        (
-            "streams",
-            "write",
-            "i64 i32 i32".to_owned(),
-            "(i64.const 1) (i32.const 0) (i32.const 0)".to_owned(),
-            2056,
-        ),
-        ("streams", "finish", "i64".to_owned(), "(i64.const 1)".to_owned(), 2056),
-    ];
-    block_on(async {
-        for (interface, function, ty, call, text) in cases {
-            let guest =
-                logging().import(interface, function, &format!("(param {ty} i32)")).item(LOG_ERROR_TEXT).on(
-                    "on-message",
-                    &format!(
-                        "(call ${function} {call} (i32.const 2048))
-                         (if (i32.ne (i32.load8_u (i32.const 2048)) (i32.const 1)) (then (unreachable)))
-                         (call $log_error_text (i32.const {text}))
-                         (i32.const 1024)"
-                    ),
-                );
-            let mut room = TestRoom::of(&guest.build());
-            let connection = room.connect().await;
-            assert_eq!(room.end_of(connection, "").await, TurnEnd::Done, "{interface}.{function}");
-            let expected = format!(
-                "{interface}.{function} is part of the contract, but this host does not offer it yet"
-            );
-            assert_eq!(room.logged(), [expected]);
-        }
     });
 }
 

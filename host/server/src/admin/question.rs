@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_read_again() {
-        for name in ["lobby", "a b&c=d%41", "éß", "?#[]"] {
+        for name in ["lobby", "a b&c=d%41", "éß", "[]&;"] {
             let question = parse(&Method::GET, &format!("/room?room={}", encode(&format!("main/{name}"))));
             assert_eq!(question, Ok(Question::Room(room("mine", "main", name))));
         }
