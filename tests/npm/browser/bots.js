@@ -5,10 +5,11 @@ import { test } from "../support/browser.js";
 
 const PARROT = "bot: I am a parrot, and say: ";
 const long = "one two three four five six seven eight nine ten ".repeat(10).trim();
-/** How the last line stands: its class, and whether it has begun. */
-const lastLine = (list) => `${list.lastElementChild.className}, ${list.lastElementChild.textContent.length > 20 ? "begun" : "not begun"}`;
-const lastNote = (list) => list.lastElementChild.querySelector("em").textContent;
-const lastClass = (list) => list.lastElementChild.className;
+/** How the last line stands, if there is one yet: its class, and whether it has begun. */
+const lastLine = (list) =>
+  `${list.lastElementChild?.className}, ${list.lastElementChild?.textContent.length > 20 ? "begun" : "not begun"}`;
+const lastNote = (list) => list.lastElementChild?.querySelector("em")?.textContent;
+const lastClass = (list) => list.lastElementChild?.className;
 
 await test(async (open) => {
   const ada = await open("/");
@@ -45,5 +46,5 @@ await test(async (open) => {
     await tab.shows("lines", lastNote, " (the bot was interrupted)");
   }
   await ben.press("text", "Enter");
-  await ada.shows("lines", (list) => list.lastElementChild.textContent, `${PARROT}me too `);
+  await ada.shows("lines", (list) => list.lastElementChild?.textContent, `${PARROT}me too `);
 });
