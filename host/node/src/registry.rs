@@ -46,6 +46,8 @@ pub(crate) struct RoomEntry {
     bodies: RefCell<HashMap<StreamId, BodyWriter>>,
     /// Those who wait for the room to take more of what its streams bring.
     streams_starved: Notify,
+    /// Somebody does. Looked at with every turn, so that it costs no lock.
+    has_starved_streams: Cell<bool>,
     links: RefCell<Vec<Rc<Link>>>,
     starved: RefCell<Vec<Rc<Link>>>,
     /// Those who are to come back to where they were, in a room that goes on as it was.
@@ -140,6 +142,7 @@ impl RoomEntry {
             requests: RefCell::default(),
             bodies: RefCell::default(),
             streams_starved: Notify::new(),
+            has_starved_streams: Cell::new(false),
             links: RefCell::default(),
             starved: RefCell::default(),
             seats: RefCell::default(),
@@ -219,6 +222,7 @@ impl RoomEntry {
         let entry = Rc::downgrade(self);
         async move {
             if let Some(entry) = entry.upgrade() {
+                entry.has_starved_streams.set(true);
                 entry.streams_starved.notified().await;
             }
         }
@@ -226,7 +230,9 @@ impl RoomEntry {
 
     /// Lets sockets, and what reads streams, look again whether they may read.
     pub(crate) fn feed(&self) {
-        self.streams_starved.notify_waiters();
+        if self.has_starved_streams.replace(false) {
+            self.streams_starved.notify_waiters();
+        }
         if self.starved.borrow().is_empty() {
             return;
         }
