@@ -117,7 +117,7 @@ impl Room {
                 | Subject::Error(_)
                 | Subject::Request(_)
                 | Subject::ResponseClosed
-                | Subject::Stream
+                | Subject::Stream(_)
                 | Subject::Drain
                 | Subject::Completed => {}
             }
