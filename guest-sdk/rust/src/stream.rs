@@ -15,7 +15,7 @@ use crate::bindings::exports::party::server::guest::StreamEvent;
 use crate::bindings::party::server::streams as host;
 
 pub use body::{Body, Streamed};
-pub use socket::{Closed, Connect, Socket};
+pub use socket::{Closed, Connect, ConnectTo, Socket};
 pub use writer::BodyWriter;
 
 /// Why something could not be written to a stream.
