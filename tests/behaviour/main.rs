@@ -46,6 +46,7 @@ mod time;
 mod twins;
 mod uncaptured;
 mod upgrades;
+mod uploads;
 mod versions_under_pressure;
 mod workflow;
 

@@ -189,7 +189,13 @@ mod tests {
     fn request(method: &str, uri: &str, has_header: bool) -> Request {
         let header = Header { name: "idempotency-key".into(), value: Bytes::from_static(b"\xff k") };
         let headers = if has_header { vec![header] } else { Vec::new() };
-        Request { method: method.into(), uri: uri.into(), headers, body: Bytes::from_static(b"four") }
+        Request {
+            method: method.into(),
+            uri: uri.into(),
+            headers,
+            body: Bytes::from_static(b"four"),
+            body_waits: false,
+        }
     }
 
     fn fetch(resend: bool, redirects_max: u32) -> Operation {

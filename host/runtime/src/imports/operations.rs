@@ -52,7 +52,8 @@ impl Host for InstanceState {
             ConnectTarget::Url(url) => Target::Url(url),
             ConnectTarget::Room(RoomTarget { party, room, uri, headers }) => {
                 let headers = headers.into_iter().map(values::header).collect();
-                let request = Request { method: "GET".into(), uri, headers, body: Bytes::new() };
+                let (method, body) = ("GET".into(), Bytes::new());
+                let request = Request { method, uri, headers, body, body_waits: false };
                 Target::Room { party, room, request: Box::new(request) }
             }
         })))
