@@ -26,12 +26,6 @@ struct Project {
     single_page_app: bool,
 }
 
-impl Project {
-    fn has_crons(&self) -> bool {
-        ["lobby", "javascript"].contains(&self.parties[0].1)
-    }
-}
-
 /// The project that has one.
 const WITH_A_LOBBY: &str = "with a lobby";
 
@@ -215,7 +209,7 @@ fn here(project: &Project, dir: TempDir) -> Result<Side> {
         let single_page_app = project.single_page_app;
         settings += &format!("[serve]\npath = {assets:?}\nsinglePageApp = {single_page_app}\n");
     }
-    if project.has_crons() {
+    if project.parties[0].1 == "lobby" {
         settings += "[crons]\nhourly = \"0 * * * *\"\n";
     }
     fs::write(dir.path().join("party.toml"), settings)?;
@@ -244,7 +238,7 @@ fn partykit(project: &Project, dir: TempDir) -> Result<Side> {
     if let Some(assets) = project.assets {
         settings["serve"] = serde_json::json!({"path": assets, "singlePageApp": project.single_page_app});
     }
-    if project.has_crons() {
+    if project.parties[0].1 == "lobby" {
         settings["crons"] = serde_json::json!({"hourly": "0 * * * *"});
     }
     fs::write(dir.path().join("partykit.json"), settings.to_string())?;
