@@ -7,8 +7,7 @@ use crate::table::{File, Row, Section, Step};
 
 const HEAD: &str = include_str!("page/head.md");
 /// What rows mean that are played on one side.
-const NOT_YET: &str = "\n## What is not here yet\n\nRows that say so are played against PartyKit alone, until they can be played \
-                       here.\n";
+const NOT_YET: &str = include_str!("page/not_yet.txt");
 /// What stands where this host does as PartyKit does.
 const SAME: &str = "the same";
 

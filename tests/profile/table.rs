@@ -23,7 +23,8 @@ use anyhow::{Context, Result, bail, ensure};
 use party_tests::root;
 
 /// The files of the table, in the order of the page.
-const FILES: [&str; 7] = ["routing", "requests", "sockets", "lifecycle", "limits", "assets", "lobby"];
+const FILES: [&str; 9] =
+    ["routing", "requests", "sockets", "lifecycle", "restarts", "limits", "assets", "lobby", "javascript"];
 
 /// Whom a row is played against.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

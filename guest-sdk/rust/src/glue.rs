@@ -90,8 +90,7 @@ impl<P: Capable> guest::Guest for Exports<P> {
                     Ok(())
                 }
                 Answer::InPieces(head, write) => {
-                    let body = BodyWriter::open(id, &head)?;
-                    task::spawn(async move |_| write(body).await);
+                    BodyWriter::open(id, &head)?.write_with(write);
                     Ok(())
                 }
             }

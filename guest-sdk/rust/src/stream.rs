@@ -16,7 +16,7 @@ use crate::bindings::party::server::types::MessageResult;
 use crate::bindings::party::server::{events, streams as host};
 
 pub use body::{Body, Streamed};
-pub use socket::{Closed, Connect, Socket};
+pub use socket::{Closed, Connect, ConnectTo, Socket};
 pub use writer::BodyWriter;
 
 /// Why something could not be written to a stream.

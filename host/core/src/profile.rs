@@ -4,9 +4,12 @@
 use crate::event::Failure;
 use crate::http::Response;
 use crate::message::CloseFrame;
+use crate::query;
 
 /// A request to a party that has no `on-request`.
 pub const NO_ON_REQUEST: &str = "No onRequest handler";
+/// The same, where only the room itself can say it: another room asks.
+pub const INVALID_ON_REQUEST: &str = "Invalid onRequest handler";
 /// A request whose event ended without a response.
 pub const NO_RESPONSE: &str = "Incorrect type for Promise: the Promise did not resolve to 'Response'.";
 /// A request whose handler failed without a message, or whose turn was dropped.
@@ -42,6 +45,11 @@ const KEY_TAKEN: &str = "another client of this name is connected";
 
 /// What everybody hears of a room whose memory cannot be believed: 503, or 1011.
 pub const ROOM_DAMAGED: &str = "room-damaged";
+
+/// What a client calls itself: the first `_pk` of its query, if it is not empty.
+pub fn client_key(query: Option<&str>) -> Option<String> {
+    query::value(query, "_pk").filter(|value| !value.is_empty())
+}
 
 /// The answer when there is no such party.
 pub fn party_not_found(party: &str) -> Response {
@@ -88,4 +96,19 @@ pub fn replaced() -> CloseFrame {
 /// The close of a client whose message was too large.
 pub fn too_large(bytes: u64, bytes_max: u64) -> CloseFrame {
     CloseFrame::new(CLOSE_TOO_LARGE, format!("Message is too large: {bytes} > {bytes_max}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::client_key;
+
+    #[test]
+    fn the_key_of_the_client_is_the_first_one_and_decoded() {
+        assert_eq!(client_key(Some("_pk=abc")).as_deref(), Some("abc"));
+        assert_eq!(client_key(Some("a=1&_pk=x%20y+z&_pk=2")).as_deref(), Some("x y z"));
+        assert_eq!(client_key(Some("%5Fpk=%C3%A9")).as_deref(), Some("é"));
+        for query in [None, Some(""), Some("_pk="), Some("_pk"), Some("pk=1"), Some("_pk=&_pk=2")] {
+            assert_eq!(client_key(query), None, "{query:?}");
+        }
+    }
 }

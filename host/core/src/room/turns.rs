@@ -203,7 +203,9 @@ impl Room {
                     self.home().requests.insert(request);
                     return Some(event);
                 }
-                self.output(Output::Respond(request, profile::failed(profile::NO_ON_REQUEST, None, "")));
+                // Clients hear it at the edge, so who hears it here is another room.
+                let response = profile::failed(profile::INVALID_ON_REQUEST, None, "");
+                self.output(Output::Respond(request, response));
                 None
             }
             Event::ResponseClosed(request) => {

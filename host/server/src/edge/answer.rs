@@ -197,7 +197,7 @@ async fn connect(
     }
     let node = worker.node();
     let new = NewConnection {
-        key: handshake::client_key(parts.uri.query()).unwrap_or_else(|| node.uuid()),
+        key: profile::client_key(parts.uri.query()).unwrap_or_else(|| node.uuid()),
         uri,
         headers: guest_headers(&parts.headers),
         opened_at: node.clock().now(),
