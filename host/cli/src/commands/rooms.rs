@@ -150,14 +150,14 @@ const HEAD: [&str; 7] = ["ROOM", "STATE", "MEMORY", "SOCKETS", "STORAGE", "CHECK
 
 impl Printer<'_> {
     fn room(&mut self, room: &Room) -> Result<()> {
+        self.printed += 1;
         if self.json {
             serde_json::to_writer(&mut self.out, room)?;
             return Ok(self.out.write_all(b"\n")?);
         }
-        if self.printed == 0 {
+        if self.printed == 1 {
             writeln!(self.out, "{}", line(&HEAD))?;
         }
-        self.printed += 1;
         let now = SystemClock.now();
         let optional = |value: Option<u64>| value.map_or_else(|| "-".into(), bytes);
         let named = self.projects.named(&room.project, &room.party, &room.room);
