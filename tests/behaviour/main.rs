@@ -28,6 +28,7 @@ mod panics;
 mod pressure;
 mod pressure_of_use;
 mod pressure_of_workers;
+mod projects;
 mod recordings;
 mod refused_instances;
 mod refused_switches;

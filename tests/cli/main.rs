@@ -15,6 +15,7 @@ mod kills;
 mod memory_settings;
 mod new;
 mod pressure;
+mod projects;
 mod refusals;
 mod refused_buffers;
 mod refused_memory;

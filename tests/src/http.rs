@@ -39,7 +39,13 @@ impl Http {
 
     /// Sends a request without a body.
     pub fn send(&mut self, method: &str, path: &str) -> Result<()> {
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n\r\n");
+        self.send_with(method, path, &[("host", "127.0.0.1")])
+    }
+
+    /// Sends a request with these headers and without a body.
+    pub fn send_with(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<()> {
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("{method} {path} HTTP/1.1\r\n{headers}content-length: 0\r\n\r\n");
         Ok(self.stream.get_mut().write_all(head.as_bytes())?)
     }
 
@@ -84,6 +90,13 @@ pub fn request(port: u16, method: &str, path: &str) -> Result<Answer> {
     Http::connect(port)?.request(method, path).with_context(|| format!("{method} {path}"))
 }
 
+/// The same, with these headers, of which one is the host.
+pub fn request_with(port: u16, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+    let mut http = Http::connect(port)?;
+    http.send_with(method, path, headers)?;
+    http.receive().with_context(|| format!("{method} {path} with {headers:?}"))
+}
+
 /// A WebSocket client.
 pub struct Socket {
     socket: WebSocket<TcpStream>,
@@ -92,7 +105,12 @@ pub struct Socket {
 impl Socket {
     /// Connects to a room of the party `main`.
     pub fn connect(port: u16, room: &str) -> Result<Socket> {
-        let url = format!("ws://127.0.0.1:{port}/parties/main/{room}");
+        Socket::connect_as(port, "127.0.0.1", room)
+    }
+
+    /// The same, asking for this host.
+    pub fn connect_as(port: u16, host: &str, room: &str) -> Result<Socket> {
+        let url = format!("ws://{host}:{port}/parties/main/{room}");
         let (socket, _) = tungstenite::client(url, dial(port)?).context("the handshake failed")?;
         Ok(Socket { socket })
     }

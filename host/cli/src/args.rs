@@ -56,12 +56,16 @@ A project's parties are built first; a component is served as the party `main`:
   party-host serve examples/counter --port 8080
   party-host serve party.wasm --data /var/lib/party
   party-host serve --port 443 --tls-cert fullchain.pem --tls-key privkey.pem
+  party-host serve chat shop --data /var/lib/party
+
+Of several projects, the host that a request names says whose it is: `hosts` in party.toml, or the project's name as the
+first label (chat.example.com, chat.localhost). The first project has all else. They never see each other.
 
 Ctrl-C and SIGTERM drain: clients are told (1001), what is under way is finished. Ctrl-C once more stops at once.";
 
 const AFTER_DEV: &str = "\
 Saving a source builds its party and puts it in the place of the one that runs; open pages stay connected, storage
-is kept. What does not build leaves the last one that worked running:
+is kept. What does not build leaves the last one that worked running. It is for one project; `serve` takes several:
   party-host dev
   party-host dev examples/chat --port 8080";
 
@@ -81,7 +85,7 @@ pub(crate) enum Command {
     /// Build the parties of a project into components
     #[command(after_help = AFTER_BUILD)]
     Build(Build),
-    /// Serve a project or a component, for others to reach
+    /// Serve projects or a component, for others to reach
     #[command(after_help = AFTER_SERVE)]
     Serve(Serve),
     /// Build, serve on this machine only, watch and reload
@@ -139,12 +143,12 @@ pub(crate) struct Build {
     pub(crate) path: PathBuf,
 }
 
-/// Serve a project (its parties are built first) or one component (as party `main`).
+/// Serve projects (their parties are built first) or one component (as party `main`).
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// A directory with party.toml or Cargo.toml, or a .wasm component
-    #[arg(default_value = ".")]
-    pub(crate) path: PathBuf,
+    /// Directories with party.toml or Cargo.toml, each a project of its own, or a .wasm component
+    #[arg(default_value = ".", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
     /// An address or a name of this machine; 0.0.0.0 is reached from everywhere
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
     pub(crate) host: HostName,
@@ -182,10 +186,10 @@ pub(crate) struct Dev {
 
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// The port to listen on; 0: any that is free (default: `port` in party.toml, else 1999)
+    /// The port to listen on; 0: any that is free (default: `port` in the first party.toml, else 1999)
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) port: Option<u16>,
-    /// Where rooms are kept (default: .party/data in the project). One host at a time can use it
+    /// Where rooms are kept (default: .party/data in the first project). One host at a time can use it
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Worker threads (default: one per processor)

@@ -7,19 +7,22 @@ use std::future::Future;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use party_core::address::{NAME_BYTES_MAX, ROOM_BYTES_MAX, RoomAddress};
+use party_core::address::RoomAddress;
+use party_node::project::{kept_parties, kept_projects};
 use party_node::transfer::{ExportError, ImportError};
 use party_server::admin::client::{AskError, RunningHost};
-use party_server::admin::question::parse_room;
+use party_server::admin::question::{QuestionError, parse_room};
 use party_server::admin::shapes::Host;
 use party_store::redb_store::{OpenError, RedbOptions, RedbStore};
-use party_store::store::{RoomsQuery, RoomsScope, Store};
+use party_store::store::Store;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::problem::{failure, usage};
 
 /// As many parties as are told of.
-const PARTIES_SHOWN: usize = 16;
+pub(crate) const PARTIES_SHOWN: usize = 16;
+/// Projects that are looked for in a store.
+const PROJECTS_MAX: usize = 65_536;
 
 /// Who knows about the rooms.
 pub(crate) enum Knows {
@@ -82,63 +85,96 @@ pub(crate) fn who_knows(data: &Path) -> Result<Knows> {
     }
 }
 
-/// A room as it was named, of this project unless it names one.
-pub(crate) fn room(text: &str, project: &str) -> Result<RoomAddress> {
-    parse_room(text, project)
-        .map_err(|error| usage(error.to_string(), "name a room as PARTY/ROOM, for example main/lobby"))
+impl Knows {
+    /// The projects that a room can be of.
+    pub(crate) fn projects(&self) -> Result<Projects> {
+        match self {
+            Knows::Host(asked) => Ok(asked.projects()),
+            Knows::Store(store) => Projects::of_store(store.as_ref()),
+        }
+    }
 }
 
-/// The project of a store's rooms. `None` if it has none; an error if it has several, because then a room must say
-/// whose it is.
-pub(crate) fn project(store: &dyn Store) -> Result<Option<String>> {
-    let first = |after: Option<&RoomAddress>| {
-        store.rooms(&RoomsQuery { scope: RoomsScope::Everything, after, limit: 1 })
-    };
-    let Some((one, _)) = first(None)?.into_iter().next() else { return Ok(None) };
-    let last = last_room(one.project(), &"z".repeat(NAME_BYTES_MAX))?;
-    match first(Some(&last))?.into_iter().next() {
-        None => Ok(Some(one.project().to_owned())),
-        Some((other, _)) => Err(usage(
-            format!(
-                "rooms of several projects are kept here, {} and {} among them",
-                one.project(),
-                other.project()
+impl Asked {
+    /// The projects that the host serves.
+    pub(crate) fn projects(&self) -> Projects {
+        Projects(self.itself.projects.iter().map(|project| project.name.clone()).collect())
+    }
+}
+
+/// The projects that a room can be of: those that a host serves, or of which a store keeps rooms or versions. Of several, a room
+/// must say whose it is, and is shown so.
+#[derive(Default)]
+pub(crate) struct Projects(Vec<String>);
+
+impl Projects {
+    /// Those that a store knows of.
+    pub(crate) fn of_store(store: &dyn Store) -> Result<Projects> {
+        let mut names = kept_projects(store, PROJECTS_MAX)?;
+        // What is damaged of them is told by whoever needs it.
+        names.extend(store.versions().unwrap_or_default().into_iter().map(|versions| versions.project));
+        names.sort();
+        names.dedup();
+        Ok(Projects(names))
+    }
+
+    /// This one, and no other.
+    pub(crate) fn only(name: &str) -> Projects {
+        Projects(vec![name.to_owned()])
+    }
+
+    /// Their names.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// A room as it was named.
+    pub(crate) fn room(&self, text: &str) -> Result<RoomAddress> {
+        parse_room(text, &self.0).map_err(|error| match error {
+            QuestionError::Ambiguous { projects, .. } => usage(
+                format!("there are several projects here: {}", projects.join(", ")),
+                format!("name a room as PROJECT/PARTY/ROOM, for example {}/{text}", projects[0]),
             ),
-            "start the host of one of them and ask that",
-        )),
+            error => usage(error.to_string(), "name a room as PARTY/ROOM, for example main/lobby"),
+        })
     }
-}
 
-/// No room of a party comes after this one.
-fn last_room(project: &str, party: &str) -> Result<RoomAddress> {
-    let room = char::MAX.to_string().repeat(ROOM_BYTES_MAX / char::MAX.len_utf8());
-    Ok(RoomAddress::new(project, party, &room)?)
-}
-
-/// The parties of a project of which rooms are kept, up to [`PARTIES_SHOWN`].
-pub(crate) fn parties(store: &dyn Store, project: &str) -> Result<Vec<String>> {
-    let (mut parties, mut last): (Vec<String>, Option<RoomAddress>) = (Vec::new(), None);
-    while parties.len() < PARTIES_SHOWN {
-        let query = RoomsQuery { scope: RoomsScope::Project(project), after: last.as_ref(), limit: 1 };
-        let Some((room, _)) = store.rooms(&query)?.into_iter().next() else { break };
-        last = Some(last_room(project, room.party())?);
-        parties.push(room.party().to_owned());
+    /// As a person names a room: what [`Projects::room`] reads.
+    pub(crate) fn named(&self, project: &str, party: &str, room: &str) -> String {
+        match &self.0[..] {
+            [only] if only == project => format!("{party}/{room}"),
+            [] => format!("{party}/{room}"),
+            _ => format!("{project}/{party}/{room}"),
+        }
     }
-    Ok(parties)
+
+    /// The same.
+    pub(crate) fn name_of(&self, address: &RoomAddress) -> String {
+        let (project, party, room) = address.names();
+        self.named(project, party, room)
+    }
+
+    /// As a person names a party.
+    pub(crate) fn party(&self, project: &str, party: &str) -> String {
+        if self.0.len() > 1 { format!("{project}/{party}") } else { party.to_owned() }
+    }
 }
 
 /// A store holds no such room: the answer for whoever named it, who may have got its party wrong.
 pub(crate) fn no_such_room(store: &dyn Store, address: &RoomAddress) -> anyhow::Error {
-    let (party, room) = (address.party(), address.room());
-    let message = match parties(store, address.project()) {
-        Ok(parties) if parties.is_empty() || parties.iter().any(|known| known == party) => {
-            format!("there is no room {party}/{room}")
-        }
-        Ok(parties) => format!(
-            "there is no room {party}/{room}, and none of a party {party}: those that are kept here are of {}",
+    let (projects, parties) =
+        match (Projects::of_store(store), kept_parties(store, address.project(), PARTIES_SHOWN)) {
+            (Ok(projects), Ok(parties)) => (projects, parties),
+            (Err(error), _) => return error,
+            (_, Err(error)) => return error.into(),
+        };
+    let (named, party) = (projects.name_of(address), address.party());
+    let message = match parties.is_empty() || parties.iter().any(|known| known == party) {
+        true => format!("there is no room {named}"),
+        false => format!(
+            "there is no room {named}, and none of a party {party}: those that are kept here are of {}",
             parties.join(", ")
         ),
-        Err(error) => return error,
     };
     usage(message, "`party-host rooms` lists those that there are")
 }
@@ -152,12 +188,15 @@ pub(crate) fn not_exported(store: &dyn Store, error: ExportError) -> anyhow::Err
 }
 
 /// A failure to bring a room in, for the person who asked for it.
-pub(crate) fn not_imported(error: ImportError) -> anyhow::Error {
+pub(crate) fn not_imported(store: &dyn Store, error: ImportError) -> anyhow::Error {
     match error {
-        ImportError::Exists(address) => usage(
-            format!("there is a room {}/{} already", address.party(), address.room()),
-            "choose another name",
-        ),
+        ImportError::Exists(address) => match Projects::of_store(store) {
+            Ok(projects) => usage(
+                format!("there is a room {} already", projects.name_of(&address)),
+                "choose another name",
+            ),
+            Err(error) => error,
+        },
         ImportError::OtherComponent { .. }
         | ImportError::Checkpoint(_)
         | ImportError::Unfit(_)

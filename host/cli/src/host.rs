@@ -1,6 +1,6 @@
 //! A host put together: store, engine, node, server; and taken apart in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::TcpListener;
@@ -22,8 +22,10 @@ use party_runtime::component::Component;
 use party_runtime::engine::{Engine, EngineOptions};
 use party_runtime::load::COMPONENT_BYTES_MAX;
 use party_server::admin::AdminSocket;
-use party_server::assets::Assets;
+use party_server::assets::{AssetReads, Assets};
 use party_server::config::EdgeConfig;
+use party_server::edge::origins::AllowedOrigins;
+use party_server::edge::projects::ProjectOptions;
 use party_server::outbound::Network;
 use party_server::server::{Server, ServerOptions};
 use party_server::tls::Tls;
@@ -86,13 +88,21 @@ pub(crate) struct Host {
     listening: Listening,
 }
 
-/// What a host is started with.
-pub(crate) struct Start<'a> {
+/// A project that a host is started with, its parties built.
+pub(crate) struct ToServe<'a> {
     pub(crate) project: &'a Project,
     pub(crate) parties: &'a [BuiltParty],
+    /// Whose pages may speak to its rooms.
+    pub(crate) allowed_origins: Option<AllowedOrigins>,
+}
+
+/// What a host is started with.
+pub(crate) struct Start<'a> {
+    /// One at least: what belongs to the host is said by the first.
+    pub(crate) projects: &'a [ToServe<'a>],
     pub(crate) host: &'a HostName,
     pub(crate) common: &'a Common,
-    /// Who may come, and who is believed.
+    /// Who is believed, and how much of the host anybody gets.
     pub(crate) edge: EdgeConfig,
     /// The certificate, if TLS is spoken.
     pub(crate) tls: Option<Arc<Tls>>,
@@ -103,12 +113,12 @@ pub(crate) struct Start<'a> {
 impl Start<'_> {
     /// Takes the port.
     pub(crate) fn listen(&self) -> Result<(Listening, Vec<TcpListener>)> {
-        let (listening, listeners) = self.host.listen(port_of(self.project, self.common))?;
+        let (listening, listeners) = self.host.listen(port_of(self.projects[0].project, self.common))?;
         Ok((if self.tls.is_some() { listening.over_tls() } else { listening }, listeners))
     }
 
     fn data(&self) -> PathBuf {
-        self.common.data.clone().unwrap_or_else(|| self.project.data_dir())
+        self.common.data.clone().unwrap_or_else(|| self.projects[0].project.data_dir())
     }
 }
 
@@ -151,42 +161,39 @@ impl Host {
         start: &Start<'_>,
         (listening, listeners): (Listening, Vec<TcpListener>),
     ) -> Result<Host> {
-        let Start { project, parties, common, .. } = start;
+        let common = start.common;
         let data = start.data();
         let engine = engine(&data).with_context(|| unusable(&data))?;
-        let parties = load_all(&engine, project, parties)?;
         let workers = match common.workers {
             Some(workers) => usize::from(workers),
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let network = Network::new(project.config.http.clone(), Arc::clone(&clock))?;
-        let assets = project.config.serve.as_ref().map(Assets::open).transpose()?.map(Arc::new);
-        let for_rooms: Arc<dyn AssetSource> = match &assets {
-            Some(assets) => Arc::clone(assets) as _,
-            None => Arc::new(NoAssets),
-        };
+        let Served { projects, parties, options: of_edge } = load_all(&engine, start.projects, &clock)?;
         let (node, threads) = Node::start(NodeParts {
-            project: project.config.name.clone(),
+            projects,
             parties,
             store,
             clock,
             chance: Chance::from_system()?,
-            outbound: Arc::new(network),
-            assets: for_rooms,
             workers,
             // The others are for lobby events.
             rooms_awake_max: (engine.rooms_awake_max() as usize).saturating_sub(LOBBY_EVENTS_MAX).max(1),
             memory_budget_bytes: common.memory_budget.map_or_else(memory_budget_default, |mib| mib << 20),
             idle_ms: IDLE_MS,
             rooms_max: start.edge.rooms_max,
-            crons: project.config.crons.clone(),
         })?;
         let edge = start.edge.clone();
         let tls = start.tls.clone();
         let runs_by_hand = start.runs_by_hand;
-        let options =
-            ServerOptions { listeners, assets, edge, tls, runs_by_hand, ..ServerOptions::default() };
+        let options = ServerOptions {
+            listeners,
+            projects: of_edge,
+            edge,
+            tls,
+            runs_by_hand,
+            ..ServerOptions::default()
+        };
         let server = Server::start(&node, options)?;
         let admin = AdminSocket::open(&node, &data).map_err(|error| {
             tracing::warn!("this host cannot be asked about its rooms while it runs: {error}");
@@ -259,7 +266,50 @@ fn engine(data: &Path) -> Result<Engine> {
     Ok(Engine::new(EngineOptions { rooms_awake_max, compile_cache })?)
 }
 
-fn load_all(engine: &Engine, project: &Project, parties: &[BuiltParty]) -> Result<Vec<Party>> {
+/// All projects of a host, as the node and the edge want them.
+struct Served {
+    projects: Vec<Arc<party_node::project::Project>>,
+    parties: Vec<Party>,
+    options: HashMap<String, ProjectOptions>,
+}
+
+fn load_all(engine: &Engine, all: &[ToServe<'_>], clock: &Arc<dyn Clock>) -> Result<Served> {
+    let mut served = Served { projects: Vec::new(), parties: Vec::new(), options: HashMap::new() };
+    let (mut first, reads): (Option<Arc<Network>>, _) = (None, AssetReads::default());
+    for ToServe { project, parties, allowed_origins } in all {
+        let config = &project.config;
+        let network = Arc::new(match &first {
+            Some(first) => first.for_another(config.http.clone())?,
+            None => Network::new(config.http.clone(), Arc::clone(clock))?,
+        });
+        first.get_or_insert_with(|| Arc::clone(&network));
+        let assets =
+            config.serve.as_ref().map(|serve| Assets::open(serve, &reads)).transpose()?.map(Arc::new);
+        let for_rooms: Arc<dyn AssetSource> = match &assets {
+            Some(assets) => Arc::clone(assets) as _,
+            None => Arc::new(NoAssets),
+        };
+        let of_node = Arc::new(party_node::project::Project {
+            name: config.name.clone(),
+            outbound: network,
+            assets: for_rooms,
+            crons: config.crons.clone(),
+        });
+        served.parties.extend(load_parties(engine, &of_node, project, parties)?);
+        served.projects.push(of_node);
+        let options =
+            ProjectOptions { hosts: config.hosts.clone(), assets, allowed_origins: allowed_origins.clone() };
+        served.options.insert(config.name.clone(), options);
+    }
+    Ok(served)
+}
+
+fn load_parties(
+    engine: &Engine,
+    of: &Arc<party_node::project::Project>,
+    project: &Project,
+    parties: &[BuiltParty],
+) -> Result<Vec<Party>> {
     let vars = Arc::new(project.config.vars.clone());
     let limits = Arc::new(project.config.limits.clone());
     let mut loaded: BTreeMap<&PathBuf, (Component, Arc<[u8]>)> = BTreeMap::new();
@@ -275,6 +325,7 @@ fn load_all(engine: &Engine, project: &Project, parties: &[BuiltParty]) -> Resul
         };
         let (component, component_bytes) = component;
         result.push(Party {
+            project: Arc::clone(of),
             name: party.name.clone(),
             handlers: component.handlers(),
             component,

@@ -140,6 +140,25 @@ impl Listening {
     }
 }
 
+impl Listening {
+    /// Host and port for somebody who knows it by this name.
+    pub(crate) fn reachable_as(&self, name: &str) -> String {
+        let port = self.addresses.first().map_or(0, SocketAddr::port);
+        format!("{name}:{port}")
+    }
+
+    /// Host and port of a project that is asked for by its label, for somebody on this machine where that can be.
+    pub(crate) fn reachable_below(&self, label: &str) -> String {
+        let is_local = |address: &SocketAddr| address.ip().is_unspecified() || address.ip().is_loopback();
+        let domain = match &self.name {
+            Some(name) => name,
+            None if self.addresses.iter().any(is_local) => "localhost",
+            None => "DOMAIN",
+        };
+        self.reachable_as(&format!("{label}.{domain}"))
+    }
+}
+
 impl fmt::Display for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
@@ -198,5 +217,9 @@ mod tests {
         assert_eq!(listening("0.0.0.0:1999").over_tls().to_string(), "https://0.0.0.0:1999");
         assert_eq!(listening("0.0.0.0:1999").reachable(), "127.0.0.1:1999");
         assert_eq!(listening("[::1]:1999").reachable(), "[::1]:1999");
+        assert_eq!(listening("0.0.0.0:80").reachable_below("chat"), "chat.localhost:80");
+        assert_eq!(listening("127.0.0.1:80").reachable_below("chat"), "chat.localhost:80");
+        assert_eq!(listening("192.0.2.7:80").reachable_below("chat"), "chat.DOMAIN:80");
+        assert_eq!(listening("192.0.2.7:80").reachable_as("chat.example"), "chat.example:80");
     }
 }

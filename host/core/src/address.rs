@@ -78,6 +78,16 @@ impl RoomAddress {
     pub fn room(&self) -> &str {
         &self.room
     }
+
+    /// All three, in this order.
+    pub fn names(&self) -> (&str, &str, &str) {
+        (&self.project, &self.party, &self.room)
+    }
+
+    /// Whether the room is of this party of this project.
+    pub fn is_of(&self, project: &str, party: &str) -> bool {
+        *self.party == *party && *self.project == *project
+    }
 }
 
 impl fmt::Display for RoomAddress {

@@ -66,7 +66,7 @@ impl Node {
 }
 
 fn tell(worker: &Rc<Worker>, address: &RoomAddress) -> Result<Bedtime, StaysAwake> {
-    let party = worker.node().party(address.party()).ok_or(StaysAwake::NoSuchParty)?;
+    let party = worker.node().party_of(address).ok_or(StaysAwake::NoSuchParty)?;
     match worker.rooms().by_address(address) {
         Some(entry) => tell_entry(&entry),
         None if party.memory == Memory::Volatile => Err(StaysAwake::Volatile),

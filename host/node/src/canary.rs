@@ -51,8 +51,8 @@ pub enum CanaryError {
 }
 
 /// Starts a room of this party, at this time, where nothing can come of it.
-pub(crate) async fn start(project: &str, party: &Party, now: Timestamp) -> Result<(), CanaryError> {
-    let mut canary = Canary::new(project, party)?;
+pub(crate) async fn start(party: &Party, now: Timestamp) -> Result<(), CanaryError> {
+    let mut canary = Canary::new(party)?;
     let mut now = now;
     // Whatever comes first starts the room; it is never asked for what comes.
     let request = Request {
@@ -88,12 +88,12 @@ struct Canary {
 }
 
 impl Canary {
-    fn new(project: &str, party: &Party) -> Result<Canary, CanaryError> {
+    fn new(party: &Party) -> Result<Canary, CanaryError> {
         let no_place = |error: &dyn std::fmt::Display| CanaryError::NoPlace(error.to_string());
         let store = MemoryStore::default();
         let epoch = store.acquire().map_err(|error| no_place(&error))?;
-        let address =
-            RoomAddress::new(project, &party.name, CANARY_ROOM).map_err(|error| no_place(&error))?;
+        let address = RoomAddress::new(&party.project.name, &party.name, CANARY_ROOM)
+            .map_err(|error| no_place(&error))?;
         let address = Arc::new(address);
         let config = RoomConfig {
             storage: store.storage(&address),

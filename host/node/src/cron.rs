@@ -19,6 +19,8 @@ use thiserror::Error;
 
 use crate::lobby::LobbyRefusal;
 use crate::node::Node;
+use crate::party::Party;
+use crate::project::Project;
 
 /// Scheduled runs of a project.
 pub const CRONS_MAX: usize = 64;
@@ -166,25 +168,26 @@ pub fn written(at: Timestamp) -> String {
 }
 
 impl Node {
-    /// The project's scheduled runs.
-    pub fn schedules(&self) -> &[Schedule] {
-        self.crons()
+    /// Who takes a project's scheduled runs now, if anybody does.
+    pub fn takes_scheduled_runs(&self, project: &Project) -> Option<Arc<Party>> {
+        self.party(&project.name, PARTY).filter(|party| party.handlers.has(LobbyKind::Cron.handler()))
     }
 
-    /// Whether anything takes scheduled runs now.
-    pub fn takes_scheduled_runs(&self) -> bool {
-        self.party(PARTY).is_some_and(|party| party.handlers.has(LobbyKind::Cron.handler()))
-    }
-
-    /// Runs something at once, and waits until that is over. `None`: nothing takes scheduled runs. On a worker's thread.
-    pub async fn run_scheduled(&self, run: CronRun) -> Option<Result<Verdict, LobbyRefusal>> {
-        let party = self.party(PARTY).filter(|party| party.handlers.has(LobbyKind::Cron.handler()))?;
+    /// Runs something of a project at once, and waits until that is over. `None`: nothing takes its scheduled runs. On a
+    /// worker's thread.
+    pub async fn run_scheduled(
+        &self,
+        project: &Project,
+        run: CronRun,
+    ) -> Option<Result<Verdict, LobbyRefusal>> {
+        let party = self.takes_scheduled_runs(project)?;
         Some(self.ask_lobby(&party, LobbyEvent::Cron(run)).await)
     }
 }
 
 /// One schedule, and its next run.
 struct Due {
+    project: Arc<Project>,
     schedule: Schedule,
     at: Option<Timestamp>,
     is_under_way: Rc<Cell<bool>>,
@@ -194,14 +197,18 @@ struct Due {
 pub(crate) async fn keep_time(node: Node) {
     let clock = Arc::clone(node.clock());
     let begun = clock.now();
-    let due = |schedule: &Schedule| {
+    let due = |project: &Arc<Project>, schedule: &Schedule| {
         let at = schedule.next_after(begun);
         if let Some(at) = at {
-            tracing::info!(cron = schedule.name(), "{}: next at {}", schedule.expression(), written(at));
+            let (project, cron) = (&project.name, schedule.name());
+            tracing::info!(project, cron, "{}: next at {}", schedule.expression(), written(at));
         }
-        Due { schedule: schedule.clone(), at, is_under_way: Rc::default() }
+        Due { project: Arc::clone(project), schedule: schedule.clone(), at, is_under_way: Rc::default() }
     };
-    let mut all: Vec<Due> = node.schedules().iter().map(due).collect();
+    let of_project = |project: &Arc<Project>| {
+        project.crons.iter().map(|schedule| due(project, schedule)).collect::<Vec<_>>()
+    };
+    let mut all: Vec<Due> = node.projects().iter().flat_map(of_project).collect();
     while let Some(at) = all.iter().filter_map(|one| one.at).min() {
         clock.sleep_until(at).await;
         let now = clock.now();
@@ -217,24 +224,27 @@ impl Due {
         let Some(at) = self.at.filter(|at| *at <= now) else { return };
         let scheduled_at = self.schedule.last_until(now).map_or(at, |last| last.max(at));
         self.at = self.schedule.next_after(scheduled_at);
-        let cron = self.schedule.name().to_owned();
-        if !node.takes_scheduled_runs() {
-            return tracing::warn!(cron, "the party main has no on-cron, and nothing is run");
+        let (project, cron) = (&self.project.name, self.schedule.name().to_owned());
+        if node.takes_scheduled_runs(&self.project).is_none() {
+            return tracing::warn!(project, cron, "the party main has no on-cron, and nothing is run");
         }
         if self.is_under_way.replace(true) {
             return tracing::warn!(
+                project,
                 cron,
                 "the run before is not over; that of {} is left out",
                 written(scheduled_at)
             );
         }
         let (node, is_under_way) = (node.clone(), Rc::clone(&self.is_under_way));
+        let project = Arc::clone(&self.project);
         let run = CronRun { name: cron, expression: self.schedule.expression().to_owned(), scheduled_at };
         tokio::task::spawn_local(async move {
             let cron = run.name.clone();
             // What fails is logged where it does.
-            if let Some(Err(refusal)) = node.run_scheduled(run).await {
-                tracing::error!(cron, "the run of {} is left out: {refusal}", written(scheduled_at));
+            if let Some(Err(refusal)) = node.run_scheduled(&project, run).await {
+                let project = &project.name;
+                tracing::error!(project, cron, "the run of {} is left out: {refusal}", written(scheduled_at));
             }
             is_under_way.set(false);
         });

@@ -9,6 +9,7 @@ mod details;
 mod page;
 mod stored;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use party_core::address::RoomAddress;
@@ -142,6 +143,28 @@ pub struct NodeFigures {
     pub memory_bytes: u64,
     /// What has happened since the node started.
     pub counted: Counted,
+    /// The same of the rooms of each project that has some in memory, by its name.
+    pub projects: BTreeMap<String, ProjectFigures>,
+}
+
+/// How many rooms of a project a node has in its memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ProjectFigures {
+    /// Rooms in memory.
+    pub rooms: u64,
+    /// Their clients.
+    pub sockets: u64,
+    /// Linear memory of their instances, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl NodeFigures {
+    fn of_project(&mut self, name: &str) -> &mut ProjectFigures {
+        if !self.projects.contains_key(name) {
+            self.projects.insert(name.to_owned(), ProjectFigures::default());
+        }
+        self.projects.get_mut(name).expect("it is there, or was put there above")
+    }
 }
 
 /// Why a question has no answer.
@@ -168,6 +191,12 @@ impl Node {
             all.requests += figures.requests;
             all.memory_bytes += figures.memory_bytes;
             all.counted.add(figures.counted);
+            for (project, some) in figures.projects {
+                let all = all.of_project(&project);
+                all.rooms += some.rooms;
+                all.sockets += some.sockets;
+                all.memory_bytes += some.memory_bytes;
+            }
         }
         Ok(all)
     }
@@ -193,9 +222,14 @@ fn figures(worker: &Rc<Worker>) -> NodeFigures {
         let state = state_of(entry, worker.now());
         figures.rooms[RoomState::ALL.iter().position(|one| *one == state).expect("all are listed")] += 1;
         let core = entry.core.borrow();
-        figures.sockets += core.connections() as u64;
+        let (sockets, memory_bytes) = (core.connections() as u64, memory_bytes(entry));
+        figures.sockets += sockets;
         figures.requests += core.requests() as u64;
-        figures.memory_bytes += memory_bytes(entry);
+        figures.memory_bytes += memory_bytes;
+        let of_project = figures.of_project(entry.address().project());
+        of_project.rooms += 1;
+        of_project.sockets += sockets;
+        of_project.memory_bytes += memory_bytes;
     });
     figures
 }

@@ -30,6 +30,7 @@ mod panics;
 pub mod party;
 pub mod pressure;
 mod progress;
+pub mod project;
 mod recovery;
 mod registry;
 pub mod request_body;

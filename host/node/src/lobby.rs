@@ -94,7 +94,7 @@ impl Running {
             LobbyEvent::BeforeConnect(room, _) | LobbyEvent::BeforeRequest(room, _) => room.as_str(),
             LobbyEvent::Fetch(_) | LobbyEvent::Cron(_) => LOBBY_ROOM,
         };
-        let address = RoomAddress::new(worker.node().project(), &party.name, room);
+        let address = RoomAddress::new(&party.project.name, &party.name, room);
         let address = Arc::new(address.expect("the edge has made one of them, and the other is one"));
         let config = RoomConfig {
             address: Arc::clone(&address),
@@ -164,11 +164,11 @@ impl Running {
         for action in self.lobby.take_actions() {
             match action {
                 LobbyAction::Begin(id, work) => {
-                    let (node, address) = (self.worker.node().clone(), Arc::clone(&self.address));
+                    let (node, project) = (self.worker.node().clone(), Arc::clone(&self.party.project));
                     let done = self.done.clone();
                     let body_bytes_max = u64::from(self.party.limits.response_body_bytes_max);
                     let task = tokio::task::spawn_local(async move {
-                        let outcome = carry_out(&node, address.project(), &work, body_bytes_max).await;
+                        let outcome = carry_out(&node, &project, &work, body_bytes_max).await;
                         // The event may have ended meanwhile.
                         let _ = done.send((id, outcome));
                     });

@@ -21,26 +21,24 @@ use party_store::store::{AcquireError, Store};
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::assets::AssetSource;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::cron::Schedule;
 use crate::ending::Ending;
 use crate::hibernation::digest_of;
 pub use crate::node::starting::Threads;
-use crate::outbound::Outbound;
 use crate::panics::Breakdown;
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
+use crate::project::Project;
 use crate::rooms_count::RoomsCount;
 use crate::versions::Versions;
 use crate::worker::{ToWorker, Worker, WorkerIndex};
 
 /// What a node is made of.
 pub struct NodeParts {
-    /// The project that its parties are served under.
-    pub project: String,
-    /// What it serves.
+    /// The projects that it serves, each with another name.
+    pub projects: Vec<Arc<Project>>,
+    /// Their parties, each of one of them.
     pub parties: Vec<Party>,
     /// Where its rooms are kept.
     pub store: Arc<dyn Store>,
@@ -48,10 +46,6 @@ pub struct NodeParts {
     pub clock: Arc<dyn Clock>,
     /// Its chance.
     pub chance: Chance,
-    /// Who carries what its rooms fetch.
-    pub outbound: Arc<dyn Outbound>,
-    /// Who reads the static assets that its rooms ask for.
-    pub assets: Arc<dyn AssetSource>,
     /// Threads, at least 1.
     pub workers: usize,
     /// Rooms awake at once.
@@ -62,8 +56,6 @@ pub struct NodeParts {
     pub idle_ms: u64,
     /// Rooms that there may be, in the store and open; beyond, nobody is let into a new one.
     pub rooms_max: Option<u64>,
-    /// What the lobby of the party `main` is to run, and when.
-    pub crons: Vec<Schedule>,
 }
 
 /// Why an event cannot be taken now. Over HTTP: 503.
@@ -126,7 +118,7 @@ pub enum StartError {
 }
 
 struct Shared {
-    project: String,
+    projects: Vec<Arc<Project>>,
     parties: Parties,
     versions: Versions,
     store: Arc<dyn Store>,
@@ -134,8 +126,6 @@ struct Shared {
     /// Blocks of this epoch's ids that have been given out.
     id_blocks: AtomicU64,
     clock: Arc<dyn Clock>,
-    outbound: Arc<dyn Outbound>,
-    assets: Arc<dyn AssetSource>,
     idle_ms: u64,
     places: Places,
     /// The rooms that exist, if there is a bound.
@@ -148,7 +138,6 @@ struct Shared {
     /// Why it cannot go on, if that is so.
     breakdown: Breakdown,
     lobby_places: Arc<Semaphore>,
-    crons: Vec<Schedule>,
 }
 
 /// A running node. Cheap to clone.
@@ -168,29 +157,24 @@ impl Node {
         &self.shared.clock
     }
 
-    /// Who carries what its rooms fetch.
-    pub(crate) fn outbound(&self) -> &dyn Outbound {
-        &*self.shared.outbound
+    /// The projects that it serves, in the order in which it was given them.
+    pub fn projects(&self) -> &[Arc<Project>] {
+        &self.shared.projects
     }
 
-    /// Who reads static assets.
-    pub(crate) fn assets(&self) -> &dyn AssetSource {
-        &*self.shared.assets
+    /// A party by the names of its project and its own.
+    pub fn party(&self, project: &str, name: &str) -> Option<Arc<Party>> {
+        self.shared.parties.get(project, name)
     }
 
-    /// The project that the parties are served under.
-    pub fn project(&self) -> &str {
-        &self.shared.project
+    /// The party of a room.
+    pub(crate) fn party_of(&self, address: &RoomAddress) -> Option<Arc<Party>> {
+        self.party(address.project(), address.party())
     }
 
-    /// A party by its name.
-    pub fn party(&self, name: &str) -> Option<Arc<Party>> {
-        self.shared.parties.get(name)
-    }
-
-    /// The names of all parties.
-    pub fn party_names(&self) -> Vec<String> {
-        self.shared.parties.names()
+    /// The names of all parties of a project.
+    pub fn party_names(&self, project: &str) -> Vec<String> {
+        self.shared.parties.names(project)
     }
 
     pub(crate) fn parties(&self) -> Vec<Arc<Party>> {
@@ -299,10 +283,6 @@ impl Node {
     /// not known to be: those of durable rooms are made again of what they have recorded.
     pub fn forgotten(&self) -> u64 {
         self.shared.forgotten.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn crons(&self) -> &[Schedule] {
-        &self.shared.crons
     }
 
     /// Who has one of these has a lobby event under way.

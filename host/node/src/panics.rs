@@ -95,9 +95,10 @@ impl Worker {
     /// Takes a room out that must not be used any more, and lets it be opened again when what it has asked to be written is
     /// answered.
     async fn give_up(&self, entry: &Rc<RoomEntry>) {
-        let (party, room) = (entry.address().party(), entry.address().room());
+        let (project, party, room) = entry.address().names();
         let words = entry.broken.borrow().clone().unwrap_or_default();
         tracing::error!(
+            project,
             party,
             room,
             "an error of the host met the room, which is made again of the store: {words}"

@@ -8,6 +8,8 @@ use party_core::limits::Limits;
 use party_core::room::DuplicateKeys;
 use party_runtime::component::Component;
 
+use crate::project::Project;
+
 /// What becomes of the memory of a party's rooms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Memory {
@@ -22,6 +24,8 @@ pub enum Memory {
 
 /// One party, ready to make rooms.
 pub struct Party {
+    /// Of which project it is.
+    pub project: Arc<Project>,
     /// As in the URL.
     pub name: String,
     /// Its code.
@@ -40,32 +44,36 @@ pub struct Party {
     pub vars: Arc<BTreeMap<String, String>>,
 }
 
-/// The parties of a node, by name. Replaced as a whole or one by one while rooms run.
+/// The parties of a node, by project and name. Replaced one by one while rooms run.
 #[derive(Default)]
 pub(crate) struct Parties {
-    by_name: RwLock<BTreeMap<String, Arc<Party>>>,
+    by_name: RwLock<BTreeMap<String, BTreeMap<String, Arc<Party>>>>,
 }
 
 impl Parties {
     pub(crate) fn new(parties: Vec<Party>) -> Parties {
-        let by_name = parties.into_iter().map(|party| (party.name.clone(), Arc::new(party))).collect();
-        Parties { by_name: RwLock::new(by_name) }
+        let all = Parties::default();
+        parties.into_iter().for_each(|party| all.replace(Arc::new(party)));
+        all
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<Arc<Party>> {
-        self.by_name.read().expect("no reader or writer panics").get(name).cloned()
+    pub(crate) fn get(&self, project: &str, name: &str) -> Option<Arc<Party>> {
+        self.by_name.read().expect("no reader or writer panics").get(project)?.get(name).cloned()
     }
 
     pub(crate) fn replace(&self, party: Arc<Party>) {
         let mut by_name = self.by_name.write().expect("no reader or writer panics");
-        by_name.insert(party.name.clone(), party);
+        by_name.entry(party.project.name.clone()).or_default().insert(party.name.clone(), party);
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Party>> {
-        self.by_name.read().expect("no reader or writer panics").values().cloned().collect()
+        let by_name = self.by_name.read().expect("no reader or writer panics");
+        by_name.values().flat_map(BTreeMap::values).cloned().collect()
     }
 
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.by_name.read().expect("no reader or writer panics").keys().cloned().collect()
+    /// Those of a project.
+    pub(crate) fn names(&self, project: &str) -> Vec<String> {
+        let by_name = self.by_name.read().expect("no reader or writer panics");
+        by_name.get(project).into_iter().flat_map(BTreeMap::keys).cloned().collect()
     }
 }

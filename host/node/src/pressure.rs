@@ -58,15 +58,17 @@ impl Worker {
             }
             core.config().durable.is_some()
         };
-        let (party, room) = (entry.address().party(), entry.address().room());
+        let (project, party, room) = entry.address().names();
         if is_durable {
             tracing::info!(
+                project,
                 party,
                 room,
                 "ends, to be made again of what it has recorded: others need its place"
             );
         } else {
             tracing::warn!(
+                project,
                 party,
                 room,
                 "loses its variables: others need its place, and its memory cannot be kept: {reason}"

@@ -37,30 +37,38 @@ pub(crate) async fn log_lines(address: &RoomAddress, turn: &mut Turn) {
 
 fn log_guest(address: &RoomAddress, level: LogLevel, text: &[u8]) {
     let text = String::from_utf8_lossy(text);
-    let (party, room) = (address.party(), address.room());
+    let (project, party, room) = address.names();
     match level {
-        LogLevel::Trace => tracing::trace!(target: "guest", party, room, "{text}"),
-        LogLevel::Debug => tracing::debug!(target: "guest", party, room, "{text}"),
-        LogLevel::Info => tracing::info!(target: "guest", party, room, "{text}"),
-        LogLevel::Warn => tracing::warn!(target: "guest", party, room, "{text}"),
-        LogLevel::Error => tracing::error!(target: "guest", party, room, "{text}"),
+        LogLevel::Trace => tracing::trace!(target: "guest", project, party, room, "{text}"),
+        LogLevel::Debug => tracing::debug!(target: "guest", project, party, room, "{text}"),
+        LogLevel::Info => tracing::info!(target: "guest", project, party, room, "{text}"),
+        LogLevel::Warn => tracing::warn!(target: "guest", project, party, room, "{text}"),
+        LogLevel::Error => tracing::error!(target: "guest", project, party, room, "{text}"),
     }
 }
 
 /// Logs what became of a lobby event, and counts what is counted.
 pub(crate) fn log_lobby_report(worker: &Worker, address: &RoomAddress, lobby: &'static str, report: Report) {
-    let (party, room) = (address.party(), address.room());
+    let (project, party, room) = address.names();
     match report {
         Report::Failed { event, failure } => {
             let stack = failure.stack.unwrap_or_default();
-            tracing::warn!(party, room, lobby, event, "the handler failed: {} {stack}", failure.message);
+            tracing::warn!(
+                project,
+                party,
+                room,
+                lobby,
+                event,
+                "the handler failed: {} {stack}",
+                failure.message
+            );
         }
         Report::Dropped { event, cause } => {
             worker.tallies().dropped();
-            tracing::error!(party, room, lobby, event, "{DROPPED}{cause}");
+            tracing::error!(project, party, room, lobby, event, "{DROPPED}{cause}");
         }
         Report::Overdue { event, deadline_ms } => {
-            tracing::warn!(party, room, lobby, event, "it did not settle within {deadline_ms} ms");
+            tracing::warn!(project, party, room, lobby, event, "it did not settle within {deadline_ms} ms");
         }
         // Of what is kept of a room, and of its alarm; a lobby has neither.
         Report::Suspended { .. }
@@ -73,41 +81,44 @@ pub(crate) fn log_lobby_report(worker: &Worker, address: &RoomAddress, lobby: &'
 
 /// Logs what a room says of itself, and counts what is counted.
 pub(crate) fn log_report(worker: &Worker, entry: &RoomEntry, report: Report) {
-    let (party, room) = (entry.address().party(), entry.address().room());
+    let (project, party, room) = entry.address().names();
     match report {
         Report::Failed { event, failure } => {
             let stack = failure.stack.map_or_else(Bytes::new, Bytes::from);
             let stack = String::from_utf8_lossy(&stack);
-            tracing::warn!(party, room, event, "the handler failed: {} {stack}", failure.message);
+            tracing::warn!(project, party, room, event, "the handler failed: {} {stack}", failure.message);
         }
         Report::Dropped { event, cause } => {
             worker.tallies().dropped();
-            tracing::error!(party, room, event, "{DROPPED}{cause}");
+            tracing::error!(project, party, room, event, "{DROPPED}{cause}");
         }
         Report::Suspended { drops, until } => {
             let for_s = until.since_ms(worker.now()).div_ceil(1_000);
             tracing::error!(
+                project,
                 party,
                 room,
                 "suspended for {for_s} s after {drops} dropped turns within a minute (limits.drops_per_minute_max)"
             );
         }
         Report::Overdue { event, deadline_ms } => {
-            tracing::warn!(party, room, event, "it did not settle within {deadline_ms} ms");
+            tracing::warn!(project, party, room, event, "it did not settle within {deadline_ms} ms");
         }
         Report::AlarmGivenUp => {
-            tracing::error!(party, room, "the alarm has failed too often and is given up")
+            tracing::error!(project, party, room, "the alarm has failed too often and is given up")
         }
         Report::Damaged { reason } => {
             tracing::error!(
+                project,
                 party,
                 room,
-                "room-damaged: {reason}. It refuses everyone, and nothing of it is deleted\nhint: stop the host and run `party-host room recover {party}/{room}`"
+                "room-damaged: {reason}. It refuses everyone, and nothing of it is deleted\nhint: stop the host and run `party-host room recover {}`",
+                worker.node().named(entry.address())
             );
         }
-        Report::Destroyed => tracing::info!(party, room, "destroyed, as its guest said"),
+        Report::Destroyed => tracing::info!(project, party, room, "destroyed, as its guest said"),
         Report::CommitFailed => {
-            tracing::error!(party, room, "a commit failed: the room starts from what is durable");
+            tracing::error!(project, party, room, "a commit failed: the room starts from what is durable");
         }
     }
 }

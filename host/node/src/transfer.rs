@@ -223,7 +223,7 @@ impl Node {
     /// A durable room as it was when it was read, between two of its turns; `None` if it had no journal then.
     async fn recorded(&self, address: &RoomAddress) -> Result<Option<RoomFile>, ExportError> {
         let Some(recorded) = self.journal_of(address).await? else { return Ok(None) };
-        let party = self.version(address.party(), recorded.component).await;
+        let party = self.version(address.project(), address.party(), recorded.component).await;
         let party = party.map_err(|error| match error {
             VersionError::Store(error @ (StorageReadError::Io(_) | StorageReadError::NoMemory(_))) => {
                 ExportError::Storage(error)
@@ -261,7 +261,8 @@ impl Node {
         let incarnation = reserved.ok_or_else(|| ImportError::Exists(to.clone()))?;
         let reservation = Reservation { node: self, address: to };
         let (store, epoch, address) = (Arc::clone(self.store()), self.epoch(), to.clone());
-        let party = self.party(to.party());
+        let party = self.party_of(to);
+        let is_served = party.is_some();
         let memory_bytes_max = party.map_or(MEMORY_BYTES_MAX, |party| party.limits.memory_bytes_max);
         let elsewhere = Elsewhere { reason, incarnation, memory_bytes_max };
         // Its component is no room's until the commit.
@@ -271,7 +272,7 @@ impl Node {
         if let (Ok(_), Some(rooms)) = (&brought, self.rooms_count()) {
             rooms.brought();
         }
-        if let Some(at) = wakes_at(&brought, self.clock().now()) {
+        if let Some(at) = wakes_at(&brought, self.clock().now()).filter(|_| is_served) {
             let address = Arc::new(to.clone());
             self.look_on(index, move |worker| worker.remember_alarm(at, address)).await?;
         }

@@ -42,8 +42,13 @@ pub(crate) fn goes_on(worker: &Rc<Worker>, entry: &RoomEntry) -> bool {
     entry.checkpoint_at.set(None);
     entry.standstill.goes_on();
     if entry.save_again_at.get().is_none() {
-        let (party, room) = (entry.address().party(), entry.address().room());
-        tracing::warn!(party, room, "stays awake: its memory could not be written; that is tried again");
+        let (project, party, room) = entry.address().names();
+        tracing::warn!(
+            project,
+            party,
+            room,
+            "stays awake: its memory could not be written; that is tried again"
+        );
     }
     put_off(worker, entry);
     carry(worker, entry);
@@ -68,8 +73,9 @@ pub(crate) fn refused(worker: &Worker, entry: &RoomEntry, refused: &NoMemory) {
         entry.active_at.set(now);
     }
     if entry.save_again_at.get().is_none() {
-        let (party, room) = (entry.address().party(), entry.address().room());
+        let (project, party, room) = entry.address().names();
         tracing::warn!(
+            project,
             party,
             room,
             "stays awake: it cannot be saved now, and that is tried again: {refused}"

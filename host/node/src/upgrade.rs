@@ -131,10 +131,10 @@ impl Upgrade {
 
 impl Worker {
     /// Another version of a party is served.
-    pub(crate) fn look_at_versions(&self, name: &str) {
-        let Some(served) = self.node().party(name) else { return };
+    pub(crate) fn look_at_versions(&self, project: &str, name: &str) {
+        let Some(served) = self.node().party(project, name) else { return };
         for entry in self.rooms().all() {
-            if entry.address().party() == name {
+            if entry.address().is_of(project, name) {
                 let its = entry.upgrade.memory_of.get();
                 let its = its.unwrap_or_else(|| digest_of(&entry.party().component));
                 entry.upgrade.forget(its != digest_of(&served.component));
@@ -185,11 +185,11 @@ fn rest_step(entry: &RoomEntry, core: &mut Room, now: Timestamp) -> Step {
 /// so itself.
 pub(crate) async fn load_version(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, what: Rebuild) -> bool {
     if let Some(digest) = entry.upgrade.memory_of.get() {
-        match worker.node().version(entry.address().party(), digest).await {
+        match worker.node().version(entry.address().project(), entry.address().party(), digest).await {
             Ok(party) => {
                 entry.upgrade.memory_of.set(None);
                 take_version(entry, &party);
-                let served = worker.node().party(entry.address().party());
+                let served = worker.node().party_of(entry.address());
                 let is_served = served.is_some_and(|served| digest_of(&served.component) == digest);
                 entry.upgrade.is_due.set(!is_served);
             }
@@ -222,7 +222,7 @@ pub(crate) async fn load_version(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, wha
     // Nothing of it could be carried over: there is no need to wake it for that.
     if entry.upgrade.is_due() && matches!(what, Rebuild::Asleep(_)) && entry.core.borrow().has_nothing_open()
     {
-        let Some(new) = worker.node().party(entry.address().party()) else { return true };
+        let Some(new) = worker.node().party_of(entry.address()) else { return true };
         if !entry.party().component.can_hand_over_to(&new.component) {
             say_that_it_forgets(entry);
             start_over(worker, entry, &new);
@@ -277,7 +277,7 @@ fn switched(entry: &RoomEntry, new: &Arc<Party>) {
 
 /// A room goes on with the version of its party that is served.
 pub(crate) async fn switch(worker: &Rc<Worker>, entry: &Rc<RoomEntry>, instance: &mut Option<Instance>) {
-    let (old, new) = (entry.party(), worker.node().party(entry.address().party()));
+    let (old, new) = (entry.party(), worker.node().party_of(entry.address()));
     entry.core.borrow_mut().is_to_be_kept(false);
     let Some(new) = new else { return entry.upgrade.forget(false) };
     let has_memory = entry.core.borrow().readiness() != Readiness::Fresh;

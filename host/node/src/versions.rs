@@ -8,11 +8,9 @@
 //! served and which was before outlives the host ([`known`]).
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::sync::{Arc, PoisonError, Weak};
 
 use party_core::commit::ComponentDigest;
-use party_core::room::Readiness;
 use party_core::storage::StorageReadError;
 use party_runtime::capture::NotCapturable;
 use party_runtime::component::Component;
@@ -29,9 +27,12 @@ use crate::hibernation::digest_of;
 use crate::node::Node;
 use crate::party::{Memory, Party};
 use crate::versions::known::{Known, UnusableError};
-use crate::worker::{Worker, WorkerIndex};
+use crate::worker::WorkerIndex;
 
 pub(crate) mod known;
+mod standing;
+
+pub use standing::Standing;
 
 /// Versions that are not served any more and stay loaded for rooms that wake; more are loaded again when they are needed.
 const OLD_VERSIONS_MAX: usize = 8;
@@ -59,9 +60,9 @@ pub enum DeployError {
     /// The node serves no such party.
     #[error("there is no party {name} on this host; it serves {}", served.join(", "))]
     NoSuchParty {
-        /// What was asked for.
+        /// What was asked for, with its project if the host has several.
         name: String,
-        /// What there is.
+        /// What there is, in the same way.
         served: Vec<String>,
     },
     /// The bytes are no component that the host can run.
@@ -145,20 +146,6 @@ pub(crate) enum VersionError {
     NoParty,
 }
 
-/// How far the rooms of a party in this host have come with the version that is served. Rooms that are in the store only
-/// count nowhere: they go on with it when they wake.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Standing {
-    /// They have been carried over, or have started afresh, with sockets or without.
-    pub switched: u64,
-    /// They go on with the version that they have until they are quiet.
-    pub waiting: u64,
-    /// They are asleep, and go on with the new version when they wake.
-    pub asleep: u64,
-    /// The new version could not take them over: they stay with the one that they have.
-    pub stayed: u64,
-}
-
 /// The versions that are not served.
 #[derive(Default)]
 pub(crate) struct Versions {
@@ -191,9 +178,9 @@ impl Versions {
 }
 
 impl Node {
-    /// Serves another version of a party, if it starts: its component's bytes.
-    pub async fn deploy(&self, name: &str, bytes: Arc<[u8]>) -> Result<Deployed, DeployError> {
-        let served = self.served(name)?;
+    /// Serves another version of a project's party, if it starts: its component's bytes.
+    pub async fn deploy(&self, project: &str, name: &str, bytes: Arc<[u8]>) -> Result<Deployed, DeployError> {
+        let served = self.served(project, name)?;
         let (loader, read) = (served.component.clone(), Arc::clone(&bytes));
         let component = run_apart(move || loader.sibling(&read)).await?;
         let party = Arc::new(served.with(component, bytes));
@@ -207,7 +194,7 @@ impl Node {
     /// As [`Node::deploy`], with a component that is loaded. Gives back what was served before.
     async fn deploy_loaded(&self, party: Arc<Party>) -> Result<ComponentDigest, DeployError> {
         let mut known = self.versions().hold().await;
-        let (now, before) = (digest_of(&party.component), digest_of(&self.served(&party.name)?.component));
+        let (now, before) = (digest_of(&party.component), digest_of(&self.served_as(&party)?.component));
         if now == before {
             return Ok(before);
         }
@@ -218,14 +205,16 @@ impl Node {
         self.serve_instead(&mut known, party, false).await
     }
 
-    /// Serves the version of a party again that was served before the one that is, in this life of the host or another.
-    pub async fn roll_back(&self, name: &str) -> Result<Deployed, DeployError> {
+    /// Serves the version of a project's party again that was served before the one that is, in this life of the host or
+    /// another.
+    pub async fn roll_back(&self, project: &str, name: &str) -> Result<Deployed, DeployError> {
         let mut known = self.versions().hold().await;
-        let served = digest_of(&self.served(name)?.component);
-        let Some(before) = known.get(name).and_then(|versions| versions.before) else {
+        let served = digest_of(&self.served(project, name)?.component);
+        let of_party = known.get(&(project.to_owned(), name.to_owned()));
+        let Some(before) = of_party.and_then(|versions| versions.before) else {
             return Err(DeployError::NothingBefore { name: name.to_owned() });
         };
-        let party = match self.version(name, before).await {
+        let party = match self.version(project, name, before).await {
             Err(VersionError::Load(_, refused @ LoadError::Refused(_))) => return Err(refused.into()),
             version => version.map_err(UnusableError::from)?,
         };
@@ -234,36 +223,36 @@ impl Node {
         Ok(Deployed::Served { before: served, now: before })
     }
 
-    /// How far the rooms of a party have come with the version that is served.
-    pub async fn standing(&self, name: &str) -> Standing {
-        let mut all = Standing::default();
-        for index in 0..self.workers() {
-            let name = name.to_owned();
-            let look = move |worker: &Rc<Worker>| standing(worker, &name);
-            // A worker that has ended has no rooms left.
-            let some = self.look_on(WorkerIndex(index), look).await.unwrap_or_default();
-            all.switched += some.switched;
-            all.waiting += some.waiting;
-            all.asleep += some.asleep;
-            all.stayed += some.stayed;
-        }
-        all
+    fn served(&self, project: &str, name: &str) -> Result<Arc<Party>, DeployError> {
+        self.party(project, name).ok_or_else(|| self.no_such_party(project, name))
     }
 
-    fn served(&self, name: &str) -> Result<Arc<Party>, DeployError> {
-        self.party(name)
-            .ok_or_else(|| DeployError::NoSuchParty { name: name.to_owned(), served: self.party_names() })
+    /// Whatever version of this party is served.
+    fn served_as(&self, party: &Party) -> Result<Arc<Party>, DeployError> {
+        self.served(&party.project.name, &party.name)
+    }
+
+    /// The refusal of a party that this host does not serve.
+    pub fn no_such_party(&self, project: &str, name: &str) -> DeployError {
+        let is_one = self.projects().len() == 1;
+        let named =
+            |project: &str, name: &str| if is_one { name.into() } else { format!("{project}/{name}") };
+        let of = |one: &Arc<Party>| named(&one.project.name, &one.name);
+        DeployError::NoSuchParty {
+            name: named(project, name),
+            served: self.parties().iter().map(of).collect(),
+        }
     }
 
     /// On a worker's thread, where guests run.
     async fn try_out(&self, party: &Arc<Party>) -> Result<(), DeployError> {
         let (sender, receiver) = oneshot::channel();
-        let (party, project) = (Arc::clone(party), self.project().to_owned());
+        let party = Arc::clone(party);
         self.run_on(WorkerIndex(0), move |worker| {
             let now = worker.now();
             tokio::task::spawn_local(async move {
                 // Whoever asked may have lost patience.
-                let _ = sender.send(canary::start(&project, &party, now).await);
+                let _ = sender.send(canary::start(&party, now).await);
             });
         });
         Ok(receiver.await.map_err(|_| DeployError::Ending)??)
@@ -275,13 +264,13 @@ impl Node {
         party: Arc<Party>,
         was_rolled_back: bool,
     ) -> Result<ComponentDigest, DeployError> {
-        let served = self.served(&party.name)?;
+        let served = self.served_as(&party)?;
         let (node, kept) = (self.clone(), Arc::clone(&party));
         run_apart(move || node.keep_component(&kept)).await?;
-        let (project, name) = (self.project().to_owned(), party.name.clone());
+        let (project, name) = (party.project.name.clone(), party.name.clone());
         let (before, now) = (digest_of(&served.component), digest_of(&party.component));
         let versions = PartyVersions {
-            project,
+            project: project.clone(),
             party: name.clone(),
             served: now,
             before: Some(before),
@@ -291,25 +280,28 @@ impl Node {
         self.keep_loaded(served).await;
         self.replace(party);
         for index in 0..self.workers() {
-            let name = name.clone();
-            self.run_on(WorkerIndex(index), move |worker| worker.look_at_versions(&name));
+            let (project, name) = (project.clone(), name.clone());
+            self.run_on(WorkerIndex(index), move |worker| worker.look_at_versions(&project, &name));
         }
         self.reclaim_versions(known).await;
         Ok(before)
     }
 
-    /// A version of a party that is served or was, or that the store keeps for the memory of a room.
+    /// A version of a project's party that is served or was, or that the store keeps for the memory of a room.
     pub(crate) async fn version(
         &self,
+        project: &str,
         name: &str,
         digest: ComponentDigest,
     ) -> Result<Arc<Party>, VersionError> {
-        let served = self.party(name).ok_or(VersionError::NoParty)?;
+        let served = self.party(project, name).ok_or(VersionError::NoParty)?;
         if digest_of(&served.component) == digest {
             return Ok(served);
         }
         let mut old = self.versions().old.lock().await;
-        let is_it = |party: &&Arc<Party>| party.name == name && digest_of(&party.component) == digest;
+        // Another project's has other vars and limits.
+        let is_it =
+            |party: &&Arc<Party>| party.is_version_of(&served) && digest_of(&party.component) == digest;
         if let Some(party) = old.iter().find(is_it) {
             return Ok(Arc::clone(party));
         }
@@ -333,7 +325,7 @@ fn load(store: &dyn Store, party: &Party, digest: ComponentDigest) -> Result<Par
 }
 
 fn push(old: &mut VecDeque<Arc<Party>>, party: Arc<Party>) {
-    old.retain(|one| one.name != party.name || digest_of(&one.component) != digest_of(&party.component));
+    old.retain(|one| !one.is_version_of(&party) || digest_of(&one.component) != digest_of(&party.component));
     if old.len() >= OLD_VERSIONS_MAX {
         old.pop_front();
     }
@@ -341,9 +333,15 @@ fn push(old: &mut VecDeque<Arc<Party>>, party: Arc<Party>) {
 }
 
 impl Party {
+    /// Whether both are the same party, in whatever version.
+    fn is_version_of(&self, other: &Party) -> bool {
+        self.name == other.name && self.project.name == other.project.name
+    }
+
     /// The same party with another component.
     fn with(&self, component: Component, component_bytes: Arc<[u8]>) -> Party {
         Party {
+            project: Arc::clone(&self.project),
             name: self.name.clone(),
             handlers: component.handlers(),
             component,
@@ -354,24 +352,4 @@ impl Party {
             vars: Arc::clone(&self.vars),
         }
     }
-}
-
-fn standing(worker: &Worker, name: &str) -> Standing {
-    let mut standing = Standing::default();
-    worker.rooms().each(|entry| {
-        if entry.address().party() != name {
-            return;
-        }
-        let core = entry.core.borrow();
-        if entry.upgrade.has_stayed() {
-            standing.stayed += 1;
-        } else if entry.upgrade.has_switched() {
-            standing.switched += 1;
-        } else if entry.upgrade.is_due() && core.is_asleep() {
-            standing.asleep += 1;
-        } else if entry.upgrade.is_due() && core.readiness() != Readiness::Fresh {
-            standing.waiting += 1;
-        }
-    });
-    standing
 }

@@ -23,6 +23,7 @@ use crate::answer_body::NotWhole;
 use crate::inspection::RoomsQuestion;
 use crate::node::{Node, Unavailable};
 use crate::outbound::{Fetch, ToSocket};
+use crate::project::Project;
 use crate::registry::RoomEntry;
 use crate::timers::RoomNumber;
 use crate::worker::Worker;
@@ -30,11 +31,12 @@ use crate::working::streaming::Reader;
 
 /// Begins something for a room.
 pub(crate) fn begin(worker: &Worker, entry: &RoomEntry, id: OperationId, work: Arc<Work>, attempt: Attempt) {
-    let (node, address, number) = (worker.node().clone(), Arc::clone(entry.address()), entry.number);
-    let once = calling::once(&address, id, &work, attempt);
+    let (node, number) = (worker.node().clone(), entry.number);
+    let once = calling::once(entry.address(), id, &work, attempt);
     let body_bytes_max = u64::from(entry.limits().response_body_bytes_max);
     let call = once.clone();
     let message_bytes_max = entry.limits().message_in_bytes_max;
+    let project = Arc::clone(&entry.party().project);
     let task = tokio::task::spawn_local(async move {
         let reader = Reader { room: number, operation: id };
         let outcome = match (&*work, call) {
@@ -44,16 +46,16 @@ pub(crate) fn begin(worker: &Worker, entry: &RoomEntry, id: OperationId, work: A
             (Work::Fetch { request, redirects_max, streams: true, .. }, _) => {
                 let request = Request::clone(request);
                 let fetch = Fetch { request, redirects_max: *redirects_max, body_bytes_max };
-                streaming::fetch(&node, fetch, reader, |outcome| answer(number, id, outcome, None)).await;
+                let answer = |outcome| answer(number, id, outcome, None);
+                streaming::fetch(&node, &project, fetch, reader, answer).await;
                 return ended(number, id);
             }
             (Work::Connect { target }, _) => {
-                let project = address.project();
                 let answer = |outcome, socket| answer(number, id, outcome, socket);
-                streaming::connect(&node, project, target, message_bytes_max, reader, answer).await;
+                streaming::connect(&node, &project, target, message_bytes_max, reader, answer).await;
                 return ended(number, id);
             }
-            (work, _) => carry_out(&node, address.project(), work, body_bytes_max).await,
+            (work, _) => carry_out(&node, &project, work, body_bytes_max).await,
         };
         answer(number, id, outcome, None);
     });
@@ -137,22 +139,23 @@ fn answer(number: RoomNumber, id: OperationId, outcome: Outcome, socket: Option<
     }
 }
 
-/// Does it, for a room or for a lobby event. A body that comes from outside the host, or from a file, may be so large.
-pub(crate) async fn carry_out(node: &Node, project: &str, work: &Work, body_bytes_max: u64) -> Outcome {
+/// Does it, for a room or for a lobby event of a project. A body that comes from outside the host, or from a file, may be so
+/// large.
+pub(crate) async fn carry_out(node: &Node, project: &Project, work: &Work, body_bytes_max: u64) -> Outcome {
     match work {
         Work::Rooms { party, prefix, after, limit } => {
-            rooms(node, project, party, prefix, after.as_deref(), *limit).await
+            rooms(node, &project.name, party, prefix, after.as_deref(), *limit).await
         }
         Work::Call { party, room, request, .. } => {
-            call(node, project, (party, room), request, body_bytes_max).await
+            call(node, &project.name, (party, room), request, body_bytes_max).await
         }
-        Work::Asset { path } => match node.assets().read(path, body_bytes_max).await {
+        Work::Asset { path } => match project.assets.read(path, body_bytes_max).await {
             Ok(asset) => Outcome::Asset(asset.map(Box::new)),
             Err(error) => Outcome::Failed(error),
         },
         Work::Fetch { request, redirects_max, .. } => {
             let request = Request::clone(request);
-            fetch(node, Fetch { request, redirects_max: *redirects_max, body_bytes_max }).await
+            fetch(project, Fetch { request, redirects_max: *redirects_max, body_bytes_max }).await
         }
         // Only rooms have streams (`Turn::connect`).
         Work::Connect { .. } => {
@@ -162,9 +165,9 @@ pub(crate) async fn carry_out(node: &Node, project: &str, work: &Work, body_byte
 }
 
 /// Somebody outside of the host is asked.
-async fn fetch(node: &Node, fetch: Fetch) -> Outcome {
+async fn fetch(project: &Project, fetch: Fetch) -> Outcome {
     let body_bytes_max = fetch.body_bytes_max;
-    match node.outbound().fetch(fetch).await {
+    match project.outbound.fetch(fetch).await {
         Ok(response) if response.body.len() as u64 > body_bytes_max => {
             Outcome::Failed(OperationError::TooLarge(body_bytes_max))
         }
@@ -209,7 +212,7 @@ async fn rooms(
     after: Option<&str>,
     limit: u32,
 ) -> Outcome {
-    if node.party(party).is_none() {
+    if node.party(project, party).is_none() {
         return Outcome::Failed(OperationError::NoSuchParty(party.to_owned()));
     }
     let after = match after.map(|after| RoomAddress::new(project, party, after)).transpose() {

@@ -135,6 +135,7 @@ impl InstanceState {
         let Some(turn) = self.turn.as_deref() else { return };
         let (address, event, limits) = (turn.address(), turn.event_name(), turn.limits());
         tracing::warn!(
+            project = address.project(),
             party = address.party(),
             room = address.room(),
             event,

@@ -29,7 +29,7 @@ mod validators;
 use file::{Facts, FileBody, Opened};
 use name::AssetName;
 
-/// Files that are opened or read at the same moment. More wait: disks do not get faster by it.
+/// Files that are opened or read at the same moment on the whole host. More wait: disks do not get faster by it.
 const READS_MAX: usize = 8;
 /// The page of a directory, and of a single-page app.
 const INDEX: &str = "index.html";
@@ -45,6 +45,22 @@ pub struct Assets {
     for_rooms: Arc<Semaphore>,
 }
 
+/// How much may be read at once, for all projects of a host.
+#[derive(Clone, Debug)]
+pub struct AssetReads {
+    reads: Arc<Semaphore>,
+    for_rooms: Arc<Semaphore>,
+}
+
+impl Default for AssetReads {
+    fn default() -> AssetReads {
+        AssetReads {
+            reads: Arc::new(Semaphore::new(READS_MAX)),
+            for_rooms: Arc::new(Semaphore::new(for_rooms::ROOM_READS_MAX)),
+        }
+    }
+}
+
 /// The directory, and how much of it may be read at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
@@ -54,10 +70,10 @@ pub(crate) struct Files {
 
 impl Assets {
     /// Opens the directory. It may change while it is served.
-    pub fn open(config: &ServeConfig) -> io::Result<Assets> {
+    pub fn open(config: &ServeConfig, reads: &AssetReads) -> io::Result<Assets> {
         let directory = Arc::new(Dir::open_ambient_dir(&config.path, ambient_authority())?);
-        let files = Files { directory, reads: Arc::new(Semaphore::new(READS_MAX)) };
-        let for_rooms = Arc::new(Semaphore::new(for_rooms::ROOM_READS_MAX));
+        let AssetReads { reads, for_rooms } = reads.clone();
+        let files = Files { directory, reads };
         Ok(Assets { files, single_page_app: config.single_page_app, for_rooms })
     }
 

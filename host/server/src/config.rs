@@ -8,6 +8,7 @@
 //! main = "."               # the party of /party/:room: a crate, or a component that ends in .wasm
 //! memory = "hibernate"     # default: variables outlive idleness and restarts; or "volatile"
 //! port = 1999
+//! hosts = ["chat.example.com"]   # names of hosts for which this project is asked, where there are several
 //!
 //! [serve]
 //! path = "public"          # static assets
@@ -53,13 +54,17 @@ mod edge;
 mod limits;
 pub mod problem;
 mod section;
+mod together;
 
 pub use edge::EdgeConfig;
 pub use limits::{LimitError, differing_limits, set_limit};
 use problem::{ConfigError, Problem};
 pub use section::nearest;
 use section::{Found, Section, Source};
+pub use together::{Told, check_together};
 
+use crate::edge::origins::AllowedOrigins;
+use crate::edge::projects::HostName;
 use crate::outbound::OutboundOptions;
 
 /// The name of the file.
@@ -86,6 +91,8 @@ pub struct ProjectConfig {
     pub memory: Memory,
     /// The port to listen on, 1 to 65,535.
     pub port: Option<u16>,
+    /// The names of hosts for which it is asked, where there are several projects.
+    pub hosts: Vec<HostName>,
     /// Static assets.
     pub serve: Option<ServeConfig>,
     /// What guests read as variables.
@@ -96,8 +103,12 @@ pub struct ProjectConfig {
     pub limits: Limits,
     /// What becomes of clients of one name, by party; of those that are not here, both are there.
     pub duplicate_keys: BTreeMap<String, DuplicateKeys>,
-    /// Who may come, and who is believed.
+    /// Whose pages may speak to its rooms; `None`: all.
+    pub allowed_origins: Option<AllowedOrigins>,
+    /// Who is believed on the host, and how much of it anybody gets.
     pub edge: EdgeConfig,
+    /// The keys that stand there and say something of the host: `port`, and those of `[edge]`.
+    pub host_keys: Vec<&'static str>,
     /// What its rooms may fetch from.
     pub http: OutboundOptions,
 }
@@ -139,18 +150,25 @@ impl ProjectConfig {
         let mut top = source.parse()?;
         let name = project_name(&mut top, directory)?;
         let parties = parties(&mut top, directory)?;
+        let port = top.integer(together::PORT, 1, u64::from(u16::MAX))?.map(|port| port as u16);
+        let hosts = hosts(&mut top)?;
+        let edge::Edge { config: edge, allowed_origins, mut host_keys } = edge::read(top.section("edge")?)?;
+        host_keys.extend(port.map(|_| together::PORT));
         let config = ProjectConfig {
             directory: directory.into(),
             name,
             memory: memory(&mut top)?,
-            port: top.integer("port", 1, u64::from(u16::MAX))?.map(|port| port as u16),
+            port,
+            hosts,
             serve: serve(top.section("serve")?, directory)?,
             vars: vars(top.section("vars")?)?,
             crons: crons(top.section("crons")?)?,
             limits: limits::read(top.section("limits")?)?,
             duplicate_keys: duplicate_keys(top.section("duplicate-key")?, &parties)?,
             parties,
-            edge: edge::read(top.section("edge")?)?,
+            allowed_origins,
+            edge,
+            host_keys,
             http: http(top.section("http")?, directory)?,
         };
         top.finish(&[
@@ -158,6 +176,7 @@ impl ProjectConfig {
             "main",
             "memory",
             "port",
+            "hosts",
             "serve",
             "parties",
             "vars",
@@ -247,6 +266,16 @@ fn party_source(
         Err(_) => "not readable",
     };
     Err(section.error(at, Problem::NoParty { key: section.full(key), value, found }))
+}
+
+fn hosts(top: &mut Section<'_>) -> Result<Vec<HostName>, ConfigError> {
+    let mut hosts = Vec::new();
+    let entries = top.strings("hosts")?.unwrap_or_default();
+    edge::each(top, "hosts", entries, |text| {
+        hosts.push(HostName::parse(text).map_err(|error| (error, error.hint()))?);
+        Ok(())
+    })?;
+    Ok(hosts)
 }
 
 fn memory(top: &mut Section<'_>) -> Result<Memory, ConfigError> {

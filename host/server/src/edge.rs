@@ -1,6 +1,6 @@
 //! The edge: sockets on one side, rooms on the other.
 //!
-//! [`listener`] accepts, [`origins`] and [`proxies`] say who may ask and who asks, [`greeting`] speaks TLS, [`http`] and [`http2`] speak HTTP, [`target`] writes what is asked for as a URL, [`routes`] says what a path is, [`answer`] asks the [`lobby`], the room or the
+//! [`listener`] accepts, [`origins`] and [`proxies`] say who may ask and who asks, [`greeting`] speaks TLS, [`http`] and [`http2`] speak HTTP, [`target`] writes what is asked for as a URL, [`projects`] says whose project it is for, [`routes`] says what a path is, [`answer`] asks the [`lobby`], the room or the
 //! assets; [`handshake`] turns a request into a [`websocket`], which lives on the thread of its room.
 
 pub(crate) mod addresses;
@@ -18,6 +18,7 @@ pub mod listener;
 pub(crate) mod lobby;
 pub mod origins;
 pub(crate) mod phase;
+pub mod projects;
 pub mod proxies;
 pub(crate) mod pulse;
 pub mod rates;

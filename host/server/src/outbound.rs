@@ -73,7 +73,7 @@ pub struct Network {
 struct Shared {
     policy: OutboundPolicy,
     clock: Arc<dyn Clock>,
-    resolver: Resolver,
+    resolver: Arc<Resolver>,
     roots: Roots,
     under_way: Arc<Count>,
     bodies: Arc<Count>,
@@ -87,10 +87,25 @@ impl Network {
         let shared = Shared {
             policy,
             clock,
-            resolver: Resolver::default(),
+            resolver: Arc::default(),
             roots: Roots::new(ca_file)?,
             under_way: Count::new(FETCHES_MAX),
             bodies: Count::new(FETCHED_BYTES_MAX),
+        };
+        Ok(Network { shared: Arc::new(shared) })
+    }
+
+    /// The same network for another project of the host: with its own policy and certificates, and bounds that both share.
+    pub fn for_another(&self, options: OutboundOptions) -> Result<Network, RootsError> {
+        let OutboundOptions { policy, ca_file } = options;
+        let Shared { clock, resolver, under_way, bodies, .. } = &*self.shared;
+        let shared = Shared {
+            policy,
+            clock: Arc::clone(clock),
+            resolver: Arc::clone(resolver),
+            roots: Roots::new(ca_file)?,
+            under_way: Arc::clone(under_way),
+            bodies: Arc::clone(bodies),
         };
         Ok(Network { shared: Arc::new(shared) })
     }

@@ -1,5 +1,6 @@
 //! A running edge: where clients come in, and how it ends.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -11,11 +12,11 @@ use thiserror::Error;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 
-use crate::assets::Assets;
 use crate::config::EdgeConfig;
 use crate::edge::addresses::Addresses;
 use crate::edge::count::Count;
 use crate::edge::limits::EdgeLimits;
+use crate::edge::projects::{ProjectOptions, Projects};
 use crate::edge::transport::Moving;
 use crate::edge::watch::Stage;
 use crate::edge::worker::{EdgeWorker, Shared, ToEdge};
@@ -27,11 +28,11 @@ pub struct ServerOptions {
     /// Sockets that listen already, see [`crate::edge::listener::listen`]. None is needed for
     /// [`Server::inject`].
     pub listeners: Vec<TcpListener>,
-    /// Static assets.
-    pub assets: Option<Arc<Assets>>,
+    /// What is particular to a project of the node, by its name; of one that is not here, as by default.
+    pub projects: HashMap<String, ProjectOptions>,
     /// The bounds of the host's edge.
     pub limits: EdgeLimits,
-    /// Who may come, and who is believed.
+    /// Who is believed, and how much of the host anybody gets.
     pub edge: EdgeConfig,
     /// The certificate, if TLS is spoken, and nothing else.
     pub tls: Option<Arc<Tls>>,
@@ -80,7 +81,7 @@ impl Server {
         let (edges, mails): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
         let shared = Shared {
             node: node.clone(),
-            assets: options.assets,
+            projects: Arc::new(Projects::new(node.projects(), options.projects)),
             runs_by_hand: options.runs_by_hand,
             places: Count::new(options.limits.connections_max),
             bodies: Count::new(options.limits.bodies_bytes_max),

@@ -10,28 +10,22 @@ mod lives;
 mod logs;
 mod reading;
 mod requests;
+mod served;
 mod upgrades;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use party_core::ids::{Seed, Timestamp};
-use party_core::limits::Limits;
-use party_core::room::DuplicateKeys;
-use party_node::assets::{AssetSource, NoAssets};
 use party_node::chance::{Chance, Dictated};
 use party_node::clock::{Clock, Ticks};
 use party_node::committer::CommitPause;
-use party_node::cron::Schedule;
 use party_node::node::{Node, NodeParts};
 pub use party_node::party::Memory;
-use party_node::party::Party;
-use party_runtime::component::{Component, Digest};
-use party_server::assets::Assets;
+use party_runtime::component::Digest;
 use party_server::server::{Server, ServerOptions};
 use party_store::testing::faulty_store::FaultyStore;
 
@@ -48,16 +42,14 @@ pub use crate::world::knocking::{Answer, Knocking};
 use crate::world::logs::{Listening, Logs};
 pub use crate::world::reading::{Reading, Uploading};
 pub use crate::world::requests::Response;
+use crate::world::served::{All, Served};
 
-/// The project of all worlds.
+/// The project of all worlds, which is the first of theirs.
 const PROJECT: &str = "world";
 /// Bytes that an in-memory socket holds on the way, in each direction: as much as a small kernel buffer.
 const SOCKET_BYTES: usize = 64 << 10;
 /// How long a room with nothing to do stays, in milliseconds: as `party-host serve` has it.
 const IDLE_MS: u64 = 70_000;
-
-/// A component and its bytes.
-type Loaded = (Component, Arc<[u8]>);
 
 /// A host, its time and its network.
 pub struct World {
@@ -69,17 +61,12 @@ pub struct World {
     chance: RefCell<Chance>,
     /// What the next turns draw from, if that is said.
     dictated: Dictated,
-    components: RefCell<BTreeMap<String, Loaded>>,
-    duplicate_keys: BTreeMap<String, DuplicateKeys>,
-    memory: Cell<Memory>,
+    /// The world's own, and those beside it.
+    projects: Vec<Served>,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
     rooms_max: Option<u64>,
     workers: usize,
-    assets: Option<Arc<Assets>>,
-    limits: Arc<Limits>,
-    vars: Arc<BTreeMap<String, String>>,
-    crons: Vec<Schedule>,
     store: Arc<FaultyStore>,
     running: RefCell<Option<(Node, Rc<Server>)>>,
     commit_pause: CommitPause,
@@ -88,35 +75,19 @@ pub struct World {
 
 impl World {
     async fn start_host(&self) -> Result<()> {
-        let party = |(name, (component, bytes)): (&String, &(Component, Arc<[u8]>))| Party {
-            name: name.clone(),
-            component: component.clone(),
-            component_bytes: Arc::clone(bytes),
-            memory: self.memory.get(),
-            duplicate_keys: self.duplicate_keys.get(name).copied().unwrap_or_default(),
-            handlers: component.handlers(),
-            limits: Arc::clone(&self.limits),
-            vars: Arc::clone(&self.vars),
-        };
-        let for_rooms: Arc<dyn AssetSource> = match &self.assets {
-            Some(assets) => Arc::clone(assets) as _,
-            None => Arc::new(NoAssets),
-        };
-        let options = ServerOptions { assets: self.assets.clone(), ..ServerOptions::default() };
+        let All { projects, parties, options } = self.all_served();
+        let options = ServerOptions { projects: options, ..ServerOptions::default() };
         let parts = NodeParts {
-            project: PROJECT.into(),
-            parties: self.components.borrow().iter().map(party).collect(),
+            projects,
+            parties,
             store: self.store.clone(),
             clock: Arc::new(self.clock.clone()),
             chance: self.chance.borrow_mut().split(),
-            outbound: Arc::new(self.outside.clone()),
-            assets: for_rooms,
             workers: self.workers,
             rooms_awake_max: self.rooms_awake_max,
             memory_budget_bytes: self.memory_budget_bytes,
             idle_ms: IDLE_MS,
             rooms_max: self.rooms_max,
-            crons: self.crons.clone(),
         };
         let running = self.host.during(async {
             let node = Node::start_here(parts, &self.commit_pause)?;
@@ -143,12 +114,12 @@ impl World {
 
     /// What becomes of rooms' memory at the next start of the host.
     pub(crate) fn memory(&self) -> Memory {
-        self.memory.get()
+        self.own().memory.get()
     }
 
     /// The digest of the component that a party is served of.
     pub(crate) fn digest_of(&self, party: &str) -> Option<Digest> {
-        self.components.borrow().get(party).map(|(component, _)| component.digest())
+        self.own().components.borrow().get(party).map(|(component, _)| component.digest())
     }
 
     /// Lets everything happen that can happen without time passing.

@@ -12,6 +12,7 @@ A host that runs on the data directory is asked; if none does, its store is read
   party-host rooms
   party-host rooms --party main --state awake
   party-host rooms --prefix game- --json | head
+A room is PARTY/ROOM; where there are several projects, PROJECT/PARTY/ROOM.
 
 States: awake (it has an instance); starting (its on-start has not settled); asleep (its memory is kept, and it goes on
 where it was); suspended (too many of its turns were dropped); stored (only its storage is kept: it starts from that);
@@ -87,11 +88,14 @@ pub(crate) struct Where {
     pub(crate) data: PathBuf,
 }
 
-/// List rooms, in order of party and id. As many as there are: pages are fetched as they are printed.
+/// List rooms, in order of project, party and id. As many as there are: pages are fetched as they are printed.
 #[derive(Debug, Args)]
 pub(crate) struct Rooms {
     #[command(flatten)]
     pub(crate) at: Where,
+    /// Only rooms of this project
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
     /// Only rooms of this party
     #[arg(long, value_name = "PARTY")]
     pub(crate) party: Option<String>,

@@ -11,6 +11,8 @@ come of it; one that does not start changes nothing. Rooms go on with the new ve
   party-host deploy examples/chat --data /var/lib/party
   party-host deploy --rollback
 
+Of a host with several projects, give the directory of one and the host's --data.
+
 Rooms take their variables along if the party has `save` and `restore`; else they start afresh from their storage.";
 
 /// Put new versions of parties in the place of those that a running host serves.

@@ -7,7 +7,7 @@ use party_store::redb_store::OpenError;
 use party_store::redb_store::check::{CheckReport, NAMED_ROOMS_MAX};
 
 use crate::args::admin::Check;
-use crate::asking::{Knows, who_knows};
+use crate::asking::{Knows, Projects, who_knows};
 use crate::problem::{failure, usage};
 use crate::telling::bytes;
 
@@ -25,7 +25,7 @@ pub(crate) fn run(check: &Check) -> Result<()> {
     };
     eprintln!("checking {} in {}", bytes(store.file_bytes()), data.display());
     let report = store.check()?;
-    tell(&report);
+    tell(&report, &Projects::of_store(store.as_ref()).unwrap_or_default());
     if report.is_sound() {
         return Ok(());
     }
@@ -59,9 +59,9 @@ fn first_line(error: &OpenError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-fn tell(report: &CheckReport) {
+fn tell(report: &CheckReport, projects: &Projects) {
     for (room, problem) in &report.damaged_rooms {
-        println!("damaged: {}/{}: {problem}", room.party(), room.room());
+        println!("damaged: {}: {problem}", projects.name_of(room));
     }
     let named = report.damaged_rooms.len() as u64;
     if report.damaged > named {

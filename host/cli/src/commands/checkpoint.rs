@@ -20,7 +20,7 @@ use party_store::store::Store;
 use tokio::runtime::Builder;
 
 use crate::args::admin::{Checkpoint, CheckpointCommand};
-use crate::asking::{Knows, not_exported, not_imported, project, room, who_knows};
+use crate::asking::{Knows, Projects, not_exported, not_imported, who_knows};
 use crate::commands::replay::engine;
 use crate::problem::usage;
 use crate::telling::bytes;
@@ -37,22 +37,20 @@ pub(crate) fn run(checkpoint: &Checkpoint) -> Result<()> {
 }
 
 fn export_room(name: &str, path: &Path, data: &Path) -> Result<()> {
-    let written = match who_knows(data)? {
+    let knows = who_knows(data)?;
+    let projects = knows.projects()?;
+    let address = projects.room(name)?;
+    let written = match knows {
         Knows::Host(asked) => {
-            let address = room(name, &asked.itself.project)?;
             let target = format!("/export?room={}", encode(&address.to_string()));
             let bytes = asked.wait(asked.host.file(&target, FILE_BYTES_MAX))?;
             RoomFile::read(&mut &bytes[..]).context("what the host sent is no room")?
         }
-        Knows::Store(store) => {
-            let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
-            let address = Arc::new(room(name, &project)?);
-            take_out(store.as_ref(), &address, data)?
-        }
+        Knows::Store(store) => take_out(store.as_ref(), &Arc::new(address), data)?,
     };
     write_new(path, |to| Ok(written.write(to)?))?;
     let size = fs::metadata(path).map_or(0, |found| found.len());
-    println!("{}: {} in {}", path.display(), contents(&written), bytes(size));
+    println!("{}: {} in {}", path.display(), contents(&written, &projects), bytes(size));
     if written.memory.is_none() {
         println!("{WITHOUT_VARIABLES} where it is imported");
     }
@@ -94,9 +92,9 @@ pub(crate) fn write_new(path: &Path, write: impl FnOnce(&mut dyn Write) -> Resul
     written.with_context(|| format!("{} cannot be written", path.display()))
 }
 
-fn contents(file: &RoomFile) -> String {
+fn contents(file: &RoomFile, projects: &Projects) -> String {
     let memory = if file.memory.is_some() { " and its variables" } else { "" };
-    format!("room {}/{} with {} keys{memory}", file.address.party(), file.address.room(), file.entries.len())
+    format!("room {} with {} keys{memory}", projects.name_of(&file.address), file.entries.len())
 }
 
 fn import_room(path: &Path, name: &str, data: &Path) -> Result<()> {
@@ -111,20 +109,21 @@ fn import_room(path: &Path, name: &str, data: &Path) -> Result<()> {
         let message = format!("{} cannot be imported: {error}", path.display());
         usage(message, "give a file that `party-host checkpoint export` wrote, as it was written")
     })?;
-    let arrived = match who_knows(data)? {
+    let knows = who_knows(data)?;
+    let mut projects = knows.projects()?;
+    if projects.names().is_empty() {
+        projects = Projects::only(file.address.project());
+    }
+    let address = projects.room(name)?;
+    let arrived = match knows {
         Knows::Host(asked) => {
-            let address = room(name, &asked.itself.project)?;
             let target = format!("/import?room={}", encode(&address.to_string()));
             drop(file);
             asked.wait(asked.host.send(&target, whole.into()))?
         }
-        Knows::Store(store) => {
-            let project = project(store.as_ref())?.unwrap_or_else(|| file.address.project().to_owned());
-            let address = room(name, &project)?;
-            bring(store.as_ref(), file, &address, ResumeReason::Imported)?
-        }
+        Knows::Store(store) => bring(store.as_ref(), file, &address, ResumeReason::Imported)?,
     };
-    tell(&arrived);
+    tell(&arrived, &projects);
     Ok(())
 }
 
@@ -138,15 +137,17 @@ pub(crate) fn bring(
     let epoch = store.acquire()?;
     let incarnation = Chance::from_system()?.incarnation();
     let elsewhere = Elsewhere { reason, incarnation, memory_bytes_max: MEMORY_BYTES_MAX };
-    let brought = import(store, epoch, file, to, elsewhere).map_err(not_imported)?;
+    let brought = import(store, epoch, file, to, elsewhere);
+    let brought = brought.map_err(|error| not_imported(store, error))?;
     Ok(Arrived::of(to, &brought, None))
 }
 
 /// Says what has come in.
-pub(crate) fn tell(arrived: &Arrived) {
+pub(crate) fn tell(arrived: &Arrived, projects: &Projects) {
     let variables = if arrived.component.is_some() { " and its variables" } else { ", without variables" };
-    let (party, room, size) = (&arrived.party, &arrived.room, bytes(arrived.storage_bytes));
-    println!("{party}/{room}: {} keys ({size}){variables}", arrived.keys);
+    let named = projects.named(&arrived.project, &arrived.party, &arrived.room);
+    let size = bytes(arrived.storage_bytes);
+    println!("{named}: {} keys ({size}){variables}", arrived.keys);
     if arrived.component.is_none() {
         println!("{WITHOUT_VARIABLES}");
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use party_server::admin::question::encode;
-use party_server::admin::shapes::{Deployed, Standing};
+use party_server::admin::shapes::{Deployed, Served, Standing};
 
 use crate::args::deploy::Deploy;
 use crate::asking::{Asked, Knows, who_knows};
@@ -26,13 +26,13 @@ pub(crate) fn run(deploy: &Deploy) -> Result<()> {
     let project = Project::open(&deploy.path)?;
     let data = deploy.data.clone().unwrap_or_else(|| project.data_dir());
     let asked = running_host(&data)?;
-    check(&project, &asked)?;
+    let served = check(&project, &asked)?.name.clone();
     let names: Vec<String> = project.config.parties.keys().cloned().collect();
     let changed = match deploy.rollback {
-        true => roll_back(&asked, &names)?,
-        false => deploy_all(&project, &asked)?,
+        true => roll_back(&asked, &served, &names)?,
+        false => deploy_all(&project, &asked, &served)?,
     };
-    follow(&asked, &changed, Duration::from_secs(deploy.wait))
+    follow(&asked, &served, &changed, Duration::from_secs(deploy.wait))
 }
 
 fn running_host(data: &Path) -> Result<Box<Asked>> {
@@ -45,19 +45,29 @@ fn running_host(data: &Path) -> Result<Box<Asked>> {
     }
 }
 
-/// Before anything is built.
-fn check(project: &Project, asked: &Asked) -> Result<()> {
-    let (name, serves) = (&project.config.name, &asked.itself);
-    if !project.is_component && *name != serves.project {
+/// Before anything is built: as which of its projects the host serves this one.
+fn check<'a>(project: &Project, asked: &'a Asked) -> Result<&'a Served> {
+    let (name, serves) = (&project.config.name, &asked.itself.projects);
+    let names: Vec<&str> = serves.iter().map(|served| served.name.as_str()).collect();
+    let found = match &serves[..] {
+        // A component by itself says nothing of its project.
+        [only] if project.is_component => Some(only),
+        several => several.iter().find(|served| served.name == *name),
+    };
+    let Some(served) = found else {
+        let what = if names.len() == 1 { "project" } else { "projects" };
         return Err(usage(
-            format!("the host serves the project {}, not {name}", serves.project),
-            "name the data directory of the project's host with --data",
+            format!("the host serves the {what} {}, not {name}", names.join(", ")),
+            match project.is_component {
+                true => "give the directory of the project whose party main it is to be",
+                false => "name the data directory of the project's host with --data",
+            },
         ));
-    }
-    match project.config.parties.keys().find(|party| !serves.parties.contains(party)) {
-        None => Ok(()),
+    };
+    match project.config.parties.keys().find(|party| !served.parties.contains(party)) {
+        None => Ok(served),
         Some(party) => Err(usage(
-            format!("the host has no party {party}; it serves {}", serves.parties.join(", ")),
+            format!("the host has no party {party}; it serves {}", served.parties.join(", ")),
             match project.is_component {
                 true => {
                     "a component by itself is deployed as party main; for another one, give the project's directory"
@@ -68,11 +78,11 @@ fn check(project: &Project, asked: &Asked) -> Result<()> {
     }
 }
 
-fn target(what: &str, party: &str) -> String {
-    format!("/{what}?party={}", encode(party))
+fn target(what: &str, project: &str, party: &str) -> String {
+    format!("/{what}?project={}&party={}", encode(project), encode(party))
 }
 
-fn deploy_all(project: &Project, asked: &Asked) -> Result<Vec<String>> {
+fn deploy_all(project: &Project, asked: &Asked, served: &str) -> Result<Vec<String>> {
     let mut components: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for party in project.build_here()? {
         let path = party.component.display();
@@ -81,7 +91,8 @@ fn deploy_all(project: &Project, asked: &Asked) -> Result<Vec<String>> {
     }
     let mut changed: Vec<String> = Vec::new();
     for (party, bytes) in components {
-        let deployed = asked.wait(asked.host.send::<Deployed>(&target("deploy", &party), bytes.into()));
+        let deployed =
+            asked.wait(asked.host.send::<Deployed>(&target("deploy", served, &party), bytes.into()));
         match deployed.with_context(|| format!("party {party} is not deployed")) {
             Ok(deployed) => {
                 if tell(&deployed) {
@@ -89,7 +100,7 @@ fn deploy_all(project: &Project, asked: &Asked) -> Result<Vec<String>> {
                 }
             }
             Err(error) => {
-                take_back(asked, &changed);
+                take_back(asked, served, &changed);
                 return Err(error);
             }
         }
@@ -98,19 +109,19 @@ fn deploy_all(project: &Project, asked: &Asked) -> Result<Vec<String>> {
 }
 
 /// The others of the project go back, because one was refused.
-fn take_back(asked: &Asked, changed: &[String]) {
+fn take_back(asked: &Asked, project: &str, changed: &[String]) {
     for party in changed {
-        match asked.wait(asked.host.json::<Deployed>("POST", &target("rollback", party))) {
+        match asked.wait(asked.host.json::<Deployed>("POST", &target("rollback", project, party))) {
             Ok(_) => println!("{party}: taken back"),
             Err(error) => eprintln!("{party}: it could not be taken back: {error:#}"),
         }
     }
 }
 
-fn roll_back(asked: &Asked, names: &[String]) -> Result<Vec<String>> {
+fn roll_back(asked: &Asked, project: &str, names: &[String]) -> Result<Vec<String>> {
     let (mut changed, mut refused) = (Vec::new(), None);
     for party in names {
-        match asked.wait(asked.host.json::<Deployed>("POST", &target("rollback", party))) {
+        match asked.wait(asked.host.json::<Deployed>("POST", &target("rollback", project, party))) {
             Ok(deployed) => {
                 tell(&deployed);
                 changed.push(party.clone());
@@ -128,7 +139,7 @@ fn roll_back(asked: &Asked, names: &[String]) -> Result<Vec<String>> {
 /// Whether something has changed.
 fn tell(deployed: &Deployed) -> bool {
     let short = |digest: &str| digest.chars().take(DIGEST_SHOWN).collect::<String>();
-    let Deployed { party, before, served } = deployed;
+    let Deployed { party, before, served, .. } = deployed;
     if before == served {
         println!("{party}: {} is served already", short(served));
         return false;
@@ -138,13 +149,14 @@ fn tell(deployed: &Deployed) -> bool {
 }
 
 /// Tells how far the rooms have come until all have, or for so long.
-fn follow(asked: &Asked, parties: &[String], wait: Duration) -> Result<()> {
+fn follow(asked: &Asked, project: &str, parties: &[String], wait: Duration) -> Result<()> {
     let begun = Instant::now();
     let mut told = BTreeMap::new();
     loop {
         let mut all = Vec::new();
         for party in parties {
-            let standing: Standing = asked.wait(asked.host.json("GET", &target("versions", party)))?;
+            let standing: Standing =
+                asked.wait(asked.host.json("GET", &target("versions", project, party)))?;
             let line = line_of(&standing);
             if told.insert(party.clone(), line.clone()).as_ref() != Some(&line) {
                 println!("{party}: {line}");
@@ -196,6 +208,7 @@ mod tests {
     #[test]
     fn a_standing_is_told_in_words() {
         let mut standing = Standing {
+            project: "shop".into(),
             party: "main".into(),
             served: String::new(),
             switched: 12,

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::args::Dev;
 use crate::commands::project::{BuiltParty, Project};
 use crate::commands::serve::print_welcome;
-use crate::host::{Host, Patience, STOPPED, Start, check_port, met, read_bounded};
+use crate::host::{Host, Patience, STOPPED, Start, ToServe, check_port, met, read_bounded};
 use crate::problem::{self, Interrupted};
 use crate::signals::Signals;
 use crate::tools::Tools;
@@ -43,22 +43,21 @@ async fn serve(dev: &Dev, project: &Project, changes: &mut mpsc::Receiver<Change
     let mut signals = Signals::listen()?;
     let mut settings = Settings { read: &project.config, is_told: false };
     let parties = first_build(project, &mut settings, changes, &mut signals).await?;
-    let mut edge = project.config.edge.clone();
-    if let Some(origins) = &mut edge.allowed_origins {
+    let mut allowed_origins = project.config.allowed_origins.clone();
+    if let Some(origins) = &mut allowed_origins {
         // The project's own page is not where it will be.
         origins.allow_loopback();
     }
     let start = Start {
-        project,
-        parties: &parties,
+        projects: &[ToServe { project, parties: &parties, allowed_origins }],
         host: &dev.host,
         common: &dev.common,
-        edge,
+        edge: project.config.edge.clone(),
         tls: None,
         runs_by_hand: true,
     };
     let host = Host::start(&start)?;
-    print_welcome(project, &host);
+    print_welcome(std::slice::from_ref(project), &host);
     println!("  watching for changes");
     // A build takes seconds; who wants to stop need not wait for it.
     let tools = Tools::default();
@@ -167,7 +166,7 @@ async fn build_again(project: &Project, host: &Host, tools: &Tools) {
         parties.iter().map(|party| Ok((party.clone(), read(&party.component)?))).collect::<Result<Vec<_>>>()
     });
     let result = match built.await.context("the build panicked").and_then(|built| built) {
-        Ok(parties) => deploy(host, parties).await,
+        Ok(parties) => deploy(host, &project.config.name, parties).await,
         Err(error) => Err(error),
     };
     match result {
@@ -185,17 +184,18 @@ async fn build_again(project: &Project, host: &Host, tools: &Tools) {
 
 /// Rooms in the middle of something have the old code still, which would puzzle whoever looks at the page now.
 async fn tell_of_busy_rooms(project: &Project, host: &Host) {
+    let its = &project.config.name;
     for name in project.config.parties.keys() {
         let mut waiting = 0;
         // Those that are quiet go on in a moment.
         for _ in 0..LOOKS_FOR_BUSY_ROOMS {
-            waiting = host.node.standing(name).await.waiting;
+            waiting = host.node.standing(its, name).await.waiting;
             if waiting == 0 {
                 break;
             }
             tokio::time::sleep(LOOK_FOR_BUSY_ROOMS).await;
         }
-        let Some(party) = host.node.party(name).filter(|_| waiting > 0) else { continue };
+        let Some(party) = host.node.party(its, name).filter(|_| waiting > 0) else { continue };
         let rooms = if waiting == 1 { "1 room of" } else { &format!("{waiting} rooms of") };
         tracing::warn!(
             "{rooms} {name}, with sleeps or requests open, run{} the old code until they end, for at most {} ms \
@@ -207,11 +207,11 @@ async fn tell_of_busy_rooms(project: &Project, host: &Host) {
 }
 
 /// Puts components in the place of those that run, if they start. Open sockets stay. Whether any was another.
-async fn deploy(host: &Host, parties: Vec<(BuiltParty, Arc<[u8]>)>) -> Result<bool> {
+async fn deploy(host: &Host, project: &str, parties: Vec<(BuiltParty, Arc<[u8]>)>) -> Result<bool> {
     let mut is_any_new = false;
     for (party, bytes) in parties {
         let what = || format!("party {} of {} is not served", party.name, party.component.display());
-        let deployed = host.node.deploy(&party.name, bytes).await.with_context(what)?;
+        let deployed = host.node.deploy(project, &party.name, bytes).await.with_context(what)?;
         is_any_new |= matches!(deployed, Deployed::Served { .. });
     }
     Ok(is_any_new)

@@ -5,24 +5,24 @@ use party_core::ids::Timestamp;
 use party_node::clock::{Clock, SystemClock};
 use party_node::inspection::{RoomState, kept_details};
 use party_server::admin::question::encode;
-use party_server::admin::shapes::Details;
+use party_server::admin::shapes::{Details, Room};
 
 use crate::args::admin::Inspect;
-use crate::asking::{Knows, no_such_room, project, room, who_knows};
+use crate::asking::{Knows, no_such_room, who_knows};
 use crate::commands::rooms::recover;
 use crate::telling::{bytes, since};
 
 pub(crate) fn run(inspect: &Inspect) -> Result<()> {
-    let (details, source) = match who_knows(&inspect.at.data)? {
+    let knows = who_knows(&inspect.at.data)?;
+    let projects = knows.projects()?;
+    let address = projects.room(&inspect.room)?;
+    let (details, source) = match knows {
         Knows::Host(asked) => {
-            let address = room(&inspect.room, &asked.itself.project)?;
             let target = format!("/room?room={}", encode(&address.to_string()));
             let details: Details = asked.wait(asked.host.json("GET", &target))?;
             (details, format!("a host runs (process {}): this is what it says", asked.itself.process))
         }
         Knows::Store(store) => {
-            let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
-            let address = room(&inspect.room, &project)?;
             let details = kept_details(store.as_ref(), &address)?
                 .ok_or_else(|| no_such_room(store.as_ref(), &address))?;
             (Details::of(&details), "no host runs: this is what the store keeps".to_owned())
@@ -33,15 +33,17 @@ pub(crate) fn run(inspect: &Inspect) -> Result<()> {
         return Ok(());
     }
     eprintln!("{source}");
-    for (name, value) in lines(&details, SystemClock.now()) {
+    let Room { project, party, room, .. } = &details.room;
+    let named = projects.named(project, party, room);
+    for (name, value) in lines(&details, &named, SystemClock.now()) {
         println!("{name:<14} {value}");
     }
     Ok(())
 }
 
-fn lines(details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
+fn lines(details: &Details, named: &str, now: Timestamp) -> Vec<(&'static str, String)> {
     let room = &details.room;
-    let mut lines = vec![("room", room.name()), ("project", room.project.clone())];
+    let mut lines = vec![("room", named.to_owned()), ("project", room.project.clone())];
     lines.push(("state", room.state.clone()));
     lines.extend(details.why_awake.clone().map(|why| ("because", why)));
     lines.extend(room.waits_since_ms.map(|at| ("waits since", since(at, now))));
@@ -91,12 +93,12 @@ fn lines(details: &Details, now: Timestamp) -> Vec<(&'static str, String)> {
         }
     }
     lines.extend(details.checkpoint_problem.clone().map(|problem| ("  of no use", problem)));
-    lines.extend(damage(details));
+    lines.extend(damage(details, named));
     lines
 }
 
 /// What is wrong with what is kept of the memory, what comes of that, and what to do next.
-fn damage(details: &Details) -> Vec<(&'static str, String)> {
+fn damage(details: &Details, named: &str) -> Vec<(&'static str, String)> {
     let room = &details.room;
     if details.damages.is_empty() {
         return match details.looked_at.as_str() {
@@ -109,10 +111,10 @@ fn damage(details: &Details) -> Vec<(&'static str, String)> {
     }
     let mut lines: Vec<_> = details.damages.iter().map(|damage| ("damaged", damage.clone())).collect();
     let (meaning, next) = match room.state == RoomState::Damaged.name() {
-        true => ("it refuses everyone (room-damaged), and nothing of it is deleted", recover(&room.name())),
+        true => ("it refuses everyone (room-damaged), and nothing of it is deleted", recover(named)),
         false => (
             "it starts afresh from its storage, or refuses everyone if its party says memory = \"durable\"",
-            format!("nothing; or, if it refuses everyone, {}", recover(&room.name())),
+            format!("nothing; or, if it refuses everyone, {}", recover(named)),
         ),
     };
     lines.extend([("  so", meaning.to_owned()), ("  next", next)]);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use party_core::limits::Limits;
-use party_server::config::{EdgeConfig, Memory, PartySource, ProjectConfig};
+use party_server::config::{EdgeConfig, FILE_NAME, Memory, PartySource, ProjectConfig};
 use party_server::outbound::OutboundOptions;
 
 use crate::problem::{Interrupted, usage};
@@ -18,6 +18,8 @@ use crate::tools::Tools;
 /// What is served: a project, or a single component as if it were one.
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
+    /// What says how it is served: its party.toml, or the component.
+    pub(crate) told_by: PathBuf,
     pub(crate) config: ProjectConfig,
     /// Whether it is a component by itself, which says nothing of its project.
     pub(crate) is_component: bool,
@@ -42,7 +44,8 @@ impl Project {
                 "write a party with `party-host new NAME`, or name one in party.toml: main = \"path\"",
             ));
         }
-        Ok(Project { config, is_component })
+        let told_by = if is_component { path.into() } else { path.join(FILE_NAME) };
+        Ok(Project { told_by, config, is_component })
     }
 
     /// Builds, for a command that does nothing else that a signal should end in order.
@@ -127,12 +130,15 @@ fn single_component(path: &Path) -> ProjectConfig {
         parties: BTreeMap::from([("main".into(), PartySource::Component(path.to_path_buf()))]),
         memory: Memory::default(),
         port: None,
+        hosts: Vec::new(),
         serve: None,
         duplicate_keys: BTreeMap::new(),
         vars: BTreeMap::new(),
         crons: Vec::new(),
         limits: Limits::default(),
+        allowed_origins: None,
         edge: EdgeConfig::default(),
+        host_keys: Vec::new(),
         http: OutboundOptions::default(),
     }
 }

@@ -26,7 +26,7 @@ use party_store::redb_store::RedbStore;
 use party_store::store::Store;
 
 use crate::args::replay::Replay;
-use crate::asking::{Knows, no_such_room, project, room, who_knows};
+use crate::asking::{Knows, Projects, no_such_room, who_knows};
 use crate::host::read_bounded;
 use crate::problem::{failure, usage};
 
@@ -43,8 +43,7 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
             ));
         }
     };
-    let project = project(&store)?.unwrap_or_else(|| "-".into());
-    let address = Arc::new(room(&replay.room, &project)?);
+    let address = Arc::new(Projects::of_store(&store)?.room(&replay.room)?);
     let summary = store.summary(&address)?.ok_or_else(|| no_such_room(&store, &address))?;
     if summary.journal.records == 0 {
         return Err(no_recorded_turns(&store, &address));
@@ -69,10 +68,13 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
 
 /// A room of which nothing is recorded.
 fn no_recorded_turns(store: &dyn Store, address: &RoomAddress) -> anyhow::Error {
-    usage(
-        format!("{}/{} has no recorded turns", address.party(), address.room()),
-        why_nothing_is_recorded(store, address),
-    )
+    match Projects::of_store(store) {
+        Ok(projects) => usage(
+            format!("{} has no recorded turns", projects.name_of(address)),
+            why_nothing_is_recorded(store, address),
+        ),
+        Err(error) => error,
+    }
 }
 
 /// An engine for one room, which finds what a host on this data directory has compiled.

@@ -14,7 +14,7 @@ use party_node::giving_up::{Diagnosis, GiveUpError, Keep, diagnose, give_up};
 use party_store::store::Store;
 
 use crate::args::admin::{RoomArguments, RoomCommand};
-use crate::asking::{Knows, no_such_room, project, room, who_knows};
+use crate::asking::{Knows, Projects, no_such_room, who_knows};
 use crate::problem::{failure, usage};
 use crate::telling::bytes;
 
@@ -37,15 +37,15 @@ pub(crate) fn run(arguments: &RoomArguments) -> Result<()> {
             ));
         }
     };
-    let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
-    let address = Arc::new(room(name, &project)?);
+    let projects = Projects::of_store(store.as_ref())?;
+    let address = Arc::new(projects.room(name)?);
     let diagnosis = diagnose(&store, &address).map_err(|error| not_recovered(store.as_ref(), error))?;
     let keep = match (to_checkpoint, past_damage) {
         (true, _) => Keep::Checkpoint,
         (false, true) => Keep::PastDamage,
         (false, false) => Keep::Readable,
     };
-    tell(&diagnosis);
+    tell(&diagnosis, &projects.name_of(&address));
     if diagnosis.problems.is_empty() && !force && !dry_run {
         return Err(usage(
             format!("nothing is found to be wrong with {name}; its variables would be lost"),
@@ -79,17 +79,20 @@ pub(crate) fn run(arguments: &RoomArguments) -> Result<()> {
 fn not_recovered(store: &dyn Store, error: GiveUpError) -> anyhow::Error {
     match error {
         GiveUpError::NoSuchRoom(address) => no_such_room(store, &address),
-        GiveUpError::NoMemory(address) => usage(
-            format!("no memory of {}/{} is kept", address.party(), address.room()),
-            "there is nothing to recover: the room starts from its storage",
-        ),
+        GiveUpError::NoMemory(address) => match Projects::of_store(store) {
+            Ok(projects) => usage(
+                format!("no memory of {} is kept", projects.name_of(&address)),
+                "there is nothing to recover: the room starts from its storage",
+            ),
+            Err(error) => error,
+        },
         GiveUpError::Storage(_) | GiveUpError::Commit(_) => anyhow!(error),
     }
 }
 
-fn tell(diagnosis: &Diagnosis) {
-    let Diagnosis { address, summary, leftovers, problems, .. } = diagnosis;
-    println!("room: {}/{}, last commit {}", address.party(), address.room(), summary.record.seq);
+fn tell(diagnosis: &Diagnosis, named: &str) {
+    let Diagnosis { summary, leftovers, problems, .. } = diagnosis;
+    println!("room: {named}, last commit {}", summary.record.seq);
     match &leftovers.checkpoint {
         Some(left) => {
             println!("checkpoint: {}, of commit {}", bytes(left.bytes.len() as u64), leftovers.since)

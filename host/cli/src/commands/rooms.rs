@@ -6,12 +6,13 @@ use anyhow::Result;
 use party_core::address::{RoomAddress, check_name};
 use party_node::clock::{Clock, SystemClock};
 use party_node::inspection::{PAGE_ROOMS_MAX, RoomState, RoomsQuestion, kept_page};
+use party_node::project::kept_parties;
 use party_server::admin::question::{encode, parse_room};
-use party_server::admin::shapes::{Room, Rooms as Page};
+use party_server::admin::shapes::{Room, Rooms as Page, Served};
 use party_store::store::Store;
 
 use crate::args::admin::Rooms;
-use crate::asking::{Asked, Knows, parties, project, who_knows};
+use crate::asking::{Asked, Knows, PARTIES_SHOWN, Projects, who_knows};
 use crate::problem::usage;
 use crate::telling::{bytes, line, since};
 
@@ -19,22 +20,37 @@ pub(crate) fn run(rooms: &Rooms) -> Result<()> {
     if let Some(party) = &rooms.party {
         check_name("party", party).map_err(|error| usage(error.to_string(), "name a party of the host"))?;
     }
+    if let Some(project) = &rooms.project {
+        check_name("project", project)
+            .map_err(|error| usage(error.to_string(), "name a project of the host"))?;
+    }
     let knows = who_knows(&rooms.at.data)?;
-    let mut printer = Printer { out: BufWriter::new(io::stdout().lock()), json: rooms.json, printed: 0 };
+    let projects = knows.projects()?;
+    let wanted = match &rooms.project {
+        Some(project) => std::slice::from_ref(project),
+        None => projects.names(),
+    };
+    let out = BufWriter::new(io::stdout().lock());
+    let mut printer = Printer { out, json: rooms.json, printed: 0, projects: &projects };
     let printed = match &knows {
         Knows::Host(asked) => {
             eprintln!("a host runs (process {}): this is what it says", asked.itself.process);
-            from_host(rooms, asked, &mut printer)
+            wanted.iter().try_for_each(|project| from_host(rooms, project, asked, &mut printer))
         }
         Knows::Store(store) => {
             eprintln!("no host runs: this is what the store keeps");
             eprintln!("whether rooms are damaged is not looked at; `party-host inspect` looks at one");
-            from_store(rooms, store.as_ref(), &mut printer)
+            wanted.iter().try_for_each(|project| from_store(rooms, project, store.as_ref(), &mut printer))
         }
     };
-    let known = || match &rooms.party {
-        Some(party) if printer.printed == 0 => known(&knows, party),
-        Some(_) | None => Ok(()),
+    let known = || match (&rooms.project, &rooms.party) {
+        _ if printer.printed > 0 => Ok(()),
+        (Some(project), _) if !projects.names().contains(project) => Err(usage(
+            format!("there are no rooms of a project {project}; there are {}", projects.names().join(", ")),
+            "name one of those",
+        )),
+        (_, Some(party)) => known(&knows, &projects, wanted, party),
+        (_, None) => Ok(()),
     };
     match printed.and_then(|()| known()).and_then(|()| printer.finish()) {
         // Whoever reads has seen enough: `| head`.
@@ -44,18 +60,30 @@ pub(crate) fn run(rooms: &Rooms) -> Result<()> {
 }
 
 /// Nothing was found of this party: is there one of this name?
-fn known(knows: &Knows, party: &str) -> Result<()> {
-    let (parties, whose) = match knows {
-        Knows::Host(asked) => (asked.itself.parties.clone(), "the host serves"),
+fn known(knows: &Knows, projects: &Projects, wanted: &[String], party: &str) -> Result<()> {
+    let mut parties: Vec<(&str, String)> = Vec::new();
+    let whose = match knows {
+        Knows::Host(asked) => {
+            for Served { name, parties: its } in &asked.itself.projects {
+                parties.extend(its.iter().map(|party| (name.as_str(), party.clone())));
+            }
+            "the host serves"
+        }
         Knows::Store(store) => {
-            let Some(project) = project(store.as_ref())? else { return Ok(()) };
-            (parties(store.as_ref(), &project)?, "rooms are kept of")
+            for project in projects.names() {
+                let its = kept_parties(store.as_ref(), project, PARTIES_SHOWN)?;
+                parties.extend(its.into_iter().map(|party| (project.as_str(), party)));
+            }
+            "rooms are kept of"
         }
     };
-    if parties.iter().any(|known| known == party) {
+    parties.retain(|(project, _)| wanted.iter().any(|wanted| wanted == project));
+    if parties.is_empty() || parties.iter().any(|(_, known)| known == party) {
         return Ok(());
     }
-    let parties = parties.join(", ");
+    let shown: Vec<String> =
+        parties.iter().take(PARTIES_SHOWN).map(|(project, party)| projects.party(project, party)).collect();
+    let parties = shown.join(", ");
     Err(usage(format!("there are no rooms of a party {party}; {whose} {parties}"), "name one of those"))
 }
 
@@ -64,8 +92,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     found.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn from_host(rooms: &Rooms, asked: &Asked, printer: &mut Printer<'_>) -> Result<()> {
-    let mut target = format!("/rooms?limit={PAGE_ROOMS_MAX}&prefix={}", encode(&rooms.prefix));
+fn from_host(rooms: &Rooms, project: &str, asked: &Asked, printer: &mut Printer<'_>) -> Result<()> {
+    let mut target =
+        format!("/rooms?limit={PAGE_ROOMS_MAX}&project={}&prefix={}", encode(project), encode(&rooms.prefix));
     if let Some(party) = &rooms.party {
         target += &format!("&party={}", encode(party));
     }
@@ -84,12 +113,11 @@ fn from_host(rooms: &Rooms, asked: &Asked, printer: &mut Printer<'_>) -> Result<
     }
 }
 
-fn from_store(rooms: &Rooms, store: &dyn Store, printer: &mut Printer<'_>) -> Result<()> {
-    let Some(project) = project(store)? else { return Ok(()) };
+fn from_store(rooms: &Rooms, project: &str, store: &dyn Store, printer: &mut Printer<'_>) -> Result<()> {
     let mut after: Option<RoomAddress> = None;
     loop {
         let question = RoomsQuestion {
-            project: project.clone(),
+            project: project.to_owned(),
             party: rooms.party.clone(),
             prefix: rooms.prefix.clone(),
             state: rooms.state.map(RoomState::from),
@@ -99,7 +127,7 @@ fn from_store(rooms: &Rooms, store: &dyn Store, printer: &mut Printer<'_>) -> Re
         let page = Page::of(kept_page(store, &question)?);
         page.rooms.iter().try_for_each(|room| printer.room(room))?;
         match page.next {
-            Some(next) => after = Some(parse_room(&next, &project)?),
+            Some(next) => after = Some(parse_room(&next, &[project.to_owned()])?),
             None => return Ok(()),
         }
     }
@@ -115,24 +143,26 @@ struct Printer<'a> {
     out: BufWriter<io::StdoutLock<'a>>,
     json: bool,
     printed: u64,
+    projects: &'a Projects,
 }
 
 const HEAD: [&str; 7] = ["ROOM", "STATE", "MEMORY", "SOCKETS", "STORAGE", "CHECKPOINT", "LAST EVENT"];
 
 impl Printer<'_> {
     fn room(&mut self, room: &Room) -> Result<()> {
+        self.printed += 1;
         if self.json {
             serde_json::to_writer(&mut self.out, room)?;
             return Ok(self.out.write_all(b"\n")?);
         }
-        if self.printed == 0 {
+        if self.printed == 1 {
             writeln!(self.out, "{}", line(&HEAD))?;
         }
-        self.printed += 1;
         let now = SystemClock.now();
         let optional = |value: Option<u64>| value.map_or_else(|| "-".into(), bytes);
+        let named = self.projects.named(&room.project, &room.party, &room.room);
         let cells = [
-            room.name(),
+            named.clone(),
             room.state.clone(),
             optional(room.memory_bytes),
             room.sockets.to_string(),
@@ -142,7 +172,7 @@ impl Printer<'_> {
         ];
         writeln!(self.out, "{}", line(&cells))?;
         if let Some(damage) = &room.damage {
-            writeln!(self.out, "  damaged: {damage}\n  next: {}", recover(&room.name()))?;
+            writeln!(self.out, "  damaged: {damage}\n  next: {}", recover(&named))?;
         }
         Ok(())
     }

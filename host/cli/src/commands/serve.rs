@@ -1,4 +1,4 @@
-//! `party-host serve`: a project or a component, until it is told to stop.
+//! `party-host serve`: projects or a component, until it is told to stop.
 
 use std::sync::Arc;
 
@@ -6,18 +6,26 @@ use anyhow::{Result, bail};
 
 use party_node::cron::written;
 use party_node::party::Memory;
+use party_server::config::{ProjectConfig, check_together};
 use party_server::tls::Tls;
+use party_store::redb_store::RedbStore;
 
 use crate::args::Serve;
-use crate::commands::project::Project;
-use crate::host::{Host, Patience, STOPPED, Start, check_port, met};
+use crate::commands::project::{BuiltParty, Project};
+use crate::host::{Host, Patience, STOPPED, Start, ToServe, check_port, met};
 use crate::problem::usage;
 use crate::signals::Signals;
 
 pub(crate) fn run(serve: &Serve) -> Result<()> {
     crate::logging::start()?;
-    let project = Project::open(&serve.path)?;
-    let mut edge = project.config.edge.clone();
+    let projects = serve.paths.iter().map(|path| Project::open(path)).collect::<Result<Vec<_>>>()?;
+    let told: Vec<_> = projects.iter().map(|project| (project.told_by.as_path(), &project.config)).collect();
+    check_together(&told, serve.common.port.is_some())?;
+    let [first, others @ ..] = &projects[..] else { unreachable!("there is a path if none is given") };
+    if serve.common.data.is_none() {
+        check_data(first, others)?;
+    }
+    let mut edge = first.config.edge.clone();
     for proxy in &serve.trusted_proxy {
         edge.proxies
             .trust(proxy)
@@ -28,18 +36,41 @@ pub(crate) fn run(serve: &Serve) -> Result<()> {
         // One without the other is refused with the arguments.
         _ => None,
     };
-    check_port(&project, &serve.host, &serve.common)?;
+    check_port(first, &serve.host, &serve.common)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let parties = project.build_unless_stopped(&mut signals).await?;
+        let mut built = Vec::with_capacity(projects.len());
+        for project in &projects {
+            built.push(project.build_unless_stopped(&mut signals).await?);
+        }
+        let to_serve: Vec<_> = projects.iter().zip(&built).map(to_serve).collect();
         let (host, common) = (&serve.host, &serve.common);
         let runs_by_hand = false;
-        let start = Start { project: &project, parties: &parties, host, common, edge, tls, runs_by_hand };
+        let start = Start { projects: &to_serve, host, common, edge, tls, runs_by_hand };
         let host = Host::start(&start)?;
-        print_welcome(&project, &host);
+        print_welcome(&projects, &host);
         until_told(host, signals, Patience::of(&serve.common)).await
     })
+}
+
+fn to_serve<'a>((project, parties): (&'a Project, &'a Vec<BuiltParty>)) -> ToServe<'a> {
+    ToServe { project, parties, allowed_origins: project.config.allowed_origins.clone() }
+}
+
+/// Nobody is served beside another without the rooms that they had alone.
+fn check_data(first: &Project, others: &[Project]) -> Result<()> {
+    match others.iter().find(|other| RedbStore::is_in(&other.data_dir())) {
+        None => Ok(()),
+        Some(other) => Err(usage(
+            format!(
+                "rooms are kept in {}, and would not be there: without --data, rooms are kept in {}",
+                other.data_dir().display(),
+                first.data_dir().display()
+            ),
+            "name the directory that is meant with --data; `party-host checkpoint` takes rooms from one to another",
+        )),
+    }
 }
 
 /// Waits for a signal, or until the host cannot go on because of an error of its own, and ends it in order. In the latter case
@@ -64,11 +95,28 @@ async fn until_told(host: Host, mut signals: Signals, patience: Patience) -> Res
 }
 
 /// Says where the rooms are, and what is not kept.
-pub(crate) fn print_welcome(project: &Project, host: &Host) {
+pub(crate) fn print_welcome(projects: &[Project], host: &Host) {
     let listening = host.listening();
-    let (reachable, is_secure) = (listening.reachable(), listening.is_over_tls());
-    let (http, ws) = if is_secure { ("https", "wss") } else { ("http", "ws") };
-    println!("serving {} on {listening}", project.config.name);
+    if let [only] = projects {
+        println!("serving {} on {listening}", only.config.name);
+        return print_project(only, &listening.reachable(), host);
+    }
+    println!("serving {} projects on {listening}", projects.len());
+    for (index, project) in projects.iter().enumerate() {
+        let ProjectConfig { name, hosts, .. } = &project.config;
+        println!("{name}");
+        let listed = hosts.first().map(|host| host.as_str());
+        let reachable = match (index, listed) {
+            (0, _) => listening.reachable(),
+            (_, Some(host)) => listening.reachable_as(host),
+            (_, None) => listening.reachable_below(name),
+        };
+        print_project(project, &reachable, host);
+    }
+}
+
+fn print_project(project: &Project, reachable: &str, host: &Host) {
+    let (http, ws) = if host.listening().is_over_tls() { ("https", "wss") } else { ("http", "ws") };
     if project.config.serve.is_some() {
         println!("  page   {http}://{reachable}/");
     }
@@ -114,7 +162,7 @@ mod tests {
     use party_tests::host::{free_port, temporary};
     use party_tests::http::{Answer, request};
 
-    use super::until_told;
+    use super::{to_serve, until_told};
     use crate::args::Common;
     use crate::commands::project::Project;
     use crate::host::{Host, Patience, Start};
@@ -149,15 +197,9 @@ mod tests {
         fs::create_dir(directory.path().join("data"))?;
         let (parties, host) = (project.build(&Tools::default())?, "127.0.0.1".parse()?);
         let edge = project.config.edge.clone();
-        let start = Start {
-            project: &project,
-            parties: &parties,
-            host: &host,
-            common: &common,
-            edge,
-            tls: None,
-            runs_by_hand: false,
-        };
+        let projects = [to_serve((&project, &parties))];
+        let start =
+            Start { projects: &projects, host: &host, common: &common, edge, tls: None, runs_by_hand: false };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (told, ended, took) = runtime.block_on(async {
             let signals = Signals::listen()?;

@@ -62,8 +62,8 @@ pub(crate) async fn save(
             worker.tallies().not_captured(&reason);
             entry.not_captured.replace(Some(reason.clone()));
             if !entry.stays_awake.replace(true) {
-                let (party, room) = (entry.address().party(), entry.address().room());
-                tracing::warn!(party, room, "stays awake: {reason}");
+                let (project, party, room) = entry.address().names();
+                tracing::warn!(project, party, room, "stays awake: {reason}");
             }
             let gives_way = entry.gives_way.is_told();
             fails_to_give_way(worker, entry);
@@ -162,8 +162,9 @@ fn given_up(worker: &Worker, entry: &RoomEntry, patience: Patience) {
             fails_to_give_way(worker, entry);
         }
         Patience::Until(_) => {
-            let (party, room) = (entry.address().party(), entry.address().room());
+            let (project, party, room) = entry.address().names();
             tracing::warn!(
+                project,
                 party,
                 room,
                 "goes on: its memory could not be written in {STAND_STILL_MS_MAX} ms"

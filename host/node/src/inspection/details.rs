@@ -166,7 +166,7 @@ impl Node {
         let view = RoomView { address: address.clone(), state, live, kept };
         let mut details = details(self.store().as_ref(), view)?;
         (details.why_awake, details.uncommitted) = (why, uncommitted);
-        let party = self.party(address.party());
+        let party = self.party_of(address);
         if let Some(found) = found {
             (details.damage, details.looked_at) = (vec![found], LookedAt::Woken);
         } else if matches!(state, RoomState::Awake | RoomState::Starting) {

@@ -1,5 +1,6 @@
 //! A node is put together, and its threads are started; or its tasks, on the thread of a test.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
@@ -19,10 +20,14 @@ use crate::node::{Node, NodeParts, Shared, StartError};
 use crate::panics::{Breakdown, caught, caught_in};
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
+use crate::project::kept_projects;
 use crate::rooms_count::RoomsCount;
 use crate::together::Together;
 use crate::versions::Versions;
 use crate::worker::{ToWorker, Worker, WorkerIndex};
+
+/// As many projects, and parties, that are not served and have rooms are told of at the start.
+const ABSENT_TOLD_MAX: usize = 16;
 
 /// The threads of a node.
 pub struct Threads {
@@ -84,15 +89,13 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
     let committer = Committer::new(store, epoch, senders.clone(), requests, breakdown.clone());
     let rooms = RoomsCount::of(parts.store.as_ref(), parts.rooms_max)?;
     let shared = Shared {
-        project: parts.project,
+        projects: parts.projects,
         parties: Parties::new(parts.parties),
         versions: Versions::default(),
         store: parts.store,
         epoch,
         id_blocks: AtomicU64::new(0),
         clock: parts.clock,
-        outbound: parts.outbound,
-        assets: parts.assets,
         idle_ms: parts.idle_ms,
         places: Places::new(count, parts.rooms_awake_max, parts.memory_budget_bytes),
         rooms,
@@ -102,17 +105,42 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         one_by_one: Arc::new(Semaphore::new(1)),
         breakdown,
         lobby_places: lobby::places(),
-        crons: parts.crons,
     };
     let node = Node { shared: Arc::new(shared) };
     let changed = node.take_up_versions()?;
-    let mut wakes = vec![Vec::new(); count];
+    let (mut wakes, mut absent) = (vec![Vec::new(); count], BTreeMap::new());
     node.store().wakes(&mut |address, at| {
-        wakes[node.worker_of(address).0].push((address.clone(), at));
+        match node.party_of(address) {
+            Some(_) => wakes[node.worker_of(address).0].push((address.clone(), at)),
+            None => {
+                let party = format!("{}/{}", address.project(), address.party());
+                *absent.entry(party).or_insert(0_u64) += 1;
+            }
+        }
         Visit::Continue
     })?;
+    tell_of_absent(&node, &absent)?;
     let workers = receivers.into_iter().map(|receiver| (parts.chance.split(), receiver)).collect();
     Ok(Made { node, workers, commits, committer, wakes, changed })
+}
+
+/// Rooms of projects and parties that are not served stay in the store as they are. Whoever misses them finds out why.
+fn tell_of_absent(node: &Node, with_alarms: &BTreeMap<String, u64>) -> Result<(), StartError> {
+    let mut kept = kept_projects(node.store().as_ref(), node.projects().len() + ABSENT_TOLD_MAX)?;
+    kept.retain(|name| node.projects().iter().all(|project| project.name != *name));
+    for project in kept.iter().take(ABSENT_TOLD_MAX) {
+        tracing::warn!(
+            project,
+            "rooms of this project are kept here, and it is not served: they stay as they are"
+        );
+    }
+    for (party, rooms) in with_alarms.iter().take(ABSENT_TOLD_MAX) {
+        tracing::warn!(
+            party,
+            "it is not served, and {rooms} of its rooms have alarms, which wait until it is"
+        );
+    }
+    Ok(())
 }
 
 impl Node {

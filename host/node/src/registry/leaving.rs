@@ -144,9 +144,10 @@ impl RoomEntry {
     /// Says so if a connection is closed because there was no room for another message.
     fn mind_slow_reader(&self, link: &Link, had_room: bool) {
         if !had_room {
-            let (party, room, connection) = (self.address.party(), self.address.room(), link.id.0);
+            let ((project, party, room), connection) = (self.address.names(), link.id.0);
             let bytes_max = self.limits.outbound_queue_bytes_max;
             tracing::warn!(
+                project,
                 party,
                 room,
                 connection,

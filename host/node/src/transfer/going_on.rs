@@ -65,7 +65,7 @@ impl Node {
         }
         let reservation = Reservation { node: self, address: to };
         let (store, epoch, address) = (Arc::clone(self.store()), self.epoch(), to.clone());
-        let party = self.party(to.party());
+        let party = self.party_of(to);
         let memory_bytes_max = party.map_or(MEMORY_BYTES_MAX, |party| party.limits.memory_bytes_max);
         // Its component is no room's until the commit.
         let _versions = self.versions().hold().await;

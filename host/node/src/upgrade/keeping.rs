@@ -49,7 +49,7 @@ fn is_at_risk(worker: &Worker, entry: &RoomEntry, core: &Room) -> bool {
     let party = entry.party();
     let is_recorded = core.config().durable.is_some();
     let is_handed_over = || {
-        let served = worker.node().party(entry.address().party());
+        let served = worker.node().party_of(entry.address());
         served.is_some_and(|served| party.component.can_hand_over_to(&served.component))
     };
     core.phase() == Phase::Running && !is_recorded && sleeps(&party) && is_handed_over()

@@ -6,7 +6,8 @@
 //! is started with just that.
 //!
 //! Of each party the bytes of two versions are kept, the one that is served and the one before; of others, for as long as
-//! a room has them, asleep or awake.
+//! a room has them, asleep or awake. Of a party that this host does not serve the same is known and kept, as long as rooms
+//! of it are: its project may only be away for this life of the host.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,17 +15,22 @@ use std::sync::Arc;
 use party_core::commit::ComponentDigest;
 use party_core::storage::StorageReadError;
 use party_runtime::load::LoadError;
-use party_store::versions::PartyVersions;
+use party_store::versions::{PARTIES_MAX, PartyVersions};
 use thiserror::Error;
 
 use crate::apart::run_apart;
 use crate::hibernation::digest_of;
 use crate::node::{Node, StartError};
 use crate::party::{Memory, Party};
+use crate::project::has_rooms;
 use crate::versions::{DeployError, VersionError, load};
 
-/// The versions of each party that is served, by its name.
-pub(crate) type Known = BTreeMap<String, PartyVersions>;
+/// The versions of each party that is served, and of others while rooms of theirs are kept, by project and name.
+pub(crate) type Known = BTreeMap<(String, String), PartyVersions>;
+
+fn key(versions: &PartyVersions) -> (String, String) {
+    (versions.project.clone(), versions.party.clone())
+}
 
 /// Why a version that was served is of no use any more.
 #[derive(Debug, Error)]
@@ -80,11 +86,18 @@ impl Node {
         };
         let (mut known, mut changed) = (Known::new(), Vec::new());
         for party in self.parties() {
-            let last = told.iter().find(|one| one.project == self.project() && one.party == party.name);
-            let (versions, is_changed) = self.take_up(&party, last)?;
-            known.insert(party.name.clone(), versions);
+            let is_its = |one: &&PartyVersions| one.project == party.project.name && one.party == party.name;
+            let (versions, is_changed) = self.take_up(&party, told.iter().find(is_its))?;
+            known.insert(key(&versions), versions);
             if is_changed {
                 changed.push(party);
+            }
+        }
+        // Whoever serves them again goes on with what was served last.
+        for absent in &told {
+            let is_absent = known.len() < PARTIES_MAX && !known.contains_key(&key(absent));
+            if is_absent && has_rooms(self.store().as_ref(), &absent.project, &absent.party)? {
+                known.insert(key(absent), absent.clone());
             }
         }
         let now: Vec<PartyVersions> = known.values().cloned().collect();
@@ -104,7 +117,7 @@ impl Node {
         party: &Arc<Party>,
         last: Option<&PartyVersions>,
     ) -> Result<(PartyVersions, bool), StartError> {
-        let (name, here) = (&party.name, digest_of(&party.component));
+        let (project, name, here) = (&party.project.name, &party.name, digest_of(&party.component));
         if let Some(last) = last.filter(|last| last.served != here) {
             match self.last_served(party, last.served) {
                 Ok(version) => {
@@ -112,6 +125,7 @@ impl Node {
                     let was_left = last.was_rolled_back && last.before == Some(here);
                     if was_left {
                         tracing::warn!(
+                            project,
                             party = name,
                             "component {here} was gone back from: {} goes on\n\
                              hint: `party-host deploy` serves it again",
@@ -124,6 +138,7 @@ impl Node {
                     return Err(StartError::NotNow { party: name.clone(), served: last.served, why });
                 }
                 Err(error) => tracing::warn!(
+                    project,
                     party = name,
                     "{} was served last and cannot be gone back to: {error}",
                     last.served
@@ -134,7 +149,7 @@ impl Node {
         self.versions().remember(party);
         let before = last.filter(|last| last.served == here).and_then(|last| last.before);
         let was_rolled_back = before.is_some() && last.is_some_and(|last| last.was_rolled_back);
-        let (project, party) = (self.project().to_owned(), name.clone());
+        let (project, party) = (project.clone(), name.clone());
         Ok((PartyVersions { project, party, served: here, before, was_rolled_back }, false))
     }
 
@@ -150,11 +165,13 @@ impl Node {
             let here = digest_of(&party.component);
             match self.deploy_loaded(Arc::clone(&party)).await {
                 Ok(last) => tracing::info!(
+                    project = party.project.name,
                     party = party.name,
                     "another component than last time is served: {here}; before it was {last}, and \
                      `party-host deploy --rollback` goes back to it"
                 ),
                 Err(error) => tracing::error!(
+                    project = party.project.name,
                     party = party.name,
                     "component {here} is not served: {error}; what was served last goes on\nhint: {}",
                     error.hint().unwrap_or("mend it, and `party-host deploy`")
@@ -166,7 +183,7 @@ impl Node {
     /// Tells the store that another version of a party is served from now on.
     pub(super) async fn tell_store(&self, known: &mut Known, of: PartyVersions) -> Result<(), DeployError> {
         let mut next = known.clone();
-        next.insert(of.party.clone(), of);
+        next.insert(key(&of), of);
         let (node, told) = (self.clone(), next.values().cloned().collect::<Vec<_>>());
         run_apart(move || node.store().put_versions(node.epoch(), &told)).await?;
         *known = next;

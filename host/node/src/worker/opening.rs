@@ -30,7 +30,7 @@ impl Worker {
         if self.arriving.borrow().contains(address) {
             return Err(Unavailable::Arriving);
         }
-        let party = self.node.party(address.party()).ok_or(Unavailable::NoSuchParty)?;
+        let party = self.node.party_of(address).ok_or(Unavailable::NoSuchParty)?;
         let store = self.node.store();
         let summary = store.summary(address)?;
         let new = match self.node.rooms_count() {
@@ -60,7 +60,7 @@ impl Worker {
         if self.ending.get() {
             return Err(Unavailable::Ending);
         }
-        let party = self.node.party(address.party()).ok_or(Unavailable::NoSuchParty)?;
+        let party = self.node.party_of(address).ok_or(Unavailable::NoSuchParty)?;
         let store = self.node.store();
         let summary = store.summary(address)?.unwrap_or_default();
         let of_memory = checkpoint.component;

@@ -19,6 +19,7 @@ use crate::connection::{Connect, Connection};
 use crate::node::{Node, Unavailable};
 use crate::outbound::{Fetch, FromSocket, Socket, SocketDriver, ToSocket, next_piece};
 use crate::outbox::Outbound;
+use crate::project::Project;
 use crate::registry::RoomEntry;
 use crate::request_body::WaitingBody;
 use crate::timers::RoomNumber;
@@ -61,8 +62,14 @@ impl Reader {
 }
 
 /// Fetches, and brings the body of the answer piece by piece. `answer` is told the outcome.
-pub(super) async fn fetch(node: &Node, fetch: Fetch, reader: Reader, answer: impl FnOnce(Outcome)) {
-    let mut pieces = match node.outbound().fetch_streamed(fetch).await {
+pub(super) async fn fetch(
+    node: &Node,
+    project: &Project,
+    fetch: Fetch,
+    reader: Reader,
+    answer: impl FnOnce(Outcome),
+) {
+    let mut pieces = match project.outbound.fetch_streamed(fetch).await {
         Ok((head, pieces)) => {
             answer(Outcome::Streamed(Box::new(head)));
             pieces
@@ -103,15 +110,17 @@ pub(super) async fn upload(waiting: Option<WaitingBody>, reader: Reader) {
 /// Opens a socket, and brings what comes through it. `answer` is told the outcome, and how the room sends.
 pub(super) async fn connect(
     node: &Node,
-    project: &str,
+    project: &Project,
     target: &ConnectTarget,
     message_bytes_max: u32,
     reader: Reader,
     answer: impl FnOnce(Outcome, Option<tokio::sync::mpsc::UnboundedSender<ToSocket>>),
 ) {
     let opened = match target {
-        ConnectTarget::Url(url) => node.outbound().connect(url.clone(), message_bytes_max).await,
-        ConnectTarget::Room { party, room, request } => to_room(node, project, party, room, request).await,
+        ConnectTarget::Url(url) => project.outbound.connect(url.clone(), message_bytes_max).await,
+        ConnectTarget::Room { party, room, request } => {
+            to_room(node, &project.name, party, room, request).await
+        }
     };
     let Socket { to, mut from, mut taken } = match opened {
         Ok(socket) => socket,
@@ -147,7 +156,7 @@ pub(super) async fn connect(
     }
 }
 
-/// Opens a socket to another room on this host, which sees a client.
+/// Opens a socket to another room of the project, which sees a client.
 async fn to_room(
     node: &Node,
     project: &str,

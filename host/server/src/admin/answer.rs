@@ -1,5 +1,7 @@
 //! What is answered: each question is put to the node, and its answer written as `shapes` has it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::Method;
@@ -8,13 +10,14 @@ use party_core::address::RoomAddress;
 use party_core::large;
 use party_node::inspection::InspectError;
 use party_node::node::Node;
+use party_node::project::Project;
 use party_node::transfer::room_file::{FILE_BYTES_MAX, RoomFile};
 use party_node::transfer::{Brought, ExportError, ForkError, ImportError, RecordedError};
 use serde::Serialize;
 
 use crate::admin::conversation::Desk;
 use crate::admin::question::{Question, QuestionError};
-use crate::admin::shapes::{Arrived, Details, Host, Rooms};
+use crate::admin::shapes::{Arrived, Details, Host, Rooms, Served};
 use crate::admin::{deploy, metrics};
 
 /// An answer.
@@ -44,13 +47,9 @@ pub(super) async fn answer(
     body: Incoming,
 ) -> Result<Answer, Refused> {
     let node = &desk.node;
-    match Question::parse(method, path, query, node.project())? {
-        Question::Host => json(&Host {
-            version: env!("CARGO_PKG_VERSION").into(),
-            process: std::process::id(),
-            project: node.project().into(),
-            parties: node.party_names(),
-        }),
+    let projects: Vec<String> = node.projects().iter().map(|project| project.name.clone()).collect();
+    match Question::parse(method, path, query, &projects)? {
+        Question::Host => json(&host(node)),
         Question::Rooms(question) => json(&Rooms::of(node.rooms(&question).await?)),
         Question::Room(address) => match node.room(&address).await? {
             Some(details) => json(&Details::of(&details)),
@@ -94,6 +93,23 @@ pub(super) async fn answer(
     }
 }
 
+fn host(node: &Node) -> Host {
+    let served = |project: &Arc<Project>| Served {
+        name: project.name.clone(),
+        parties: node.party_names(&project.name),
+    };
+    let projects: Vec<Served> = node.projects().iter().map(served).collect();
+    let first =
+        projects.first().cloned().unwrap_or_else(|| Served { name: String::new(), parties: Vec::new() });
+    Host {
+        version: env!("CARGO_PKG_VERSION").into(),
+        process: std::process::id(),
+        project: first.name,
+        parties: first.parties,
+        projects,
+    }
+}
+
 impl Desk {
     /// The place of the one room that can be on its way.
     fn transfer(&self) -> Result<impl Drop + '_, Refused> {
@@ -132,7 +148,7 @@ fn buffer(bytes: u64) -> Result<Vec<u8>, Refused> {
 
 /// What will stand in the way of a room that has come in.
 fn note(node: &Node, to: &RoomAddress, brought: &Brought) -> Option<String> {
-    let Some(party) = node.party(to.party()) else {
+    let Some(party) = node.party(to.project(), to.party()) else {
         return Some(format!("this host has no party {:?}; the room waits for one that has", to.party()));
     };
     let served = party_core::commit::ComponentDigest(party.component.digest().0);
@@ -145,13 +161,24 @@ fn note(node: &Node, to: &RoomAddress, brought: &Brought) -> Option<String> {
 
 /// Whoever named the room may have got its party wrong.
 fn no_such_room(node: &Node, address: &RoomAddress) -> Refused {
-    let (party, room) = (address.party(), address.room());
-    let is_served = address.project() != node.project() || node.party(party).is_some();
-    let what = match is_served {
-        true => format!("there is no room {party}/{room}"),
-        false => format!(
-            "there is no room {party}/{room}, and no party {party}: this host serves {}",
-            node.party_names().join(", ")
+    let (project, party, _) = address.names();
+    let (named, parties) = (node.named(address), node.party_names(project));
+    let what = match node.projects() {
+        _ if parties.iter().any(|known| known == party) => format!("there is no room {named}"),
+        [only] if only.name == project => {
+            format!("there is no room {named}, and no party {party}: this host serves {}", parties.join(", "))
+        }
+        [_] => format!("there is no room {named}"),
+        several if parties.is_empty() => {
+            let names: Vec<&str> = several.iter().map(|project| project.name.as_str()).collect();
+            format!(
+                "there is no room {named}, and no project {project}: this host serves {}",
+                names.join(", ")
+            )
+        }
+        _ => format!(
+            "there is no room {named}, and no party {party} in {project}, which has {}",
+            parties.join(", ")
         ),
     };
     refused(404, format!("{what}\nhint: `party-host rooms` lists those that there are"))
@@ -168,6 +195,7 @@ impl From<QuestionError> for Refused {
             QuestionError::Path { .. } => 404,
             QuestionError::Method { .. } => 405,
             QuestionError::UnknownField(_)
+            | QuestionError::Ambiguous { .. }
             | QuestionError::Twice(_)
             | QuestionError::Missing(_)
             | QuestionError::Value { .. }
@@ -202,9 +230,8 @@ fn not_exported(node: &Node, error: ExportError) -> Refused {
 
 /// It is not durable, or was saved just now.
 fn nothing_recorded(node: &Node, address: &RoomAddress) -> Refused {
-    let (party, room) = (address.party(), address.room());
     let hint = node.why_nothing_is_recorded(address);
-    refused(409, format!("{party}/{room} has no recorded turns\nhint: {hint}"))
+    refused(409, format!("{} has no recorded turns\nhint: {hint}", node.named(address)))
 }
 
 fn not_sent(error: RecordedError) -> Refused {

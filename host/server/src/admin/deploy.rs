@@ -8,40 +8,46 @@ use party_node::node::Node;
 use party_node::versions::{self, COMPONENT_BYTES_MAX, DeployError};
 
 use crate::admin::answer::{Answer, Refused, collect, json, refused};
+use crate::admin::question::PartyName;
 use crate::admin::shapes::{Deployed, Standing};
 
 /// Serves another version of a party, if it starts.
-pub(super) async fn deploy(node: &Node, party: &str, body: Incoming) -> Result<Answer, Refused> {
+pub(super) async fn deploy(node: &Node, which: &PartyName, body: Incoming) -> Result<Answer, Refused> {
     let bytes = collect(body, COMPONENT_BYTES_MAX).await?;
-    let deployed = node.deploy(party, bytes[..].into()).await?;
-    tell(party, deployed)
+    let deployed = node.deploy(&which.project, &which.party, bytes[..].into()).await?;
+    tell(which, deployed)
 }
 
 /// Serves the version of a party again that was served before.
-pub(super) async fn roll_back(node: &Node, party: &str) -> Result<Answer, Refused> {
-    tell(party, node.roll_back(party).await?)
+pub(super) async fn roll_back(node: &Node, which: &PartyName) -> Result<Answer, Refused> {
+    tell(which, node.roll_back(&which.project, &which.party).await?)
 }
 
-fn tell(party: &str, deployed: versions::Deployed) -> Result<Answer, Refused> {
+fn tell(which: &PartyName, deployed: versions::Deployed) -> Result<Answer, Refused> {
+    let PartyName { project, party } = which;
     let (before, served) = match deployed {
         versions::Deployed::Served { before, now } => (before, now),
         versions::Deployed::Same(now) => (now, now),
     };
     if before != served {
-        tracing::info!(party, "another version is served: {served}; before it was {before}");
+        tracing::info!(project, party, "another version is served: {served}; before it was {before}");
     }
-    json(&Deployed { party: party.into(), before: before.to_string(), served: served.to_string() })
+    let (project, party) = (project.clone(), party.clone());
+    json(&Deployed { project, party, before: before.to_string(), served: served.to_string() })
 }
 
 /// How far the rooms of a party have come.
-pub(super) async fn versions(node: &Node, party: &str) -> Result<Answer, Refused> {
-    let Some(served) = node.party(party) else {
-        let error = DeployError::NoSuchParty { name: party.into(), served: node.party_names() };
-        return Err(error.into());
+pub(super) async fn versions(
+    node: &Node,
+    PartyName { project, party }: &PartyName,
+) -> Result<Answer, Refused> {
+    let Some(served) = node.party(project, party) else {
+        return Err(node.no_such_party(project, party).into());
     };
-    let versions::Standing { switched, waiting, asleep, stayed } = node.standing(party).await;
+    let versions::Standing { switched, waiting, asleep, stayed } = node.standing(project, party).await;
     let served = ComponentDigest(served.component.digest().0).to_string();
-    json(&Standing { party: party.into(), served, switched, waiting, asleep, stayed })
+    let (project, party) = (project.clone(), party.clone());
+    json(&Standing { project, party, served, switched, waiting, asleep, stayed })
 }
 
 impl From<DeployError> for Refused {

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use party_node::inspection::{NodeFigures, RoomState};
+use party_node::inspection::{NodeFigures, ProjectFigures, RoomState};
 
 /// The figures as text.
 pub(super) fn text(figures: &NodeFigures) -> String {
@@ -37,6 +37,19 @@ pub(super) fn text(figures: &NodeFigures) -> String {
     for (reason, count) in &figures.counted.not_captured {
         text.line(name, &[("reason", reason)], *count);
     }
+    let of_projects: [(&str, &str, fn(&ProjectFigures) -> u64); 3] = [
+        ("party_project_rooms", "Rooms in the host's memory, by project.", |figures| figures.rooms),
+        ("party_project_sockets", "Clients of all rooms, by project.", |figures| figures.sockets),
+        ("party_project_memory_bytes", "Linear memory of all instances, by project.", |figures| {
+            figures.memory_bytes
+        }),
+    ];
+    for (name, help, value) in of_projects {
+        text.head(name, "gauge", help);
+        for (project, figures) in &figures.projects {
+            text.line(name, &[("project", project)], value(figures));
+        }
+    }
     text.0
 }
 
@@ -47,7 +60,7 @@ impl Text {
         writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a string takes everything");
     }
 
-    /// Labels are our own words, so nothing in them needs an escape.
+    /// Labels are our own words and names of projects, so nothing in them needs an escape.
     fn line(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
@@ -57,7 +70,7 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
-    use party_node::inspection::NodeFigures;
+    use party_node::inspection::{NodeFigures, ProjectFigures};
 
     use super::text;
 
@@ -66,6 +79,9 @@ mod tests {
         let mut figures = NodeFigures { rooms: [1, 2, 3, 4, 5, 6, 7], sockets: 7, ..NodeFigures::default() };
         figures.counted.commits = 8;
         figures.counted.not_captured.insert("handles", 9);
+        for (project, rooms) in [("chat", 10), ("shop", 11)] {
+            figures.projects.insert(project.into(), ProjectFigures { rooms, sockets: 12, memory_bytes: 13 });
+        }
         let text = text(&figures);
         for line in [
             "# TYPE party_rooms gauge",
@@ -76,10 +92,14 @@ mod tests {
             "# TYPE party_commits_total counter",
             "party_commits_total 8",
             "party_capture_failures_total{reason=\"handles\"} 9",
+            "party_project_rooms{project=\"chat\"} 10",
+            "party_project_rooms{project=\"shop\"} 11",
+            "party_project_sockets{project=\"shop\"} 12",
+            "party_project_memory_bytes{project=\"shop\"} 13",
         ] {
             assert!(text.lines().any(|one| one == line), "{line:?} is not in\n{text}");
         }
         let names = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
-        assert_eq!((names("# HELP "), names("# TYPE ")), (9, 9));
+        assert_eq!((names("# HELP "), names("# TYPE ")), (12, 12));
     }
 }

@@ -34,11 +34,20 @@ pub enum Question {
         to: RoomAddress,
     },
     /// `POST /deploy`: serve another version of a party, whose component is the body.
-    Deploy(String),
+    Deploy(PartyName),
     /// `POST /rollback`: serve the version of a party again that was served before.
-    RollBack(String),
+    RollBack(PartyName),
     /// `GET /versions`: how far the rooms of a party have come with the version that is served.
-    Versions(String),
+    Versions(PartyName),
+}
+
+/// A party of a project.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartyName {
+    /// The project.
+    pub project: String,
+    /// The party.
+    pub party: String,
 }
 
 /// Why something was not understood.
@@ -79,9 +88,32 @@ pub enum QuestionError {
         /// What it may hold.
         wanted: &'static str,
     },
+    /// There are several projects, and none is named.
+    #[error(
+        "there are several projects here, {}: {}",
+        listed(projects),
+        match room {
+            Some(room) => format!("name the room as PROJECT/PARTY/ROOM, for example {}/{room}", projects[0]),
+            None => "name one as project=".into(),
+        }
+    )]
+    Ambiguous {
+        /// The projects, two at least.
+        projects: Vec<String>,
+        /// What was named, as much as is fit to print, if it was a room.
+        room: Option<String>,
+    },
     /// Names a room that cannot be.
     #[error(transparent)]
     Address(#[from] AddressError),
+}
+
+/// As many projects as are told of.
+const PROJECTS_SHOWN: usize = 16;
+
+fn listed(projects: &[String]) -> String {
+    let more = if projects.len() > PROJECTS_SHOWN { ", …" } else { "" };
+    projects.iter().take(PROJECTS_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
 /// The most of anything that is repeated in an error.
@@ -92,8 +124,14 @@ fn shown(text: &str) -> String {
 }
 
 impl Question {
-    /// Reads a request's first line. Rooms that name no project are of `project`.
-    pub fn parse(method: &Method, path: &str, query: &str, project: &str) -> Result<Question, QuestionError> {
+    /// Reads a request's first line. Rooms and parties that name no project are of the one that there is: of several, they must
+    /// name it.
+    pub fn parse(
+        method: &Method,
+        path: &str,
+        query: &str,
+        projects: &[String],
+    ) -> Result<Question, QuestionError> {
         let mut fields = Fields::parse(query)?;
         let takes = |path: &'static str, wanted: Method| match *method == wanted {
             true => Ok(()),
@@ -104,38 +142,38 @@ impl Question {
             "/metrics" => takes("/metrics", Method::GET).map(|()| Question::Metrics)?,
             "/rooms" => {
                 takes("/rooms", Method::GET)?;
-                Question::Rooms(rooms(&mut fields, project)?)
+                Question::Rooms(rooms(&mut fields, projects)?)
             }
             "/room" => {
                 takes("/room", Method::GET)?;
-                Question::Room(fields.needed_room("room", project)?)
+                Question::Room(fields.needed_room("room", projects)?)
             }
             "/export" => {
                 takes("/export", Method::GET)?;
-                Question::Export(fields.needed_room("room", project)?)
+                Question::Export(fields.needed_room("room", projects)?)
             }
             "/recorded" => {
                 takes("/recorded", Method::GET)?;
-                Question::Recorded(fields.needed_room("room", project)?)
+                Question::Recorded(fields.needed_room("room", projects)?)
             }
             "/import" => {
                 takes("/import", Method::POST)?;
-                Question::Import(fields.needed_room("room", project)?)
+                Question::Import(fields.needed_room("room", projects)?)
             }
             "/fork" => {
                 takes("/fork", Method::POST)?;
-                let from = fields.needed_room("room", project)?;
-                Question::Fork { from, to: fields.needed_room("to", project)? }
+                let from = fields.needed_room("room", projects)?;
+                Question::Fork { from, to: fields.needed_room("to", projects)? }
             }
             "/deploy" => {
-                takes("/deploy", Method::POST).and_then(|()| fields.party()).map(Question::Deploy)?
+                takes("/deploy", Method::POST).and_then(|()| fields.party(projects)).map(Question::Deploy)?
             }
-            "/rollback" => {
-                takes("/rollback", Method::POST).and_then(|()| fields.party()).map(Question::RollBack)?
-            }
-            "/versions" => {
-                takes("/versions", Method::GET).and_then(|()| fields.party()).map(Question::Versions)?
-            }
+            "/rollback" => takes("/rollback", Method::POST)
+                .and_then(|()| fields.party(projects))
+                .map(Question::RollBack)?,
+            "/versions" => takes("/versions", Method::GET)
+                .and_then(|()| fields.party(projects))
+                .map(Question::Versions)?,
             other => return Err(QuestionError::Path { path: shown(other) }),
         };
         fields.done()?;
@@ -143,9 +181,8 @@ impl Question {
     }
 }
 
-fn rooms(fields: &mut Fields, project: &str) -> Result<RoomsQuestion, QuestionError> {
-    let project = fields.take("project").unwrap_or_else(|| project.to_owned());
-    check_name("project", &project)?;
+fn rooms(fields: &mut Fields, projects: &[String]) -> Result<RoomsQuestion, QuestionError> {
+    let project = fields.project(projects)?;
     let party = fields.take("party");
     if let Some(party) = &party {
         check_name("party", party)?;
@@ -159,21 +196,34 @@ fn rooms(fields: &mut Fields, project: &str) -> Result<RoomsQuestion, QuestionEr
         let error = || QuestionError::Value { field: "limit", value: shown(&text), wanted: "1 to 1000" };
         text.parse().ok().filter(|limit| (1..=PAGE_ROOMS_MAX).contains(limit)).ok_or_else(error)
     });
-    let after = fields.take("after").map(|room| parse_room(&room, &project)).transpose()?;
+    let after =
+        fields.take("after").map(|room| parse_room(&room, std::slice::from_ref(&project))).transpose()?;
     let prefix = fields.take("prefix").unwrap_or_default();
     let (state, limit) = (state.transpose()?, limit.transpose()?.unwrap_or(LIMIT_DEFAULT));
     Ok(RoomsQuestion { project, party, prefix, state, after, limit })
 }
 
-/// A room as people name it: `party/room`, or `project/party/room`.
-pub fn parse_room(text: &str, project: &str) -> Result<RoomAddress, QuestionError> {
+/// A room as people name it: `party/room` where there is one project, or `project/party/room`.
+pub fn parse_room(text: &str, projects: &[String]) -> Result<RoomAddress, QuestionError> {
     let parts: Vec<&str> = text.splitn(4, '/').collect();
     match parts[..] {
-        [party, room] => Ok(RoomAddress::new(project, party, room)?),
+        [party, room] => Ok(RoomAddress::new(the_one(projects, Some(text))?, party, room)?),
         [project, party, room] => Ok(RoomAddress::new(project, party, room)?),
         _ => Err(QuestionError::Value { field: "room", value: shown(text), wanted: "PARTY/ROOM" }),
     }
 }
+
+/// The project that is meant where none is named.
+fn the_one<'a>(projects: &'a [String], room: Option<&str>) -> Result<&'a str, QuestionError> {
+    match projects {
+        [] => Ok(NO_PROJECT),
+        [only] => Ok(only),
+        several => Err(QuestionError::Ambiguous { projects: several.to_vec(), room: room.map(shown) }),
+    }
+}
+
+/// What stands for the project where there is none, and so no room.
+const NO_PROJECT: &str = "-";
 
 /// The fields of a query, each at most once.
 struct Fields(Vec<(String, String)>);
@@ -201,14 +251,23 @@ impl Fields {
         Some(self.0.swap_remove(index).1)
     }
 
-    fn needed_room(&mut self, name: &'static str, project: &str) -> Result<RoomAddress, QuestionError> {
-        parse_room(&self.take(name).ok_or(QuestionError::Missing(name))?, project)
+    fn needed_room(&mut self, name: &'static str, projects: &[String]) -> Result<RoomAddress, QuestionError> {
+        parse_room(&self.take(name).ok_or(QuestionError::Missing(name))?, projects)
     }
 
-    fn party(&mut self) -> Result<String, QuestionError> {
+    fn project(&mut self, projects: &[String]) -> Result<String, QuestionError> {
+        let project = match self.take("project") {
+            Some(project) => project,
+            None => the_one(projects, None)?.to_owned(),
+        };
+        check_name("project", &project)?;
+        Ok(project)
+    }
+
+    fn party(&mut self, projects: &[String]) -> Result<PartyName, QuestionError> {
         let party = self.take("party").ok_or(QuestionError::Missing("party"))?;
         check_name("party", &party)?;
-        Ok(party)
+        Ok(PartyName { project: self.project(projects)?, party })
     }
 
     fn done(self) -> Result<(), QuestionError> {
@@ -229,99 +288,4 @@ pub fn encode(value: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use hyper::Method;
-    use party_core::address::RoomAddress;
-    use party_node::inspection::{RoomState, RoomsQuestion};
-
-    use super::{Question, encode};
-
-    fn parse(method: &Method, target: &str) -> Result<Question, String> {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Question::parse(method, path, query, "mine").map_err(|error| error.to_string())
-    }
-
-    fn room(project: &str, party: &str, room: &str) -> RoomAddress {
-        RoomAddress::new(project, party, room).unwrap()
-    }
-
-    #[test]
-    fn questions_are_read_with_their_defaults() {
-        let rooms = RoomsQuestion {
-            project: "mine".into(),
-            party: None,
-            prefix: String::new(),
-            state: None,
-            after: None,
-            limit: 100,
-        };
-        let get = |target| parse(&Method::GET, target).unwrap();
-        assert_eq!(get("/"), Question::Host);
-        assert_eq!(get("/metrics"), Question::Metrics);
-        assert_eq!(get("/rooms"), Question::Rooms(rooms.clone()));
-        let all = "/rooms?party=main&prefix=a%26b&state=asleep&after=main/x%20y&limit=1000";
-        let expected = RoomsQuestion {
-            party: Some("main".into()),
-            prefix: "a&b".into(),
-            state: Some(RoomState::Asleep),
-            after: Some(room("mine", "main", "x y")),
-            limit: 1000,
-            ..rooms
-        };
-        assert_eq!(get(all), Question::Rooms(expected));
-        assert_eq!(get("/room?room=main/lobby"), Question::Room(room("mine", "main", "lobby")));
-        assert_eq!(get("/export?room=other/main/lobby"), Question::Export(room("other", "main", "lobby")));
-        assert_eq!(get("/versions?party=main"), Question::Versions("main".into()));
-        let deploy = parse(&Method::POST, "/deploy?party=main").unwrap();
-        assert_eq!(deploy, Question::Deploy("main".into()));
-        let fork = parse(&Method::POST, "/fork?room=main/a&to=main/b").unwrap();
-        let (from, to) = (room("mine", "main", "a"), room("mine", "main", "b"));
-        assert_eq!(fork, Question::Fork { from, to });
-    }
-
-    #[test]
-    fn what_is_not_understood_is_said() {
-        let long = format!("/{}", "x".repeat(10_000));
-        let cases = [
-            (Method::GET, "/nothing", "there is nothing at \"/nothing\""),
-            (Method::GET, long.as_str(), "there is nothing at \"/xxx"),
-            (Method::POST, "/rooms", "/rooms takes GET"),
-            (Method::GET, "/deploy?party=main", "/deploy takes POST"),
-            (Method::POST, "/deploy", "the field \"party\" is missing"),
-            (Method::POST, "/rollback?party=A", "party name \"A\" is not allowed"),
-            (Method::POST, "/versions?party=main", "/versions takes GET"),
-            (Method::GET, "/fork?room=a/b&to=c/d", "/fork takes POST"),
-            (Method::GET, "/import?room=a/b", "/import takes POST"),
-            (Method::GET, "/?room=a/b", "there is no field \"room\" here"),
-            (Method::GET, "/room?room=a/b&x", "there is no field \"x\" here"),
-            (Method::GET, "/room?room=a/b&room=a/c", "the field \"room\" is there twice"),
-            (Method::GET, "/room", "the field \"room\" is missing"),
-            (Method::POST, "/fork?room=a/b", "the field \"to\" is missing"),
-            (Method::GET, "/room?room=lobby", "room is \"lobby\"; it must be PARTY/ROOM"),
-            (Method::GET, "/room?room=a/b/c/d", "room is \"a/b/c/d\"; it must be PARTY/ROOM"),
-            (Method::GET, "/room?room=A/b", "party name \"A\" is not allowed"),
-            (Method::GET, "/room?room=a/", "the room id is empty"),
-            (Method::GET, "/room?room=a/%00", "the room id holds '\\0'"),
-            (Method::GET, "/room?room=a/%ff", "the query is \"a/\u{fffd}\"; it must be UTF-8"),
-            (Method::GET, "/rooms?state=tired", "state is \"tired\"; it must be awake"),
-            (Method::GET, "/rooms?limit=0", "limit is \"0\"; it must be 1 to 1000"),
-            (Method::GET, "/rooms?limit=1001", "limit is \"1001\""),
-            (Method::GET, "/rooms?limit=-1", "limit is \"-1\""),
-            (Method::GET, "/rooms?project=..", "project name \"..\" is not allowed"),
-            (Method::GET, "/rooms?after=x", "room is \"x\""),
-        ];
-        for (method, target, expected) in cases {
-            let error = parse(&method, target).unwrap_err();
-            assert!(error.starts_with(expected), "{target}: {error:?}");
-            assert!(error.len() < 200, "{target}: {error:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_encoded_is_read_again() {
-        for name in ["lobby", "a b&c=d%41", "éß", "[]&;"] {
-            let question = parse(&Method::GET, &format!("/room?room={}", encode(&format!("main/{name}"))));
-            assert_eq!(question, Ok(Question::Room(room("mine", "main", name))));
-        }
-    }
-}
+mod tests;

@@ -13,9 +13,20 @@ pub struct Host {
     pub version: String,
     /// Its process.
     pub process: u32,
-    /// The project that it serves.
+    /// The first project that it serves.
     pub project: String,
-    /// The parties that it serves.
+    /// The parties of that.
+    pub parties: Vec<String>,
+    /// All projects that it serves, the first among them.
+    pub projects: Vec<Served>,
+}
+
+/// A project that is served.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Served {
+    /// Its name.
+    pub name: String,
+    /// Its parties.
     pub parties: Vec<String>,
 }
 
@@ -165,6 +176,8 @@ pub struct Arrived {
 /// What has come of a deployment.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Deployed {
+    /// Of which project.
+    pub project: String,
     /// Which party.
     pub party: String,
     /// The component that was served, by its digest.
@@ -176,6 +189,8 @@ pub struct Deployed {
 /// How far the rooms of a party that are in the host's memory have come with the version that is served.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Standing {
+    /// Of which project.
+    pub project: String,
     /// Which party.
     pub party: String,
     /// The component that is served, by its digest.
@@ -234,11 +249,6 @@ impl Room {
             damage: view.live.as_ref().and_then(|live| live.damage.clone()),
             waits_since_ms: live(|live| live.waits_since.map(|at| at.0)),
         }
-    }
-
-    /// `party/room`.
-    pub fn name(&self) -> String {
-        format!("{}/{}", self.party, self.room)
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use http_body_util::BodyExt;
 use hyper::Request;
 
-use super::Assets;
+use super::{AssetReads, Assets};
 use crate::config::ServeConfig;
 
 /// A directory of assets, beside a file that must not be seen.
@@ -38,7 +38,7 @@ fn site(single_page_app: bool) -> Site {
     symlink("../secret.txt", root.join("leak.txt")).unwrap();
     symlink("..", root.join("up")).unwrap();
     symlink("app.js", root.join("alias.js")).unwrap();
-    let assets = Assets::open(&ServeConfig { path: root, single_page_app }).unwrap();
+    let assets = Assets::open(&ServeConfig { path: root, single_page_app }, &AssetReads::default()).unwrap();
     Site { _outer: outer, assets }
 }
 
@@ -161,7 +161,7 @@ fn the_page_for_what_is_missing_has_its_status() {
     let outer = tempfile::tempdir().unwrap();
     fs::write(outer.path().join("404.html"), "lost?").unwrap();
     let config = ServeConfig { path: outer.path().into(), single_page_app: false };
-    let site = Site { assets: Assets::open(&config).unwrap(), _outer: outer };
+    let site = Site { assets: Assets::open(&config, &AssetReads::default()).unwrap(), _outer: outer };
     check(&site, "/missing", Some((404, "lost?")));
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         let answer = ask(&site, method, "/404.html", &[]).unwrap();
@@ -190,7 +190,7 @@ fn a_file_that_shrinks_while_it_is_sent_ends_in_an_error() {
     let path = outer.path().join("log.txt");
     fs::write(&path, vec![b'x'; 200_000]).unwrap();
     let config = ServeConfig { path: outer.path().into(), single_page_app: false };
-    let assets = Assets::open(&config).unwrap();
+    let assets = Assets::open(&config, &AssetReads::default()).unwrap();
     let (parts, ()) = Request::get("/log.txt").body(()).unwrap().into_parts();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let error = runtime.block_on(async {

@@ -1,4 +1,5 @@
-//! `[edge]`: who may come to a host, who is believed, and how much of it anybody gets.
+//! `[edge]`: who may come to a host, who is believed, and how much of it anybody gets. All but `allowed_origins` is for the
+//! whole host, whatever projects it has.
 
 use std::fmt::Display;
 
@@ -14,6 +15,7 @@ pub(super) struct Setting {
     pub(super) min: u64,
     pub(super) max: u64,
     set: fn(&mut EdgeConfig, u64),
+    pub(super) get: fn(&EdgeConfig) -> u64,
 }
 
 /// Every number of the section. What is left out has no bound. With less than a KiB in a second no WebSocket could live.
@@ -23,41 +25,46 @@ pub(super) const SETTINGS: [Setting; 5] = [
         min: 1,
         max: 1_000_000,
         set: |config, value| config.rates.messages_per_second_max = value,
+        get: |config| config.rates.messages_per_second_max,
     },
     Setting {
         name: "bytes_per_second_max",
         min: 1 << 10,
         max: 1 << 40,
         set: |config, value| config.rates.bytes_per_second_max = value,
+        get: |config| config.rates.bytes_per_second_max,
     },
     Setting {
         name: "requests_per_second_max",
         min: 1,
         max: 1_000_000,
         set: |config, value| config.rates.requests_per_second_max = value,
+        get: |config| config.rates.requests_per_second_max,
     },
     Setting {
         name: "connects_per_second_max",
         min: 1,
         max: 1_000_000,
         set: |config, value| config.rates.connects_per_second_max = value,
+        get: |config| config.rates.connects_per_second_max,
     },
     Setting {
         name: "rooms_max",
         min: 1,
         max: 1_000_000_000,
         set: |config, value| config.rooms_max = Some(value),
+        get: |config| config.rooms_max.unwrap_or_default(),
     },
 ];
 
+/// The key that is the project's own.
+const OF_THE_PROJECT: &str = "allowed_origins";
 /// The keys that are no numbers.
-const KEYS: [&str; 4] = ["allowed_origins", "trusted_proxies", "trusted_headers", "client_address_header"];
+const KEYS: [&str; 4] = [OF_THE_PROJECT, "trusted_proxies", "trusted_headers", "client_address_header"];
 
-/// What `[edge]` says.
+/// What `[edge]` says of the host.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct EdgeConfig {
-    /// Whose pages may speak to rooms; `None`: all.
-    pub allowed_origins: Option<AllowedOrigins>,
     /// Which peers are believed that they ask for others.
     pub proxies: TrustedProxies,
     /// How fast clients may be.
@@ -66,17 +73,31 @@ pub struct EdgeConfig {
     pub rooms_max: Option<u64>,
 }
 
+/// What the section says.
+#[derive(Default)]
+pub(super) struct Edge {
+    pub(super) config: EdgeConfig,
+    pub(super) allowed_origins: Option<AllowedOrigins>,
+    /// The keys about the host that stand there.
+    pub(super) host_keys: Vec<&'static str>,
+}
+
 /// Reads the section.
-pub(super) fn read(section: Option<Section<'_>>) -> Result<EdgeConfig, ConfigError> {
-    let mut config = EdgeConfig::default();
-    let Some(mut section) = section else { return Ok(config) };
-    if let Some(entries) = section.strings("allowed_origins")? {
+pub(super) fn read(section: Option<Section<'_>>) -> Result<Edge, ConfigError> {
+    let mut edge = Edge::default();
+    let Some(mut section) = section else { return Ok(edge) };
+    let known: Vec<_> = KEYS.into_iter().chain(SETTINGS.iter().map(|setting| setting.name)).collect();
+    let said = section.keys();
+    let is_said = |key: &&str| *key != OF_THE_PROJECT && said.iter().any(|one| one.value == *key);
+    edge.host_keys = known.iter().copied().filter(is_said).collect();
+    if let Some(entries) = section.strings(OF_THE_PROJECT)? {
         let mut origins = AllowedOrigins::default();
-        each(&section, "allowed_origins", entries, |text| {
+        each(&section, OF_THE_PROJECT, entries, |text| {
             origins.allow(text).map_err(|error| (error, error.hint()))
         })?;
-        config.allowed_origins = Some(origins);
+        edge.allowed_origins = Some(origins);
     }
+    let config = &mut edge.config;
     let proxies = &mut config.proxies;
     if let Some(entries) = section.strings("trusted_proxies")? {
         proxies.tell_rooms();
@@ -96,16 +117,15 @@ pub(super) fn read(section: Option<Section<'_>>) -> Result<EdgeConfig, ConfigErr
     }
     for setting in &SETTINGS {
         if let Some(value) = section.integer(setting.name, setting.min, setting.max)? {
-            (setting.set)(&mut config, value);
+            (setting.set)(config, value);
         }
     }
-    let known: Vec<_> = KEYS.into_iter().chain(SETTINGS.iter().map(|setting| setting.name)).collect();
     section.finish(&known)?;
-    Ok(config)
+    Ok(edge)
 }
 
 /// Takes every entry, or says what is wrong with the first that cannot be taken.
-fn each<E: Display>(
+pub(super) fn each<E: Display>(
     section: &Section<'_>,
     key: &str,
     entries: Vec<Found<String>>,

@@ -120,6 +120,30 @@ pub enum Problem {
         /// What to write instead.
         hint: &'static str,
     },
+    /// Two projects of one name on one host.
+    #[error("the project is called {name:?}, and so is that of {}", first.display())]
+    SameName {
+        /// The name.
+        name: String,
+        /// Of the other.
+        first: PathBuf,
+    },
+    /// A host's name that two projects have.
+    #[error("\"hosts\" holds {host:?}, and so does that of {}", first.display())]
+    SameHost {
+        /// The name.
+        host: String,
+        /// Of the other.
+        first: PathBuf,
+    },
+    /// Something that belongs to the host is said in another way than in the first project.
+    #[error("{key:?} is another than in {}, and belongs to the host, which has one", first.display())]
+    OfTheHost {
+        /// The key, with its section.
+        key: String,
+        /// Of the first project.
+        first: PathBuf,
+    },
     /// An entry of `[http] allow` that is none.
     #[error(transparent)]
     BadAllow(#[from] party_core::outbound_policy::BadRule),
@@ -188,6 +212,9 @@ impl Problem {
                 "give a directory with a Cargo.toml, or a component: a file that ends in .wasm".into()
             }
             Problem::NoAssets { .. } => "it is taken from the directory of the party.toml on".into(),
+            Problem::SameName { .. } => "say name = \"…\" in one of them: it is part of the address of every room".into(),
+            Problem::SameHost { .. } => "list it in the project that is to be served there".into(),
+            Problem::OfTheHost { .. } => "it is read from the first project: say it there, and leave it out here".into(),
             Problem::BadEntry { hint, .. } => (*hint).into(),
             Problem::BadAllow(_) => "as in allow = [\"db.internal:8080\", \"10.1.0.0/16\", \"[fd00::1]:443\"]".into(),
             Problem::TooManyAllowed => "ADDRESS/BITS says many at once: 10.1.0.0/16".into(),

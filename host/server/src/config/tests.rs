@@ -91,7 +91,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn the_first_unknown_key_of_the_file_is_told() {
     check_error(
         "zoo = 1\nprot = 2",
-        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, serve, parties, vars, crons, limits, duplicate-key, edge, http",
+        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, hosts, serve, parties, vars, crons, limits, duplicate-key, edge, http",
     );
 }
 
@@ -182,7 +182,7 @@ fn the_edge_is_read_and_what_cannot_stand_there_refused_with_its_line() {
         "[edge]\nallowed_origins = [\"https://a\", \"null\"]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n\
          trusted_headers = [\"cf-ipcountry\"]\nclient_address_header = \"forwarded\"\n",
     );
-    let edge = config.unwrap().edge;
+    let ProjectConfig { edge, allowed_origins, host_keys, .. } = config.unwrap();
     let (mut origins, mut proxies) = (AllowedOrigins::default(), TrustedProxies::default());
     origins.allow("https://a").unwrap();
     origins.allow("null").unwrap();
@@ -190,7 +190,12 @@ fn the_edge_is_read_and_what_cannot_stand_there_refused_with_its_line() {
     proxies.trust("::1").unwrap();
     proxies.trust_header("cf-ipcountry").unwrap();
     proxies.read_address_from("forwarded").unwrap();
-    assert_eq!((edge.allowed_origins, edge.proxies), (Some(origins), proxies));
+    assert_eq!((allowed_origins, edge.proxies), (Some(origins), proxies));
+    let keys = ["trusted_proxies", "trusted_headers", "client_address_header"];
+    assert!(
+        keys.iter().all(|key| host_keys.contains(key)) && !host_keys.contains(&"allowed_origins"),
+        "{host_keys:?}"
+    );
     assert_eq!(project("").1.unwrap().edge, EdgeConfig::default());
     check_error(
         "[edge]\nallowed_origins = [\n  \"https://a\",\n  \"https://b/\",\n]",
@@ -221,6 +226,30 @@ fn the_edge_is_read_and_what_cannot_stand_there_refused_with_its_line() {
         "[edge]\nallowed_origin = []",
         "party.toml:2: unknown key \"edge.allowed_origin\"\nhint: did you mean \"allowed_origins\"?",
     );
+}
+
+#[test]
+fn the_names_of_hosts_are_read_as_clients_give_them() {
+    let (_directory, config) =
+        project("hosts = [\"Chat.Example.\", \"localhost\", \"192.0.2.7\", \"[2001:DB8::7]\", \"::1\"]");
+    let hosts = config.unwrap().hosts;
+    let hosts: Vec<_> = hosts.iter().map(crate::edge::projects::HostName::as_str).collect();
+    assert_eq!(hosts, ["chat.example", "localhost", "192.0.2.7", "[2001:db8::7]", "[::1]"]);
+    let refused = [
+        ("https://chat.example", "has more than the name of a host\nhint: write the name alone"),
+        ("chat.example/", "has more than the name of a host"),
+        ("chat.example:80", "has a port\nhint: leave it out"),
+        ("*.example", "has a \"*\"\nhint: list each name; the project's own name"),
+        ("", "is no name that a client would give\nhint: write a name in a-z"),
+        ("chat..example", "is no name"),
+        ("bücher.example", "is no name"),
+        (&"x".repeat(254), "is no name"),
+    ];
+    for (host, why) in refused {
+        let error = project(&format!("\nhosts = [\"a\", {host:?}]")).1.unwrap_err();
+        let expected = format!("party.toml:2: \"hosts\" holds {host:?}, which {why}");
+        assert!(error.contains(&expected), "{error}");
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::exchange::{guest_headers, guest_uri, head_to_wire, to_wire};
 use super::handshake;
 use super::http::Progress;
 use super::lobby;
+use super::projects::EdgeProject;
 use super::proxies::Peer;
 use super::routes::{Route, route};
 use super::target::written_as_url;
@@ -50,16 +51,14 @@ pub(crate) async fn answer(
     if proxies.vouch(peer, client, &mut parts.headers) {
         worker.tell_of_disbelief(peer);
     }
-    if let Err(refusal) = worker.take_request(client) {
-        return match has_body(&parts) {
-            true => refuse(progress, refusal, &parts.method),
-            false => to_wire(refusal, &parts.method),
-        };
-    }
-    let node = worker.node();
-    let has_party = |party: &str| node.party(party).is_some();
-    let answered = match route(node.project(), parts.uri.path(), has_party) {
-        Route::Room(address) => match worker.allow_page(&parts.headers) {
+    let project = match worker.take_request(client).and_then(|()| worker.projects().asked_for(&parts)) {
+        Ok(project) => project,
+        Err(refusal) if has_body(&parts) => return refuse(progress, refusal, &parts.method),
+        Err(refusal) => return to_wire(refusal, &parts.method),
+    };
+    let has_party = |party: &str| worker.node().party(project.name(), party).is_some();
+    let answered = match route(project.name(), parts.uri.path(), has_party) {
+        Route::Room(address) => match project.allow_page(&parts.headers) {
             Err(refusal) => Err(refusal),
             Ok(()) if handshake::asks_for_websocket(&parts.headers) => {
                 connect(worker, progress, address, &parts).await.map(Reply::Whole)
@@ -67,7 +66,7 @@ pub(crate) async fn answer(
             Ok(()) => ask(worker, progress, address, &parts, body).await,
         },
         Route::Refused(response) => Err(response),
-        Route::Elsewhere => match elsewhere(worker, progress, &parts, body).await {
+        Route::Elsewhere => match elsewhere(worker, project, progress, &parts, body).await {
             Ok(Found::Asset(response)) if has_body(&parts) => return ended(progress, response),
             Ok(Found::Asset(response)) => return response,
             Ok(Found::Answer(response)) => Ok(Reply::Whole(response)),
@@ -93,22 +92,23 @@ enum Found {
 /// there is nothing, before the whole body has come.
 async fn elsewhere(
     worker: &EdgeWorker,
+    project: &EdgeProject,
     progress: &Progress,
     parts: &Parts,
     body: Incoming,
 ) -> Result<Found, Response> {
-    if let Some(assets) = worker.assets()
+    if let Some(assets) = project.assets()
         && let Some(asset) = assets.answer(parts).await
     {
         return Ok(Found::Asset(asset));
     }
-    if let Some(response) = lobby::scheduled(worker, parts).await? {
+    if let Some(response) = lobby::scheduled(worker, project, parts).await? {
         return Ok(Found::Answer(response));
     }
-    if let Some(response) = lobby::fetch(worker, progress, parts, body).await? {
+    if let Some(response) = lobby::fetch(worker, project, progress, parts, body).await? {
         return Ok(Found::Answer(response));
     }
-    let page = match worker.assets() {
+    let page = match project.assets() {
         Some(assets) => assets.page_of_nothing(parts).await,
         None => None,
     };
@@ -149,7 +149,7 @@ async fn ask(
     parts: &Parts,
     body: Incoming,
 ) -> Result<Reply, Response> {
-    let Some(party) = worker.node().party(address.party()) else {
+    let Some(party) = worker.node().party(address.project(), address.party()) else {
         return Err(profile::party_not_found(address.party()));
     };
     if !party.handlers.has(Handlers::ON_REQUEST) {
@@ -202,7 +202,7 @@ async fn connect(
         headers: guest_headers(&parts.headers),
         opened_at: node.clock().now(),
     };
-    let new = match node.party(address.party()) {
+    let new = match node.party(address.project(), address.party()) {
         Some(party) => lobby::before_connect(worker, &party, address.room(), new).await?,
         None => new,
     };

@@ -21,8 +21,8 @@ pub(crate) fn guest_uri(parts: &Parts) -> Result<String, Response> {
     Ok(format!("http://{}{path}", host(parts)?))
 }
 
-/// RFC 9112, 3.2: an absolute target wins; otherwise one host header, which HTTP/1.1 must have.
-fn host(parts: &Parts) -> Result<String, Response> {
+/// The host that a client names. RFC 9112, 3.2: an absolute target wins; otherwise one host header, which HTTP/1.1 must have.
+pub(crate) fn host(parts: &Parts) -> Result<String, Response> {
     let refused = |text: &str| Err(Response::text(400, text));
     if let Some(authority) = parts.uri.authority() {
         return plain(authority).ok_or_else(|| Response::text(400, "the target names a user"));

@@ -14,6 +14,7 @@ use party_node::party::Party;
 use super::body::{Collected, collect};
 use super::exchange::{guest_headers, guest_uri};
 use super::http::Progress;
+use super::projects::EdgeProject;
 use super::worker::EdgeWorker;
 use crate::config::MAIN_PARTY;
 
@@ -59,17 +60,21 @@ pub(crate) async fn before_connect(
     Ok(new)
 }
 
-/// What the lobby of the party `main` answers to a URL that is no room and no asset, if it answers it. An error is a refusal by
+/// What the lobby of a project's party `main` answers to a URL that is no room and no asset, if it answers it. An error is a refusal by
 /// the host itself, before the whole body has come.
 pub(crate) async fn fetch(
     worker: &EdgeWorker,
+    project: &EdgeProject,
     progress: &Progress,
     parts: &Parts,
     body: Incoming,
 ) -> Result<Option<Response>, Response> {
-    let party = worker.node().party(MAIN_PARTY).filter(|party| party.handlers.has(Handlers::ON_FETCH));
+    let party = worker
+        .node()
+        .party(project.name(), MAIN_PARTY)
+        .filter(|party| party.handlers.has(Handlers::ON_FETCH));
     let Some(party) = party else { return Ok(None) };
-    worker.allow_page(&parts.headers)?;
+    project.allow_page(&parts.headers)?;
     let uri = guest_uri(parts)?;
     let Collected { bytes, share } =
         collect(worker, progress, body, party.limits.request_body_bytes_max).await?;
@@ -87,23 +92,28 @@ pub(crate) async fn fetch(
 
 /// What comes of a scheduled run that somebody begins by hand, where that can be: in development, if there is anybody to run it.
 /// One that the project does not have is run too, as on PartyKit. An error is a refusal by the host itself.
-pub(crate) async fn scheduled(worker: &EdgeWorker, parts: &Parts) -> Result<Option<Response>, Response> {
+pub(crate) async fn scheduled(
+    worker: &EdgeWorker,
+    project: &EdgeProject,
+    parts: &Parts,
+) -> Result<Option<Response>, Response> {
     let node = worker.node();
-    if !worker.runs_by_hand() || parts.uri.path() != SCHEDULED || !node.takes_scheduled_runs() {
+    let is_asked = worker.runs_by_hand() && parts.uri.path() == SCHEDULED;
+    if !is_asked || node.takes_scheduled_runs(&project.project).is_none() {
         return Ok(None);
     }
-    worker.allow_page(&parts.headers)?;
+    project.allow_page(&parts.headers)?;
     let name = query::value(parts.uri.query(), "cron").filter(|name| name.len() <= CRON_NAME_BYTES_MAX);
     let Some(name) = name else {
         let say =
             format!("name a scheduled run, with at most {CRON_NAME_BYTES_MAX} bytes: {SCHEDULED}?cron=NAME");
         return Err(Response::text(400, say));
     };
-    let schedule = node.schedules().iter().find(|schedule| schedule.name() == name);
+    let schedule = project.project.crons.iter().find(|schedule| schedule.name() == name);
     let expression = schedule.map_or("* * * * *", Schedule::expression).to_owned();
     let ran = Response::text(200, format!("ran cron {name}: {expression}"));
     let run = CronRun { name, expression, scheduled_at: node.clock().now() };
-    Ok(node.run_scheduled(run).await.map(|verdict| match verdict {
+    Ok(node.run_scheduled(&project.project, run).await.map(|verdict| match verdict {
         Ok(Verdict::Respond(response)) => response,
         Ok(Verdict::Proceed(_) | Verdict::Pass) => ran,
         Err(refusal) => Response::text(503, refusal.to_string()),

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use hyper::header::HeaderMap;
 use party_core::http::{Header, Response};
 use party_node::clock::Clock;
 use party_node::connection::Ticket;
@@ -19,13 +18,13 @@ use super::count::{Count, Share};
 use super::greeting::greet;
 use super::limits::EdgeLimits;
 use super::listener;
+use super::projects::Projects;
 use super::proxies::Peer;
 use super::socket::{Detached, Socket};
 use super::transport::{Moving, Transport};
 use super::watch::{Stage, Watch};
 use super::websocket::WebSocket;
 use super::{http, http2};
-use crate::assets::Assets;
 use crate::config::EdgeConfig;
 use crate::tls::Tls;
 
@@ -72,7 +71,7 @@ pub(crate) struct Shared {
     pub(crate) requests: Option<Arc<Addresses>>,
     /// How fast each address connects, if that is bounded.
     pub(crate) connects: Option<Arc<Addresses>>,
-    pub(crate) assets: Option<Arc<Assets>>,
+    pub(crate) projects: Arc<Projects>,
     /// Whether scheduled runs are begun by whoever asks.
     pub(crate) runs_by_hand: bool,
     /// All connections of the host.
@@ -116,9 +115,8 @@ impl EdgeWorker {
         &self.shared.config
     }
 
-    /// Whether the page that asks may speak to rooms and lobbies. An error is the refusal.
-    pub(crate) fn allow_page(&self, headers: &HeaderMap) -> Result<(), Response> {
-        self.config().allowed_origins.as_ref().map_or(Ok(()), |origins| origins.check(headers))
+    pub(crate) fn projects(&self) -> &Projects {
+        &self.shared.projects
     }
 
     /// Says once that headers which a proxy sets came from somebody who is not believed: who has just put a proxy in front
@@ -130,10 +128,6 @@ impl EdgeWorker {
                 peer.address
             );
         }
-    }
-
-    pub(crate) fn assets(&self) -> Option<&Assets> {
-        self.shared.assets.as_deref()
     }
 
     /// Whether scheduled runs are begun by whoever asks.

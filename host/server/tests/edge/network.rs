@@ -9,9 +9,11 @@ use party_core::limits::Limits;
 use party_node::clock::SystemClock;
 use party_node::node::{Node, Threads};
 use party_node::party::Memory;
+use party_server::assets::{AssetReads, Assets};
 use party_server::config::ServeConfig;
 use party_server::edge::limits::EdgeLimits;
 use party_server::edge::listener::listen;
+use party_server::edge::projects::ProjectOptions;
 use party_server::server::{Server, ServerOptions};
 use party_store::memory::MemoryStore;
 use party_store::testing::faulty_store::{Fault, FaultyStore};
@@ -31,8 +33,10 @@ struct Host {
 }
 
 fn host(workers: usize, limits: EdgeLimits, assets: Option<&ServeConfig>) -> Host {
-    let assets = assets.map(|config| Arc::new(party_server::assets::Assets::open(config).unwrap()));
-    host_with(workers, ServerOptions { limits, assets, ..ServerOptions::default() })
+    let assets = assets.map(|config| Arc::new(Assets::open(config, &AssetReads::default()).unwrap()));
+    let of_project = ProjectOptions { assets, ..ProjectOptions::default() };
+    let projects = [("edge".to_owned(), of_project)].into();
+    host_with(workers, ServerOptions { limits, projects, ..ServerOptions::default() })
 }
 
 fn host_with(workers: usize, options: ServerOptions) -> Host {

@@ -13,9 +13,11 @@ use party_node::committer::CommitPause;
 use party_node::node::{Node, NodeParts};
 use party_node::outbound::NoNetwork;
 use party_node::party::{Memory, Party};
+use party_node::project::Project;
 use party_runtime::engine::{Engine, EngineOptions};
-use party_server::config::{EdgeConfig, ProjectConfig};
+use party_server::config::ProjectConfig;
 use party_server::edge::limits::EdgeLimits;
+use party_server::edge::projects::ProjectOptions;
 use party_server::server::{Server, ServerOptions};
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
@@ -40,9 +42,16 @@ pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) 
 fn parts_with(main: &[u8], clock: Arc<dyn Clock>, limits: Limits, workers: usize) -> NodeParts {
     let limits = Arc::new(limits);
     let vars = Arc::new(BTreeMap::new());
+    let project = Arc::new(Project {
+        name: "edge".into(),
+        outbound: Arc::new(NoNetwork),
+        assets: Arc::new(NoAssets),
+        crons: Vec::new(),
+    });
     let party = |(name, guest): (&str, &[u8])| {
         let component = ENGINE.load(guest, &vars, &limits).unwrap_or_else(|error| panic!("{error}"));
         Party {
+            project: Arc::clone(&project),
             name: name.into(),
             handlers: component.handlers(),
             component,
@@ -62,9 +71,7 @@ fn parts_with(main: &[u8], clock: Arc<dyn Clock>, limits: Limits, workers: usize
         ("teller", &TELLER),
     ];
     NodeParts {
-        outbound: Arc::new(NoNetwork),
-        assets: Arc::new(NoAssets),
-        project: "edge".into(),
+        projects: vec![Arc::clone(&project)],
         parties: parties.into_iter().map(party).collect(),
         store: Arc::new(MemoryStore::default()),
         clock,
@@ -74,7 +81,6 @@ fn parts_with(main: &[u8], clock: Arc<dyn Clock>, limits: Limits, workers: usize
         memory_budget_bytes: u64::MAX,
         idle_ms: 600_000,
         rooms_max: None,
-        crons: Vec::new(),
     }
 }
 
@@ -92,19 +98,21 @@ pub(crate) fn with_limits(limits: Limits, edge: EdgeLimits, test: impl AsyncFnOn
 
 /// Runs a test in a world with what `[edge]` of a project's party.toml says.
 pub(crate) fn with_edge(section: &str, test: impl AsyncFnOnce(&World)) {
-    with_options(Limits::default(), ServerOptions { edge: edge(section), ..ServerOptions::default() }, test);
+    with_options(Limits::default(), edge(section), test);
 }
 
 /// The same, with a lobby before the rooms, and scheduled runs that are begun by whoever asks.
 pub(crate) fn with_lobby(section: &str, test: impl AsyncFnOnce(&World)) {
-    let options = ServerOptions { edge: edge(section), runs_by_hand: true, ..ServerOptions::default() };
+    let options = ServerOptions { runs_by_hand: true, ..edge(section) };
     with_guest(&LOBBY, Limits::default(), options, test);
 }
 
-fn edge(section: &str) -> EdgeConfig {
+fn edge(section: &str) -> ServerOptions {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("party.toml"), format!("[edge]\n{section}\n")).unwrap();
-    ProjectConfig::load(directory.path()).unwrap().edge
+    let ProjectConfig { edge, allowed_origins, .. } = ProjectConfig::load(directory.path()).unwrap();
+    let of_project = ProjectOptions { allowed_origins, ..ProjectOptions::default() };
+    ServerOptions { edge, projects: [("edge".to_owned(), of_project)].into(), ..ServerOptions::default() }
 }
 
 /// Runs a test in a world whose server is set up so.

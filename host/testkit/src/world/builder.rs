@@ -13,7 +13,8 @@ use party_core::room::DuplicateKeys;
 use party_node::chance::{Chance, Dictated};
 use party_node::committer::CommitPause;
 use party_node::cron::Schedule;
-use party_server::assets::Assets;
+use party_runtime::engine::Engine;
+use party_server::assets::{AssetReads, Assets};
 use party_server::config::{ServeConfig, differing_limits};
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
@@ -25,7 +26,8 @@ use crate::outbound::Outside;
 use crate::project::{self, Built};
 use crate::world::engine::{engine, own_engine};
 use crate::world::logs::Logs;
-use crate::world::{Memory, World};
+use crate::world::served::Served;
+use crate::world::{Memory, PROJECT, World};
 
 /// Rooms awake at once in a world, if nothing is said.
 const ROOMS_AWAKE_MAX: usize = 200;
@@ -104,6 +106,8 @@ pub struct Builder {
     workers: usize,
     store: Option<Arc<dyn Store>>,
     begins_at: Timestamp,
+    /// Other projects, by their names.
+    beside: BTreeMap<String, Builder>,
     /// Why what was said cannot be: the world says so when it is to begin.
     problem: Option<anyhow::Error>,
 }
@@ -138,6 +142,7 @@ impl World {
             workers: 1,
             store: None,
             begins_at: BEGINNING,
+            beside: BTreeMap::new(),
             problem: None,
         }
     }
@@ -168,6 +173,14 @@ impl Builder {
             }
             Err(problem) => _ = self.problem.get_or_insert(problem),
         }
+        self
+    }
+
+    /// Serves another project beside the world's own: the parties, assets, vars, crons, limits and memory of this one, and nothing
+    /// else that is said of it. Whoever asks for the host `other.world` asks for the project `other`; a test names its rooms and
+    /// parties `other/main/lobby` and `other/main`.
+    pub fn beside(mut self, name: &str, project: Builder) -> Builder {
+        self.beside.insert(name.into(), project);
         self
     }
 
@@ -312,26 +325,46 @@ impl Builder {
         told
     }
 
-    async fn start(self) -> Result<World> {
-        if let Some(problem) = self.problem {
+    /// Its project, loaded.
+    fn load(&mut self, name: &str, engine: &Engine, reads: &AssetReads) -> Result<Served> {
+        if let Some(problem) = self.problem.take() {
             return Err(problem);
         }
-        let host = Rc::new(Host::default());
-        host.story.begin(self.told());
-        let engine = match self.has_own_engine {
-            true => own_engine(self.compile_cache)?,
-            false => engine(self.compile_cache)?,
-        };
-        let (limits, vars) = (Arc::new(self.limits), Arc::new(self.vars));
+        let (limits, vars) = (Arc::new(self.limits.clone()), Arc::new(std::mem::take(&mut self.vars)));
         let mut components = BTreeMap::new();
-        for (name, source) in self.parties {
+        for (name, source) in std::mem::take(&mut self.parties) {
             let bytes = source.read()?;
             let component = engine
                 .load(&bytes, &vars, &limits)
                 .with_context(|| format!("party {name} cannot be loaded"))?;
             components.insert(name, (component, Arc::from(bytes)));
         }
-        let assets = self.serve.as_ref().map(Assets::open).transpose().context("the static assets")?;
+        let assets = self.serve.as_ref().map(|serve| Assets::open(serve, reads)).transpose();
+        Ok(Served {
+            name: name.into(),
+            components: RefCell::new(components),
+            duplicate_keys: std::mem::take(&mut self.duplicate_keys),
+            memory: Cell::new(self.memory),
+            assets: assets.context("the static assets")?.map(Arc::new),
+            limits,
+            vars,
+            crons: std::mem::take(&mut self.crons),
+            is_away: Cell::new(false),
+        })
+    }
+
+    async fn start(mut self) -> Result<World> {
+        let host = Rc::new(Host::default());
+        host.story.begin(self.told());
+        let engine = match self.has_own_engine {
+            true => own_engine(self.compile_cache.take())?,
+            false => engine(self.compile_cache.take())?,
+        };
+        let reads = AssetReads::default();
+        let mut projects = vec![self.load(PROJECT, &engine, &reads)?];
+        for (name, mut project) in std::mem::take(&mut self.beside) {
+            projects.push(project.load(&name, &engine, &reads)?);
+        }
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::default()));
         let (logs, listening) = Logs::listen();
         let dictated = Dictated::default();
@@ -344,17 +377,11 @@ impl Builder {
             clock,
             chance: RefCell::new(Chance::from_number(self.seed).dictated_by(&dictated)),
             dictated,
-            components: RefCell::new(components),
-            duplicate_keys: self.duplicate_keys,
-            memory: Cell::new(self.memory),
+            projects,
             memory_budget_bytes: self.memory_budget_bytes,
             rooms_awake_max: self.rooms_awake_max,
             rooms_max: self.rooms_max,
             workers: self.workers,
-            assets: assets.map(Arc::new),
-            limits,
-            vars,
-            crons: self.crons,
             store: Arc::new(FaultyStore::scripted(store, [])),
             running: RefCell::new(None),
             commit_pause: CommitPause::default(),

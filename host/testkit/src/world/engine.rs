@@ -63,7 +63,8 @@ impl World {
     /// system that has no memory left. Only in a world with an engine of its own
     /// ([`Builder::own_engine`](crate::world::Builder::own_engine)).
     pub async fn take_all_places(&self) -> Result<Taken> {
-        let component = self.components.borrow().values().next().map(|(component, _)| component.clone());
+        let component =
+            self.own().components.borrow().values().next().map(|(component, _)| component.clone());
         let component = component.context("a world has a party")?;
         let mut instances = Vec::new();
         loop {

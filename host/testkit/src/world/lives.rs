@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use party_core::address::RoomAddress;
 use party_node::bedtime::Bedtime;
 use party_node::clock::Clock;
@@ -161,7 +161,7 @@ impl World {
         self.host
             .story
             .tell(format!("# from its next start on the host has: memory {}", memory_word(memory)));
-        self.memory.set(memory);
+        self.own().memory.set(memory);
     }
 
     pub(super) fn node(&self) -> Node {
@@ -169,8 +169,12 @@ impl World {
     }
 }
 
-/// The address of a room, from what follows `/parties/` in its path.
+/// The address of a room, from what follows `/parties/` in its path; `other/main/lobby` is one of a project beside the world's
+/// own.
 pub(super) fn address(room: &str) -> Result<RoomAddress> {
-    let (party, room) = room.split_once('/').context("a room is named as PARTY/ROOM")?;
-    Ok(RoomAddress::new(PROJECT, party, room)?)
+    match room.splitn(3, '/').collect::<Vec<_>>()[..] {
+        [party, room] => Ok(RoomAddress::new(PROJECT, party, room)?),
+        [project, party, room] => Ok(RoomAddress::new(project, party, room)?),
+        _ => bail!("a room is named as PARTY/ROOM"),
+    }
 }

@@ -76,7 +76,10 @@ impl World {
             self.host.during(hyper::client::conn::http1::handshake(stream)).await?;
         // The client's half of the connection is a task of the test's side, driven while the host is.
         let connection = Ends(self.host.spawn(connection));
-        let mut request = hyper::Request::builder().method(method).uri(path).header("host", "world");
+        let mut request = hyper::Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            request = request.header("host", "world");
+        }
         for (name, value) in headers {
             request = request.header(name, value);
         }

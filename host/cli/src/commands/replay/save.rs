@@ -14,7 +14,7 @@ use party_server::admin::question::encode;
 use party_testkit::transcript::recorded::{SaveError, Saved, Saving, save};
 
 use crate::args::replay::Replay;
-use crate::asking::{Knows, not_exported, project, room, who_knows};
+use crate::asking::{Knows, not_exported, who_knows};
 use crate::commands::checkpoint::write_new;
 use crate::commands::replay::no_recorded_turns;
 use crate::problem::{failure, usage};
@@ -74,16 +74,16 @@ fn start_file(file: &Path) -> Result<String> {
 
 /// What is recorded of the room, of whoever knows.
 fn recorded(replay: &Replay) -> Result<RecordedRoom> {
-    match who_knows(&replay.at.data)? {
+    let knows = who_knows(&replay.at.data)?;
+    let address = knows.projects()?.room(&replay.room)?;
+    match knows {
         Knows::Host(asked) => {
-            let address = room(&replay.room, &asked.itself.project)?;
             let target = format!("/recorded?room={}", encode(&address.to_string()));
             let bytes = asked.wait(asked.host.file(&target, RECORDED_BYTES_MAX))?;
             RecordedRoom::decode(bytes).context("what the host sent is no recorded room")
         }
         Knows::Store(store) => {
-            let project = project(store.as_ref())?.unwrap_or_else(|| "-".into());
-            let address = Arc::new(room(&replay.room, &project)?);
+            let address = Arc::new(address);
             let recorded = Recorded::read(store.as_ref(), &address)
                 .and_then(|recorded| recorded.map(Recorded::into_room).transpose());
             let recorded = recorded.map_err(|error| not_exported(store.as_ref(), error))?;
