@@ -25,7 +25,7 @@ struct Project {
 /// The project that has one.
 const WITH_A_LOBBY: &str = "with a lobby";
 
-const PROJECTS: [Project; 4] = [
+const PROJECTS: [Project; 5] = [
     Project {
         name: "classic",
         parties: &[
@@ -46,6 +46,12 @@ const PROJECTS: [Project; 4] = [
         single_page_app: true,
     },
     Project { name: WITH_A_LOBBY, parties: &[("main", "lobby")], assets: None, single_page_app: false },
+    Project {
+        name: "with a lobby and assets",
+        parties: &[("main", "lobby")],
+        assets: Some("public"),
+        single_page_app: false,
+    },
 ];
 
 /// Somebody who serves a project.

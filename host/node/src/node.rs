@@ -29,6 +29,7 @@ use crate::ending::Ending;
 use crate::hibernation::digest_of;
 pub use crate::node::starting::Threads;
 use crate::outbound::Outbound;
+use crate::outside::Outside;
 use crate::panics::Breakdown;
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
@@ -86,6 +87,12 @@ pub enum Unavailable {
     TooManyRooms {
         /// The bound.
         rooms_max: u64,
+    },
+    /// As many sockets outside of rooms are open as may be.
+    #[error("{max} sockets outside of rooms are open, which is the limit; try again")]
+    TooManyOutside {
+        /// The bound.
+        max: usize,
     },
     /// It is being imported or forked at this moment.
     #[error("the room is being brought here; try again")]
@@ -148,6 +155,7 @@ struct Shared {
     /// Why it cannot go on, if that is so.
     breakdown: Breakdown,
     lobby_places: Arc<Semaphore>,
+    outside: Outside,
     crons: Vec<Schedule>,
 }
 
@@ -308,6 +316,11 @@ impl Node {
     /// Who has one of these has a lobby event under way.
     pub(crate) fn lobby_places(&self) -> &Arc<Semaphore> {
         &self.shared.lobby_places
+    }
+
+    /// The places of sockets outside of rooms.
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.shared.outside
     }
 
     /// Whether it can go on, and with what.

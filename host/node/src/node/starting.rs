@@ -16,6 +16,7 @@ use crate::cron;
 use crate::ending::Ending;
 use crate::lobby;
 use crate::node::{Node, NodeParts, Shared, StartError};
+use crate::outside::Outside;
 use crate::panics::{Breakdown, caught, caught_in};
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
@@ -102,6 +103,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         one_by_one: Arc::new(Semaphore::new(1)),
         breakdown,
         lobby_places: lobby::places(),
+        outside: Outside::new(parts.rooms_awake_max),
         crons: parts.crons,
     };
     let node = Node { shared: Arc::new(shared) };

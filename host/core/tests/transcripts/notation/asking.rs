@@ -1,4 +1,4 @@
-//! What a transcript asks of the room and its disk: `credit a`, `deadline`, `phase`, `quiet`, `open`, `asleep`, `auto-response`,
+//! What a transcript asks of the room and its disk: `credit a`, `deadline`, `phase`, `quiet`, `over`, `open`, `asleep`, `auto-response`,
 //! `wakes`.
 
 use super::Stage;
@@ -34,6 +34,7 @@ impl Stage {
                 None => "wakes: never".into(),
             },
             "phase" => format!("phase: {:?}", self.room().phase()),
+            "over" => format!("over: {}", if self.room().is_over() { "yes" } else { "no" }),
             "quiet" => format!("quiet: {}", if self.room().is_quiet() { "yes" } else { "no" }),
             "open" => {
                 let (connections, requests) = (self.room().connections(), self.room().requests());
