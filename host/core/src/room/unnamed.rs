@@ -52,7 +52,10 @@ impl Turn {
         let session = self.state.sessions.get(&connection)?;
         let (uri, headers) = (session.uri.clone(), session.headers.clone());
         self.take_event();
-        Some((connection, Request { method: "GET".into(), uri, headers, body: Default::default() }))
+        Some((
+            connection,
+            Request { method: "GET".into(), uri, headers, body: Default::default(), body_waits: false },
+        ))
     }
 }
 

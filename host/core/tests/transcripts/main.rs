@@ -41,5 +41,6 @@ mod suspension;
 mod switching;
 mod twins;
 mod unnamed;
+mod uploads;
 mod works;
 mod works_meanwhile;
