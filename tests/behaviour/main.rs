@@ -24,6 +24,7 @@ mod lobby;
 mod many_clients;
 mod many_operations;
 mod messages;
+mod outside;
 mod panics;
 mod pressure;
 mod pressure_of_use;

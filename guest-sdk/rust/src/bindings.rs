@@ -515,7 +515,7 @@ pub mod party {
             /// Why a command about the room was refused.
             #[derive(Clone, Copy)]
             pub enum RoomError {
-                /// Called from a lobby event.
+                /// Called from a lobby event, or of a socket outside of rooms.
                 NotInARoom,
             }
             impl ::core::fmt::Debug for RoomError {
@@ -616,7 +616,7 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// The room's id as it stands in the URL, never percent-decoded. Empty in a lobby event.
+            /// The room's id as it stands in the URL, never percent-decoded. Empty in a lobby event, and of a socket outside of rooms.
             #[allow(async_fn_in_trait)]
             pub fn id() -> _rt::String {
                 unsafe {
@@ -654,7 +654,7 @@ pub mod party {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// This life of the room since its last fresh start: 32 lower-case hex digits. Empty in a lobby event.
+            /// This life of the room since its last fresh start: 32 lower-case hex digits. Empty in a lobby event, and of a socket outside of rooms.
             #[allow(async_fn_in_trait)]
             pub fn incarnation() -> _rt::String {
                 unsafe {
@@ -2856,7 +2856,7 @@ pub mod party {
                 TurnFull(u64),
                 /// `start` and `start-after` cannot both be given.
                 BadRange,
-                /// Called from a lobby event.
+                /// Called from a lobby event, or of a socket outside of rooms.
                 NotInARoom,
             }
             impl ::core::fmt::Debug for StorageError {
@@ -3968,7 +3968,7 @@ pub mod party {
             pub enum AlarmError {
                 /// The time is 0.
                 BadTime,
-                /// Called from a lobby event.
+                /// Called from a lobby event, or of a socket outside of rooms.
                 NotInARoom,
             }
             impl ::core::fmt::Debug for AlarmError {
@@ -7055,7 +7055,7 @@ pub mod party {
             #[derive(Clone)]
             pub enum DecideError {
                 /// No such event waits for a decision: it has been decided or settled, has passed its deadline, or is one that nobody
-                /// waits for.
+                /// waits for; a socket is accepted or rejected (`connections`).
                 NotPending,
                 /// Larger than this many bytes: the body of the response, or all headers together.
                 TooLarge(u64),
@@ -7469,7 +7469,7 @@ pub mod exports {
         pub mod server {
             /// The stateless side of a party: a fresh instance per event, outside any room, without storage or connections. An event may
             /// be pending while operations of it are open: `guest.on-completed` brings their outcomes, and `events.settle` ends it. The
-            /// imports of rooms answer `not-in-a-room`.
+            /// imports of rooms answer `not-in-a-room`. What is so of all but `on-socket` is said there.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod lobby {
                 #[used]
@@ -8499,7 +8499,14 @@ pub mod exports {
                         event: EventId,
                         request: RequestResult,
                     ) -> ::core::result::Result<Progress, FailureResult>;
-                    /// A WebSocket to a URL that is no room. Part of the contract, not of this host yet: it is never called.
+                    /// A WebSocket to a URL that is no room, on the party `main`, before an asset is looked for. Unlike the others it lasts: the
+                    /// instance stays until the client has gone, and has one connection. `connections` are for that one; whatever else a room does
+                    /// (operations, streams, `events`, `logging`) is done as in a room, and storage, the alarm and the room's own name and life answer
+                    /// `not-in-a-room`. It is answered as after `guest.on-connect`: `connections.accept` and `reject` are for that, neither is to accept,
+                    /// and a failure is answered with 500, or its own status, and its message. Then `guest.on-message`, `on-error` and `on-close` come
+                    /// about it, announced or not; a message whose event is pending holds back the client. When `on-close` has ended, so has the
+                    /// instance, with what it has begun. If a turn is dropped, the client is closed with 1011 and the instance ends. It never sleeps,
+                    /// nothing of it is kept, and it stays with the version of the party that took it.
                     #[allow(async_fn_in_trait)]
                     fn on_socket(
                         event: EventId,

@@ -19,7 +19,7 @@ use crate::lobby::{Cron, Lobby};
 use crate::logging::{Level, log};
 use crate::message::Message;
 use crate::party::{Party, ResumeReason, StartReason};
-use crate::stream::BodyWriter;
+use crate::stream::{BodyWriter, Closed};
 use crate::time::Timestamp;
 use crate::{runtime, task};
 
@@ -63,12 +63,24 @@ impl<P: Capable> guest::Guest for Exports<P> {
     }
 
     fn on_message(event: u64, connection: u64, message: MessageResult) -> Progressed {
+        if runtime::line().is_with(Connection::from_id(connection)) {
+            return runtime::lobby_turn(event, || {
+                runtime::line().bring(Message::from(message));
+                Ok(())
+            });
+        }
         runtime::turn(event, |party: &mut P, room| {
             party.on_message(room, &Connection::from_id(connection), Message::from(message))
         })
     }
 
     fn on_close(event: u64, connection: u64, frame: CloseFrameResult, was_clean: bool) -> Progressed {
+        if runtime::line().is_with(Connection::from_id(connection)) {
+            return runtime::lobby_turn(event, || {
+                runtime::line().close(Closed::of(frame));
+                Ok(())
+            });
+        }
         let close = Close { code: frame.code, reason: frame.reason, was_clean };
         runtime::turn(event, |party: &mut P, room| {
             party.on_close(room, &Connection::from_id(connection), close)
@@ -76,6 +88,10 @@ impl<P: Capable> guest::Guest for Exports<P> {
     }
 
     fn on_error(event: u64, connection: u64, error: String) -> Progressed {
+        if runtime::line().is_with(Connection::from_id(connection)) {
+            // How it goes says its close, which follows.
+            return Ok(Progress::Done);
+        }
         runtime::turn(event, |party: &mut P, room| {
             party.on_error(room, &Connection::from_id(connection), &error)
         })
@@ -137,9 +153,11 @@ impl<P: Capable> lobby::Guest for Exports<P> {
         })
     }
 
-    /// Never announced.
-    fn on_socket(_: u64, _: u64, _: lobby::RequestResult) -> Progressed {
-        Err(unannounced())
+    fn on_socket(event: u64, connection: u64, request: RequestResult) -> Progressed {
+        runtime::lobby_turn(event, || {
+            P::on_socket(&Lobby::new(), &Request::received(None, request)?)?
+                .begin(Connection::from_id(connection))
+        })
     }
 
     fn on_cron(event: u64, name: String, expression: String, scheduled_at: u64) -> Progressed {
@@ -184,8 +202,4 @@ fn respond(id: u64, response: &Response) -> Result<()> {
         Err(RespondError::TurnFull(bound)) => Err(Error::new(turn_full(response.body.len(), bound))),
         Err(RespondError::NotInARoom) => Err(Error::new("not in a room")),
     }
-}
-
-fn unannounced() -> FailureResult {
-    Error::new("this handler was not announced").into_failure()
 }

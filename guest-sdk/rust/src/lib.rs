@@ -75,6 +75,7 @@ mod message;
 mod room;
 mod storage;
 mod stream;
+mod talk;
 
 mod oneshot;
 mod operation;
@@ -125,6 +126,7 @@ pub use party::{Party, ResumeReason, StartReason};
 pub use room::{AlarmError, Hold, HoldError, Room, RoomError, Usage};
 pub use storage::{Entry, List, Storage, StorageError};
 pub use stream::{Body, BodyWriter, Closed, Connect, ConnectTo, Socket, StreamError, Streamed};
+pub use talk::{Caller, Talk};
 pub use task::{Either, Task, TaskOutput, join, select};
 pub use time::Timestamp;
 pub use work::{Asset, Call, ListRooms, OperationError, RoomsPage};

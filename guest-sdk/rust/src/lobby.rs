@@ -1,7 +1,7 @@
 //! The lobby as its handlers see it: outside any room, and about what somebody waits for at a door.
 //!
 //! Each event has an instance of its own, which ends with it: nothing is remembered, there is no storage, and there are no
-//! connections.
+//! connections but the one of a client that leads to no room ([`Talk`](crate::Talk)).
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -10,9 +10,11 @@ use std::time::Duration;
 use crate::bindings::party::server::lobby_answers::{self as host, DecideError};
 use crate::bindings::party::server::types::HeaderParam;
 use crate::error::{Error, Result};
+use crate::fetch::Fetch;
 use crate::http::{Header, Response};
 use crate::operation::Sleep;
 use crate::room::Room;
+use crate::stream::Connect;
 use crate::task::{self, BoxFuture, Task, TaskOutput};
 use crate::time::Timestamp;
 use crate::work::{Asset, Call, ListRooms};
@@ -82,6 +84,21 @@ impl Lobby {
     /// Ask a room of this project, as [`Room::call`] does. It is not asked by way of its lobby.
     pub fn call(&self, party: &str, room: &str) -> Call {
         Room::new().call(party, room)
+    }
+
+    /// Ask a server outside of this host, as [`Room::fetch`] does.
+    pub fn fetch(&self, url: &str) -> Fetch {
+        Room::new().fetch(url)
+    }
+
+    /// Open a WebSocket as a client, as [`Room::connect`] does: only in a [`Talk`](crate::Talk), which lasts.
+    pub fn connect(&self, url: &str) -> Connect {
+        Room::new().connect(url)
+    }
+
+    /// Open a WebSocket to a room of this project, as [`Room::connect_to`] does: only in a [`Talk`](crate::Talk).
+    pub fn connect_to(&self, party: &str, room: &str) -> Connect {
+        Room::new().connect_to(party, room)
     }
 
     /// The rooms of a party of this project, as [`Room::rooms`] lists them.

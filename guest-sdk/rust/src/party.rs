@@ -7,6 +7,7 @@ use crate::http::{Reply, Request};
 use crate::lobby::{Cron, Decision, Lobby};
 use crate::message::Message;
 use crate::room::Room;
+use crate::talk::Talk;
 
 /// A kind of room. One value of this type is one room: its fields are the room's memory.
 ///
@@ -72,7 +73,7 @@ pub trait Party: Default + 'static {
     /// Before a client is connected to `room`: let it [go on](Decision::proceed), perhaps with headers that the room sees, or
     /// answer it. If this fails, the client is answered with 401, or the error's own status, and its message.
     ///
-    /// This and the three that follow are the party's *lobby*: each call has an instance of its own, outside any room, in which
+    /// This and the four that follow are the party's *lobby*: each call has an instance of its own, outside any room, in which
     /// nothing is remembered.
     ///
     /// ```no_run
@@ -105,6 +106,35 @@ pub trait Party: Default + 'static {
     fn on_fetch(lobby: &Lobby, request: Request) -> Result<Decision> {
         let _ = (lobby, request);
         Ok(Decision::proceed().into())
+    }
+
+    /// A client asks for a WebSocket at a URL that is no room, on the party `main`: say what is said with it. An error is answered
+    /// with its status, or 500, and its message. Unlike the others it lasts: the instance is that client's until it has gone.
+    ///
+    /// ```no_run
+    /// # use party::{Lobby, Party, Request, Response, Result, Talk};
+    /// # #[derive(Default)]
+    /// # struct Echo {}
+    /// # impl Party for Echo {
+    /// fn on_socket(_lobby: &Lobby, request: &Request) -> Result<Talk> {
+    ///     if request.path() != "/echo" {
+    ///         return Ok(Response::text("nobody is here").with_status(404).into());
+    ///     }
+    ///     Ok(Talk::with(async |_lobby, mut caller| {
+    ///         let mut said = 0;
+    ///         while let Ok(message) = caller.next().await {
+    ///             said += 1;
+    ///             caller.send(&message)?;
+    ///             caller.send(format!("that was number {said}"))?;
+    ///         }
+    ///         Ok(())
+    ///     }))
+    /// }
+    /// # }
+    /// ```
+    fn on_socket(lobby: &Lobby, request: &Request) -> Result<Talk> {
+        let _ = (lobby, request);
+        Err(Error::new("No onSocket handler"))
     }
 
     /// A scheduled run, on the party `main`. It has 15 min if it goes on ([`settle_later`](Lobby::settle_later)); if it fails,

@@ -18,6 +18,7 @@ use crate::operation::{OperationId, Operations};
 use crate::party::Party;
 use crate::room::Room;
 use crate::stream::{Streams, give_up};
+use crate::talk::Line;
 
 struct Instance {
     /// None before the first event, and while something has it in its hands.
@@ -26,6 +27,7 @@ struct Instance {
     operations: Operations,
     streams: Streams,
     events: Events,
+    line: Line,
 }
 
 thread_local! {
@@ -36,6 +38,7 @@ thread_local! {
         operations: Operations::default(),
         streams: Streams::default(),
         events: Events::default(),
+        line: Line::default(),
     }));
 }
 
@@ -57,6 +60,10 @@ pub(crate) fn streams() -> &'static Streams {
 
 pub(crate) fn events() -> &'static Events {
     &instance().events
+}
+
+pub(crate) fn line() -> &'static Line {
+    &instance().line
 }
 
 /// Forget the party and its tasks: the next event finds a new one.

@@ -66,23 +66,30 @@ pub(crate) fn spawn<T: TaskOutput>(task: impl AsyncFnOnce(Room) -> T + 'static) 
 ///
 /// Panics outside of a handler.
 pub(crate) fn hold_event(task: impl Future<Output = Result<()>> + 'static) -> Task {
-    let event = runtime::events().hold().expect("an event can be settled later only by its handler");
-    let hold = EventHold(Some(event));
+    let hold = hold();
     start(Box::pin(async move {
         let result = task.await;
         hold.end(result);
     }))
 }
 
+/// Holds the event in hand.
+///
+/// Panics outside of a handler.
+pub(crate) fn hold() -> EventHold {
+    EventHold(Some(runtime::events().hold().expect("an event can be settled later only by its handler")))
+}
+
 fn start(task: BoxFuture<()>) -> Task {
     Task(runtime::executor().spawn(task))
 }
 
-/// A task's hold on an event, which ends with the task whatever becomes of it.
-struct EventHold(Option<EventId>);
+/// A hold on an event, which ends with whatever has it.
+pub(crate) struct EventHold(Option<EventId>);
 
 impl EventHold {
-    fn end(mut self, result: Result<()>) {
+    /// Ends it with this.
+    pub(crate) fn end(mut self, result: Result<()>) {
         if let Some(event) = self.0.take() {
             runtime::release(event, result);
         }

@@ -3,7 +3,7 @@
 use party::glue::{Capable, Handlers, NEEDED};
 use party::{
     Close, Connection, Cron, Decision, Lobby, Message, Party, Reply, Request, Response, Result, ResumeReason,
-    Room, StartReason,
+    Room, StartReason, Talk,
 };
 
 /// A party per component; here each has a module of its own.
@@ -51,7 +51,7 @@ mod choosy {
 mod whole {
     use super::{
         Close, Connection, Cron, Decision, Lobby, Message, Party, Reply, Request, Response, Result,
-        ResumeReason, Room, StartReason,
+        ResumeReason, Room, StartReason, Talk,
     };
 
     #[derive(Default)]
@@ -91,6 +91,9 @@ mod whole {
         }
         fn on_fetch(_: &Lobby, _: Request) -> Result<Decision> {
             Ok(Response::status(204).into())
+        }
+        fn on_socket(_: &Lobby, _: &Request) -> Result<Talk> {
+            Ok(Response::status(404).into())
         }
         fn on_cron(_: &Lobby, _: &Cron) -> Result<()> {
             Ok(())
@@ -141,6 +144,7 @@ fn every_handler_can_be_announced() {
         | Handlers::BEFORE_CONNECT
         | Handlers::BEFORE_REQUEST
         | Handlers::ON_FETCH
+        | Handlers::ON_SOCKET
         | Handlers::ON_CRON;
     assert_eq!(announced::<whole::Whole>(), expected);
 }

@@ -10,6 +10,8 @@ use thiserror::Error;
 pub const NAME_BYTES_MAX: usize = 64;
 /// The longest room id, in bytes: the length up to which Durable Objects keep a name.
 pub const ROOM_BYTES_MAX: usize = 1_024;
+/// What stands before the number of a room that nobody can name.
+const UNNAMED: char = '#';
 
 /// Where a room is. Two rooms are the same exactly if their addresses are equal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -64,6 +66,20 @@ impl RoomAddress {
         Ok(RoomAddress { project: project.into(), party: party.into(), room: room.into() })
     }
 
+    /// Of a room that nobody can name, because an id holds no `#`: no URL, call, list or command is about it. The number is for the
+    /// log.
+    pub fn unnamed(project: &str, party: &str, number: u64) -> Result<RoomAddress, AddressError> {
+        check_name("project", project)?;
+        check_name("party", party)?;
+        let room = format!("{UNNAMED}{number}").into();
+        Ok(RoomAddress { project: project.into(), party: party.into(), room })
+    }
+
+    /// Whether nobody can name the room: it is of one socket that leads to no room.
+    pub fn is_unnamed(&self) -> bool {
+        self.room.starts_with(UNNAMED)
+    }
+
     /// The project that the party is served under.
     pub fn project(&self) -> &str {
         &self.project
@@ -115,6 +131,15 @@ mod tests {
         let address = RoomAddress::new("p", "main", "a%20b%2Fc").unwrap();
         assert_eq!(address.room(), "a%20b%2Fc");
         assert_eq!(address.to_string(), "p/main/a%20b%2Fc");
+    }
+
+    #[test]
+    fn an_unnamed_room_has_an_address_that_nobody_else_can_make() {
+        let unnamed = RoomAddress::unnamed("p", "main", 7).unwrap();
+        assert_eq!((unnamed.to_string().as_str(), unnamed.is_unnamed()), ("p/main/#7", true));
+        let named = RoomAddress::new("p", "main", unnamed.room());
+        assert_eq!(named, Err(AddressError::BadRoom { character: '#' }));
+        assert!(!RoomAddress::new("p", "main", "%237").unwrap().is_unnamed());
     }
 
     #[test]

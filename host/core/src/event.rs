@@ -47,6 +47,8 @@ impl Handlers {
     pub const BEFORE_REQUEST: Handlers = Handlers(1 << 13);
     /// `lobby.on-fetch`
     pub const ON_FETCH: Handlers = Handlers(1 << 14);
+    /// `lobby.on-socket`
+    pub const ON_SOCKET: Handlers = Handlers(1 << 15);
     /// `lobby.on-cron`
     pub const ON_CRON: Handlers = Handlers(1 << 16);
     /// `upgrade.save`

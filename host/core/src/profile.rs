@@ -73,6 +73,17 @@ pub fn connect_failed(message: &str) -> CloseFrame {
     CloseFrame::new(CLOSE_ERROR, if message.is_empty() { CONNECT_FAILED } else { message })
 }
 
+/// The answer to a client outside of rooms whose handler has failed: its message, whatever that is.
+pub fn socket_failed(failure: &Failure) -> Response {
+    let status = failure.status.filter(|status| (200..=599).contains(status)).unwrap_or(500);
+    Response::text(status, failure.message.as_str())
+}
+
+/// The close of a client outside of rooms whose instance is no more.
+pub fn socket_lost() -> CloseFrame {
+    CloseFrame::new(CLOSE_ERROR, "the handler of this socket was lost")
+}
+
 /// The close of a client that the guest turned away after its handshake had been answered at the deadline.
 pub fn refused_late() -> CloseFrame {
     CloseFrame::new(CLOSE_POLICY, "the connection was refused")

@@ -10,6 +10,7 @@ mod aborting;
 mod action;
 mod burying;
 mod called;
+mod connecting;
 mod destroying;
 mod dropping;
 mod durable_no_more;
@@ -31,6 +32,7 @@ mod time;
 mod turning_away;
 mod turns;
 mod twins;
+mod unnamed;
 mod unsaved;
 mod upgrading;
 mod working;
@@ -136,6 +138,7 @@ enum Service {
 struct Away {
     sessions: usize,
     requests: usize,
+    pending: usize,
 }
 
 /// One room.

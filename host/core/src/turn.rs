@@ -254,7 +254,7 @@ impl Turn {
     pub fn event_name(&self) -> &'static str {
         match &self.lobby {
             Some(lobby) if lobby.is_own => lobby.kind.name(),
-            Some(_) | None => self.subject.name(),
+            Some(_) | None => self.config.name_of(self.subject),
         }
     }
 

@@ -137,6 +137,8 @@ pub struct NodeFigures {
     pub rooms: [u64; RoomState::ALL.len()],
     /// Clients of all rooms.
     pub sockets: u64,
+    /// Sockets outside of rooms.
+    pub sockets_outside: u64,
     /// Requests without an answer of all rooms.
     pub requests: u64,
     /// Linear memory of all instances, in bytes.
@@ -188,6 +190,7 @@ impl Node {
                 *all += some;
             }
             all.sockets += figures.sockets;
+            all.sockets_outside += figures.sockets_outside;
             all.requests += figures.requests;
             all.memory_bytes += figures.memory_bytes;
             all.counted.add(figures.counted);
@@ -218,6 +221,10 @@ impl Node {
 
 fn figures(worker: &Rc<Worker>) -> NodeFigures {
     let mut figures = NodeFigures { counted: worker.tallies().read(), ..NodeFigures::default() };
+    for entry in worker.rooms().all().iter().filter(|entry| entry.address().is_unnamed()) {
+        figures.sockets_outside += 1;
+        figures.memory_bytes += memory_bytes(entry);
+    }
     worker.rooms().each(|entry| {
         let state = state_of(entry, worker.now());
         figures.rooms[RoomState::ALL.iter().position(|one| *one == state).expect("all are listed")] += 1;

@@ -26,6 +26,7 @@ pub mod lobby;
 pub mod node;
 pub mod outbound;
 pub mod outbox;
+pub mod outside;
 mod panics;
 pub mod party;
 pub mod pressure;

@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::ending::Ending;
 use crate::hibernation::digest_of;
 pub use crate::node::starting::Threads;
+use crate::outside::Outside;
 use crate::panics::Breakdown;
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
@@ -78,6 +79,12 @@ pub enum Unavailable {
     TooManyRooms {
         /// The bound.
         rooms_max: u64,
+    },
+    /// As many sockets outside of rooms are open as may be.
+    #[error("{max} sockets outside of rooms are open, which is the limit; try again")]
+    TooManyOutside {
+        /// The bound.
+        max: usize,
     },
     /// It is being imported or forked at this moment.
     #[error("the room is being brought here; try again")]
@@ -138,6 +145,7 @@ struct Shared {
     /// Why it cannot go on, if that is so.
     breakdown: Breakdown,
     lobby_places: Arc<Semaphore>,
+    outside: Outside,
 }
 
 /// A running node. Cheap to clone.
@@ -288,6 +296,11 @@ impl Node {
     /// Who has one of these has a lobby event under way.
     pub(crate) fn lobby_places(&self) -> &Arc<Semaphore> {
         &self.shared.lobby_places
+    }
+
+    /// The places of sockets outside of rooms.
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.shared.outside
     }
 
     /// Whether it can go on, and with what.

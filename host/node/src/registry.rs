@@ -15,7 +15,7 @@ use party_core::limits::Limits;
 use party_core::message::CloseFrame;
 use party_core::room::{Action, Room};
 use party_runtime::capture::NotCapturable;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
 use crate::answer_body::BodyWriter;
 use crate::connection::Link;
@@ -71,6 +71,8 @@ pub(crate) struct RoomEntry {
     pub(crate) broken: RefCell<Option<Box<str>>>,
     /// Its place among the rooms that exist, as long as nothing of it is in the store, and that is bounded.
     pub(crate) new: RefCell<Option<NewRoom>>,
+    /// If it is of a socket outside of rooms: its place among those.
+    pub(crate) outside: RefCell<Option<OwnedSemaphorePermit>>,
     /// Commits that have been asked for and not answered.
     pub(crate) commits_open: Cell<u32>,
     /// It has been taken out of the registry; its task is to end.
@@ -156,6 +158,7 @@ impl RoomEntry {
             works: RefCell::default(),
             broken: RefCell::new(None),
             new: RefCell::new(None),
+            outside: RefCell::new(None),
             commits_open: Cell::new(0),
             ended: Cell::new(false),
             drop_instance: Cell::new(false),
@@ -349,7 +352,9 @@ impl Registry {
     }
 
     pub(crate) fn insert(&self, entry: &Rc<RoomEntry>) {
-        self.by_address.borrow_mut().insert(Arc::clone(entry.address()), Rc::clone(entry));
+        if !entry.address().is_unnamed() {
+            self.by_address.borrow_mut().insert(Arc::clone(entry.address()), Rc::clone(entry));
+        }
         self.by_number.borrow_mut().insert(entry.number, Rc::clone(entry));
     }
 
@@ -366,11 +371,13 @@ impl Registry {
         }
     }
 
-    /// Looks at every room, in no order.
+    /// Looks at every room that has a name, in no order.
     pub(crate) fn each(&self, look: impl FnMut(&RoomEntry)) {
-        self.by_number.borrow().values().map(Rc::as_ref).for_each(look);
+        let rooms = self.by_number.borrow();
+        rooms.values().map(Rc::as_ref).filter(|entry| !entry.address().is_unnamed()).for_each(look);
     }
 
+    /// Those, and the unnamed ones of sockets outside of rooms.
     pub(crate) fn all(&self) -> Vec<Rc<RoomEntry>> {
         self.by_number.borrow().values().cloned().collect()
     }

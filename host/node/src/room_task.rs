@@ -281,6 +281,11 @@ fn saving_is_put_off(entry: &RoomEntry, now: Timestamp) -> bool {
 /// memory, and has nobody, ends.
 fn rest(worker: &Worker, entry: &RoomEntry, now: Timestamp) -> Next {
     let core = entry.core.borrow();
+    if core.is_over() {
+        drop(core);
+        worker.end_room(entry);
+        return Next::Rest;
+    }
     let mut deadline = core.next_deadline();
     let mut sooner = |at: Timestamp| deadline = Some(deadline.map_or(at, |deadline| deadline.min(at)));
     let has_memory = matches!(core.phase(), Phase::Starting | Phase::Running);

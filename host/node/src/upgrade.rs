@@ -134,7 +134,8 @@ impl Worker {
     pub(crate) fn look_at_versions(&self, project: &str, name: &str) {
         let Some(served) = self.node().party(project, name) else { return };
         for entry in self.rooms().all() {
-            if entry.address().is_of(project, name) {
+            // A socket outside of rooms stays with the version that took it.
+            if entry.address().is_of(project, name) && !entry.address().is_unnamed() {
                 let its = entry.upgrade.memory_of.get();
                 let its = its.unwrap_or_else(|| digest_of(&entry.party().component));
                 entry.upgrade.forget(its != digest_of(&served.component));

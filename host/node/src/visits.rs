@@ -97,12 +97,7 @@ impl Node {
             Ok((entry.number, id, decision))
         };
         let (room, id, decision) = self.ask(index, knock).await?;
-        let ticket = Ticket::new(self.clone(), index, room, id);
-        match decision.await {
-            Ok(Decision::Accepted) => Ok(Connect::Accepted(ticket)),
-            Ok(Decision::Rejected(response)) => Ok(Connect::Rejected(response)),
-            Err(_) => Err(Unavailable::Lost),
-        }
+        decided(Ticket::new(self.clone(), index, room, id), decision).await
     }
 
     async fn ask<T: Send + 'static>(
@@ -119,6 +114,18 @@ impl Node {
             let _ = sender.send(ask(worker));
         });
         receiver.await.unwrap_or(Err(Unavailable::Ending))
+    }
+}
+
+/// Waits for what a room decides about a client.
+pub(crate) async fn decided(
+    ticket: Ticket,
+    decision: oneshot::Receiver<Decision>,
+) -> Result<Connect, Unavailable> {
+    match decision.await {
+        Ok(Decision::Accepted) => Ok(Connect::Accepted(ticket)),
+        Ok(Decision::Rejected(response)) => Ok(Connect::Rejected(response)),
+        Err(_) => Err(Unavailable::Lost),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A worker: one thread, its rooms, and the mail from other threads.
 
 mod alarms;
-mod opening;
+pub(crate) mod opening;
 pub(crate) mod set_back;
 
 use std::cell::{Cell, RefCell};
@@ -139,6 +139,16 @@ impl Worker {
 
     pub(crate) fn index(&self) -> WorkerIndex {
         self.index
+    }
+
+    /// Whether it takes no new rooms.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.get()
+    }
+
+    /// The number of the room that is opened next.
+    pub(crate) fn next_room_number(&self) -> RoomNumber {
+        RoomNumber(self.next_room.get())
     }
 
     pub(crate) fn rooms(&self) -> &Registry {
@@ -340,6 +350,7 @@ impl Worker {
 
     fn take_out(&self, entry: &RoomEntry, alarm: Option<Timestamp>) {
         entry.ended.set(true);
+        entry.outside.take();
         working::forget_all(entry);
         self.leave_line(entry);
         self.count_awake(entry, None);

@@ -118,6 +118,9 @@ impl Instance {
         fuel_max: u64,
         ticks_max: u64,
     ) -> (Box<Turn>, TurnEnd) {
+        if let Some(socket) = turn.take_socket() {
+            return self.run_on_socket(turn, fuel_max, ticks_max, socket).await;
+        }
         let event = turn.take_event();
         let event_id = turn.event_id();
         let (turn, called) = self

@@ -3,8 +3,9 @@
 //! The interface is no part of the world that every component must export, so it is looked up by name. A component that
 //! announces a handler of it (`guest.capabilities`) and does not export it, or with another type, is refused when it is loaded.
 
-use party_core::event::{DropCause, Failure, TurnEnd};
+use party_core::event::{DropCause, Failure, Handlers, TurnEnd};
 use party_core::http::Request;
+use party_core::ids::ConnectionId;
 use party_core::lobby::{CronRun, LobbyEvent, LobbyKind};
 use party_core::turn::Turn;
 use thiserror::Error;
@@ -19,7 +20,9 @@ use crate::ticker::TICK_MS;
 
 /// The interface, as components export it.
 const INTERFACE: &str = "party:server/lobby@0.1.0";
-/// Every handler of it that is called.
+/// The handler of it that takes a socket, which has a room of its own then and is no lobby event as the others are.
+const ON_SOCKET: &str = "on-socket";
+/// Every other handler of it.
 const KINDS: [LobbyKind; 4] =
     [LobbyKind::BeforeConnect, LobbyKind::BeforeRequest, LobbyKind::Fetch, LobbyKind::Cron];
 
@@ -29,6 +32,8 @@ type Given = (Result<Progress, GuestFailure>,);
 type Before<'a> = TypedFunc<(u64, &'a str, RequestParam<'a>), Given>;
 /// `on-fetch`
 type OnFetch<'a> = TypedFunc<(u64, RequestParam<'a>), Given>;
+/// `on-socket`
+type OnSocket<'a> = TypedFunc<(u64, u64, RequestParam<'a>), Given>;
 /// `on-cron`
 type OnCron<'a> = TypedFunc<(u64, &'a str, &'a str, u64), Given>;
 
@@ -53,17 +58,21 @@ pub enum LobbyMisfit {
 
 /// Where a component has its lobby.
 #[derive(Clone, Copy)]
-pub(crate) struct LobbyIndices([Option<ComponentExportIndex>; KINDS.len()]);
+pub(crate) struct LobbyIndices {
+    kinds: [Option<ComponentExportIndex>; KINDS.len()],
+    on_socket: Option<ComponentExportIndex>,
+}
 
 impl LobbyIndices {
     /// Finds it by name. `None`: the interface is not exported.
     pub(crate) fn find(component: &Component) -> Option<LobbyIndices> {
         let instance = component.get_export_index(None, INTERFACE)?;
-        Some(LobbyIndices(KINDS.map(|kind| component.get_export_index(Some(&instance), kind.name()))))
+        let find = |name| component.get_export_index(Some(&instance), name);
+        Some(LobbyIndices { kinds: KINDS.map(|kind| find(kind.name())), on_socket: find(ON_SOCKET) })
     }
 
     fn of(self, kind: LobbyKind) -> Option<ComponentExportIndex> {
-        KINDS.iter().position(|one| *one == kind).and_then(|place| self.0[place])
+        KINDS.iter().position(|one| *one == kind).and_then(|place| self.kinds[place])
     }
 }
 
@@ -83,7 +92,17 @@ impl Instance {
             let mistyped = |error| LobbyMisfit::Mistyped { function, reason: format!("{error:#}") };
             checked.map_err(mistyped)?;
         }
+        if handlers.has(Handlers::ON_SOCKET) {
+            let function = ON_SOCKET;
+            let index = self.on_socket_index().ok_or(LobbyMisfit::Missing { function })?;
+            on_socket(self.opened(), index)
+                .map_err(|error| LobbyMisfit::Mistyped { function, reason: format!("{error:#}") })?;
+        }
         Ok(())
+    }
+
+    fn on_socket_index(&self) -> Option<ComponentExportIndex> {
+        self.component().linked().lobby.and_then(|found| found.on_socket)
     }
 
     fn lobby_index(&self, kind: LobbyKind) -> Option<ComponentExportIndex> {
@@ -105,6 +124,32 @@ impl Instance {
         let called =
             self.in_turn(turn, fuel_max, ticks_max, async |opened| call(opened, index, id, &event).await);
         let (turn, called): (_, Result<Result<Progress, Failure>, DropCause>) = called.await;
+        (turn, turn_end(called))
+    }
+}
+
+impl Instance {
+    /// Runs the turn in which the guest hears of a socket outside of rooms: calls `lobby.on-socket`.
+    pub(crate) async fn run_on_socket(
+        &mut self,
+        turn: Box<Turn>,
+        fuel_max: u64,
+        ticks_max: u64,
+        (connection, request): (ConnectionId, Request),
+    ) -> (Box<Turn>, TurnEnd) {
+        let index = self.on_socket_index();
+        let index = index.expect("what is announced was found when the component was loaded");
+        let id = turn.event_id().0;
+        let (turn, called) = self
+            .in_turn(turn, fuel_max, ticks_max, async |opened| {
+                let Opened { instance, store, .. } = opened;
+                let headers = headers(&request.headers);
+                let on_socket: OnSocket<'_> = instance.get_typed_func(&mut *store, index)?;
+                let (given,) =
+                    on_socket.call_async(store, (id, connection.0, lent(&request, &headers))).await?;
+                Ok(given.map_err(failure))
+            })
+            .await;
         (turn, turn_end(called))
     }
 }
@@ -149,6 +194,10 @@ fn before<'a>(opened: Opened<'_>, index: ComponentExportIndex) -> wasmtime::Resu
 }
 
 fn on_fetch<'a>(opened: Opened<'_>, index: ComponentExportIndex) -> wasmtime::Result<OnFetch<'a>> {
+    opened.instance.get_typed_func(opened.store, index)
+}
+
+fn on_socket<'a>(opened: Opened<'_>, index: ComponentExportIndex) -> wasmtime::Result<OnSocket<'a>> {
     opened.instance.get_typed_func(opened.store, index)
 }
 

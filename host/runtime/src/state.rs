@@ -78,6 +78,12 @@ impl InstanceState {
         Ok((!turn.is_in_the_lobby()).then_some(turn))
     }
 
+    /// As [`InstanceState::room`], if anybody can name that room: none of a socket outside of rooms.
+    pub(crate) fn named_room(&mut self, import: &'static str) -> Result<Option<&mut Turn>> {
+        let room = self.room(import)?;
+        Ok(room.filter(|turn| !turn.is_unnamed()))
+    }
+
     /// Bytes that the guest may write to a stream now.
     pub(crate) fn stream_credit(&self, stream: StreamId) -> u64 {
         self.turn.as_deref().and_then(|turn| turn.stream_credit(stream).ok()).unwrap_or(0)

@@ -1,12 +1,21 @@
 //! A party with a lobby: what happens before a room is asked, and where there is none.
 
-use party::bindings::exports::party::server::guest::{Handlers, Progress, RequestResult};
+use std::cell::Cell;
+
+use party::bindings::exports::party::server::guest::{
+    CloseFrameResult, FailureResult, Handlers, MessageResult, Outcome, Progress, RequestResult,
+};
 use party::bindings::party::server::lobby_answers::{Decision, decide};
 use party::bindings::party::server::types::{
-    BodyParam, HeaderParam, HeaderResult, MessageParam, ResponseParam,
+    BodyParam, CloseFrameParam, FailureParam, HeaderParam, HeaderResult, MessageParam, ResponseParam,
 };
-use party::bindings::party::server::{connections, responses};
+use party::bindings::party::server::{connections, events, operations, responses};
 use test_facts::{Bare, Progressed, failure};
+
+thread_local! {
+    /// The socket that is not taken yet, and whether it will fail.
+    static WAITING: Cell<Option<(u64, u64, bool)>> = const { Cell::new(None) };
+}
 
 struct Lobby;
 
@@ -15,6 +24,18 @@ test_facts::serve_bare!(Lobby);
 fn text(status: u16, text: &str, with: impl FnOnce(ResponseParam<'_>)) {
     let headers = [HeaderParam { name: "content-type", value: b"text/plain;charset=UTF-8" }];
     with(ResponseParam { status, headers: &headers, body: BodyParam::Bytes(text.as_bytes()) });
+}
+
+fn say(connection: u64, text: &str) {
+    connections::send(connection, MessageParam::Text(text)).expect("it is here");
+}
+
+fn close(connection: u64, code: u16, reason: &str) {
+    connections::close(connection, Some(CloseFrameParam { code, reason })).expect("it is here");
+}
+
+fn lent(failure: &FailureResult) -> FailureParam<'_> {
+    FailureParam { message: &failure.message, stack: None, status: None }
 }
 
 /// What the lobby has said, as the room sees it.
@@ -29,6 +50,8 @@ impl Bare for Lobby {
         .union(Handlers::BEFORE_CONNECT)
         .union(Handlers::BEFORE_REQUEST)
         .union(Handlers::ON_FETCH)
+        .union(Handlers::ON_SOCKET)
+        .union(Handlers::ON_COMPLETED)
         .union(Handlers::ON_CRON);
 
     fn before(event: u64, room: &str, request: RequestResult) -> Progressed {
@@ -59,6 +82,52 @@ impl Bare for Lobby {
                 decide(event, Decision::Respond(response)).expect("it waits for this");
             }),
         }
+        Ok(Progress::Done)
+    }
+
+    fn on_socket(event: u64, connection: u64, request: RequestResult) -> Progressed {
+        let path = request.uri.splitn(4, '/').nth(3).unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default();
+        say(connection, &format!("socket of /{path}"));
+        match path {
+            "fails" => return Err(failure("told to fail")),
+            "fails-without-words" => return Err(failure("")),
+            "closes" => close(connection, 4000, "bye"),
+            "waits" | "waits-and-fails" => {
+                operations::sleep(300).expect("it can sleep");
+                WAITING.set(Some((event, connection, path == "waits-and-fails")));
+                return Ok(Progress::Pending);
+            }
+            "who" => {
+                let header = request.headers.iter().find(|header| header.name == "x-asked");
+                let asked = header.map_or("null".into(), |header| String::from_utf8_lossy(&header.value));
+                let url = request.uri.splitn(4, '/').nth(3).unwrap_or_default();
+                say(connection, &format!("{} /{url} {asked}", request.method));
+            }
+            _ => {}
+        }
+        Ok(Progress::Done)
+    }
+
+    fn on_completed(_: u64, _: u64, _: Outcome) -> Progressed {
+        let (event, connection, fails) = WAITING.take().expect("it waits");
+        say(connection, "waited");
+        let outcome = if fails { Err(failure("told to fail late")) } else { Ok(()) };
+        events::settle(event, outcome.as_ref().map(|_| ()).map_err(lent)).expect("it waits");
+        Ok(Progress::Done)
+    }
+
+    fn on_message(_: u64, connection: u64, message: MessageResult) -> Progressed {
+        match message {
+            MessageResult::Text(text) if text == "close" => close(connection, 4001, "as you say"),
+            MessageResult::Text(text) if text == "fail" => return Err(failure("told to fail")),
+            MessageResult::Text(text) => say(connection, &format!("heard {text}")),
+            MessageResult::Binary(bytes) => say(connection, &format!("heard {} bytes", bytes.len())),
+        }
+        Ok(Progress::Done)
+    }
+
+    fn on_close(_: u64, _: u64, _: CloseFrameResult) -> Progressed {
         Ok(Progress::Done)
     }
 

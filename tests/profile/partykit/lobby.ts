@@ -30,9 +30,27 @@ export default class Lobby implements Party.Server {
     return new Response(`fetched ${url.pathname}`);
   }
 
-  static onSocket(socket: Party.FetchSocket) {
-    if (socket.request.url.endsWith("/fails")) throw new Error("told to fail");
-    socket.send(`socket of ${new URL(socket.request.url).pathname}`);
+  static async onSocket(socket: Party.FetchSocket) {
+    const url = new URL(socket.request.url);
+    socket.send(`socket of ${url.pathname}`);
+    socket.addEventListener("message", ({ data }) => {
+      if (data === "close") socket.close(4001, "as you say");
+      else if (data === "fail") throw new Error("told to fail");
+      else if (typeof data === "string") socket.send(`heard ${data}`);
+      else socket.send(`heard ${data.byteLength} bytes`);
+    });
+    if (url.pathname === "/fails") throw new Error("told to fail");
+    if (url.pathname === "/fails-without-words") throw new Error("");
+    if (url.pathname === "/closes") socket.close(4000, "bye");
+    if (url.pathname.startsWith("/waits")) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      socket.send("waited");
+      if (url.pathname === "/waits-and-fails") throw new Error("told to fail late");
+    }
+    if (url.pathname === "/who") {
+      const asked = socket.request.headers.get("x-asked");
+      socket.send(`${socket.request.method} ${url.pathname}${url.search} ${asked}`);
+    }
   }
 
   static onCron(_: Party.Cron) {}

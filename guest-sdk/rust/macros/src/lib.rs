@@ -11,7 +11,7 @@ use std::fmt::Write;
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
 /// The handlers of `Party`, as the trait spells them.
-const HANDLERS: [&str; 14] = [
+const HANDLERS: [&str; 15] = [
     "on_start",
     "on_resume",
     "on_connect",
@@ -23,6 +23,7 @@ const HANDLERS: [&str; 14] = [
     "before_connect",
     "before_request",
     "on_fetch",
+    "on_socket",
     "on_cron",
     "save",
     "restore",

@@ -8,7 +8,7 @@ use std::task::Poll;
 use crate::bindings::exports::party::server::guest::{Outcome, StreamEvent};
 use crate::bindings::party::server::operations::{self, ConnectTarget, RoomTarget};
 use crate::bindings::party::server::streams as host;
-use crate::bindings::party::server::types::{CloseFrameParam, OperationError as HostError};
+use crate::bindings::party::server::types::{CloseFrameParam, CloseFrameResult, OperationError as HostError};
 use crate::http::{Header, lent};
 use crate::message::{AsFrame, Message};
 use crate::runtime;
@@ -79,6 +79,9 @@ impl IntoFuture for ConnectTo {
     }
 }
 
+/// What the host says for a connection that was lost.
+const LOST: u16 = 1006;
+
 /// How a socket came to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
@@ -93,6 +96,16 @@ pub enum Closed {
     /// It broke, or the host was restarted; the text says which.
     #[error("the socket was lost: {0}")]
     Lost(String),
+}
+
+impl Closed {
+    /// How a client's connection ended.
+    pub(crate) fn of(frame: CloseFrameResult) -> Self {
+        match frame.code {
+            LOST => Self::Lost("the connection broke".to_owned()),
+            code => Self::With { code, reason: frame.reason },
+        }
+    }
 }
 
 /// A socket that is open. To drop it is to close it, without a code.

@@ -1,8 +1,8 @@
 //! A finished turn: its changes become the room's, its outputs go to the gate, its event ends or goes on.
 
 use crate::commit::{Alarm, KvChanges, MemoryChange, RoomCommit, RoomRecord};
-use crate::event::{DropCause, Event, Failure, Output, TurnEnd};
-use crate::ids::{ConnectionId, EventId, Timestamp};
+use crate::event::{DropCause, Failure, Output, TurnEnd};
+use crate::ids::{EventId, Timestamp};
 use crate::mailbox::Lane;
 use crate::planted::{self, PlantedBug};
 use crate::profile;
@@ -52,7 +52,7 @@ impl Room {
     /// the instance has gone with it; so the room goes back to what is kept of it, as one that could not be read between two
     /// turns ([`Room::unreadable`]). To begin a new life would lose more.
     fn give_turn_up(&mut self, subject: Subject, cause: DropCause, why: &str) {
-        self.report(Report::Dropped { event: subject.name(), cause });
+        self.report(Report::Dropped { event: self.config.name_of(subject), cause });
         if let Some(recording) = &mut self.recording {
             recording.take_open();
         }
@@ -294,7 +294,7 @@ impl Room {
     /// What the end of an event means for what it is about.
     fn end_event(&mut self, subject: Subject, outcome: Result<(), Failure>, now: Timestamp) -> Vec<Output> {
         if let Err(failure) = &outcome {
-            self.report(Report::Failed { event: subject.name(), failure: failure.clone() });
+            self.report(Report::Failed { event: self.config.name_of(subject), failure: failure.clone() });
         }
         match subject {
             Subject::Start => {
@@ -344,51 +344,10 @@ impl Room {
         }
     }
 
-    pub(super) fn end_connect(
-        &mut self,
-        connection: ConnectionId,
-        outcome: Result<(), Failure>,
-    ) -> Vec<Output> {
-        let Some(session) = self.home().sessions.get_mut(&connection) else { return Vec::new() };
-        session.connect_ended = true;
-        let opened_at = session.opened_at;
-        if session.is_rejected() {
-            self.home().sessions.remove(&connection);
-            return Vec::new();
-        }
-        session.accepted |= outcome.is_ok();
-        if let Some((frame, was_clean)) = session.gone.take() {
-            if session.accepted {
-                self.mailbox.push(Event::Close(connection, frame, was_clean));
-            } else {
-                self.home().sessions.remove(&connection);
-            }
-            return Vec::new();
-        }
-        let mut outputs = Vec::new();
-        let upgraded = std::mem::replace(&mut session.upgraded, true);
-        if !upgraded || planted::is(PlantedBug::HandshakeAnsweredTwice) {
-            outputs.push(Output::Accept(connection));
-        }
-        outputs.push(Output::Read(connection));
-        // If the guest has closed it, its close frame has been sent and stands.
-        if session.ready_state != ReadyState::Closing {
-            match outcome {
-                Ok(()) => session.ready_state = ReadyState::Open,
-                Err(failure) => {
-                    session.ready_state = ReadyState::Closing;
-                    outputs.push(Output::Close(connection, Some(profile::connect_failed(&failure.message))));
-                }
-            }
-        }
-        self.drop_accept_deadline(opened_at, connection);
-        outputs
-    }
-
     /// The turn leaves no trace, and the instance goes with it.
     fn drop_turn(&mut self, subject: Subject, cause: DropCause, now: Timestamp) {
         let stack = Some(cause.to_string());
-        self.report(Report::Dropped { event: subject.name(), cause: cause.clone() });
+        self.report(Report::Dropped { event: self.config.name_of(subject), cause: cause.clone() });
         if let DropCause::Aborted(reason) = cause {
             return self.abort(subject, reason, now);
         }

@@ -43,6 +43,9 @@ impl Room {
     /// The instance goes and the next event starts a new life. `dropped` is what the dropped turn was about, if
     /// there was one. If the room was starting, the event that it started for is answered with `failure`.
     pub(crate) fn start_afresh(&mut self, dropped: Option<Subject>, failure: &Failure, now: Timestamp) {
+        if self.ends_instead(dropped) {
+            return;
+        }
         self.end_life(|room| {
             let was_starting = room.phase == Phase::Starting;
             room.lose_memory(dropped, now);
@@ -136,34 +139,6 @@ impl Room {
         if !planted::is(PlantedBug::AutoResponseOutlivesItsLife) && self.home().auto_response.take().is_some()
         {
             self.output(Output::AutoResponse(None));
-        }
-    }
-
-    /// A client whose `on-connect` will never end. The new life has not heard of it and will not.
-    pub(super) fn lose_connecting(&mut self, connection: ConnectionId) {
-        self.turn_connecting_away(connection, "");
-    }
-
-    /// The same, and the client is told why.
-    pub(super) fn turn_connecting_away(&mut self, connection: ConnectionId, why: &str) {
-        let Some(session) = self.home().sessions.get_mut(&connection) else { return };
-        if session.is_rejected() || session.gone.is_some() {
-            self.home().sessions.remove(&connection);
-            return;
-        }
-        let was_closing = session.ready_state == ReadyState::Closing;
-        let upgraded = std::mem::replace(&mut session.upgraded, true);
-        let opened_at = session.opened_at;
-        session.connect_ended = true;
-        session.accepted = false;
-        session.ready_state = ReadyState::Closing;
-        self.drop_accept_deadline(opened_at, connection);
-        if !upgraded {
-            self.output(Output::Accept(connection));
-        }
-        self.output(Output::Read(connection));
-        if !was_closing {
-            self.output(Output::Close(connection, Some(profile::connect_failed(why))));
         }
     }
 

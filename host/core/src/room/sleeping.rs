@@ -93,6 +93,7 @@ impl Room {
     /// pending events do not keep it awake; and if it gives way ([`Room::gives_way`]), events that wait do not either.
     pub fn may_sleep(&self) -> bool {
         self.memory == Memory::Awake
+            && self.is_ever_kept()
             && !self.is_being_saved()
             && (self.restless().is_none() || self.sleeps_before_its_events())
     }
@@ -105,7 +106,7 @@ impl Room {
     /// way, of a room that is not durable: if both fail, it could not be told what depends on what.
     pub fn may_save(&self) -> bool {
         match self.restless() {
-            _ if self.is_being_saved() => false,
+            _ if self.is_being_saved() || !self.is_ever_kept() => false,
             None | Some(Restless::DroppedLately) => true,
             Some(Restless::EventsWait) if self.sleeps_before_its_events() => true,
             Some(Restless::EventsWait | Restless::OutputsWait) => {

@@ -32,7 +32,7 @@ impl Room {
     /// When [`Room::on_time`] next has something to do; after [`Room::on_time`] it is always later than then.
     /// Unknown (`None`) while a turn is out.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let is_known = self.service == Service::Open && !self.is_unread();
+        let is_known = self.service == Service::Open && !self.is_unread() && !self.is_over();
         let state = self.state.as_ref().filter(|_| is_known)?;
         if let Phase::Suspended { until } = self.phase {
             // Over, a durable room waits for its driver to forget it.
@@ -51,7 +51,7 @@ impl Room {
 
     /// Puts in what is due. Does nothing while a turn is out: the driver calls it again before the next one.
     pub fn on_time(&mut self, now: Timestamp) {
-        if self.state.is_none() || self.service != Service::Open || self.is_unread() {
+        if self.state.is_none() || self.service != Service::Open || self.is_unread() || self.is_over() {
             return;
         }
         self.clock = now;
@@ -138,7 +138,7 @@ impl Room {
                         self.home().pending.add(id, PendingEvent { subject, deadline_ms: None }, now);
                         continue;
                     }
-                    self.report(Report::Overdue { event: subject.name(), deadline_ms });
+                    self.report(Report::Overdue { event: self.config.name_of(subject), deadline_ms });
                     let text = format!("The room did not answer within {deadline_ms} ms");
                     self.output(Output::Respond(request, Response::text(504, text)));
                 }
@@ -152,8 +152,9 @@ impl Room {
                 | Subject::Stream(_)
                 | Subject::Drain
                 | Subject::Completed => {
-                    self.report(Report::Overdue { event: subject.name(), deadline_ms });
-                    let message = format!("{} did not settle within {deadline_ms} ms", subject.name());
+                    self.report(Report::Overdue { event: self.config.name_of(subject), deadline_ms });
+                    let message =
+                        format!("{} did not settle within {deadline_ms} ms", self.config.name_of(subject));
                     let before = self.home().alarm.record();
                     self.finish_event(subject, Err(Failure { message, stack: None, status: None }), now);
                     self.commit_record_if_changed(before);

@@ -40,7 +40,7 @@ impl Room {
 
     fn lane(&self, now: Timestamp) -> Option<Lane> {
         let state = self.state.as_ref()?;
-        if self.waits_to_be_rebuilt() || self.waits_to_be_saved() || self.stands_still() {
+        if self.waits_to_be_rebuilt() || self.waits_to_be_saved() || self.stands_still() || self.is_over() {
             return None;
         }
         let limits = &self.config.limits;
@@ -104,7 +104,11 @@ impl Room {
             let event_id = self.next_event_id();
             self.open_turn(note, event_id, moment.seed);
             let state = self.state.take().expect("the lane was open, so the state is home");
-            self.away = Away { sessions: state.sessions.len(), requests: state.requests_open() };
+            self.away = Away {
+                sessions: state.sessions.len(),
+                requests: state.requests_open(),
+                pending: state.pending.len(),
+            };
             let config = Arc::clone(&self.config);
             return Some(Turn::new(config, state, event, event_id, now, moment.seed));
         }

@@ -257,7 +257,11 @@ impl Room {
 
     fn take_state(&mut self) -> Box<RoomState> {
         let state = self.state.take().expect("no turn is out");
-        self.away = Away { sessions: state.sessions.len(), requests: state.requests_open() };
+        self.away = Away {
+            sessions: state.sessions.len(),
+            requests: state.requests_open(),
+            pending: state.pending.len(),
+        };
         state
     }
 

@@ -69,7 +69,10 @@ impl Turn {
 
     /// Decides a lobby event, once.
     pub fn decide(&mut self, event: EventId, decision: Decision) -> Result<(), DecideError> {
-        let Some(lobby) = &self.lobby else { return Err(DecideError::NotInTheLobby) };
+        let Some(lobby) = &self.lobby else {
+            // A socket is accepted or rejected.
+            return Err(if self.is_unnamed() { DecideError::NotPending } else { DecideError::NotInTheLobby });
+        };
         let is_settled = self.changes.settled_ids.contains(&event);
         if event != lobby.id || !lobby.waits || lobby.decision.is_some() || is_settled {
             return Err(DecideError::NotPending);

@@ -40,6 +40,7 @@ mod streams_refused;
 mod suspension;
 mod switching;
 mod twins;
+mod unnamed;
 mod uploads;
 mod works;
 mod works_meanwhile;

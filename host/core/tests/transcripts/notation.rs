@@ -7,6 +7,7 @@
 //! ```text
 //!   memory durable             every turn is recorded
 //!   limit credit_events 2      another bound than the default
+//! * unnamed                    it is of a socket outside of rooms: `turn on-socket a`
 //! * duplicate-key replace      the policy for clients of one name
 //! * handlers start message     only these handlers are real (all are, without this line)
 //!   > a connect                a client, from here on called a     * > b connect as a    its name (`_pk`) is that of a
@@ -30,7 +31,7 @@
 //! * wake    wake failed        the memory of a room that sleeps is restored, and shown; or is lost
 //!   stream o chunk ab          what the other side of a stream does: notation/streaming.rs
 //! * wakes                      when the store would wake the room
-//! * credit a    deadline    phase    quiet    open    asleep    auto-response    asks the room, and shows the answer
+//! * credit a    deadline    phase    quiet    over    open    asleep    auto-response    asks the room, and shows the answer
 //! ```
 //!
 //! What the guest does is in `guest.rs`, how what comes out is written in `show.rs`: `turn on-message a hello` is a
@@ -202,6 +203,7 @@ impl Stage {
             "handlers" => return self.config.handlers = handlers(rest),
             "limit" => return set_limit(Arc::make_mut(&mut self.config.limits), rest),
             "memory" if rest == "durable" => return self.config.durable = Some(ComponentDigest([1; 32])),
+            "unnamed" => return self.be_unnamed(),
             "duplicate-key" => return self.config.duplicate_keys = policy(rest),
             "clock" => return self.now = timestamp(rest),
             "time" => {
@@ -229,7 +231,8 @@ impl Stage {
             "keep" => self.save(Purpose::Keep, rest),
             "wake" => self.wake(rest != "failed"),
             "rebuild" => self.rebuild(),
-            "credit" | "deadline" | "phase" | "quiet" | "open" | "asleep" | "auto-response" | "wakes" => {
+            "credit" | "deadline" | "phase" | "quiet" | "over" | "open" | "asleep" | "auto-response"
+            | "wakes" => {
                 self.ask(verb, rest);
             }
             _ => panic!("unknown step: {step}"),
@@ -298,7 +301,10 @@ impl Stage {
         assert_eq!(turn.seed(), Seed([7; 32]), "the turn's chance is the driver's");
         self.carry_out();
         let event = turn.take_event();
-        let header = show::event(&event, &self.names);
+        let mut header = show::event(&event, &self.names);
+        if turn.is_unnamed() {
+            header = header.replacen("on-connect", "on-socket", 1);
+        }
         self.show(format!("turn {header}"));
         let (meanwhile, commands): (Vec<&str>, Vec<&str>) =
             script.split(';').map(str::trim).partition(|command| command.starts_with("meanwhile "));

@@ -17,6 +17,7 @@ use crate::cron;
 use crate::ending::Ending;
 use crate::lobby;
 use crate::node::{Node, NodeParts, Shared, StartError};
+use crate::outside::Outside;
 use crate::panics::{Breakdown, caught, caught_in};
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
@@ -105,6 +106,7 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         one_by_one: Arc::new(Semaphore::new(1)),
         breakdown,
         lobby_places: lobby::places(),
+        outside: Outside::new(parts.rooms_awake_max),
     };
     let node = Node { shared: Arc::new(shared) };
     let changed = node.take_up_versions()?;

@@ -74,7 +74,7 @@ impl Worker {
     }
 
     /// Takes up a room whose task begins at once.
-    fn take_up(
+    pub(crate) fn take_up(
         self: &Rc<Worker>,
         party: Arc<Party>,
         core: Room,
@@ -94,7 +94,8 @@ impl Worker {
     }
 }
 
-fn config(
+/// What does not change in the life of a room of this party.
+pub(crate) fn config(
     party: &Party,
     address: &Arc<RoomAddress>,
     storage: &Arc<dyn RoomStorage>,

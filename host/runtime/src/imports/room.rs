@@ -20,11 +20,14 @@ impl Host for InstanceState {
     }
 
     fn id(&mut self) -> Result<String> {
-        Ok(self.room("room.id")?.map(|turn| turn.address().room().into()).unwrap_or_default())
+        Ok(self.named_room("room.id")?.map(|turn| turn.address().room().into()).unwrap_or_default())
     }
 
     fn incarnation(&mut self) -> Result<String> {
-        Ok(self.room("room.incarnation")?.map(|turn| turn.incarnation().to_string()).unwrap_or_default())
+        Ok(self
+            .named_room("room.incarnation")?
+            .map(|turn| turn.incarnation().to_string())
+            .unwrap_or_default())
     }
 
     fn now(&mut self) -> Result<u64> {
@@ -55,7 +58,7 @@ impl Host for InstanceState {
     }
 
     fn abort(&mut self, mut reason: String) -> Result<Result<(), RoomError>> {
-        if self.room("room.abort")?.is_none() {
+        if self.named_room("room.abort")?.is_none() {
             return Ok(Err(RoomError::NotInARoom));
         }
         cut(&mut reason, ABORT_REASON_BYTES_MAX);
@@ -64,7 +67,7 @@ impl Host for InstanceState {
     }
 
     fn destroy(&mut self) -> Result<Result<(), RoomError>> {
-        let Some(turn) = self.room("room.destroy")? else { return Ok(Err(RoomError::NotInARoom)) };
+        let Some(turn) = self.named_room("room.destroy")? else { return Ok(Err(RoomError::NotInARoom)) };
         turn.destroy();
         Ok(Ok(()))
     }

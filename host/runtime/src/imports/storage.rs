@@ -12,40 +12,40 @@ type Answer<T> = Result<Result<T, StorageError>>;
 
 impl Host for InstanceState {
     fn get(&mut self, key: Vec<u8>) -> Answer<Option<Vec<u8>>> {
-        let Some(turn) = self.room("storage.get")? else { return not_in_a_room() };
+        let Some(turn) = self.named_room("storage.get")? else { return not_in_a_room() };
         let value = turn.get(&key);
         answer(value.map(|value| value.map(Vec::from)))
     }
 
     fn get_many(&mut self, keys: Vec<Vec<u8>>) -> Answer<Vec<Option<Vec<u8>>>> {
-        let Some(turn) = self.room("storage.get-many")? else { return not_in_a_room() };
+        let Some(turn) = self.named_room("storage.get-many")? else { return not_in_a_room() };
         let values = turn.get_many(&all_bytes(keys));
         answer(values.map(|values| values.into_iter().map(|value| value.map(Vec::from)).collect()))
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Answer<()> {
-        let Some(turn) = self.room("storage.put")? else { return not_in_a_room() };
+        let Some(turn) = self.named_room("storage.put")? else { return not_in_a_room() };
         answer(turn.put(key.into(), value.into()))
     }
 
     fn put_many(&mut self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Answer<()> {
-        let Some(turn) = self.room("storage.put-many")? else { return not_in_a_room() };
+        let Some(turn) = self.named_room("storage.put-many")? else { return not_in_a_room() };
         let entries = entries.into_iter().map(|(key, value)| (key.into(), value.into()));
         answer(turn.put_many(entries.collect()))
     }
 
     fn delete(&mut self, key: Vec<u8>) -> Answer<bool> {
-        let Some(turn) = self.room("storage.delete")? else { return not_in_a_room() };
+        let Some(turn) = self.named_room("storage.delete")? else { return not_in_a_room() };
         answer(turn.delete(key.into()))
     }
 
     fn delete_many(&mut self, keys: Vec<Vec<u8>>) -> Answer<u32> {
-        let Some(turn) = self.room("storage.delete-many")? else { return not_in_a_room() };
+        let Some(turn) = self.named_room("storage.delete-many")? else { return not_in_a_room() };
         answer(turn.delete_many(all_bytes(keys)))
     }
 
     fn list(&mut self, options: ListOptions) -> Answer<Page> {
-        let Some(turn) = self.room("storage.list")? else { return not_in_a_room() };
+        let Some(turn) = self.named_room("storage.list")? else { return not_in_a_room() };
         let page = turn.list(&CoreOptions {
             prefix: options.prefix.into(),
             start: options.start.map(Bytes::from),
@@ -62,7 +62,7 @@ impl Host for InstanceState {
     }
 
     fn delete_all(&mut self) -> Answer<()> {
-        let Some(turn) = self.room("storage.delete-all")? else { return not_in_a_room() };
+        let Some(turn) = self.named_room("storage.delete-all")? else { return not_in_a_room() };
         turn.delete_all();
         Ok(Ok(()))
     }

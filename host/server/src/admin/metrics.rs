@@ -16,6 +16,7 @@ pub(super) fn text(figures: &NodeFigures) -> String {
     }
     let single = [
         ("party_sockets", "gauge", "Clients of all rooms.", figures.sockets),
+        ("party_sockets_outside", "gauge", "Sockets outside of rooms.", figures.sockets_outside),
         ("party_requests_open", "gauge", "Requests without an answer.", figures.requests),
         ("party_memory_bytes", "gauge", "Linear memory of all instances.", figures.memory_bytes),
         ("party_commits_total", "counter", "Commits of rooms that are durable.", figures.counted.commits),
@@ -76,7 +77,12 @@ mod tests {
 
     #[test]
     fn every_figure_has_its_help_its_type_and_its_value() {
-        let mut figures = NodeFigures { rooms: [1, 2, 3, 4, 5, 6, 7], sockets: 7, ..NodeFigures::default() };
+        let mut figures = NodeFigures {
+            rooms: [1, 2, 3, 4, 5, 6, 7],
+            sockets: 7,
+            sockets_outside: 6,
+            ..NodeFigures::default()
+        };
         figures.counted.commits = 8;
         figures.counted.not_captured.insert("handles", 9);
         for (project, rooms) in [("chat", 10), ("shop", 11)] {
@@ -89,6 +95,7 @@ mod tests {
             "party_rooms{state=\"stored\"} 5",
             "party_rooms{state=\"damaged\"} 6",
             "party_sockets 7",
+            "party_sockets_outside 6",
             "# TYPE party_commits_total counter",
             "party_commits_total 8",
             "party_capture_failures_total{reason=\"handles\"} 9",
@@ -100,6 +107,6 @@ mod tests {
             assert!(text.lines().any(|one| one == line), "{line:?} is not in\n{text}");
         }
         let names = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
-        assert_eq!((names("# HELP "), names("# TYPE ")), (12, 12));
+        assert_eq!((names("# HELP "), names("# TYPE ")), (13, 13));
     }
 }

@@ -13,6 +13,7 @@ use party_core::http::{Request as GuestRequest, Response};
 use party_core::profile;
 use party_node::answer_body::Reply;
 use party_node::connection::Connect;
+use party_node::node::Unavailable;
 
 use super::body::{Collected, EdgeBody, collect};
 use super::exchange::{guest_headers, guest_uri, head_to_wire, to_wire};
@@ -88,7 +89,7 @@ enum Found {
     Answer(Response),
 }
 
-/// A URL that is no room: an asset, what the lobby answers, or nothing. An error is a refusal by the host itself, or says that
+/// A URL that is no room: a socket, an asset, what the lobby answers, or nothing. An error is a refusal by the host itself, or says that
 /// there is nothing, before the whole body has come.
 async fn elsewhere(
     worker: &EdgeWorker,
@@ -97,6 +98,9 @@ async fn elsewhere(
     parts: &Parts,
     body: Incoming,
 ) -> Result<Found, Response> {
+    if let Some(response) = lobby::socket(worker, project, progress, parts).await? {
+        return Ok(Found::Answer(response));
+    }
     if let Some(assets) = project.assets()
         && let Some(asset) = assets.answer(parts).await
     {
@@ -190,6 +194,17 @@ async fn connect(
     address: RoomAddress,
     parts: &Parts,
 ) -> Result<Response, Response> {
+    let (switch, new) = knocking(worker, parts)?;
+    let node = worker.node();
+    let new = match node.party(address.project(), address.party()) {
+        Some(party) => lobby::before_connect(worker, &party, address.room(), new).await?,
+        None => new,
+    };
+    Ok(told(progress, switch, node.connect(address, new).await))
+}
+
+/// A client that asks for a WebSocket, and what completes its handshake.
+pub(super) fn knocking(worker: &EdgeWorker, parts: &Parts) -> Result<(Response, NewConnection), Response> {
     let switch = handshake::check(parts)?;
     let uri = guest_uri(parts)?;
     if worker.watch.stage() != Stage::Serving {
@@ -202,16 +217,21 @@ async fn connect(
         headers: guest_headers(&parts.headers),
         opened_at: node.clock().now(),
     };
-    let new = match node.party(address.project(), address.party()) {
-        Some(party) => lobby::before_connect(worker, &party, address.room(), new).await?,
-        None => new,
-    };
-    match node.connect(address, new).await {
+    Ok((switch, new))
+}
+
+/// What a client is answered that asked for a WebSocket. If it was accepted, its socket moves on.
+pub(super) fn told(
+    progress: &Progress,
+    switch: Response,
+    connected: Result<Connect, Unavailable>,
+) -> Response {
+    match connected {
         Ok(Connect::Accepted(ticket)) => {
             progress.upgrade(ticket);
-            Ok(switch)
+            switch
         }
-        Ok(Connect::Rejected(response)) => Ok(response),
-        Err(error) => Ok(Response::text(503, error.to_string())),
+        Ok(Connect::Rejected(response)) => response,
+        Err(error) => Response::text(503, error.to_string()),
     }
 }

@@ -11,8 +11,10 @@ use party_core::query;
 use party_node::cron::{CRON_NAME_BYTES_MAX, Schedule};
 use party_node::party::Party;
 
+use super::answer::{knocking, told};
 use super::body::{Collected, collect};
 use super::exchange::{guest_headers, guest_uri};
+use super::handshake::asks_for_websocket;
 use super::http::Progress;
 use super::projects::EdgeProject;
 use super::worker::EdgeWorker;
@@ -58,6 +60,25 @@ pub(crate) async fn before_connect(
         }
     }
     Ok(new)
+}
+
+/// What a client is answered that asks for a WebSocket where no room is, if the party `main` takes such. Whoever does not has a
+/// request like any other there, as on PartyKit. An error is a refusal by the host itself.
+pub(crate) async fn socket(
+    worker: &EdgeWorker,
+    project: &EdgeProject,
+    progress: &Progress,
+    parts: &Parts,
+) -> Result<Option<Response>, Response> {
+    if !asks_for_websocket(&parts.headers) {
+        return Ok(None);
+    }
+    let party = worker.node().party(project.name(), MAIN_PARTY);
+    let party = party.filter(|party| party.handlers.has(Handlers::ON_SOCKET));
+    let Some(party) = party else { return Ok(None) };
+    project.allow_page(&parts.headers)?;
+    let (switch, new) = knocking(worker, parts)?;
+    Ok(Some(told(progress, switch, worker.node().connect_outside(&party, new).await)))
 }
 
 /// What the lobby of a project's party `main` answers to a URL that is no room and no asset, if it answers it. An error is a refusal by

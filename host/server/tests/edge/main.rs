@@ -17,6 +17,7 @@ mod http;
 mod http2;
 mod network;
 mod origins;
+mod outside;
 mod probe;
 mod proxies;
 mod rates;

@@ -75,6 +75,13 @@ fn the_lobby_does_not_hear_of_such_a_page() {
                 assert!(head.starts_with("HTTP/1.1 403 "), "{request}: {head}");
                 assert!(body.contains("\"https://evil.example\""), "{request}: {body}");
             }
+            for request in [of_page(&upgrade(url), "https://app.example.com"), upgrade(url)] {
+                let mut wire = world.dial().await;
+                wire.send(&request).await;
+                let (head, body) = wire.response().await;
+                assert!(head.starts_with("HTTP/1.1 500 "), "{request}: {head}");
+                assert_eq!(body, "Uncaught exception when connecting", "{request}");
+            }
             let heard = if url.ends_with("__") { "400" } else { "500" };
             for request in [of_page(&get, "https://app.example.com"), get.clone()] {
                 let mut wire = world.dial().await;

@@ -17,8 +17,8 @@ const ON_CONNECT: u32 = 1 << 2;
 /// The flag of `on-request` among the handlers.
 const ON_REQUEST: u32 = 1 << 6;
 
-/// The flags of `on-fetch` and `on-cron` among the handlers.
-const ON_FETCH_AND_ON_CRON: u32 = 1 << 14 | 1 << 16;
+/// The flags of `on-fetch`, `on-socket` and `on-cron` among the handlers.
+const OF_NO_ROOM: u32 = 1 << 14 | 1 << 15 | 1 << 16;
 
 /// Sends what the guest has at `text`, as a message of this kind, to everyone.
 fn broadcast(kind: &str, text: &str, bytes: &str) -> String {
@@ -145,6 +145,6 @@ pub(crate) static LOBBY: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let full = format!("party:server/{interface}@0.1.0#{name}");
         format!("(func (export \"{full}\") {parameters} (result i32) unreachable)\n")
     };
-    let guest = guest().handlers(ALL_HANDLERS | ON_FETCH_AND_ON_CRON);
+    let guest = guest().handlers(ALL_HANDLERS | OF_NO_ROOM);
     component(&guest.item(&exports.iter().map(export).collect::<String>()).text(), "party")
 });

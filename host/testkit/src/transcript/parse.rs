@@ -1,5 +1,6 @@
 //! Reading transcripts. The grammar is told in docs/transcripts.md.
 
+mod connect;
 mod expect;
 mod going_on;
 mod outbound;
@@ -223,25 +224,6 @@ impl<'a> Parser<'a> {
             }
         };
         Ok(Action::Client(client, deed))
-    }
-
-    fn connect(&mut self, text: &str) -> Read<Deed> {
-        let (first, rest) = word(text);
-        let (named, query) = match first.strip_prefix('?') {
-            Some(query) => {
-                nothing(rest)?;
-                ("", Some(query))
-            }
-            None if rest.is_empty() => (first, None),
-            None => (first, Some(rest.strip_prefix('?').ok_or("a query begins with \"?\"")?)),
-        };
-        if query.is_some_and(|query| query.contains(char::is_whitespace)) {
-            return Err("a query has no spaces: write %20".into());
-        }
-        let room = self.room_or_own(named)?;
-        let query = query.map(Template::parse).transpose()?;
-        let headers = self.below(&['>']).into_iter().map(|(_, line)| header(line)).collect::<Read<_>>()?;
-        Ok(Deed::Connect { room, query, headers })
     }
 
     /// Gives something a name. A client may connect again under the same.

@@ -281,10 +281,10 @@ impl<'w> Player<'w> {
     }
 
     async fn deed(&mut self, line: usize, client: &str, deed: &Deed) -> Result<(), Failure> {
-        if let Deed::Connect { room, query, headers } = deed {
+        if let Deed::Connect { to, query, headers } = deed {
             let query = query.as_ref().map(|query| self.fill(line, query)).transpose()?;
             let headers = self.fill_headers(line, headers)?;
-            let path = query.map_or_else(|| room.clone(), |query| format!("{room}?{query}"));
+            let path = query.map_or_else(|| to.clone(), |query| format!("{to}?{query}"));
             if let Some(mut before) = self.seats.remove(client) {
                 before.nothing_is_left(client).await.map_err(|what| Failure { line, ..what })?;
             }

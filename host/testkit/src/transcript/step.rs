@@ -129,8 +129,8 @@ pub struct Continue {
 pub enum Deed {
     /// It asks for a WebSocket.
     Connect {
-        /// Of which room.
-        room: RoomName,
+        /// To which room; or a path of the host, if it begins with `/`.
+        to: String,
         /// Behind the `?`.
         query: Option<Template>,
         /// More headers.

@@ -69,9 +69,17 @@ impl World {
         Connecting { world: self, path: format!("{party}/{room}"), headers: Vec::new() }
     }
 
-    /// Lets a client ask for a connection. The path follows `/parties/`: `main/lobby?_pk=alice`.
+    /// A client of no room, at a path of the host: `world.connect_outside("/some/socket").await?`.
+    pub fn connect_outside(&self, path: &str) -> Connecting<'_> {
+        Connecting { world: self, path: path.to_owned(), headers: Vec::new() }
+    }
+
+    /// Lets a client ask for a connection. The path follows `/parties/`: `main/lobby?_pk=alice`; or it begins with `/`, and is one of
+    /// the host.
     pub async fn knock(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
-        let mut request = format!("ws://world/parties/{path}").into_client_request()?;
+        let is_outside = path.starts_with('/');
+        let of_rooms = if is_outside { "" } else { "/parties/" };
+        let mut request = format!("ws://world{of_rooms}{path}").into_client_request()?;
         // A random one would be the one thing in a world that does not come from its seed, and guests can see it.
         request.headers_mut().insert(http::header::SEC_WEBSOCKET_KEY, SOCKET_KEY);
         for (name, value) in headers {
@@ -81,7 +89,8 @@ impl World {
         let below: String =
             headers.iter().map(|(name, value)| format!("\n{}", told_header(name, value))).collect();
         let asked = escaped(&path).replacen('?', " ?", 1);
-        self.host.story.tell(format!("> {name} connect {asked}{below}"));
+        let of_host = if is_outside { "host:" } else { "" };
+        self.host.story.tell(format!("> {name} connect {of_host}{asked}{below}"));
         let stream = self.dial().await?;
         let answer = Box::pin(async move {
             match tokio_tungstenite::client_async(request, stream).await {

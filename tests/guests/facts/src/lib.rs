@@ -43,6 +43,10 @@ pub trait Bare {
     fn on_message(_event: u64, _connection: u64, _message: MessageResult) -> Progressed {
         unwritten("on-message")
     }
+    /// `guest.on-close`
+    fn on_close(_event: u64, _connection: u64, _frame: CloseFrameResult) -> Progressed {
+        unwritten("on-close")
+    }
     /// `guest.on-request`
     fn on_request(_event: u64, _id: u64, _request: RequestResult) -> Progressed {
         unwritten("on-request")
@@ -70,6 +74,10 @@ pub trait Bare {
     /// `lobby.on-fetch`
     fn on_fetch(event: u64, _request: RequestResult) -> Progressed {
         Self::in_the_lobby(event, "on-fetch")
+    }
+    /// `lobby.on-socket`
+    fn on_socket(event: u64, _connection: u64, _request: RequestResult) -> Progressed {
+        Self::in_the_lobby(event, "on-socket")
     }
     /// Any other export of `lobby`, by its name.
     fn in_the_lobby(_event: u64, export: &str) -> Progressed {
@@ -131,8 +139,8 @@ impl<B: Bare> guest::Guest for Exports<B> {
     fn on_message(event: u64, connection: u64, message: MessageResult) -> Progressed {
         B::on_message(event, connection, message)
     }
-    fn on_close(_: u64, _: u64, _: CloseFrameResult, _: bool) -> Progressed {
-        unwritten("on-close")
+    fn on_close(event: u64, connection: u64, frame: CloseFrameResult, _: bool) -> Progressed {
+        B::on_close(event, connection, frame)
     }
     fn on_error(_: u64, _: u64, _: String) -> Progressed {
         unwritten("on-error")
@@ -167,8 +175,8 @@ impl<B: Bare> lobby::Guest for Exports<B> {
     fn on_fetch(event: u64, request: RequestResult) -> Progressed {
         B::on_fetch(event, request)
     }
-    fn on_socket(event: u64, _: u64, _: RequestResult) -> Progressed {
-        B::in_the_lobby(event, "on-socket")
+    fn on_socket(event: u64, connection: u64, request: RequestResult) -> Progressed {
+        B::on_socket(event, connection, request)
     }
     fn on_cron(event: u64, _: String, _: String, _: u64) -> Progressed {
         B::in_the_lobby(event, "on-cron")

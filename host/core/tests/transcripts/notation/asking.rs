@@ -1,10 +1,21 @@
-//! What a transcript asks of the room and its disk: `credit a`, `deadline`, `phase`, `quiet`, `open`, `asleep`, `auto-response`,
+//! What a transcript asks of the room and its disk: `credit a`, `deadline`, `phase`, `quiet`, `over`, `open`, `asleep`, `auto-response`,
 //! `wakes`.
+
+use std::sync::Arc;
+
+use party_core::address::RoomAddress;
 
 use super::Stage;
 use crate::show;
 
 impl Stage {
+    /// The room is of a socket outside of rooms.
+    pub(super) fn be_unnamed(&mut self) {
+        let address = RoomAddress::unnamed("project", "party", 1).expect("it is well formed");
+        self.config.address = Arc::new(address);
+        self.config.handlers = self.config.handlers.of_a_socket();
+    }
+
     pub(super) fn ask(&mut self, verb: &str, rest: &str) {
         let answer = match verb {
             "asleep" => match (self.room().is_asleep(), self.room().may_be_forgotten()) {
@@ -34,6 +45,7 @@ impl Stage {
                 None => "wakes: never".into(),
             },
             "phase" => format!("phase: {:?}", self.room().phase()),
+            "over" => format!("over: {}", if self.room().is_over() { "yes" } else { "no" }),
             "quiet" => format!("quiet: {}", if self.room().is_quiet() { "yes" } else { "no" }),
             "open" => {
                 let (connections, requests) = (self.room().connections(), self.room().requests());

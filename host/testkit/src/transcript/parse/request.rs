@@ -6,7 +6,7 @@ use crate::transcript::step::{Action, Answer, Request};
 use crate::transcript::template::{Template, is_name};
 
 /// Before a path of the host.
-const OF_HOST: &str = "host:";
+pub(super) const OF_HOST: &str = "host:";
 
 impl Parser<'_> {
     /// `PATH [PAYLOAD] -> EXPECTED`, and the headers below.

@@ -39,13 +39,17 @@ fn settings_stand_before_the_first_step() {
 #[test]
 fn rooms_are_named_with_or_without_their_party() {
     let room = |line: &str| match action(line) {
-        Action::Client(_, Deed::Connect { room, query, .. }) => (room, query.map(|query| query.to_string())),
+        Action::Client(_, Deed::Connect { to, query, .. }) => (to, query.map(|query| query.to_string())),
         other => panic!("{other:?}"),
     };
     assert_eq!(room("> bob connect"), ("main/lobby".into(), None));
     assert_eq!(room("> bob connect x ?a=b"), ("main/x".into(), Some("a=b".into())));
     assert_eq!(room("> bob connect other/x"), ("other/x".into(), None));
     assert_eq!(room("> bob connect ?a=${v}"), ("main/lobby".into(), Some("a=${v}".into())));
+    assert_eq!(room("> bob connect host:/some/socket"), ("/some/socket".into(), None));
+    assert_eq!(room("> bob connect host:/ ?a=b"), ("/".into(), Some("a=b".into())));
+    refused("> bob connect host:some", 1, "is no path: it begins with /");
+    refused("> bob connect host:/some?a=b", 1, "is no path: it begins with /");
     let path = |line: &str| match action(line) {
         Action::Request(request) => request.path.to_string(),
         other => panic!("{other:?}"),
