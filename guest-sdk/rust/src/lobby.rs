@@ -14,7 +14,7 @@ use crate::fetch::Fetch;
 use crate::http::{Header, Response};
 use crate::operation::Sleep;
 use crate::room::Room;
-use crate::stream::Connect;
+use crate::stream::{Connect, ConnectTo};
 use crate::task::{self, BoxFuture, Task, TaskOutput};
 use crate::time::Timestamp;
 use crate::work::{Asset, Call, ListRooms};
@@ -97,7 +97,7 @@ impl Lobby {
     }
 
     /// Open a WebSocket to a room of this project, as [`Room::connect_to`] does: only in a [`Talk`](crate::Talk).
-    pub fn connect_to(&self, party: &str, room: &str) -> Connect {
+    pub fn connect_to(&self, party: &str, room: &str) -> ConnectTo {
         Room::new().connect_to(party, room)
     }
 
