@@ -6,7 +6,7 @@ use crate::notation::check;
 fn a_request_to_a_party_without_on_request_is_a_500() {
     check(
         "handlers start\n GET / -> r\n turn\n turn",
-        "turn on-start New\n < r 500 No onRequest handler\n no turn",
+        "turn on-start New\n < r 500 Invalid onRequest handler\n no turn",
     );
 }
 

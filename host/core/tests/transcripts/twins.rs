@@ -152,7 +152,7 @@ fn the_newer_one_is_refused_and_comes_in_when_the_older_has_gone() {
         turn on-connect a
         < b refused 409 another client of this name is connected
         no turn
-        < r 500 No onRequest handler
+        < r 500 Invalid onRequest handler
         no turn
         turn on-connect c
         accept c
