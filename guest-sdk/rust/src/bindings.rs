@@ -10944,6 +10944,7 @@ pub mod exports {
                         outcome: Outcome,
                     ) -> ::core::result::Result<Progress, FailureResult>;
                     /// A stream brings something. What one stream brings comes in order; as much as one client may have waiting is read ahead.
+                    /// While this event is pending, nothing more is read: so a guest that is busy with what has come makes the sender wait.
                     #[allow(async_fn_in_trait)]
                     fn on_stream(
                         event: EventId,

@@ -122,8 +122,8 @@ impl<P: Capable> guest::Guest for Exports<P> {
         runtime::completion(operation, outcome)
     }
 
-    fn on_stream(_: u64, stream: u64, what: StreamEvent) -> Progressed {
-        runtime::stream_brings(stream, what)
+    fn on_stream(event: u64, stream: u64, what: StreamEvent) -> Progressed {
+        runtime::stream_brings(event, stream, what)
     }
 
     fn on_drain(_: u64, stream: u64, _: u64) -> Progressed {

@@ -223,7 +223,7 @@ impl Room {
             | Subject::Message(_)
             | Subject::Error(_)
             | Subject::ResponseClosed
-            | Subject::Stream
+            | Subject::Stream(_)
             | Subject::Drain
             | Subject::Completed => None,
         }
@@ -332,7 +332,7 @@ impl Room {
             | Subject::Message(_)
             | Subject::Error(_)
             | Subject::ResponseClosed
-            | Subject::Stream
+            | Subject::Stream(_)
             | Subject::Drain
             | Subject::Completed => Vec::new(),
         }
