@@ -138,7 +138,6 @@ enum Service {
 struct Away {
     sessions: usize,
     requests: usize,
-    pending: usize,
 }
 
 /// One room.

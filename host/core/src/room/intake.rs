@@ -62,7 +62,7 @@ impl Room {
 
     /// Whether a connection's socket should be read.
     pub fn has_credit(&self, connection: ConnectionId) -> bool {
-        self.mailbox.has_credit(connection, &self.config.limits) && self.leaves_credit()
+        self.mailbox.has_credit(connection, &self.config.limits) && self.leaves_credit(connection)
     }
 
     /// A message came, within its size bound and the connection's credit.

@@ -92,6 +92,11 @@ impl PendingEvents {
         self.open.values().any(|(one, _)| *one == subject)
     }
 
+    /// How many of them are about this.
+    pub(crate) fn count_about(&self, subject: Subject) -> usize {
+        self.open.values().filter(|(one, _)| *one == subject).count()
+    }
+
     /// All of them, in order of id, as a checkpoint keeps them.
     pub(crate) fn sleeping(&self) -> Vec<SleepingEvent> {
         let events = self.open.iter().map(|(id, (subject, deadline))| SleepingEvent {

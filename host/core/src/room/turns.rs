@@ -104,11 +104,7 @@ impl Room {
             let event_id = self.next_event_id();
             self.open_turn(note, event_id, moment.seed);
             let state = self.state.take().expect("the lane was open, so the state is home");
-            self.away = Away {
-                sessions: state.sessions.len(),
-                requests: state.requests_open(),
-                pending: state.pending.len(),
-            };
+            self.away = Away { sessions: state.sessions.len(), requests: state.requests_open() };
             let config = Arc::clone(&self.config);
             return Some(Turn::new(config, state, event, event_id, now, moment.seed));
         }

@@ -76,10 +76,11 @@ impl Room {
         !self.is_unnamed()
     }
 
-    /// Whether events that have not settled leave the client credit.
-    pub(super) fn leaves_credit(&self) -> bool {
-        let pending = self.state.as_ref().map_or(self.away.pending, |state| state.pending.len());
-        !self.is_unnamed() || pending < self.config.limits.credit_events as usize
+    /// Whether messages that have not settled leave their client credit.
+    pub(super) fn leaves_credit(&self, connection: ConnectionId) -> bool {
+        let pending = |state: &RoomState| state.pending.count_about(Subject::Message(connection));
+        let credit_events = self.config.limits.credit_events as usize;
+        !self.is_unnamed() || self.state.as_deref().map_or(0, pending) < credit_events
     }
 
     /// How a client that `lobby.on-socket` has not taken is answered, if it is one and has no answer yet. The room knows it no more.

@@ -257,11 +257,7 @@ impl Room {
 
     fn take_state(&mut self) -> Box<RoomState> {
         let state = self.state.take().expect("no turn is out");
-        self.away = Away {
-            sessions: state.sessions.len(),
-            requests: state.requests_open(),
-            pending: state.pending.len(),
-        };
+        self.away = Away { sessions: state.sessions.len(), requests: state.requests_open() };
         state
     }
 

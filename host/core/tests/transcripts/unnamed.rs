@@ -334,3 +334,30 @@ fn a_failure_without_words_is_an_answer_without_words() {
         "turn on-socket a\n report on-socket failed:\n < a refused 500",
     );
 }
+
+#[test]
+fn other_events_that_are_pending_take_nothing_of_it() {
+    check(
+        "
+        unnamed
+        limit credit_events 1
+        > a connect
+        turn sleep s 5
+        time 5
+        turn pending c
+        credit a
+        > a send x
+        turn pending x
+        credit a
+        ",
+        "
+        turn on-socket a
+        accept a
+        read a
+        turn on-completed s
+        credit a: yes
+        turn on-message a x
+        credit a: no
+        ",
+    );
+}
