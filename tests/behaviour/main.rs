@@ -25,6 +25,7 @@ mod many_clients;
 mod many_operations;
 mod messages;
 mod panics;
+mod partyserver;
 mod pressure;
 mod pressure_of_use;
 mod pressure_of_workers;

@@ -1,4 +1,5 @@
-//! Whom the table is played against: the real `party-host`, and npm's `partykit dev`, each serving the same projects.
+//! Whom the tables are played against: the real `party-host`, npm's `partykit dev`, and npm's `partyserver` on workerd, the
+//! first serving the same projects as one of the others.
 
 use std::fs;
 use std::path::Path;
@@ -11,21 +12,39 @@ use party_tests::program::{BOUND, Program};
 use party_tests::root;
 use tempfile::TempDir;
 
-use crate::table::Column;
+use crate::table::{Column, Original};
+
+mod workerd;
 
 /// What is served.
 struct Project {
+    original: Original,
     name: &'static str,
     /// Names of parties, and their programs in `partykit/`; ours in `parties/` are called the same.
     parties: &'static [(&'static str, &'static str)],
     assets: Option<&'static str>,
     single_page_app: bool,
+    /// Of partyserver: the options of `routePartykitRequest` in JSON, and whether there are `hooks`.
+    options: &'static str,
+    /// Of this host: what stands in `party.toml` beside the parties.
+    settings: &'static str,
 }
+
+/// What most of them have.
+const PLAIN: Project = Project {
+    original: Original::PartyKit,
+    name: "",
+    parties: &[("main", "main")],
+    assets: None,
+    single_page_app: false,
+    options: "{}",
+    settings: "",
+};
 
 /// The project that has one.
 const WITH_A_LOBBY: &str = "with a lobby";
 
-const PROJECTS: [Project; 4] = [
+const PROJECTS: [Project; 8] = [
     Project {
         name: "classic",
         parties: &[
@@ -36,16 +55,52 @@ const PROJECTS: [Project; 4] = [
             ("answerless", "answerless"),
         ],
         assets: Some("public"),
-        single_page_app: false,
+        ..PLAIN
     },
-    Project { name: "without assets", parties: &[("main", "main")], assets: None, single_page_app: false },
+    Project { name: "without assets", ..PLAIN },
+    Project { name: "single-page app", assets: Some("app"), single_page_app: true, ..PLAIN },
+    Project { name: WITH_A_LOBBY, parties: &[("main", "lobby")], ..PLAIN },
     Project {
-        name: "single-page app",
-        parties: &[("main", "main")],
-        assets: Some("app"),
-        single_page_app: true,
+        original: Original::PartyServer,
+        name: "partyserver",
+        parties: &[
+            ("main", "main"),
+            ("Hibernating", "hibernating"),
+            ("Requestless", "requestless"),
+            ("Silent", "silent"),
+            ("Answerless", "answerless"),
+            ("MyAgent", "main"),
+            ("ALL_CAPS", "main"),
+            ("snake_case", "main"),
+            ("HTTPRoom", "main"),
+        ],
+        settings: "profile = \"partyserver\"\n",
+        ..PLAIN
     },
-    Project { name: WITH_A_LOBBY, parties: &[("main", "lobby")], assets: None, single_page_app: false },
+    Project {
+        original: Original::PartyServer,
+        name: "open to all",
+        parties: &[("main", "lobby"), ("Rooms", "main"), ("Requestless", "requestless")],
+        options: r#"{"cors": true, "hooks": true}"#,
+        settings: "profile = \"partyserver\"\ncors = true\n",
+        ..PLAIN
+    },
+    Project {
+        original: Original::PartyServer,
+        name: "with a prefix",
+        options: r#"{"prefix": "api/v1", "cors": {"Access-Control-Allow-Origin": "https://example.com", "X-Own": "1"}}"#,
+        settings: "profile = \"partyserver\"\nprefix = \"api/v1\"\n\
+                   cors = { Access-Control-Allow-Origin = \"https://example.com\", X-Own = \"1\" }\n",
+        ..PLAIN
+    },
+    Project {
+        original: Original::PartyServer,
+        name: "with hooks",
+        parties: &[("main", "lobby")],
+        options: r#"{"hooks": true}"#,
+        settings: "profile = \"partyserver\"\n",
+        ..PLAIN
+    },
 ];
 
 /// Somebody who serves a project.
@@ -57,7 +112,7 @@ pub(crate) struct Side {
 
 enum Served {
     Here(Box<Host>),
-    PartyKit(Program),
+    Original(Program),
 }
 
 impl Side {
@@ -74,7 +129,10 @@ impl Side {
         }
         match column {
             Column::Here => here(project, dir),
-            Column::PartyKit => partykit(project, dir),
+            Column::Original => match project.original {
+                Original::PartyKit => partykit(project, dir),
+                Original::PartyServer => workerd::serve(project, dir),
+            },
         }
     }
 
@@ -82,7 +140,7 @@ impl Side {
     pub(crate) fn said(&self) -> String {
         match &self.program {
             Served::Here(host) => host.program.said(),
-            Served::PartyKit(program) => program.said(),
+            Served::Original(program) => program.said(),
         }
     }
 }
@@ -94,6 +152,7 @@ fn here(project: &Project, dir: TempDir) -> Result<Side> {
         program => party_path(&format!("profile_{program}")),
     };
     let mut settings = format!("name = \"profile\"\nmain = {:?}\n", component(project.parties[0].1));
+    settings += project.settings;
     settings += "[parties]\n";
     for (name, program) in &project.parties[1..] {
         settings += &format!("{name} = {:?}\n", component(program));
@@ -139,7 +198,7 @@ fn partykit(project: &Project, dir: TempDir) -> Result<Side> {
     command.args(["--disable-request-cf-fetch", "--no-hotkeys"]);
     let mut program = Program::start(&mut command)?;
     program.wait_for("Ready on", BOUND)?;
-    Ok(Side { port, program: Served::PartyKit(program), _dir: dir })
+    Ok(Side { port, program: Served::Original(program), _dir: dir })
 }
 
 /// Copies a directory of files and directories.

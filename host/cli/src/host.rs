@@ -182,11 +182,11 @@ impl Host {
             rooms_max: start.edge.rooms_max,
             crons: project.config.crons.clone(),
         })?;
-        let edge = start.edge.clone();
+        let (edge, routing) = (start.edge.clone(), project.config.routing.clone());
         let tls = start.tls.clone();
         let runs_by_hand = start.runs_by_hand;
         let options =
-            ServerOptions { listeners, assets, edge, tls, runs_by_hand, ..ServerOptions::default() };
+            ServerOptions { listeners, assets, edge, routing, tls, runs_by_hand, ..ServerOptions::default() };
         let server = Server::start(&node, options)?;
         let admin = AdminSocket::open(&node, &data).map_err(|error| {
             tracing::warn!("this host cannot be asked about its rooms while it runs: {error}");
@@ -281,6 +281,7 @@ fn load_all(engine: &Engine, project: &Project, parties: &[BuiltParty]) -> Resul
             component_bytes,
             memory: project.config.memory,
             duplicate_keys: project.config.duplicate_keys.get(&party.name).copied().unwrap_or_default(),
+            profile: project.config.routing.profile,
             limits: Arc::clone(&limits),
             vars: Arc::clone(&vars),
         });

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::assets::Assets;
 use crate::config::EdgeConfig;
+use crate::config::routing::Routing;
 use crate::edge::addresses::Addresses;
 use crate::edge::count::Count;
 use crate::edge::limits::EdgeLimits;
@@ -33,6 +34,8 @@ pub struct ServerOptions {
     pub limits: EdgeLimits,
     /// Who may come, and who is believed.
     pub edge: EdgeConfig,
+    /// How rooms are addressed. Parties have the same profile.
+    pub routing: Routing,
     /// The certificate, if TLS is spoken, and nothing else.
     pub tls: Option<Arc<Tls>>,
     /// Whether whoever asks for `/__scheduled__?cron=NAME` begins that scheduled run: for development.
@@ -92,6 +95,7 @@ impl Server {
             connects: Addresses::new(options.edge.rates.connects_per_second_max).map(Arc::new),
             edges: edges.into(),
             config: Arc::new(options.edge),
+            routing: Arc::new(options.routing),
         };
         if let Some(tls) = shared.tls.clone() {
             let clock = Arc::clone(node.clock());

@@ -32,6 +32,7 @@ pub use party_node::party::Memory;
 use party_node::party::Party;
 use party_runtime::component::{Component, Digest};
 use party_server::assets::Assets;
+use party_server::config::routing::Routing;
 use party_server::server::{Server, ServerOptions};
 use party_store::testing::faulty_store::FaultyStore;
 
@@ -71,6 +72,7 @@ pub struct World {
     dictated: Dictated,
     components: RefCell<BTreeMap<String, Loaded>>,
     duplicate_keys: BTreeMap<String, DuplicateKeys>,
+    routing: Routing,
     memory: Cell<Memory>,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
@@ -94,6 +96,7 @@ impl World {
             component_bytes: Arc::clone(bytes),
             memory: self.memory.get(),
             duplicate_keys: self.duplicate_keys.get(name).copied().unwrap_or_default(),
+            profile: self.routing.profile,
             handlers: component.handlers(),
             limits: Arc::clone(&self.limits),
             vars: Arc::clone(&self.vars),
@@ -102,7 +105,8 @@ impl World {
             Some(assets) => Arc::clone(assets) as _,
             None => Arc::new(NoAssets),
         };
-        let options = ServerOptions { assets: self.assets.clone(), ..ServerOptions::default() };
+        let (assets, routing) = (self.assets.clone(), self.routing.clone());
+        let options = ServerOptions { assets, routing, ..ServerOptions::default() };
         let parts = NodeParts {
             project: PROJECT.into(),
             parties: self.components.borrow().iter().map(party).collect(),
@@ -201,6 +205,15 @@ impl World {
     /// world's own seed gives. For repeating what a journal has recorded.
     pub fn draw_from(&self, seeds: impl IntoIterator<Item = Seed>) {
         self.dictated.lay_down(seeds);
+    }
+
+    /// A path as the project has it. What begins with `/parties/` is a room's, whatever the prefix of the project is: so tests
+    /// name rooms in one way.
+    fn as_routed(&self, path: &str) -> String {
+        match path.strip_prefix("/parties/") {
+            Some(rest) => format!("/{}/{rest}", self.routing.prefix),
+            None => path.into(),
+        }
     }
 
     /// A new in-memory connection to the server.

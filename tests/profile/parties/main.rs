@@ -1,4 +1,5 @@
-//! What the party of the table does. `../partykit/main.ts` is the same for PartyKit, word for word.
+//! What the party of the tables does. `../partykit/main.ts` is the same for PartyKit, and `../partyserver/party.js` for
+//! partyserver, word for word.
 
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ struct Main {
     waiting: Vec<(String, Sender<()>)>,
     /// What goes on when it is told to.
     gates: Vec<Sender<()>>,
+    /// How connections have gone.
+    closes: Vec<String>,
     /// How often the alarm is to fail yet.
     fails: u32,
     /// When it has rung last.
@@ -213,7 +216,10 @@ impl Party for Main {
         Ok(())
     }
 
-    fn on_close(&mut self, room: &Room, connection: &Connection, _: Close) -> Result<()> {
+    fn on_close(&mut self, room: &Room, connection: &Connection, close: Close) -> Result<()> {
+        let reason = if close.reason.is_empty() { "-" } else { &close.reason };
+        let how = if close.was_clean { "clean" } else { "not clean" };
+        self.closes.push(format!("{} {reason} {how}", close.code));
         let listed = if room.connections().contains(connection) { "listed" } else { "not listed" };
         self.tell(format!("close {} {listed}", ready_state(connection)));
         Ok(())
@@ -240,6 +246,7 @@ impl Party for Main {
                     Ok(text(room.with(|main: &mut Main| main.told.join(", "))))
                 })
             }
+            "closes" => text(self.closes.join(", ")).into(),
             "release" => {
                 for open in self.gates.drain(..) {
                     // Whoever does not wait any more is not waited for.
@@ -260,6 +267,9 @@ impl Party for Main {
                 .with_header("set-cookie", "a=1")
                 .with_header("set-cookie", "b=2")
                 .into(),
+            "own-cors" => {
+                Response::status(200).with_header("access-control-allow-origin", "https://own.example").into()
+            }
             "fail" => return Err(Error::new(about)),
             "fail-with" => return Err(Error::new("told to fail").with_status(about.parse()?)),
             "all" => {

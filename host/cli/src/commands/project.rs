@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use party_core::limits::Limits;
+use party_server::config::routing::Routing;
 use party_server::config::{EdgeConfig, Memory, PartySource, ProjectConfig};
 use party_server::outbound::OutboundOptions;
 
@@ -126,6 +127,7 @@ fn single_component(path: &Path) -> ProjectConfig {
         name: "party".into(),
         parties: BTreeMap::from([("main".into(), PartySource::Component(path.to_path_buf()))]),
         memory: Memory::default(),
+        routing: Routing::default(),
         port: None,
         serve: None,
         duplicate_keys: BTreeMap::new(),

@@ -5,7 +5,6 @@ use crate::event::{DropCause, Event, Failure, Output, TurnEnd};
 use crate::ids::{ConnectionId, EventId, Timestamp};
 use crate::mailbox::Lane;
 use crate::planted::{self, PlantedBug};
-use crate::profile;
 use crate::room::pending::PendingEvent;
 use crate::room::{Action, Phase, Report, Room};
 use crate::session::ReadyState;
@@ -309,11 +308,10 @@ impl Room {
                 if !self.home().forget_request(request) {
                     return Vec::new();
                 }
+                let profile = self.config.profile;
                 let response = match outcome {
-                    Ok(()) => profile::failed(profile::NO_RESPONSE, None, ""),
-                    Err(failure) => {
-                        profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED)
-                    }
+                    Ok(()) => profile.no_response(),
+                    Err(failure) => profile.request_failed(&failure),
                 };
                 vec![Output::Respond(request, response)]
             }
@@ -349,6 +347,7 @@ impl Room {
         connection: ConnectionId,
         outcome: Result<(), Failure>,
     ) -> Vec<Output> {
+        let profile = self.config.profile;
         let Some(session) = self.home().sessions.get_mut(&connection) else { return Vec::new() };
         session.connect_ended = true;
         let opened_at = session.opened_at;
@@ -377,7 +376,7 @@ impl Room {
                 Ok(()) => session.ready_state = ReadyState::Open,
                 Err(failure) => {
                     session.ready_state = ReadyState::Closing;
-                    outputs.push(Output::Close(connection, Some(profile::connect_failed(&failure.message))));
+                    outputs.extend(profile.connect_failed(connection, &failure));
                 }
             }
         }

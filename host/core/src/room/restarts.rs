@@ -125,7 +125,7 @@ impl Room {
         self.home().answered_whole.clear();
         for request in std::mem::take(&mut self.home().requests) {
             if !planted::is(PlantedBug::OpenRequestForgotten) {
-                let response = profile::failed(profile::REQUEST_FAILED, None, "");
+                let response = profile::failed("");
                 self.output(Output::Respond(request, response));
             }
         }
@@ -141,11 +141,12 @@ impl Room {
 
     /// A client whose `on-connect` will never end. The new life has not heard of it and will not.
     pub(super) fn lose_connecting(&mut self, connection: ConnectionId) {
-        self.turn_connecting_away(connection, "");
+        let failure = Failure { message: String::new(), stack: None, status: None };
+        self.turn_connecting_away(connection, &failure);
     }
 
     /// The same, and the client is told why.
-    pub(super) fn turn_connecting_away(&mut self, connection: ConnectionId, why: &str) {
+    pub(super) fn turn_connecting_away(&mut self, connection: ConnectionId, why: &Failure) {
         let Some(session) = self.home().sessions.get_mut(&connection) else { return };
         if session.is_rejected() || session.gone.is_some() {
             self.home().sessions.remove(&connection);
@@ -163,7 +164,9 @@ impl Room {
         }
         self.output(Output::Read(connection));
         if !was_closing {
-            self.output(Output::Close(connection, Some(profile::connect_failed(why))));
+            for output in self.config.profile.connect_failed(connection, why) {
+                self.output(output);
+            }
         }
     }
 
@@ -175,16 +178,12 @@ impl Room {
             Event::Connect(connection) => {
                 let Some(arriving) = self.arriving.remove(&connection) else { return };
                 self.drop_accept_deadline(arriving.connection.opened_at, connection);
-                self.output(if arriving.upgraded {
-                    Output::Close(connection, Some(profile::connect_failed(&failure.message)))
-                } else {
-                    let response = profile::failed(&failure.message, failure.status, profile::CONNECT_FAILED);
-                    Output::Reject(connection, response)
-                });
+                for output in self.config.profile.start_failed(connection, arriving.upgraded, failure) {
+                    self.output(output);
+                }
             }
             Event::Request(request, _) => {
-                let response = profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED);
-                self.output(Output::Respond(request, response));
+                self.output(Output::Respond(request, self.config.profile.request_failed(failure)));
             }
             Event::Close(connection, ..) => {
                 self.home().sessions.remove(&connection);

@@ -9,7 +9,6 @@ use crate::mailbox::Lane;
 use crate::message::CloseFrame;
 use crate::operation::Operation;
 use crate::planted::{self, PlantedBug};
-use crate::profile;
 use crate::room::{Away, Moment, Phase, Room, Service};
 use crate::session::{ReadyState, Session};
 use crate::turn::{Subject, Turn};
@@ -203,7 +202,7 @@ impl Room {
                     self.home().requests.insert(request);
                     return Some(event);
                 }
-                self.output(Output::Respond(request, profile::failed(profile::NO_ON_REQUEST, None, "")));
+                self.output(Output::Respond(request, self.config.profile.no_on_request()));
                 None
             }
             Event::ResponseClosed(request) => {

@@ -107,6 +107,7 @@ fn config(
         vars: Arc::clone(&party.vars),
         storage: Arc::clone(storage),
         duplicate_keys: party.duplicate_keys,
+        profile: party.profile,
         durable,
     })
 }

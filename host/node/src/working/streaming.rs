@@ -137,8 +137,9 @@ pub(super) async fn connect(
 async fn to_room(node: &Node, project: &str, party: &str, room: &str) -> Result<Socket, OperationError> {
     let failed = |error: &dyn std::fmt::Display| OperationError::Connect(error.to_string());
     let address = RoomAddress::new(project, party, room).map_err(|error| failed(&error))?;
+    let profile = node.party(party).map(|party| party.profile).unwrap_or_default();
     let new = NewConnection {
-        key: node.uuid(),
+        key: node.client_id(profile),
         uri: format!("http://{CALLED_HOST}/parties/{party}/{room}"),
         headers: Vec::new(),
         opened_at: node.clock().now(),

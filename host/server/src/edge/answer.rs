@@ -1,15 +1,17 @@
 //! What becomes of one request: a room answers it, or an asset, or nobody; or it opens a WebSocket.
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 use party_core::address::RoomAddress;
 use party_core::event::{Handlers, NewConnection};
-use party_core::http::{Request as GuestRequest, Response};
-use party_core::profile;
+use party_core::http::{Header, Request as GuestRequest, Response};
+use party_core::lobby::with_headers;
 use party_node::answer_body::Reply;
 use party_node::connection::Connect;
+use party_node::party::Party;
 
 use super::body::{Collected, EdgeBody, collect};
 use super::exchange::{guest_headers, guest_uri, head_to_wire, to_wire};
@@ -54,13 +56,22 @@ pub(crate) async fn answer(
     }
     let node = worker.node();
     let has_party = |party: &str| node.party(party).is_some();
-    let answered = match route(node.project(), parts.uri.path(), has_party) {
+    let mut cors = None;
+    let answered = match route(node.project(), parts.uri.path(), worker.routing(), has_party) {
         Route::Room(address) => match worker.allow_page(&parts.headers) {
             Err(refusal) => Err(refusal),
+            // What a page may is asked before anything else, and is no affair of the room's.
+            Ok(()) if parts.method == Method::OPTIONS && worker.routing().cors.is_some() => {
+                cors = worker.routing().cors.as_ref();
+                Err(Response { status: 200, headers: Vec::new(), body: Bytes::new() })
+            }
             Ok(()) if handshake::asks_for_websocket(&parts.headers) => {
                 connect(worker, progress, address, &parts).await.map(Reply::Whole)
             }
-            Ok(()) => ask(worker, progress, address, &parts, body).await,
+            Ok(()) => {
+                cors = worker.routing().cors.as_ref();
+                ask(worker, progress, address, &parts, body).await
+            }
         },
         Route::Refused(response) => Err(response),
         Route::Elsewhere => match elsewhere(worker, progress, &parts, body).await {
@@ -70,13 +81,17 @@ pub(crate) async fn answer(
             Err(refusal) => Err(refusal),
         },
     };
-    match answered {
+    let mut response = match answered {
         Err(refusal) if has_body(&parts) => refuse(progress, refusal, &parts.method),
         Ok(Reply::Whole(response)) | Err(response) => to_wire(response, &parts.method),
         // Whoever asks for the head alone waits for no body; the room hears that nobody does.
         Ok(Reply::Streamed(head, _)) if parts.method == Method::HEAD => head_to_wire(head),
         Ok(Reply::Streamed(head, body)) => head_to_wire(head).map(|_| EdgeBody::Written(body)),
+    };
+    if let Some(cors) = cors {
+        cors.put_in(response.headers_mut());
     }
+    response
 }
 
 /// What there is where no room is.
@@ -108,7 +123,7 @@ async fn elsewhere(
         Some(assets) => assets.page_of_nothing(parts).await,
         None => None,
     };
-    page.map(Found::Asset).ok_or_else(|| Response::text(404, profile::NOT_FOUND))
+    page.map(Found::Asset).ok_or_else(|| worker.routing().profile.not_found())
 }
 
 /// A refusal of something that is still being sent: the connection can carry nothing else.
@@ -146,11 +161,14 @@ async fn ask(
     body: Incoming,
 ) -> Result<Reply, Response> {
     let Some(party) = worker.node().party(address.party()) else {
-        return Err(profile::party_not_found(address.party()));
+        return Err(worker.routing().profile.party_not_found(address.party()));
     };
-    if !party.handlers.has(Handlers::ON_REQUEST) {
+    let profile = party.profile;
+    let asks_first = profile.asks_the_lobby_first() && party.handlers.has(Handlers::BEFORE_REQUEST);
+    let answers = party.handlers.has(Handlers::ON_REQUEST);
+    if !answers && !asks_first {
         // The room need not even be woken.
-        return Err(profile::failed(profile::NO_ON_REQUEST, None, ""));
+        return Err(profile.no_on_request());
     }
     let uri = guest_uri(parts)?;
     let Collected { bytes, share } =
@@ -158,16 +176,25 @@ async fn ask(
     let request = GuestRequest {
         method: parts.method.as_str().into(),
         uri,
-        headers: guest_headers(&parts.headers),
+        headers: headers_in_room(parts, &party),
         body: bytes,
     };
     let request = match lobby::before_request(worker, &party, address.room(), request).await {
         Ok(request) => request,
         Err(answer) => return Ok(Reply::Whole(answer)),
     };
+    if !answers {
+        return Ok(Reply::Whole(profile.no_on_request()));
+    }
     let answered = worker.node().request(address, request).await;
     drop(share);
     Ok(answered.unwrap_or_else(|error| Reply::Whole(Response::text(503, error.to_string()))))
+}
+
+/// The headers of whoever asks for a room, as its lobby and then the room see them.
+fn headers_in_room(parts: &Parts, party: &Party) -> Vec<Header> {
+    let namespace = party.profile.namespace(&party.name);
+    with_headers(guest_headers(&parts.headers), namespace.into_iter().collect())
 }
 
 /// Opens a WebSocket: the 101 waits until the room has accepted the client.
@@ -183,16 +210,17 @@ async fn connect(
         return Err(Response::text(503, "the host is shutting down"));
     }
     let node = worker.node();
+    let Some(party) = node.party(address.party()) else {
+        return Err(worker.routing().profile.party_not_found(address.party()));
+    };
+    let named = handshake::client_key(parts.uri.query());
     let new = NewConnection {
-        key: handshake::client_key(parts.uri.query()).unwrap_or_else(|| node.uuid()),
+        key: named.unwrap_or_else(|| node.client_id(party.profile)),
         uri,
-        headers: guest_headers(&parts.headers),
+        headers: headers_in_room(parts, &party),
         opened_at: node.clock().now(),
     };
-    let new = match node.party(address.party()) {
-        Some(party) => lobby::before_connect(worker, &party, address.room(), new).await?,
-        None => new,
-    };
+    let new = lobby::before_connect(worker, &party, address.room(), new).await?;
     match node.connect(address, new).await {
         Ok(Connect::Accepted(ticket)) => {
             progress.upgrade(ticket);

@@ -27,6 +27,7 @@ use super::websocket::WebSocket;
 use super::{http, http2};
 use crate::assets::Assets;
 use crate::config::EdgeConfig;
+use crate::config::routing::Routing;
 use crate::tls::Tls;
 
 /// What a client is told that connects too often.
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) node: Node,
     pub(crate) limits: Arc<EdgeLimits>,
     pub(crate) config: Arc<EdgeConfig>,
+    pub(crate) routing: Arc<Routing>,
     /// It was said that somebody is not believed who says for whom they ask.
     pub(crate) is_told: Arc<AtomicBool>,
     /// How fast each client asks, if that is bounded.
@@ -114,6 +116,11 @@ impl EdgeWorker {
 
     pub(crate) fn config(&self) -> &EdgeConfig {
         &self.shared.config
+    }
+
+    /// How rooms are addressed.
+    pub(crate) fn routing(&self) -> &Routing {
+        &self.shared.routing
     }
 
     /// Whether the page that asks may speak to rooms and lobbies. An error is the refusal.

@@ -48,6 +48,7 @@ fn parts_with(main: &[u8], clock: Arc<dyn Clock>, limits: Limits, workers: usize
             component,
             component_bytes: guest.into(),
             duplicate_keys: Default::default(),
+            profile: Default::default(),
             memory: if name == "mute" { Memory::Hibernate } else { Memory::Volatile },
             limits: Arc::clone(&limits),
             vars: Arc::clone(&vars),
@@ -101,10 +102,20 @@ pub(crate) fn with_lobby(section: &str, test: impl AsyncFnOnce(&World)) {
     with_guest(&LOBBY, Limits::default(), options, test);
 }
 
+/// Runs a test in a world whose project has this party.toml, as far as the edge reads it.
+pub(crate) fn with_project(text: &str, test: impl AsyncFnOnce(&World)) {
+    let ProjectConfig { edge, routing, .. } = project(text);
+    with_options(Limits::default(), ServerOptions { edge, routing, ..ServerOptions::default() }, test);
+}
+
 fn edge(section: &str) -> EdgeConfig {
+    project(&format!("[edge]\n{section}\n")).edge
+}
+
+fn project(text: &str) -> ProjectConfig {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("party.toml"), format!("[edge]\n{section}\n")).unwrap();
-    ProjectConfig::load(directory.path()).unwrap().edge
+    std::fs::write(directory.path().join("party.toml"), text).unwrap();
+    ProjectConfig::load(directory.path()).unwrap()
 }
 
 /// Runs a test in a world whose server is set up so.

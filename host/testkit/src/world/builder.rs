@@ -9,11 +9,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use party_core::ids::Timestamp;
 use party_core::limits::Limits;
+use party_core::profile::Profile;
 use party_core::room::DuplicateKeys;
 use party_node::chance::{Chance, Dictated};
 use party_node::committer::CommitPause;
 use party_node::cron::Schedule;
 use party_server::assets::Assets;
+use party_server::config::routing::Routing;
 use party_server::config::{ServeConfig, differing_limits};
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
@@ -97,6 +99,7 @@ pub struct Builder {
     crons: Vec<Schedule>,
     limits: Limits,
     duplicate_keys: BTreeMap<String, DuplicateKeys>,
+    routing: Routing,
     memory: Memory,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
@@ -128,6 +131,7 @@ impl World {
             parties: BTreeMap::new(),
             serve: None,
             duplicate_keys: BTreeMap::new(),
+            routing: Routing::default(),
             vars: BTreeMap::new(),
             crons: Vec::new(),
             limits: Limits::default(),
@@ -161,6 +165,7 @@ impl Builder {
                 self.limits = config.limits;
                 self.serve = config.serve;
                 self.duplicate_keys = config.duplicate_keys;
+                self.routing = config.routing;
                 self.vars.extend(config.vars);
                 self.crons.extend(config.crons);
                 let parties = components.into_iter().map(|(name, path)| (name, Source::File(path)));
@@ -180,6 +185,12 @@ impl Builder {
     /// What becomes of a client of this party that has the name (`_pk`) of another in its room.
     pub fn duplicate_key(mut self, party: &str, policy: DuplicateKeys) -> Builder {
         self.duplicate_keys.insert(party.into(), policy);
+        self
+    }
+
+    /// How rooms are addressed, and in whose words clients are answered. Limits stay as they are.
+    pub fn routing(mut self, routing: Routing) -> Builder {
+        self.routing = routing;
         self
     }
 
@@ -302,6 +313,9 @@ impl Builder {
     /// What a transcript says before its first step.
     fn told(&self) -> Vec<String> {
         let mut told = vec![format!("seed {}", self.seed), format!("memory {}", memory_word(self.memory))];
+        if self.routing.profile != Profile::default() {
+            told.push(format!("profile {}", self.routing.profile.name()));
+        }
         if self.begins_at != BEGINNING {
             told.push(format!("time {}", self.begins_at));
         }
@@ -346,6 +360,7 @@ impl Builder {
             dictated,
             components: RefCell::new(components),
             duplicate_keys: self.duplicate_keys,
+            routing: self.routing,
             memory: Cell::new(self.memory),
             memory_budget_bytes: self.memory_budget_bytes,
             rooms_awake_max: self.rooms_awake_max,

@@ -71,7 +71,8 @@ impl World {
 
     /// Lets a client ask for a connection. The path follows `/parties/`: `main/lobby?_pk=alice`.
     pub async fn knock(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
-        let mut request = format!("ws://world/parties/{path}").into_client_request()?;
+        let routed = self.as_routed(&format!("/parties/{path}"));
+        let mut request = format!("ws://world{routed}").into_client_request()?;
         // A random one would be the one thing in a world that does not come from its seed, and guests can see it.
         request.headers_mut().insert(http::header::SEC_WEBSOCKET_KEY, SOCKET_KEY);
         for (name, value) in headers {

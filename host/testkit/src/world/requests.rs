@@ -76,7 +76,8 @@ impl World {
             self.host.during(hyper::client::conn::http1::handshake(stream)).await?;
         // The client's half of the connection is a task of the test's side, driven while the host is.
         let connection = Ends(self.host.spawn(connection));
-        let mut request = hyper::Request::builder().method(method).uri(path).header("host", "world");
+        let mut request =
+            hyper::Request::builder().method(method).uri(self.as_routed(path)).header("host", "world");
         for (name, value) in headers {
             request = request.header(name, value);
         }
