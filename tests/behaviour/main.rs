@@ -47,6 +47,7 @@ mod time;
 mod twins;
 mod uncaptured;
 mod upgrades;
+mod uploads;
 mod versions_under_pressure;
 mod workflow;
 

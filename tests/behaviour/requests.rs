@@ -66,8 +66,8 @@ fn bodies_are_bounded_both_ways() {
         .run(async |world| -> Result<()> {
             let (at, over) = (vec![b'x'; 1_000], vec![b'x'; 1_001]);
             let at_text = "x".repeat(1_000);
-            world.expect("POST", "/parties/main/r/body", &at, 200, &at_text).await?;
-            assert_eq!(world.request("POST", "/parties/main/r/body", &over).await?.status, 413);
+            world.expect("POST", "/parties/main/r/upload", &at, 200, "1000 bytes, waited: false").await?;
+            world.expect("POST", "/parties/main/r/upload", &over, 200, "1001 bytes, waited: true").await?;
             world.expect("GET", "/parties/main/r/large?1000", b"", 200, &at_text).await?;
             assert_eq!(world.request("GET", "/parties/main/r/large?1001", b"").await?.status, 500);
             Ok(())

@@ -110,6 +110,9 @@ pub mod party {
                 Bytes(_rt::Vec<u8>),
                 /// The body follows as `guest.on-stream` events. Only in the outcome of a fetch with `stream-response`.
                 Streamed(StreamId),
+                /// The body is still with the client: `streams.read-body` brings it. Only in a request to a guest that has said
+                /// `request-bodies`.
+                Waiting,
             }
             impl ::core::fmt::Debug for BodyResult {
                 fn fmt(
@@ -123,6 +126,9 @@ pub mod party {
                         BodyResult::Streamed(e) => {
                             f.debug_tuple("BodyResult::Streamed").field(e).finish()
                         }
+                        BodyResult::Waiting => {
+                            f.debug_tuple("BodyResult::Waiting").finish()
+                        }
                     }
                 }
             }
@@ -133,6 +139,9 @@ pub mod party {
                 Bytes(&'a [u8]),
                 /// The body follows as `guest.on-stream` events. Only in the outcome of a fetch with `stream-response`.
                 Streamed(StreamId),
+                /// The body is still with the client: `streams.read-body` brings it. Only in a request to a guest that has said
+                /// `request-bodies`.
+                Waiting,
             }
             impl<'a> ::core::fmt::Debug for BodyParam<'a> {
                 fn fmt(
@@ -145,6 +154,9 @@ pub mod party {
                         }
                         BodyParam::Streamed(e) => {
                             f.debug_tuple("BodyParam::Streamed").field(e).finish()
+                        }
+                        BodyParam::Waiting => {
+                            f.debug_tuple("BodyParam::Waiting").finish()
                         }
                     }
                 }
@@ -1650,6 +1662,9 @@ pub mod party {
                                 ::core::mem::MaybeUninit::new(_rt::as_i64(e) as u64),
                                 0usize,
                             )
+                        }
+                        V6::Waiting => {
+                            (2i32, ::core::mem::MaybeUninit::<u64>::zeroed(), 0usize)
                         }
                     };
                     let ptr8 = ret_area.0.as_mut_ptr().cast::<u8>();
@@ -4446,6 +4461,9 @@ pub mod party {
                                 0usize,
                             )
                         }
+                        V8::Waiting => {
+                            (2i32, ::core::mem::MaybeUninit::<u64>::zeroed(), 0usize)
+                        }
                     };
                     let FetchOptions {
                         timeout_ms: timeout_ms10,
@@ -4752,6 +4770,9 @@ pub mod party {
                                 ::core::mem::MaybeUninit::new(_rt::as_i64(e) as u64),
                                 0usize,
                             )
+                        }
+                        V10::Waiting => {
+                            (2i32, ::core::mem::MaybeUninit::<u64>::zeroed(), 0usize)
                         }
                     };
                     let ptr12 = ret_area.0.as_mut_ptr().cast::<u8>();
@@ -5581,8 +5602,8 @@ pub mod party {
                 }
             }
         }
-        /// What arrives or leaves in pieces, with credit: the bodies of answers, bodies that a fetch asks to have streamed, and sockets
-        /// that the room has opened. A stream ends with its host: after a restart the guest hears of each that it broke off.
+        /// What arrives or leaves in pieces, with credit: the bodies of requests and of answers, bodies that a fetch asks to have
+        /// streamed, and sockets that the room has opened. A stream ends with its host: after a restart the guest hears of each that it broke off.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod streams {
             #[used]
@@ -5816,6 +5837,111 @@ pub mod party {
                         _ => _rt::invalid_enum_discriminant(),
                     };
                     result17
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Begin to read the body of a request, once: what comes of it is told by `guest.on-stream`, as of a body that was fetched, until
+            /// `end` or `error`. It can be read until the request is answered, or the last of its answer is written. A client that waits
+            /// for leave to send (`expect: 100-continue`) gets it now. Of a request whose body has come along it brings the end alone. While
+            /// it arrives, `request_deadline_ms` counts from what was last brought of it.
+            #[allow(async_fn_in_trait)]
+            pub fn read_body(
+                request: RequestId,
+            ) -> ::core::result::Result<StreamId, StreamError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "party:server/streams@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "read-body"]
+                        fn wit_import1(_: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i64, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(_rt::as_i64(request), ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result13 = match l2 {
+                        0 => {
+                            let e = {
+                                let l3 = *ptr0.add(8).cast::<i64>();
+                                l3 as u64
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(*ptr0.add(8).cast::<u8>());
+                                let v12 = match l4 {
+                                    0 => StreamError::Unknown,
+                                    1 => StreamError::NoCredit,
+                                    2 => {
+                                        let e12 = {
+                                            let l5 = *ptr0.add(16).cast::<i64>();
+                                            l5 as u64
+                                        };
+                                        StreamError::TooLarge(e12)
+                                    }
+                                    3 => {
+                                        let e12 = {
+                                            let l6 = *ptr0.add(16).cast::<i32>();
+                                            l6 as u32
+                                        };
+                                        StreamError::Overloaded(e12)
+                                    }
+                                    4 => {
+                                        let e12 = {
+                                            let l7 = *ptr0.add(16).cast::<i64>();
+                                            l7 as u64
+                                        };
+                                        StreamError::TurnFull(e12)
+                                    }
+                                    5 => {
+                                        let e12 = {
+                                            let l8 = i32::from(*ptr0.add(16).cast::<u16>());
+                                            l8 as u16
+                                        };
+                                        StreamError::BadCloseCode(e12)
+                                    }
+                                    6 => {
+                                        let e12 = {
+                                            let l9 = *ptr0.add(16).cast::<*mut u8>();
+                                            let l10 = *ptr0
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        StreamError::Invalid(e12)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                        StreamError::NotInARoom
+                                    }
+                                };
+                                v12
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result13
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -6625,6 +6751,9 @@ pub mod party {
                                 0usize,
                             )
                         }
+                        V6::Waiting => {
+                            (2i32, ::core::mem::MaybeUninit::<u64>::zeroed(), 0usize)
+                        }
                     };
                     let ptr8 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
@@ -6946,6 +7075,9 @@ pub mod party {
                                         ::core::mem::MaybeUninit::new(_rt::as_i64(e) as u64),
                                         0usize,
                                     )
+                                }
+                                V10::Waiting => {
+                                    (2i32, ::core::mem::MaybeUninit::<u64>::zeroed(), 0usize)
                                 }
                             };
                             (
@@ -7295,10 +7427,13 @@ pub mod exports {
                                     };
                                     V11::Bytes(e11)
                                 }
-                                n => {
-                                    debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                1 => {
                                     let e11 = arg10.assume_init() as i64 as u64;
                                     V11::Streamed(e11)
+                                }
+                                n => {
+                                    debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                    V11::Waiting
                                 }
                             };
                             T_::before_connect(
@@ -7507,10 +7642,13 @@ pub mod exports {
                                     };
                                     V11::Bytes(e11)
                                 }
-                                n => {
-                                    debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                1 => {
                                     let e11 = arg10.assume_init() as i64 as u64;
                                     V11::Streamed(e11)
+                                }
+                                n => {
+                                    debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                    V11::Waiting
                                 }
                             };
                             T_::before_request(
@@ -7711,10 +7849,13 @@ pub mod exports {
                                     };
                                     V10::Bytes(e10)
                                 }
-                                n => {
-                                    debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                1 => {
                                     let e10 = arg8.assume_init() as i64 as u64;
                                     V10::Streamed(e10)
+                                }
+                                n => {
+                                    debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                    V10::Waiting
                                 }
                             };
                             T_::on_fetch(
@@ -7915,10 +8056,13 @@ pub mod exports {
                                     };
                                     V10::Bytes(e10)
                                 }
-                                n => {
-                                    debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                1 => {
                                     let e10 = arg9.assume_init() as i64 as u64;
                                     V10::Streamed(e10)
+                                }
+                                n => {
+                                    debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                    V10::Waiting
                                 }
                             };
                             T_::on_socket(
@@ -8629,7 +8773,10 @@ pub mod exports {
                     ON_RESPONSE_CLOSED = 1 << 11; const BEFORE_CONNECT = 1 << 12; const
                     BEFORE_REQUEST = 1 << 13; const ON_FETCH = 1 << 14; const ON_SOCKET =
                     1 << 15; const ON_CRON = 1 << 16; const SAVE = 1 << 17; const RESTORE
-                    = 1 << 18; }
+                    = 1 << 18; #[doc =
+                    " No handler: `on-request` takes requests whose bodies wait (`types.body`). Without it such a body is refused with 413, or"]
+                    #[doc = " comes along however long it takes."] const REQUEST_BODIES =
+                    1 << 19; }
                 }
                 /// Why a room starts from nothing but its storage.
                 #[repr(u8)]
@@ -9640,10 +9787,13 @@ pub mod exports {
                                     };
                                     V10::Bytes(e10)
                                 }
-                                n => {
-                                    debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                1 => {
                                     let e10 = arg9.assume_init() as i64 as u64;
                                     V10::Streamed(e10)
+                                }
+                                n => {
+                                    debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                    V10::Waiting
                                 }
                             };
                             T_::on_request(
@@ -9945,10 +10095,13 @@ pub mod exports {
                                                 };
                                                 V8::Bytes(e8)
                                             }
-                                            n => {
-                                                debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            1 => {
                                                 let e8 = arg7.assume_init() as i64 as u64;
                                                 V8::Streamed(e8)
+                                            }
+                                            n => {
+                                                debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                                V8::Waiting
                                             }
                                         };
                                         super::super::super::super::party::server::types::ResponseResult {
@@ -10073,10 +10226,13 @@ pub mod exports {
                                                         };
                                                         V22::Bytes(e22)
                                                     }
-                                                    n => {
-                                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                                    1 => {
                                                         let e22 = arg8.assume_init() as i64 as u64;
                                                         V22::Streamed(e22)
+                                                    }
+                                                    n => {
+                                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                                        V22::Waiting
                                                     }
                                                 };
                                                 super::super::super::super::party::server::types::ResponseResult {
@@ -11094,116 +11250,117 @@ macro_rules! __export_party_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.63.0:party:server@0.1.0:party:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6396] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6449] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x801\x01A\x02\x01A,\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb51\x01A\x02\x01A,\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
 s\0\x06binary\x01\x0c\0\x04\0\x07message\x03\0\x0d\x01r\x02\x04names\x05value\x0c\
-\x04\0\x06header\x03\0\x0f\x01q\x02\x05bytes\x01\x0c\0\x08streamed\x01\x09\0\x04\
-\0\x04body\x03\0\x11\x01p\x10\x01r\x04\x06methods\x03uris\x07headers\x13\x04body\
-\x12\x04\0\x07request\x03\0\x14\x01r\x03\x06status{\x07headers\x13\x04body\x12\x04\
-\0\x08response\x03\0\x16\x01r\x02\x04code{\x06reasons\x04\0\x0bclose-frame\x03\0\
-\x18\x01m\x02\x04done\x07pending\x04\0\x08progress\x03\0\x1a\x01ks\x01k{\x01r\x03\
-\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\x01q\x0c\x03d\
-ns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refused-by-policy\x01\
-s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x0binterrupted\0\0\x07dropped\0\0\x0d\
-no-such-party\x01s\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0foperation-e\
-rror\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\0\x0ctimestamp-\
-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01r\x06\x0cmemory\
--bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-maxw\x0bconnecti\
-onsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot-in-a-room\0\0\x04\
-\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\0\x05party\x01\
-\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\x04\0\x03now\x01\
-\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02ss\x01p\x0a\x01@\
-\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\x01j\0\x01\x05\
-\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\0\x07destroy\x01\
-\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08event-id\x02\x03\0\0\
-\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\
-\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08too-deep\x01y\0\x08\
-not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\x01j\0\x01\x03\x01\
-j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06settle\x01\x08\x01\
-@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\x19party:server/e\
-vents@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07message\x02\x03\0\
-\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\x01B2\x02\x03\x02\
-\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07message\x03\
-\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\x02\x01\x09\x04\
-\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x08\x02\x03\x02\
-\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnecting\x04open\x07closi\
-ng\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01r\x07\x02id\x01\x03\
-keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0bready-state\x0d\x04\0\
-\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot-connecting\0\0\x06c\
-losed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-large\x01y\0\x09turn-\
-full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0dnot-in-a-room\0\0\
-\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0aconnection\x01\x04\
-tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\x08response\x09\
-\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07message\x03\0\x14\x04\
-\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07message\x03\x06e\
-xcept\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01@\x02\x0aconne\
-ction\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\
-\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\x04info\x01\x20\
-\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0aattachment\x01#\
-\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachment\x01$\x01o\x02\
-ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\x03\0\x1eparty:\
-server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-large\x01y\0\x0fvalu\
-e-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09turn-full\x01w\
-\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\0\0\x01p}\x01\
-k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03end\x03\x07rever\
-se\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01o\x02\x02\x02\x01\
-p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\
-\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\
-\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01\
-@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\x07entries\x07\
-\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\
-\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelet\
-e-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\x04\0\x04list\x01\
-\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:server/storage@0.1.\
-0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08\
-bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01\
-@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\
-\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\0\x19party:ser\
-ver/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0foperation-er\
-ror\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\
-\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\x02\x01\x10\x04\
-\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-maxy\x0fstream-resp\
-onse\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02ss\x01q\x02\x03u\
-rl\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01j\x01\x01\x01\x03\
-\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07request\x05\x07options\
-\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07request\x05\0\x0b\
-\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07connect\x01\x0f\x01\
-ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\0\x05rooms\x01\
-\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09operation\x01\0\x7f\
-\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.0\x05\x11\x02\x03\0\
-\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x1f\x02\x03\x02\x01\x12\x04\0\x0a\
-request-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\x02\x03\x02\x01\
-\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\
-\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unknown\0\0\x09no-cr\
-edit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01w\0\x0ebad-clo\
-se-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-error\x03\0\
-\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06status{\x07headers\
-\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01p}\x01j\0\x01\x0b\x01@\x02\x06strea\
-m\x03\x05bytes\x0f\0\x10\x04\0\x05write\x01\x11\x01@\x02\x06stream\x03\x07messag\
-e\x07\0\x10\x04\0\x04send\x01\x12\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x13\
-\x04\0\x06credit\x01\x14\x01@\x01\x06stream\x03\0\x10\x04\0\x06finish\x01\x15\x04\
-\0\x09break-off\x01\x15\x01k\x09\x01@\x02\x06stream\x03\x05frame\x16\0\x10\x04\0\
-\x05close\x01\x17\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\
-\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\
-\x02\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-\
-full\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\
-\x01@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1c\
-party:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event\
--id\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\
-\0\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
-\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0c\
-bad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\
-\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\
-\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05deb\
-ug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04\
-text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01\
-B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/\
-random@0.1.0\x05\x18\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\x03\x04\0\x08\
-event-id\x03\0\0\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\x03\x02\x01\x0a\
+\x04\0\x06header\x03\0\x0f\x01q\x03\x05bytes\x01\x0c\0\x08streamed\x01\x09\0\x07\
+waiting\0\0\x04\0\x04body\x03\0\x11\x01p\x10\x01r\x04\x06methods\x03uris\x07head\
+ers\x13\x04body\x12\x04\0\x07request\x03\0\x14\x01r\x03\x06status{\x07headers\x13\
+\x04body\x12\x04\0\x08response\x03\0\x16\x01r\x02\x04code{\x06reasons\x04\0\x0bc\
+lose-frame\x03\0\x18\x01m\x02\x04done\x07pending\x04\0\x08progress\x03\0\x1a\x01\
+ks\x01k{\x01r\x03\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\
+\x01q\x0c\x03dns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refuse\
+d-by-policy\x01s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x0binterrupted\0\0\x07\
+dropped\0\0\x0dno-such-party\x01s\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\
+\x0foperation-error\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\0\
+\x0ctimestamp-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01r\
+\x06\x0cmemory-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-ma\
+xw\x0bconnectionsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot-\
+in-a-room\0\0\x04\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\
+\0\x05party\x01\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\
+\x04\0\x03now\x01\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02\
+ss\x01p\x0a\x01@\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\
+\x01j\0\x01\x05\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\
+\0\x07destroy\x01\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08ev\
+ent-id\x02\x03\0\0\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\
+\0\0\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08\
+too-deep\x01y\0\x08not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\
+\x01j\0\x01\x03\x01j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06\
+settle\x01\x08\x01@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\
+\x19party:server/events@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07\
+message\x02\x03\0\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\
+\x01B2\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\
+\0\x07message\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\
+\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
+\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnectin\
+g\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01\
+r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0br\
+eady-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot\
+-connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-l\
+arge\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0d\
+not-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0a\
+connection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\
+\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07mes\
+sage\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07\
+message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01\
+@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03ta\
+g\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\
+\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0a\
+attachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachme\
+nt\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\
+\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-larg\
+e\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09\
+turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\
+\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03en\
+d\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01\
+o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\
+\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01\
+p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01\
+j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\
+\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03\
+key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\
+\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\
+\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:s\
+erver/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\
+\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\
+\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\
+\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\
+\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0f\
+operation-error\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0cope\
+ration-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\
+\x02\x01\x10\x04\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-max\
+y\x0fstream-response\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02\
+ss\x01q\x02\x03url\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01\
+j\x01\x01\x01\x03\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07reque\
+st\x05\x07options\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07\
+request\x05\0\x0b\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07co\
+nnect\x01\x0f\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\
+\0\x05rooms\x01\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09o\
+peration\x01\0\x7f\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.\
+0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B!\x02\x03\x02\x01\
+\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\
+\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07mess\
+age\x03\0\x06\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unk\
+nown\0\0\x09no-credit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01\
+w\0\x0ebad-close-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstr\
+eam-error\x03\0\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06sta\
+tus{\x07headers\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01@\x01\x07request\x01\
+\0\x0d\x04\0\x09read-body\x01\x0f\x01p}\x01j\0\x01\x0b\x01@\x02\x06stream\x03\x05\
+bytes\x10\0\x11\x04\0\x05write\x01\x12\x01@\x02\x06stream\x03\x07message\x07\0\x11\
+\x04\0\x04send\x01\x13\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x14\x04\0\x06c\
+redit\x01\x15\x01@\x01\x06stream\x03\0\x11\x04\0\x06finish\x01\x16\x04\0\x09brea\
+k-off\x01\x16\x01k\x09\x01@\x02\x06stream\x03\x05frame\x17\0\x11\x04\0\x05close\x01\
+\x18\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\x01\x12\x04\
+\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\x01q\x05\
+\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\x01w\0\x0d\
+not-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07re\
+quest\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cparty:server/r\
+esponses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\
+\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08response\
+\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\0\x04\0\x08\
+decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0cbad-decisi\
+on\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\0\x01\x0a\
+\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\0\x20pa\
+rty:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04in\
+fo\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\
+\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\
+\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/rando\
+m@0.1.0\x05\x18\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\x03\x04\0\x08ev\
+ent-id\x03\0\0\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\x03\x02\x01\x0a\
 \x04\0\x08response\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\x03\
 \x02\x01\x19\x04\0\x08progress\x03\0\x08\x02\x03\x02\x01\x04\x04\0\x07failure\x03\
 \0\x0a\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x0c\x02\x03\x02\x01\x01\x04\
@@ -11223,30 +11380,31 @@ t-id\x03\0\0\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x02\x02\x03\x02\x0
 \x02\x01\x10\x04\0\x07request\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
 \0\x10\x02\x03\x02\x01\x19\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\x04\x04\0\
 \x07failure\x03\0\x14\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x16\x01\
-n\x13\x08on-start\x09on-resume\x0aon-connect\x0aon-message\x08on-close\x08on-err\
+n\x14\x08on-start\x09on-resume\x0aon-connect\x0aon-message\x08on-close\x08on-err\
 or\x0aon-request\x08on-alarm\x0con-completed\x09on-stream\x08on-drain\x12on-resp\
 onse-closed\x0ebefore-connect\x0ebefore-request\x08on-fetch\x09on-socket\x07on-c\
-ron\x04save\x07restore\x04\0\x08handlers\x03\0\x18\x01m\x03\x03new\x04lost\x0dfa\
-iled-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\0\
-\x0dresume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\x0a\
-rooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09con\
-nected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07o\
-utcome\x03\0#\x01p}\x01q\x05\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x06\
-closed\x01\x0d\0\x05error\x01s\0\x04\0\x0cstream-event\x03\0&\x01@\0\0\x19\x04\0\
-\x0ccapabilities\x01(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06reason\x1b\0\
-)\x04\0\x08on-start\x01*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\x09on-resu\
-me\x01+\x01@\x02\x05event\x01\x0aconnection\x03\0)\x04\0\x0aon-connect\x01,\x01@\
-\x03\x05event\x01\x0aconnection\x03\x07message\x0b\0)\x04\0\x0aon-message\x01-\x01\
-@\x04\x05event\x01\x0aconnection\x03\x05frame\x0d\x09was-clean\x7f\0)\x04\0\x08o\
-n-close\x01.\x01@\x03\x05event\x01\x0aconnection\x03\x05errors\0)\x04\0\x08on-er\
-ror\x01/\x01@\x03\x05event\x01\x02id\x05\x07request\x0f\0)\x04\0\x0aon-request\x01\
-0\x01@\x01\x05event\x01\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\x01\x09opera\
-tion\x07\x07outcome$\0)\x04\0\x0con-completed\x012\x01@\x03\x05event\x01\x06stre\
-am\x09\x04what'\0)\x04\0\x09on-stream\x013\x01@\x03\x05event\x01\x06stream\x09\x06\
-creditw\0)\x04\0\x08on-drain\x014\x01@\x02\x05event\x01\x02id\x05\0)\x04\0\x12on\
--response-closed\x015\x04\0\x18party:server/guest@0.1.0\x05\x1c\x04\0\x18party:s\
-erver/party@0.1.0\x04\0\x0b\x0b\x01\0\x05party\x03\0\0\0G\x09producers\x01\x0cpr\
-ocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+ron\x04save\x07restore\x0erequest-bodies\x04\0\x08handlers\x03\0\x18\x01m\x03\x03\
+new\x04lost\x0dfailed-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08\
+imported\x04\0\x0dresume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04n\
+ext\x1f\x04\0\x0arooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\
+\x01\x11\0\x09connected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\
+\x17\0\x04\0\x07outcome\x03\0#\x01p}\x01q\x05\x05chunk\x01%\0\x07message\x01\x0b\
+\0\x03end\0\0\x06closed\x01\x0d\0\x05error\x01s\0\x04\0\x0cstream-event\x03\0&\x01\
+@\0\0\x19\x04\0\x0ccapabilities\x01(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06\
+reason\x1b\0)\x04\0\x08on-start\x01*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\
+\x09on-resume\x01+\x01@\x02\x05event\x01\x0aconnection\x03\0)\x04\0\x0aon-connec\
+t\x01,\x01@\x03\x05event\x01\x0aconnection\x03\x07message\x0b\0)\x04\0\x0aon-mes\
+sage\x01-\x01@\x04\x05event\x01\x0aconnection\x03\x05frame\x0d\x09was-clean\x7f\0\
+)\x04\0\x08on-close\x01.\x01@\x03\x05event\x01\x0aconnection\x03\x05errors\0)\x04\
+\0\x08on-error\x01/\x01@\x03\x05event\x01\x02id\x05\x07request\x0f\0)\x04\0\x0ao\
+n-request\x010\x01@\x01\x05event\x01\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\
+\x01\x09operation\x07\x07outcome$\0)\x04\0\x0con-completed\x012\x01@\x03\x05even\
+t\x01\x06stream\x09\x04what'\0)\x04\0\x09on-stream\x013\x01@\x03\x05event\x01\x06\
+stream\x09\x06creditw\0)\x04\0\x08on-drain\x014\x01@\x02\x05event\x01\x02id\x05\0\
+)\x04\0\x12on-response-closed\x015\x04\0\x18party:server/guest@0.1.0\x05\x1c\x04\
+\0\x18party:server/party@0.1.0\x04\0\x0b\x0b\x01\0\x05party\x03\0\0\0G\x09produc\
+ers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060\
+.63.0";
         };
     };
 }
@@ -11259,117 +11417,117 @@ pub use __export_party_impl as export_party;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4665] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9d#\x01A\x02\x01A%\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4703] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc3#\x01A\x02\x01A%\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
 s\0\x06binary\x01\x0c\0\x04\0\x07message\x03\0\x0d\x01r\x02\x04names\x05value\x0c\
-\x04\0\x06header\x03\0\x0f\x01q\x02\x05bytes\x01\x0c\0\x08streamed\x01\x09\0\x04\
-\0\x04body\x03\0\x11\x01p\x10\x01r\x04\x06methods\x03uris\x07headers\x13\x04body\
-\x12\x04\0\x07request\x03\0\x14\x01r\x03\x06status{\x07headers\x13\x04body\x12\x04\
-\0\x08response\x03\0\x16\x01r\x02\x04code{\x06reasons\x04\0\x0bclose-frame\x03\0\
-\x18\x01m\x02\x04done\x07pending\x04\0\x08progress\x03\0\x1a\x01ks\x01k{\x01r\x03\
-\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\x01q\x0c\x03d\
-ns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refused-by-policy\x01\
-s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x0binterrupted\0\0\x07dropped\0\0\x0d\
-no-such-party\x01s\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0foperation-e\
-rror\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\0\x0ctimestamp-\
-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01r\x06\x0cmemory\
--bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-maxw\x0bconnecti\
-onsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot-in-a-room\0\0\x04\
-\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\0\x05party\x01\
-\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\x04\0\x03now\x01\
-\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02ss\x01p\x0a\x01@\
-\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\x01j\0\x01\x05\
-\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\0\x07destroy\x01\
-\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08event-id\x02\x03\0\0\
-\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\
-\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08too-deep\x01y\0\x08\
-not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\x01j\0\x01\x03\x01\
-j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06settle\x01\x08\x01\
-@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\x19party:server/e\
-vents@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07message\x02\x03\0\
-\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\x01B2\x02\x03\x02\
-\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\0\x07message\x03\
-\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\x02\x01\x09\x04\
-\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x08\x02\x03\x02\
-\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnecting\x04open\x07closi\
-ng\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01r\x07\x02id\x01\x03\
-keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0bready-state\x0d\x04\0\
-\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot-connecting\0\0\x06c\
-losed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-large\x01y\0\x09turn-\
-full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0dnot-in-a-room\0\0\
-\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0aconnection\x01\x04\
-tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\x08response\x09\
-\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07message\x03\0\x14\x04\
-\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07message\x03\x06e\
-xcept\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01@\x02\x0aconne\
-ction\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\
-\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\x04info\x01\x20\
-\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0aattachment\x01#\
-\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachment\x01$\x01o\x02\
-ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\x03\0\x1eparty:\
-server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-large\x01y\0\x0fvalu\
-e-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09turn-full\x01w\
-\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\0\0\x01p}\x01\
-k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03end\x03\x07rever\
-se\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01o\x02\x02\x02\x01\
-p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\
-\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\
-\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01\
-@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\x07entries\x07\
-\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\
-\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelet\
-e-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\x04\0\x04list\x01\
-\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:server/storage@0.1.\
-0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08\
-bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01\
-@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\
-\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\0\x19party:ser\
-ver/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0foperation-er\
-ror\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\
-\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\x02\x01\x10\x04\
-\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-maxy\x0fstream-resp\
-onse\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02ss\x01q\x02\x03u\
-rl\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01j\x01\x01\x01\x03\
-\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07request\x05\x07options\
-\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07request\x05\0\x0b\
-\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07connect\x01\x0f\x01\
-ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\0\x05rooms\x01\
-\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09operation\x01\0\x7f\
-\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.0\x05\x11\x02\x03\0\
-\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B\x1f\x02\x03\x02\x01\x12\x04\0\x0a\
-request-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\x02\x03\x02\x01\
-\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\
-\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unknown\0\0\x09no-cr\
-edit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01w\0\x0ebad-clo\
-se-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-error\x03\0\
-\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06status{\x07headers\
-\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01p}\x01j\0\x01\x0b\x01@\x02\x06strea\
-m\x03\x05bytes\x0f\0\x10\x04\0\x05write\x01\x11\x01@\x02\x06stream\x03\x07messag\
-e\x07\0\x10\x04\0\x04send\x01\x12\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x13\
-\x04\0\x06credit\x01\x14\x01@\x01\x06stream\x03\0\x10\x04\0\x06finish\x01\x15\x04\
-\0\x09break-off\x01\x15\x01k\x09\x01@\x02\x06stream\x03\x05frame\x16\0\x10\x04\0\
-\x05close\x01\x17\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\
-\x01\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\
-\x02\x01q\x05\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-\
-full\x01w\0\x0dnot-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\
-\x01@\x02\x07request\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1c\
-party:server/responses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event\
--id\x03\0\0\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\
-\0\x08response\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\
-\0\x04\0\x08decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0c\
-bad-decision\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\
-\0\x01\x0a\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\
-\0\x20party:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05deb\
-ug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04\
-text\x02\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01\
-B\x03\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/\
-random@0.1.0\x05\x18\x04\08party:server/party-with-all-of-its-exports-removed@0.\
-1.0\x04\0\x0b+\x01\0%party-with-all-of-its-exports-removed\x03\0\0\0G\x09produce\
-rs\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.\
-63.0";
+\x04\0\x06header\x03\0\x0f\x01q\x03\x05bytes\x01\x0c\0\x08streamed\x01\x09\0\x07\
+waiting\0\0\x04\0\x04body\x03\0\x11\x01p\x10\x01r\x04\x06methods\x03uris\x07head\
+ers\x13\x04body\x12\x04\0\x07request\x03\0\x14\x01r\x03\x06status{\x07headers\x13\
+\x04body\x12\x04\0\x08response\x03\0\x16\x01r\x02\x04code{\x06reasons\x04\0\x0bc\
+lose-frame\x03\0\x18\x01m\x02\x04done\x07pending\x04\0\x08progress\x03\0\x1a\x01\
+ks\x01k{\x01r\x03\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\
+\x01q\x0c\x03dns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refuse\
+d-by-policy\x01s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x0binterrupted\0\0\x07\
+dropped\0\0\x0dno-such-party\x01s\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\
+\x0foperation-error\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\0\
+\x0ctimestamp-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01r\
+\x06\x0cmemory-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-ma\
+xw\x0bconnectionsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot-\
+in-a-room\0\0\x04\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\
+\0\x05party\x01\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\
+\x04\0\x03now\x01\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02\
+ss\x01p\x0a\x01@\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\
+\x01j\0\x01\x05\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\
+\0\x07destroy\x01\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08ev\
+ent-id\x02\x03\0\0\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\
+\0\0\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08\
+too-deep\x01y\0\x08not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\
+\x01j\0\x01\x03\x01j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06\
+settle\x01\x08\x01@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\
+\x19party:server/events@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07\
+message\x02\x03\0\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\
+\x01B2\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\
+\0\x07message\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\
+\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
+\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnectin\
+g\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01\
+r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0br\
+eady-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot\
+-connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-l\
+arge\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0d\
+not-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0a\
+connection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\
+\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07mes\
+sage\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07\
+message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01\
+@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03ta\
+g\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\
+\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0a\
+attachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachme\
+nt\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\
+\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-larg\
+e\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09\
+turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\
+\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03en\
+d\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01\
+o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\
+\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01\
+p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01\
+j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\
+\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03\
+key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\
+\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\
+\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:s\
+erver/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\
+\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\
+\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\
+\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\
+\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0f\
+operation-error\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0cope\
+ration-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\
+\x02\x01\x10\x04\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-max\
+y\x0fstream-response\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02\
+ss\x01q\x02\x03url\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01\
+j\x01\x01\x01\x03\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07reque\
+st\x05\x07options\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07\
+request\x05\0\x0b\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07co\
+nnect\x01\x0f\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\
+\0\x05rooms\x01\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09o\
+peration\x01\0\x7f\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.\
+0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B!\x02\x03\x02\x01\
+\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\
+\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07mess\
+age\x03\0\x06\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unk\
+nown\0\0\x09no-credit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01\
+w\0\x0ebad-close-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstr\
+eam-error\x03\0\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06sta\
+tus{\x07headers\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01@\x01\x07request\x01\
+\0\x0d\x04\0\x09read-body\x01\x0f\x01p}\x01j\0\x01\x0b\x01@\x02\x06stream\x03\x05\
+bytes\x10\0\x11\x04\0\x05write\x01\x12\x01@\x02\x06stream\x03\x07message\x07\0\x11\
+\x04\0\x04send\x01\x13\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x14\x04\0\x06c\
+redit\x01\x15\x01@\x01\x06stream\x03\0\x11\x04\0\x06finish\x01\x16\x04\0\x09brea\
+k-off\x01\x16\x01k\x09\x01@\x02\x06stream\x03\x05frame\x17\0\x11\x04\0\x05close\x01\
+\x18\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\x01\x12\x04\
+\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\x01q\x05\
+\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\x01w\0\x0d\
+not-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07re\
+quest\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cparty:server/r\
+esponses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\
+\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08response\
+\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\0\x04\0\x08\
+decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0cbad-decisi\
+on\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\0\x01\x0a\
+\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\0\x20pa\
+rty:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04in\
+fo\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\
+\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\
+\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/rando\
+m@0.1.0\x05\x18\x04\08party:server/party-with-all-of-its-exports-removed@0.1.0\x04\
+\0\x0b+\x01\0%party-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0c\
+processed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

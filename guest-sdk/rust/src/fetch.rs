@@ -27,8 +27,7 @@ pub struct Fetch {
 
 impl Fetch {
     pub(crate) fn to(url: &str) -> Self {
-        let request =
-            Request { method: "GET".to_owned(), uri: url.to_owned(), headers: Vec::new(), body: Vec::new() };
+        let request = Request::new("GET", url, "");
         Self { request, timeout: None, redirects: REDIRECTS, resend: false }
     }
 

@@ -83,7 +83,7 @@ impl<P: Capable> guest::Guest for Exports<P> {
 
     fn on_request(event: u64, id: u64, request: RequestResult) -> Progressed {
         runtime::turn(event, |party: &mut P, room| {
-            match party.on_request(room, Request::try_from(request)?)?.0 {
+            match party.on_request(room, Request::received(Some(id), request)?)?.0 {
                 Answer::Now(response) => respond(id, &response),
                 Answer::Later(response) => {
                     task::hold_event(async move { respond(id, &response.await?) });
@@ -122,18 +122,20 @@ impl<P: Capable> guest::Guest for Exports<P> {
 impl<P: Capable> lobby::Guest for Exports<P> {
     fn before_connect(event: u64, room: String, request: RequestResult) -> Progressed {
         runtime::lobby_turn(event, || {
-            P::before_connect(&Lobby::new(), &room, &Request::try_from(request)?)?.tell(event)
+            P::before_connect(&Lobby::new(), &room, &Request::received(None, request)?)?.tell(event)
         })
     }
 
     fn before_request(event: u64, room: String, request: RequestResult) -> Progressed {
         runtime::lobby_turn(event, || {
-            P::before_request(&Lobby::new(), &room, &Request::try_from(request)?)?.tell(event)
+            P::before_request(&Lobby::new(), &room, &Request::received(None, request)?)?.tell(event)
         })
     }
 
     fn on_fetch(event: u64, request: RequestResult) -> Progressed {
-        runtime::lobby_turn(event, || P::on_fetch(&Lobby::new(), Request::try_from(request)?)?.tell(event))
+        runtime::lobby_turn(event, || {
+            P::on_fetch(&Lobby::new(), Request::received(None, request)?)?.tell(event)
+        })
     }
 
     /// Never announced.

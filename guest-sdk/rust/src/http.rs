@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::bindings::party::server::types as wit;
 use crate::error::{Error, Result};
 use crate::room::Room;
-use crate::stream::BodyWriter;
+use crate::stream::{Body, BodyWriter};
 use crate::task::BoxFuture;
 use crate::work::OperationError;
 
@@ -27,11 +27,64 @@ pub struct Request {
     pub uri: String,
     /// In the order in which they came.
     pub headers: Vec<Header>,
-    /// Empty when there was none.
+    /// Empty when there was none, or when it [waits](Self::reader).
     pub body: Vec<u8>,
+    /// The request that has it, if the body waits.
+    waiting: Option<u64>,
 }
 
 impl Request {
+    /// A request with a body that has come along, as tests make one.
+    pub fn new(method: impl Into<String>, uri: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        let (method, uri, body) = (method.into(), uri.into(), body.into());
+        Self { method, uri, headers: Vec::new(), body, waiting: None }
+    }
+
+    /// A request that has come; `id` if its body may wait.
+    pub(crate) fn received(id: Option<u64>, request: wit::RequestResult) -> Result<Self> {
+        let (body, waiting) = match request.body {
+            wit::BodyResult::Bytes(bytes) => (bytes, None),
+            wit::BodyResult::Waiting => (Vec::new(), id),
+            wit::BodyResult::Streamed(_) => {
+                return Err(Error::new("a body in pieces was not asked for").with_status(501));
+            }
+        };
+        let headers = request.headers.into_iter().map(Header::from).collect();
+        Ok(Self { method: request.method, uri: request.uri, headers, body, waiting })
+    }
+
+    /// What reads the body, piece by piece, whether it has come along or waits with its client.
+    ///
+    /// Under `#[party::serve(request_bodies)]` a body waits if it is larger than may come along (`limits.request_body_bytes_max`,
+    /// 32 MiB), or nobody knows how large it is; [`body`](Self::body) is then empty. Without that argument it never waits, and one
+    /// that is too large is refused with 413. A body that waits can be read until the request is answered, or the last of its answer
+    /// is written; its client begins to send, if it waits for leave, when the first piece is asked for.
+    ///
+    /// ```no_run
+    /// # use party::{Reply, Request, Response};
+    /// # fn example(mut request: Request) -> Reply {
+    /// let mut body = request.reader();
+    /// Reply::later(async move |_room| {
+    ///     let mut bytes = 0;
+    ///     while let Some(piece) = body.next().await {
+    ///         bytes += piece?.len();
+    ///     }
+    ///     Ok(Response::text(format!("{bytes} bytes\n")))
+    /// })
+    /// # }
+    /// ```
+    pub fn reader(&mut self) -> Body {
+        match self.waiting.take() {
+            Some(request) => Body::waiting(request),
+            None => Body::whole(std::mem::take(&mut self.body)),
+        }
+    }
+
+    /// Whether the body has not come along, and is to be read with a [`reader`](Self::reader).
+    pub fn body_waits(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Give it to `with` as imports take it.
     pub(crate) fn lend<T>(&self, with: impl FnOnce(wit::RequestParam<'_>) -> T) -> T {
         let headers = lent(&self.headers);
@@ -262,28 +315,13 @@ impl From<wit::HeaderResult> for Header {
     }
 }
 
-impl TryFrom<wit::RequestResult> for Request {
-    type Error = Error;
-
-    fn try_from(request: wit::RequestResult) -> Result<Self> {
-        let body = match request.body {
-            wit::BodyResult::Bytes(bytes) => bytes,
-            wit::BodyResult::Streamed(_) => {
-                return Err(Error::new("a body in pieces was not asked for").with_status(501));
-            }
-        };
-        let headers = request.headers.into_iter().map(Header::from).collect();
-        Ok(Self { method: request.method, uri: request.uri, headers, body })
-    }
-}
-
 impl TryFrom<wit::ResponseResult> for Response {
     type Error = OperationError;
 
     fn try_from(response: wit::ResponseResult) -> Result<Self, OperationError> {
         let body = match response.body {
             wit::BodyResult::Bytes(bytes) => bytes,
-            wit::BodyResult::Streamed(_) => {
+            wit::BodyResult::Streamed(_) | wit::BodyResult::Waiting => {
                 return Err(OperationError::Invalid("a body in pieces was not asked for".to_owned()));
             }
         };
@@ -297,7 +335,7 @@ mod tests {
     use super::{Header, Request, Response};
 
     fn request(uri: &str) -> Request {
-        Request { method: "GET".to_owned(), uri: uri.to_owned(), headers: Vec::new(), body: Vec::new() }
+        Request::new("GET", uri, "")
     }
 
     #[test]

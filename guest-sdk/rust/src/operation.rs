@@ -114,7 +114,7 @@ fn opened(outcome: &Outcome) -> Option<u64> {
         Outcome::Connected(stream) => Some(*stream),
         Outcome::Response(response) => match response.body {
             BodyResult::Streamed(stream) => Some(stream),
-            BodyResult::Bytes(_) => None,
+            BodyResult::Bytes(_) | BodyResult::Waiting => None,
         },
         _ => None,
     }

@@ -221,8 +221,7 @@ pub struct Call {
 
 impl Call {
     pub(crate) fn to(party: &str, room: &str) -> Self {
-        let request =
-            Request { method: "GET".to_owned(), uri: String::new(), headers: Vec::new(), body: Vec::new() };
+        let request = Request::new("GET", "", "");
         Self { party: party.to_owned(), room: room.to_owned(), request }
     }
 

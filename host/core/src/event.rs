@@ -53,6 +53,8 @@ impl Handlers {
     pub const SAVE: Handlers = Handlers(1 << 17);
     /// `upgrade.restore`
     pub const RESTORE: Handlers = Handlers(1 << 18);
+    /// No handler: `on-request` takes requests whose bodies wait.
+    pub const REQUEST_BODIES: Handlers = Handlers(1 << 19);
 
     /// Whether all of `other` are among these.
     pub fn has(self, other: Handlers) -> bool {
@@ -315,6 +317,8 @@ pub enum Output {
     Open(RequestId, StreamId, Response),
     /// The next bytes of an answer's body.
     Write(StreamId, Bytes),
+    /// Bring the body of this request, as this stream.
+    ReadBody(RequestId, StreamId),
     /// That was all of an answer's body.
     Finish(StreamId),
     /// An answer's body breaks off: its client must see that it is not whole.
@@ -345,6 +349,7 @@ impl Output {
             Output::Write(_, bytes) => bytes.len() as u64,
             Output::SendOn(_, message) => message.len() as u64,
             Output::Accept(_)
+            | Output::ReadBody(..)
             | Output::Finish(_)
             | Output::BreakOff(_)
             | Output::CloseOn(..)

@@ -181,6 +181,7 @@ mod tests {
             uri: "https://example.com/".into(),
             headers: headers.collect(),
             body: Bytes::new(),
+            body_waits: false,
         }
     }
 

@@ -20,8 +20,10 @@ pub struct Request {
     pub uri: String,
     /// In the order in which they came.
     pub headers: Vec<Header>,
-    /// The whole body.
+    /// The whole body, unless it waits.
     pub body: Bytes,
+    /// The body has not come along: the room reads it if it wants it ([`Turn::read_body`](crate::turn::Turn::read_body)).
+    pub body_waits: bool,
 }
 
 impl Request {

@@ -15,7 +15,7 @@ use crate::ids::{OperationId, RequestId, StreamId};
 use crate::message::{CloseFrame, Message};
 
 impl StreamId {
-    /// The operation that has opened it, if it is no answer of the room's own.
+    /// The operation that has opened it, or one that there is not, whose number it has.
     pub fn operation(self) -> OperationId {
         OperationId(self.0)
     }
@@ -40,6 +40,11 @@ pub enum Stream {
     },
     /// The body of what a fetch has been answered, which the guest reads.
     Body,
+    /// The body of a request, which the guest reads.
+    Upload {
+        /// Of which request.
+        request: RequestId,
+    },
     /// A WebSocket that the room has opened.
     Socket {
         /// As of an answer.
@@ -54,7 +59,7 @@ impl Stream {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Stream::Answer { .. } => "the body of an answer",
-            Stream::Body => "a body that arrives",
+            Stream::Body | Stream::Upload { .. } => "a body that arrives",
             Stream::Socket { .. } => "a socket",
         }
     }
@@ -62,7 +67,7 @@ impl Stream {
     pub(crate) fn credit_mut(&mut self) -> Option<&mut i64> {
         match self {
             Stream::Answer { credit, .. } | Stream::Socket { credit, .. } => Some(credit),
-            Stream::Body => None,
+            Stream::Body | Stream::Upload { .. } => None,
         }
     }
 }

@@ -55,7 +55,13 @@ pub(crate) async fn start(project: &str, party: &Party, now: Timestamp) -> Resul
     let mut canary = Canary::new(project, party)?;
     let mut now = now;
     // Whatever comes first starts the room; it is never asked for what comes.
-    let request = Request { method: "GET".into(), uri: "/".into(), headers: Vec::new(), body: Bytes::new() };
+    let request = Request {
+        method: "GET".into(),
+        uri: "/".into(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+        body_waits: false,
+    };
     canary.room.request(request, now).map_err(|refusal| CanaryError::NoPlace(refusal.to_string()))?;
     for _ in 0..TURNS_MAX {
         canary.room.on_time(now);

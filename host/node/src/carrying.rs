@@ -60,6 +60,7 @@ fn carry_one(worker: &Worker, entry: &RoomEntry, action: Action) {
         Action::Output(Output::Begin(id, work, attempt)) => {
             working::begin(worker, entry, id, work, attempt);
         }
+        Action::Output(Output::ReadBody(request, stream)) => working::read_body(entry, request, stream),
         Action::Output(Output::Forget(id)) => working::forget(worker, entry, id),
         Action::Output(output) => entry.perform(output),
         Action::DropInstance => entry.drop_instance.set(true),

@@ -32,6 +32,7 @@ pub mod pressure;
 mod progress;
 mod recovery;
 mod registry;
+pub mod request_body;
 pub mod room_log;
 mod room_task;
 mod rooms_count;

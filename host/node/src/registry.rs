@@ -26,6 +26,7 @@ use crate::pressure::waiting::Waits;
 use crate::registry::leaving::AutoAnswer;
 pub(crate) use crate::registry::seats::Seat;
 use crate::registry::seats::Seats;
+use crate::request_body::WaitingBody;
 use crate::rooms_count::NewRoom;
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
@@ -43,7 +44,9 @@ pub(crate) struct RoomEntry {
     address: Arc<RoomAddress>,
     requests: RefCell<HashMap<RequestId, oneshot::Sender<Answer>>>,
     /// The bodies of answers that are being written.
-    bodies: RefCell<HashMap<StreamId, BodyWriter>>,
+    bodies: RefCell<HashMap<StreamId, (RequestId, BodyWriter)>>,
+    /// The bodies of requests that wait with their clients.
+    uploads: RefCell<HashMap<RequestId, WaitingBody>>,
     /// Those who wait for the room to take more of what its streams bring.
     streams_starved: Notify,
     /// Somebody does. Looked at with every turn, so that it costs no lock.
@@ -141,6 +144,7 @@ impl RoomEntry {
             upgrade: Upgrade::default(),
             requests: RefCell::default(),
             bodies: RefCell::default(),
+            uploads: RefCell::default(),
             streams_starved: Notify::new(),
             has_starved_streams: Cell::new(false),
             links: RefCell::default(),
@@ -290,12 +294,26 @@ impl RoomEntry {
         }
     }
 
-    pub(crate) fn add_request(&self, id: RequestId, reply: oneshot::Sender<Answer>) {
+    pub(crate) fn add_request(
+        &self,
+        id: RequestId,
+        body: Option<WaitingBody>,
+        reply: oneshot::Sender<Answer>,
+    ) {
         self.requests.borrow_mut().insert(id, reply);
+        if let Some(body) = body {
+            self.uploads.borrow_mut().insert(id, body);
+        }
+    }
+
+    /// The body of a request, if it has not come along, is not read yet, and somebody still waits for an answer.
+    pub(crate) fn take_upload(&self, id: RequestId) -> Option<WaitingBody> {
+        self.uploads.borrow_mut().remove(&id)
     }
 
     /// The client of an answer that is being written has gone.
     pub(crate) fn answer_gone(&self, stream: StreamId, request: RequestId) {
+        self.take_upload(request);
         if self.bodies.borrow_mut().remove(&stream).is_some() {
             self.put_in(|core| core.request_gone(request));
         }
@@ -303,6 +321,7 @@ impl RoomEntry {
 
     /// The client of a request has gone.
     pub(crate) fn request_gone(&self, id: RequestId) {
+        self.take_upload(id);
         if self.requests.borrow_mut().remove(&id).is_some() {
             self.put_in(|core| core.request_gone(id));
         }

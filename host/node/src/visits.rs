@@ -14,12 +14,23 @@ use tokio::sync::oneshot;
 use crate::answer_body::{AnswerBody, Reply, Unread, Whose};
 use crate::connection::{Connect, Decision, Ticket, knock};
 use crate::node::{Node, Unavailable};
+use crate::request_body::WaitingBody;
 use crate::timers::RoomNumber;
 use crate::worker::{Worker, WorkerIndex};
 
 impl Node {
     /// Asks a room. Dropping the future, or the body of what it gives, tells the room that its client has gone.
     pub async fn request(&self, address: RoomAddress, request: Request) -> Result<Reply, Unavailable> {
+        self.request_with(address, request, None).await
+    }
+
+    /// The same with a request whose body has not come along, if it waits.
+    pub async fn request_with(
+        &self,
+        address: RoomAddress,
+        request: Request,
+        body: Option<WaitingBody>,
+    ) -> Result<Reply, Unavailable> {
         let index = self.worker_of(&address);
         let (reply, response) = oneshot::channel();
         let ask = move |worker: &Rc<Worker>| {
@@ -29,7 +40,7 @@ impl Node {
                 Some(id) => id,
                 None => entry.put_in(|core| core.request(request, now))?,
             };
-            entry.add_request(id, reply);
+            entry.add_request(id, body, reply);
             Ok((entry.number, id))
         };
         let (room, id) = self.ask(index, ask).await?;
@@ -60,7 +71,7 @@ impl Node {
             let entry = worker.open(&address)?;
             let now = worker.now();
             let id = entry.put_in(|core| core.call(call, request, now))?;
-            entry.add_request(id, reply);
+            entry.add_request(id, None, reply);
             Ok(())
         };
         self.ask(index, ask).await?;

@@ -13,7 +13,7 @@ use party_core::address::RoomAddress;
 use party_core::call::{Attempt, CallId};
 use party_core::event::{Outcome, RoomsPage};
 use party_core::http::Request;
-use party_core::ids::OperationId;
+use party_core::ids::{OperationId, RequestId, StreamId};
 use party_core::operation::{OperationError, Work};
 use party_core::room::Refusal;
 use tokio::sync::mpsc::UnboundedSender;
@@ -59,6 +59,18 @@ pub(crate) fn begin(worker: &Worker, entry: &RoomEntry, id: OperationId, work: A
     });
     let call = once.map(|(callee, call)| (callee, call.id));
     entry.works.borrow_mut().insert(id, Doing { task: task.abort_handle(), call, socket: None });
+}
+
+/// Brings the body of a request. One that has come along with it has no more than its end.
+pub(crate) fn read_body(entry: &RoomEntry, request: RequestId, stream: StreamId) {
+    let (number, operation) = (entry.number, stream.operation());
+    let waiting = entry.take_upload(request);
+    let task = tokio::task::spawn_local(async move {
+        streaming::upload(waiting, Reader { room: number, operation }).await;
+        ended(number, operation);
+    });
+    let doing = Doing { task: task.abort_handle(), call: None, socket: None };
+    entry.works.borrow_mut().insert(operation, doing);
 }
 
 /// Something that is done for a room.

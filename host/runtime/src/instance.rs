@@ -233,7 +233,10 @@ async fn call(
                 method: &request.method,
                 uri: &request.uri,
                 headers: &headers(&request.headers),
-                body: BodyParam::Bytes(&request.body),
+                body: match request.body_waits {
+                    true => BodyParam::Waiting,
+                    false => BodyParam::Bytes(&request.body),
+                },
             };
             guest.call_on_request(&mut store, id, request_id.0, request).await
         }

@@ -27,6 +27,7 @@ pub(crate) mod socket;
 pub(crate) mod target;
 pub(crate) mod throttle;
 pub(crate) mod transport;
+pub(crate) mod upload;
 pub(crate) mod watch;
 pub(crate) mod websocket;
 pub(crate) mod worker;

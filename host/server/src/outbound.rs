@@ -202,6 +202,7 @@ impl Shared {
             uri: format!("http{tail}"),
             headers: Vec::new(),
             body: Bytes::new(),
+            body_waits: false,
         };
         let stream = self.dial(&Sending::new(asked)?).await?;
         let mut request = url.into_client_request().map_err(|error| refused(&error))?;

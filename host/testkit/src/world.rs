@@ -47,7 +47,7 @@ pub use crate::world::disk::LongRead;
 pub use crate::world::engine::Taken;
 pub use crate::world::knocking::{Answer, Knocking};
 use crate::world::logs::{Listening, Logs};
-pub use crate::world::reading::Reading;
+pub use crate::world::reading::{Reading, Uploading};
 pub use crate::world::requests::Response;
 
 /// The project of all worlds.

@@ -36,7 +36,7 @@ struct Probe {
     dice: dice::Dice,
 }
 
-#[party::serve]
+#[party::serve(request_bodies)]
 impl Party for Probe {
     fn on_start(&mut self, room: &Room, reason: StartReason) -> Result<()> {
         self.started = Some(reason);
@@ -140,7 +140,7 @@ impl Party for Probe {
 
     fn on_request(&mut self, room: &Room, request: Request) -> Result<Reply> {
         self.said += 1;
-        self.answer(room, &request)
+        self.answer(room, request)
     }
 
     fn on_alarm(&mut self, room: &Room) -> Result<()> {

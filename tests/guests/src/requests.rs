@@ -16,9 +16,12 @@ fn treasure(words: u64) -> impl Iterator<Item = u8> {
 
 impl Probe {
     /// Answers a request.
-    pub(crate) fn answer(&mut self, room: &Room, request: &Request) -> Result<Reply> {
+    pub(crate) fn answer(&mut self, room: &Room, mut request: Request) -> Result<Reply> {
         let query = request.query().unwrap_or_default().to_owned();
         if let Some(reply) = Probe::in_pieces(request.path_in_room(), &query)? {
+            return Ok(reply);
+        }
+        if let Some(reply) = Probe::uploaded(&mut request, &query)? {
             return Ok(reply);
         }
         Ok(match request.path_in_room() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use party::{Connection, Error, Message, Reply, Response, Result, Room};
+use party::{Connection, Error, Message, Reply, Request, Response, Result, Room};
 
 use crate::Probe;
 
@@ -52,6 +52,55 @@ impl Probe {
                 room.sleep(Duration::from_secs(1)).await;
                 Err(Error::new("told to fail"))
             }),
+            _ => return Ok(None),
+        }))
+    }
+}
+
+impl Probe {
+    /// What becomes of a body that is read in pieces, by the path.
+    pub(crate) fn uploaded(request: &mut Request, query: &str) -> Result<Option<Reply>> {
+        let path = request.path_in_room().to_owned();
+        if !path.ends_with("upload") {
+            return Ok(None);
+        }
+        let waited = request.body_waits();
+        let mut body = request.reader();
+        Ok(Some(match path.as_str() {
+            // How many bytes there are, each piece some milliseconds after the one before.
+            "/upload" => {
+                let ms: u64 = if query.is_empty() { 0 } else { query.parse()? };
+                Reply::later(async move |room| {
+                    let mut bytes = 0;
+                    while let Some(piece) = body.next().await {
+                        match piece {
+                            Ok(piece) => bytes += piece.len(),
+                            Err(error) => {
+                                room.with(|probe: &mut Probe| probe.written = format!("{bytes}: {error}"));
+                                return Err(error.into());
+                            }
+                        }
+                        room.with(|probe: &mut Probe| probe.written = bytes.to_string());
+                        if ms > 0 {
+                            room.sleep(Duration::from_millis(ms)).await;
+                        }
+                    }
+                    Ok(Response::text(format!("{bytes} bytes, waited: {waited}")))
+                })
+            }
+            // Each piece is given back as it comes.
+            "/echo-upload" => Reply::streamed(Response::status(200), async move |_, mut answer| {
+                while let Some(piece) = body.next().await {
+                    answer.write(piece?).await?;
+                }
+                Ok(answer.finish()?)
+            }),
+            // One piece is enough.
+            "/sip-upload" => Reply::later(async move |_| {
+                let piece = body.next().await.transpose()?.unwrap_or_default();
+                Ok(Response::text(format!("{} bytes are enough", piece.len())))
+            }),
+            "/refuse-upload" => Response::text("not here").with_status(403).into(),
             _ => return Ok(None),
         }))
     }

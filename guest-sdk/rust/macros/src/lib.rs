@@ -30,11 +30,16 @@ const HANDLERS: [&str; 14] = [
 
 /// Serve the party that this `impl Party for …` describes: one per component.
 ///
-/// The handlers written in the block are announced to the host; the others are answered by the host.
+/// The handlers written in the block are announced to the host; the others are answered by the host. With the argument
+/// `request_bodies`, bodies of requests that are too large to come along, or whose size nobody knows, are read piece by piece.
 #[proc_macro_attribute]
 pub fn serve(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let glue =
-        if arguments.is_empty() { glue(item.clone()) } else { Err("`#[party::serve]` takes no arguments") };
+    let options = match arguments.to_string().as_str() {
+        "" => Ok(""),
+        "request_bodies" => Ok("let handlers = handlers.union(::party::glue::Handlers::REQUEST_BODIES);"),
+        _ => Err("`#[party::serve]` takes no argument but `request_bodies`"),
+    };
+    let glue = options.and_then(|options| glue(item.clone(), options));
     let addition = glue.unwrap_or_else(|message| format!("::core::compile_error!({message:?});"));
     let addition: TokenStream = addition.parse().expect("the added code is well formed");
     [item, addition].into_iter().collect()
@@ -42,7 +47,7 @@ pub fn serve(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// The code that is added to `item`. Elsewhere than on wasm32 there is nothing to export (a native linker refuses
 /// such names), and the type is only kept from being called unused.
-fn glue(item: TokenStream) -> Result<String, &'static str> {
+fn glue(item: TokenStream, options: &str) -> Result<String, &'static str> {
     let (party, body) = party_and_body(item)?;
     let mut steps = String::new();
     for handler in handlers(body.stream()) {
@@ -56,6 +61,7 @@ fn glue(item: TokenStream) -> Result<String, &'static str> {
                 const HANDLERS: ::party::glue::Handlers = {{
                     let handlers = ::party::glue::NEEDED;
                     {steps}
+                    {options}
                     handlers
                 }};
             }}

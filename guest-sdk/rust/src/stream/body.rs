@@ -4,10 +4,11 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use crate::bindings::exports::party::server::guest::StreamEvent;
+use crate::bindings::party::server::streams;
 use crate::bindings::party::server::types::{BodyResult, ResponseResult};
 use crate::http::Header;
 use crate::runtime;
-use crate::stream::give_up;
+use crate::stream::{StreamError, give_up};
 use crate::work::OperationError;
 
 /// What a fetch was answered, while its body arrives; made by [`Fetch::streamed`](crate::Fetch::streamed).
@@ -35,38 +36,108 @@ impl TryFrom<ResponseResult> for Streamed {
         let BodyResult::Streamed(stream) = head.body else {
             return Err(OperationError::Invalid("the host gave a whole body".to_owned()));
         };
-        runtime::streams().hold(stream);
         let headers = head.headers.into_iter().map(Header::from).collect();
-        Ok(Self { status: head.status, headers, body: Body { stream, has_ended: false } })
+        Ok(Self { status: head.status, headers, body: Body(State::open(stream)) })
     }
 }
 
-/// A body that arrives in pieces. To drop it is to want no more of it.
+/// A body that arrives in pieces: what a fetch was answered, or of a request ([`Request::reader`](crate::Request::reader)). To
+/// drop it is to want no more of it.
 #[derive(Debug)]
-pub struct Body {
-    stream: u64,
-    has_ended: bool,
+pub struct Body(State);
+
+#[derive(Debug)]
+enum State {
+    /// It has come along.
+    Whole(Vec<u8>),
+    /// It is with the client of this request, and nothing of it was asked for.
+    Waiting(u64),
+    /// It arrives as this stream.
+    Open(u64),
+    Ended,
+}
+
+impl State {
+    fn open(stream: u64) -> Self {
+        runtime::streams().hold(stream);
+        Self::Open(stream)
+    }
 }
 
 impl Body {
+    pub(crate) fn whole(bytes: Vec<u8>) -> Self {
+        Self(State::Whole(bytes))
+    }
+
+    pub(crate) fn waiting(request: u64) -> Self {
+        Self(State::Waiting(request))
+    }
+
+    /// The stream that brings it, from now on if need be.
+    fn stream(&mut self) -> Result<u64, OperationError> {
+        match self.0 {
+            State::Open(stream) => Ok(stream),
+            State::Waiting(request) => match streams::read_body(request) {
+                Ok(stream) => {
+                    self.0 = State::open(stream);
+                    Ok(stream)
+                }
+                Err(error) => {
+                    self.0 = State::Ended;
+                    Err(match StreamError::from(error) {
+                        StreamError::Ended => OperationError::Connect(
+                            "the request is answered, or its client has gone".to_owned(),
+                        ),
+                        StreamError::Overloaded(open_max) => OperationError::Overloaded(open_max),
+                        other => OperationError::Invalid(other.to_string()),
+                    })
+                }
+            },
+            State::Whole(_) | State::Ended => unreachable!("neither is read from a stream"),
+        }
+    }
+
+    /// All of it, if that is at most so many bytes; [`OperationError::TooLarge`] if it is more, and nothing follows.
+    pub async fn collect(&mut self, bytes_max: usize) -> Result<Vec<u8>, OperationError> {
+        let mut whole = Vec::new();
+        while let Some(piece) = self.next().await {
+            whole.extend_from_slice(&piece?);
+            if whole.len() > bytes_max {
+                self.end();
+                return Err(OperationError::TooLarge(bytes_max as u64));
+            }
+        }
+        Ok(whole)
+    }
+
     /// The next bytes, as they have come, in pieces of any size; nothing behind the last. [`OperationError::Connect`] says that it
     /// broke off, which it also does when the host is restarted.
     pub async fn next(&mut self) -> Option<Result<Vec<u8>, OperationError>> {
-        if self.has_ended {
-            return None;
+        match &mut self.0 {
+            State::Ended => return None,
+            State::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = State::Ended;
+                return Some(bytes).filter(|bytes| !bytes.is_empty()).map(Ok);
+            }
+            State::Waiting(_) | State::Open(_) => {}
         }
-        let what = poll_fn(|context| match runtime::streams().next(self.stream, context.waker()) {
+        let stream = match self.stream() {
+            Ok(stream) => stream,
+            Err(error) => return Some(Err(error)),
+        };
+        let what = poll_fn(|context| match runtime::streams().next(stream, context.waker()) {
             Some(what) => Poll::Ready(what),
             None => Poll::Pending,
         });
         match what.await {
             StreamEvent::Chunk(bytes) => Some(Ok(bytes)),
             StreamEvent::End => {
-                self.has_ended = true;
+                self.let_go();
                 None
             }
             StreamEvent::Error(why) => {
-                self.has_ended = true;
+                self.let_go();
                 Some(Err(OperationError::Connect(why)))
             }
             other @ (StreamEvent::Message(_) | StreamEvent::Closed(_)) => {
@@ -78,8 +149,19 @@ impl Body {
 
     /// No more of it is wanted.
     fn end(&mut self) {
-        if !std::mem::replace(&mut self.has_ended, true) {
-            give_up(self.stream);
+        if let Some(stream) = self.let_go() {
+            give_up(stream);
+        }
+    }
+
+    /// It is over. The stream that brought it, if one did.
+    fn let_go(&mut self) -> Option<u64> {
+        match std::mem::replace(&mut self.0, State::Ended) {
+            State::Open(stream) => {
+                runtime::streams().let_go(stream);
+                Some(stream)
+            }
+            State::Whole(_) | State::Waiting(_) | State::Ended => None,
         }
     }
 
@@ -115,7 +197,6 @@ fn text_of(line: &[u8]) -> String {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        runtime::streams().let_go(self.stream);
         self.end();
     }
 }

@@ -146,6 +146,7 @@ fn streams(reader: &mut Reader) -> Read<Streams> {
                 Stream::Answer { request, credit: reader.signed("credit")? }
             }
             1 => Stream::Body,
+            4 => Stream::Upload { request: RequestId(id(reader, "request")?) },
             kind @ (2 | 3) => Stream::Socket { credit: reader.signed("credit")?, is_closing: kind == 3 },
             _ => return Err(Malformed::Field { field: "stream's kind" }),
         };

@@ -119,6 +119,10 @@ fn streams(writer: &mut Writer, streams: &Streams) {
                 writer.signed(*credit);
             }
             Stream::Body => writer.byte(1),
+            Stream::Upload { request } => {
+                writer.byte(4);
+                writer.number(request.0);
+            }
             Stream::Socket { credit, is_closing } => {
                 writer.byte(if *is_closing { 3 } else { 2 });
                 writer.signed(*credit);

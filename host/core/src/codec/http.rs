@@ -34,6 +34,7 @@ pub(crate) fn read_request(reader: &mut Reader) -> Read<Request> {
         uri: reader.text("uri")?,
         headers: read_headers(reader)?,
         body: reader.bytes("body")?,
+        body_waits: false,
     })
 }
 

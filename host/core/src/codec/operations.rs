@@ -189,6 +189,7 @@ mod tests {
             uri: "https://example.com/a?b".into(),
             headers: if resend { vec![header] } else { Vec::new() },
             body: Bytes::from_static(b"four"),
+            body_waits: false,
         };
         let work =
             Work::Fetch { request: Box::new(request), redirects_max, resend, streams: redirects_max == 7 };

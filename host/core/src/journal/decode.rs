@@ -13,6 +13,7 @@ use crate::codec::http::{read_headers, read_request};
 use crate::codec::{Malformed, Reader, calls, http, operations};
 use crate::commit::KvChanges;
 use crate::event::{Event, NewConnection, Outcome, ResumeReason, RoomsPage, StartReason};
+use crate::http::Request;
 use crate::ids::{ConnectionId, EventId, ID_MAX, OperationId, RequestId, Seed, StreamId, Timestamp};
 use crate::limits::Limits;
 use crate::message::{CLOSE_REASON_BYTES_MAX, CloseFrame, Message, Text};
@@ -152,7 +153,11 @@ fn event(reader: &mut Reader, kind: u8) -> Read<Event> {
             Event::Close(connection, close_frame(reader)?, reader.flag("close")?)
         }
         4 => Event::Error(connection(reader)?, reader.text("error")?),
-        5 | 10 => Event::Request(RequestId(id(reader, "request")?), Box::new(read_request(reader)?)),
+        5 | 10 | 13 => {
+            let id = RequestId(id(reader, "request")?);
+            let request = Request { body_waits: kind == 13, ..read_request(reader)? };
+            Event::Request(id, Box::new(request))
+        }
         6 => Event::ResponseClosed(RequestId(id(reader, "request")?)),
         7 => Event::Alarm,
         8 => {

@@ -130,7 +130,11 @@ fn event(writer: &mut Writer, event: &Event, is_call: bool) {
             writer.bytes(error.as_bytes());
         }
         Event::Request(id, request) => {
-            writer.byte(if is_call { 10 } else { 5 });
+            writer.byte(match (is_call, request.body_waits) {
+                (true, _) => 10,
+                (false, false) => 5,
+                (false, true) => 13,
+            });
             writer.number(id.0);
             self::request(writer, request);
         }

@@ -90,6 +90,7 @@ fn events() -> Vec<Event> {
         uri: "http://host/parties/main/room?a=b".into(),
         headers: headers(),
         body: Bytes::from_static(b"\x00body"),
+        body_waits: false,
     };
     let head = Response { status: 599, headers: headers(), body: Bytes::from_static(b"\xff body") };
     let stream = StreamId(last);

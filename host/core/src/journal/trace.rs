@@ -121,6 +121,10 @@ fn output(writer: &mut Writer, output: &Output) {
             numbered(writer, 12, id.0);
             writer.bytes(bytes);
         }
+        Output::ReadBody(request, stream) => {
+            numbered(writer, 17, request.0);
+            writer.number(stream.0);
+        }
         Output::Finish(id) => numbered(writer, 13, id.0),
         Output::BreakOff(id) => numbered(writer, 14, id.0),
         Output::SendOn(id, message) => {

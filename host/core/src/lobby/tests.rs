@@ -19,7 +19,13 @@ use crate::turn::lobby::DecideError;
 const EVENT: EventId = EventId(1);
 
 fn request() -> Box<Request> {
-    Box::new(Request { method: "GET".into(), uri: "http://h/".into(), headers: vec![], body: Bytes::new() })
+    Box::new(Request {
+        method: "GET".into(),
+        uri: "http://h/".into(),
+        headers: vec![],
+        body: Bytes::new(),
+        body_waits: false,
+    })
 }
 
 fn before_request() -> LobbyEvent {

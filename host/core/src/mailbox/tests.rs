@@ -55,7 +55,7 @@ fn only_messages_spend_credit_and_only_requests_are_counted() {
     mailbox.push(Event::Close(ANN, CloseFrame::lost(), false));
     assert!(mailbox.has_credit(ANN, &limits));
     let (method, uri) = ("GET".into(), "http://host/".into());
-    let request = Request { method, uri, headers: Vec::new(), body: Default::default() };
+    let request = Request { method, uri, headers: Vec::new(), body: Default::default(), body_waits: false };
     mailbox.push(Event::Request(RequestId(1), Box::new(request)));
     assert_eq!((mailbox.requests(), mailbox.len()), (1, 4));
     while mailbox.pop(Lane::All).is_some() {}

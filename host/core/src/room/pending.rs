@@ -62,6 +62,16 @@ impl PendingEvents {
         Some(subject)
     }
 
+    /// The time that an event may take begins again.
+    pub(crate) fn begin_again(&mut self, subject: Subject, now: Timestamp) {
+        let found = self.open.iter_mut().find(|(_, (one, deadline))| *one == subject && deadline.is_some());
+        if let Some((id, (_, Some(deadline)))) = found {
+            self.by_deadline.remove(&(deadline.at, *id));
+            deadline.at = now.after_ms(deadline.ms);
+            self.by_deadline.insert((deadline.at, *id));
+        }
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         self.by_deadline.first().map(|(at, _)| *at)
     }

@@ -289,6 +289,9 @@ impl Room {
                     self.home().requests.insert(request);
                     unopened.insert(stream);
                 }
+                Output::ReadBody(_, stream) => {
+                    unopened.insert(stream);
+                }
                 Output::Finish(stream) | Output::BreakOff(stream) => {
                     unfinished.insert(stream);
                 }

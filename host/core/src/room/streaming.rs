@@ -1,11 +1,11 @@
 //! Streams between two turns: what they bring, what is taken of what was written, and their end.
 
 use crate::event::{Event, Outcome, Output};
-use crate::ids::{OperationId, StreamId};
+use crate::ids::{OperationId, StreamId, Timestamp};
 use crate::planted::{self, PlantedBug};
 use crate::room::{Here, Room, Service};
 use crate::stream::{Stream, StreamEvent};
-use crate::turn::Changes;
+use crate::turn::{Changes, Subject};
 
 /// What a room is told of a stream that has not survived its host.
 const INTERRUPTED: &str = "interrupted: the host was restarted";
@@ -77,10 +77,11 @@ impl Room {
     }
 
     /// A stream brings something to its turn. Whether it is one that the room still knows.
-    pub(super) fn admit_stream_event(&mut self, id: StreamId, what: &StreamEvent) -> bool {
+    pub(super) fn admit_stream_event(&mut self, id: StreamId, what: &StreamEvent, now: Timestamp) -> bool {
+        self.give_upload_time(id, now);
         let streams = &mut self.home().streams;
         let is_known = match streams.get(id) {
-            Some(Stream::Body | Stream::Socket { .. }) => true,
+            Some(Stream::Body | Stream::Upload { .. } | Stream::Socket { .. }) => true,
             Some(Stream::Answer { .. }) | None => false,
         };
         if is_known && what.is_last() {
@@ -88,6 +89,14 @@ impl Room {
             self.stream_bytes_taken.remove(&id);
         }
         is_known
+    }
+
+    /// A request whose body comes on has not been waiting for its answer since it came.
+    fn give_upload_time(&mut self, id: StreamId, now: Timestamp) {
+        let state = self.home();
+        if let Some(Stream::Upload { request }) = state.streams.get(id).copied() {
+            state.pending.begin_again(Subject::Request(request), now);
+        }
     }
 
     /// More may be written.
@@ -139,7 +148,9 @@ impl Room {
             }
             self.output(match stream {
                 Stream::Answer { .. } => Output::BreakOff(id),
-                Stream::Body | Stream::Socket { .. } => Output::Forget(id.operation()),
+                Stream::Body | Stream::Upload { .. } | Stream::Socket { .. } => {
+                    Output::Forget(id.operation())
+                }
             });
         }
     }
@@ -147,7 +158,7 @@ impl Room {
     /// The room's time to wait for what comes is over: what still arrives breaks off, and the guest hears so.
     pub(super) fn interrupt_streams(&mut self) {
         let arriving = |(id, stream): (StreamId, &Stream)| match stream {
-            Stream::Body | Stream::Socket { .. } => Some(id),
+            Stream::Body | Stream::Upload { .. } | Stream::Socket { .. } => Some(id),
             Stream::Answer { .. } => None,
         };
         let ids: Vec<StreamId> = self.home().streams.all().filter_map(arriving).collect();
@@ -172,7 +183,7 @@ impl Room {
                         self.request_gone(request);
                     }
                 }
-                Stream::Body | Stream::Socket { .. } => {
+                Stream::Body | Stream::Upload { .. } | Stream::Socket { .. } => {
                     self.mailbox.push(Event::Stream(id, StreamEvent::Error(INTERRUPTED.into())));
                 }
             }

@@ -236,7 +236,7 @@ impl Room {
                 (was_open && handlers.has(Handlers::ON_COMPLETED)).then_some(event)
             }
             Event::Stream(stream, ref what) => {
-                let is_known = self.admit_stream_event(stream, what);
+                let is_known = self.admit_stream_event(stream, what, now);
                 (is_known && handlers.has(Handlers::ON_STREAM)).then_some(event)
             }
             Event::Drain(stream, bytes) => {

@@ -90,7 +90,7 @@ impl Turn {
         }
         match &mut stream {
             Stream::Socket { is_closing, .. } => *is_closing |= change.closed,
-            Stream::Answer { .. } | Stream::Body => {}
+            Stream::Answer { .. } | Stream::Body | Stream::Upload { .. } => {}
         }
         Ok(stream)
     }
@@ -141,6 +141,39 @@ impl Turn {
         Ok(id)
     }
 
+    /// Begins to read the body of a request, while its client waits for the answer or for the rest of it. Once.
+    pub fn read_body(&mut self, request: RequestId) -> Result<StreamId, StreamError> {
+        if !self.awaits_answer(request) {
+            return Err(StreamError::Unknown);
+        }
+        let is_read = |stream: &Stream| matches!(stream, Stream::Upload { request: one } if *one == request);
+        let opened = self.changes.streams.values().filter_map(|change| change.opened.as_ref());
+        if self.state.streams.all().map(|(_, stream)| stream).chain(opened).any(is_read) {
+            return Err(StreamError::Invalid("the body of this request is being read".into()));
+        }
+        let open_max = self.config.limits.streams_open_max;
+        if self.streams_to_be() >= open_max as usize {
+            return Err(StreamError::Overloaded(open_max));
+        }
+        let id = self.next_operation().stream();
+        self.changes.started_ids += 1;
+        self.changes.streams.entry(id).or_default().opened = Some(Stream::Upload { request });
+        self.changes.outputs.push(Output::ReadBody(request, id));
+        Ok(id)
+    }
+
+    /// Whether a client waits for the answer to this request, or for the rest of it.
+    fn awaits_answer(&self, request: RequestId) -> bool {
+        let is_open = self.state.requests.contains(&request) && !self.changes.answered.contains(&request);
+        let has_ended = |id: &StreamId| self.changes.streams.get(id).is_some_and(|change| change.ended);
+        let known = self.state.streams.answer_to(request);
+        let opened = self.changes.streams.iter().find_map(|(id, change)| match change.opened {
+            Some(Stream::Answer { request: one, .. }) if one == request => Some(*id),
+            Some(_) | None => None,
+        });
+        is_open || known.or(opened).is_some_and(|id| !has_ended(&id))
+    }
+
     /// Writes bytes of an answer's body.
     pub fn write(&mut self, id: StreamId, bytes: Bytes) -> Result<(), StreamError> {
         match self.stream(id)? {
@@ -183,7 +216,7 @@ impl Turn {
     pub fn finish(&mut self, id: StreamId) -> Result<(), StreamError> {
         let output = match self.stream(id)? {
             Stream::Answer { .. } => Output::Finish(id),
-            Stream::Body => Output::Forget(id.operation()),
+            Stream::Body | Stream::Upload { .. } => Output::Forget(id.operation()),
             Stream::Socket { .. } => return self.close_on(id, None),
         };
         self.changes.streams.entry(id).or_default().ended = true;
@@ -228,7 +261,9 @@ impl Turn {
             if !std::mem::replace(&mut self.changes.streams.entry(id).or_default().ended, true) {
                 self.changes.outputs.push(match stream {
                     Stream::Answer { .. } => Output::BreakOff(id),
-                    Stream::Body | Stream::Socket { .. } => Output::Forget(id.operation()),
+                    Stream::Body | Stream::Upload { .. } | Stream::Socket { .. } => {
+                        Output::Forget(id.operation())
+                    }
                 });
             }
         }

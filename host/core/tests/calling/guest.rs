@@ -129,7 +129,8 @@ pub(crate) fn run(memory: &mut Memory, turn: &mut Turn) -> TurnEnd {
 
 fn call(memory: &mut Memory, turn: &mut Turn, token: u64) {
     let body = Bytes::copy_from_slice(&token.to_le_bytes());
-    let request = Request { method: "HEAR".into(), uri: String::new(), headers: Vec::new(), body };
+    let request =
+        Request { method: "HEAR".into(), uri: String::new(), headers: Vec::new(), body, body_waits: false };
     if let Ok(OperationId(id)) = turn.call("party".into(), "callee".into(), request) {
         memory.waits.insert(id, token);
     }

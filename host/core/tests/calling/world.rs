@@ -113,7 +113,8 @@ impl World {
     /// A client asks the caller to call.
     fn ask_to_call(&mut self) {
         let body = Bytes::copy_from_slice(&self.next_token.to_le_bytes());
-        let request = Request { method: "CALL".into(), uri: "/".into(), headers: Vec::new(), body };
+        let request =
+            Request { method: "CALL".into(), uri: "/".into(), headers: Vec::new(), body, body_waits: false };
         if self.caller.room.request(request, self.now).is_ok() {
             self.next_token += 1;
         }

@@ -422,7 +422,13 @@ impl Guest<'_> {
     /// Calls another room, or none.
     fn call(&mut self) {
         let (method, uri) = ("POST".into(), format!("/{:x}", self.tag));
-        let request = Request { method, uri, headers: Vec::new(), body: Bytes::from_static(b"body") };
+        let request = Request {
+            method,
+            uri,
+            headers: Vec::new(),
+            body: Bytes::from_static(b"body"),
+            body_waits: false,
+        };
         let deadline_ms = self.turn.limits().request_deadline_ms + CALL_GRACE_MS;
         let begun =
             Begun { due: self.turn.now().after_ms(deadline_ms).0, is_work: true, is_sent_once: false };
@@ -435,7 +441,13 @@ impl Guest<'_> {
     fn fetch(&mut self) {
         let host = if self.chance.percent(90) { "a.test" } else { "" };
         let (method, uri) = ("POST".into(), format!("https://{host}/{:x}", self.tag));
-        let request = Request { method, uri, headers: Vec::new(), body: Bytes::from_static(b"body") };
+        let request = Request {
+            method,
+            uri,
+            headers: Vec::new(),
+            body: Bytes::from_static(b"body"),
+            body_waits: false,
+        };
         let timeout_ms = [0, 1, 4_000][self.chance.below(3) as usize];
         let resend = self.chance.percent(50);
         let deadline_ms = if timeout_ms == 0 { FETCH_MS_MAX } else { timeout_ms };

@@ -299,7 +299,7 @@ impl Guest<'_> {
     fn call(&mut self) {
         let room = if self.chance.percent(95) { "other" } else { "no/room" };
         let (method, body) = ("PUT".to_owned(), Bytes::copy_from_slice(self.text().as_bytes()));
-        let request = Request { method, uri: "/path".into(), headers: Vec::new(), body };
+        let request = Request { method, uri: "/path".into(), headers: Vec::new(), body, body_waits: false };
         match self.turn.call("party".into(), room.into(), request.clone()) {
             Ok(id) => {
                 self.log.say(|| format!("    call {id}"));

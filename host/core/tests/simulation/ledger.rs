@@ -190,6 +190,7 @@ impl Ledger {
             }
             Output::Forget(id) => self.works.push_back((waits_for, Output::Forget(id))),
             Output::Open(..)
+            | Output::ReadBody(..)
             | Output::Write(..)
             | Output::Finish(_)
             | Output::BreakOff(_)
@@ -215,6 +216,7 @@ impl Ledger {
             Output::AutoResponse(pair) => self.see_auto_response(pair),
             Output::Begin(..) | Output::Forget(_) => self.see_work(output),
             Output::Open(..)
+            | Output::ReadBody(..)
             | Output::Write(..)
             | Output::Finish(_)
             | Output::BreakOff(_)

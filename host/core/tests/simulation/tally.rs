@@ -169,6 +169,7 @@ impl Tally {
             | Output::Send(..)
             | Output::Broadcast(..)
             | Output::Open(..)
+            | Output::ReadBody(..)
             | Output::Write(..)
             | Output::Finish(_)
             | Output::BreakOff(_)

@@ -34,6 +34,7 @@ pub(crate) enum Mood {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Did {
     Open(RequestId),
+    Read(RequestId),
     Write(Bytes),
     Finish,
     BreakOff,
@@ -80,7 +81,10 @@ impl Guest<'_> {
 
     fn hear(&mut self, event: Event, is_last: bool) {
         match event {
-            Event::Request(id, _) => {
+            Event::Request(id, request) => {
+                if request.body_waits && !is_last && self.chance.percent(70) {
+                    self.read(id);
+                }
                 let opens = !is_last && self.chance.percent(60) && self.open(id);
                 if !opens {
                     let answered = self.turn.respond(id, Response::text(200, ""));
@@ -219,6 +223,17 @@ impl Guest<'_> {
         true
     }
 
+    fn read(&mut self, request: RequestId) {
+        let Ok(id) = self.turn.read_body(request) else { return };
+        let again = self.turn.read_body(request);
+        assert!(
+            matches!(again, Err(StreamError::Invalid(_))),
+            "the body of {request} is read twice: {again:?}"
+        );
+        self.did.push((id, Did::Read(request)));
+        self.memory.bodies.insert(id.0, 0);
+    }
+
     fn bytes(&mut self) -> Bytes {
         let max = u64::from(self.turn.limits().stream_credit_bytes);
         let bytes = 1 + self.chance.below(max);
@@ -309,7 +324,7 @@ impl Guest<'_> {
             self.turn.connect(ConnectTarget::Url("wss://a.test/".into()))
         } else {
             let (method, uri) = ("GET".into(), "https://a.test/".into());
-            let request = Request { method, uri, headers: Vec::new(), body: Bytes::new() };
+            let request = Request { method, uri, headers: Vec::new(), body: Bytes::new(), body_waits: false };
             let resend = self.chance.percent(50);
             let options = FetchOptions { timeout_ms: 5_000, redirects_max: 0, resend, streams: true };
             self.turn.fetch(request, options)

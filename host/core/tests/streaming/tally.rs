@@ -22,6 +22,7 @@ const REQUIRED: &[Situation] = &[
     ("arriving", "ended"),
     ("arriving", "forgotten"),
     ("arriving", "full"),
+    ("arriving", "of a request"),
     ("crash", "of a durable room that streams"),
     ("crash", "of a hibernating room that streams"),
     ("delivered", "on-completed"),

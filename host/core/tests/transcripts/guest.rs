@@ -13,7 +13,7 @@
 //! alarm 5000    alarm off    alarm    sleep s 100    cancel s    operations    rooms o party prefix after a    asset o /path
 //! call o party/room hello    fetch o https://a.test/ 5000 hello    fetch o https://a.test/ resend hello
 //! fetch o https://a.test/ stream    fetch o https://a.test/ streamed-resend    connect o wss://a.test/    connect o party/room
-//! open w r 200    write w bytes    send-on o hello    finish w    break-off w    close-on o 1000 bye    may-write w    streams
+//! read b r    open w r 200    write w bytes    send-on o hello    finish w    break-off w    close-on o 1000 bye    may-write w    streams
 //! settle e    settle e fail message    hold    release    now    incarnation    log text    own e
 //! ```
 //!
@@ -186,6 +186,14 @@ fn about_streams(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> 
                 Err(error) => Err(error.to_string()),
             }
         }
+        "read" => match turn.read_body(names.requests[text]) {
+            Ok(id) => {
+                names.streams.retain(|_, other| *other != id);
+                names.streams.insert(name.into(), id);
+                Ok(None)
+            }
+            Err(error) => Err(error.to_string()),
+        },
         "write" => done(turn.write(names.stream(name), bytes(text))),
         "send-on" => done(turn.send_on(names.stream(name), Message::text(text))),
         "break-off" => done(turn.break_off(names.stream(name))),
@@ -239,7 +247,13 @@ fn about_time(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> Opt
             let (address, body) = text.split_once(' ').unwrap_or((text, ""));
             let (party, room) = address.split_once('/').expect("a party and a room");
             let body = Bytes::copy_from_slice(body.as_bytes());
-            let request = Request { method: "POST".into(), uri: String::new(), headers: Vec::new(), body };
+            let request = Request {
+                method: "POST".into(),
+                uri: String::new(),
+                headers: Vec::new(),
+                body,
+                body_waits: false,
+            };
             match turn.call(party.into(), room.into(), request) {
                 Ok(id) => {
                     names.operations.insert(name.into(), id);
@@ -254,7 +268,13 @@ fn about_time(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> Opt
             let (resend, streams) = (how.ends_with("resend"), how.starts_with("stream"));
             let timeout_ms = how.parse().unwrap_or_default();
             let body = Bytes::copy_from_slice(body.as_bytes());
-            let request = Request { method: "POST".into(), uri: url.into(), headers: Vec::new(), body };
+            let request = Request {
+                method: "POST".into(),
+                uri: url.into(),
+                headers: Vec::new(),
+                body,
+                body_waits: false,
+            };
             match turn.fetch(request, FetchOptions { timeout_ms, redirects_max: 0, resend, streams }) {
                 Ok(id) => {
                     names.operations.insert(name.into(), id);

@@ -40,5 +40,6 @@ mod streams_refused;
 mod suspension;
 mod switching;
 mod twins;
+mod uploads;
 mod works;
 mod works_meanwhile;

@@ -13,6 +13,7 @@
 //!   > a send hello             > a close 1000 bye      > a cut
 //! * > a broken reason          it breaks the protocol
 //!   GET / body -> r            a request, from here on called r      > r cut    its client goes
+//!   GET / waits -> r           one whose body waits
 //!   time 1500                  the clock says 1500 ms, and the room is told    * clock 1500   it is not told
 //! * turn send a hi; pending e  the next turn, what the guest does in it, and how it ends (`done`, if unsaid)
 //! * committed                  the oldest commit under way is durable    commits fail    it is not
@@ -277,8 +278,10 @@ impl Stage {
         let (asked, name) = step.split_once("-> ").expect("the name of a request");
         let body = asked.strip_prefix('/').expect("a path").trim();
         let (method, uri) = ("GET".into(), "http://host/parties/party/room".into());
-        let (body, now) = (Bytes::copy_from_slice(body.as_bytes()), self.now);
-        match self.room().request(Request { method, uri, headers: Vec::new(), body }, now) {
+        let body_waits = body == "waits";
+        let body = if body_waits { Bytes::new() } else { Bytes::copy_from_slice(body.as_bytes()) };
+        let now = self.now;
+        match self.room().request(Request { method, uri, headers: Vec::new(), body, body_waits }, now) {
             Ok(id) => self.names.name_request(name, id),
             Err(refusal) => self.show(format!("refused {name}: {refusal}")),
         }

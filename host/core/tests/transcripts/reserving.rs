@@ -34,7 +34,7 @@ fn room(record: Option<RoomRecord>) -> Room {
 /// One turn that uses up so many ids, and commits if it is to write something. Gives back the last of them and the record.
 fn turn(room: &mut Room, count: u64, writes: bool) -> (OperationId, Option<RoomRecord>) {
     let (method, uri) = ("GET".into(), "http://host/".into());
-    let request = Request { method, uri, headers: Vec::new(), body: Default::default() };
+    let request = Request { method, uri, headers: Vec::new(), body: Default::default(), body_waits: false };
     room.request(request, Timestamp(0)).expect("there is a place");
     let moment = Moment { now: Timestamp(0), seed: Seed([0; 32]), incarnation: Incarnation(1) };
     let mut turn = room.begin_turn(moment).expect("a request waits");

@@ -29,7 +29,8 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
         }
         Event::Error(id, error) => format!("{name} {} {error}", connection(*id, names)),
         Event::Request(id, request) => {
-            format!("{name} {} {}", request_name(*id, names), bytes(&request.body)).trim().to_owned()
+            let body = if request.body_waits { "waits".into() } else { bytes(&request.body) };
+            format!("{name} {} {body}", request_name(*id, names)).trim().to_owned()
         }
         Event::ResponseClosed(id) => format!("{name} {}", request_name(*id, names)),
         Event::Alarm => name.into(),
@@ -119,6 +120,9 @@ fn output_line(output: &Output, names: &Names) -> String {
             format!("< {} {} as {}", request_name(*id, names), response(head), stream(*body, names))
         }
         Output::Write(id, written) => format!("< {} {}", stream(*id, names), bytes(written)),
+        Output::ReadBody(id, body) => {
+            format!("read {} as {}", request_name(*id, names), stream(*body, names))
+        }
         Output::Finish(id) => format!("< {} finished", stream(*id, names)),
         Output::BreakOff(id) => format!("< {} breaks off", stream(*id, names)),
         Output::SendOn(id, sent) => format!("< {} message {}", stream(*id, names), message(sent)),

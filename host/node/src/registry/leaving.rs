@@ -9,7 +9,7 @@ use party_core::ids::{ConnectionId, RequestId, StreamId};
 use party_core::message::{CloseFrame, Message};
 use party_core::profile;
 
-use crate::answer_body;
+use crate::answer_body::{self, BodyWriter};
 use crate::connection::{Decision, Link};
 use crate::outbound::ToSocket;
 use crate::outbox::Outgoing;
@@ -41,6 +41,7 @@ impl RoomEntry {
         // Who waits is told that the room was lost.
         self.requests.take();
         self.bodies.take();
+        self.uploads.take();
     }
 
     /// Lets an output leave.
@@ -53,6 +54,7 @@ impl RoomEntry {
             }
             Output::Broadcast(ids, message) => self.send_to_all(&ids, &Outgoing::new(message)),
             Output::Respond(id, response) => {
+                self.take_upload(id);
                 if let Some(reply) = self.requests.borrow_mut().remove(&id) {
                     // A client that has gone meanwhile misses nothing.
                     let _ = reply.send(Answer::Response(response));
@@ -60,16 +62,16 @@ impl RoomEntry {
             }
             Output::Open(id, stream, head) => self.open_answer(id, stream, head),
             Output::Write(stream, bytes) => {
-                if let Some(body) = self.bodies.borrow().get(&stream) {
+                if let Some((_, body)) = self.bodies.borrow().get(&stream) {
                     body.write(bytes);
                 }
             }
             Output::Finish(stream) => {
-                if let Some(body) = self.bodies.borrow_mut().remove(&stream) {
+                if let Some(body) = self.take_body(stream) {
                     body.finish();
                 }
             }
-            Output::BreakOff(stream) => _ = self.bodies.borrow_mut().remove(&stream),
+            Output::BreakOff(stream) => _ = self.take_body(stream),
             Output::SendOn(stream, message) => {
                 working::send(self, stream.operation(), ToSocket::Send(message));
             }
@@ -103,15 +105,22 @@ impl RoomEntry {
                 }
             }
             // Done by who carries the room's decisions out, who has the means.
-            Output::Begin(..) | Output::Forget(_) => {}
+            Output::Begin(..) | Output::Forget(_) | Output::ReadBody(..) => {}
             Output::AutoResponse(pair) => *self.auto_answer.borrow_mut() = pair.map(AutoAnswer::new),
         }
+    }
+
+    /// The body of an answer, which ends with this.
+    fn take_body(&self, stream: StreamId) -> Option<BodyWriter> {
+        let (request, body) = self.bodies.borrow_mut().remove(&stream)?;
+        self.take_upload(request);
+        Some(body)
     }
 
     fn open_answer(&self, id: RequestId, stream: StreamId, head: Response) {
         let Some(reply) = self.requests.borrow_mut().remove(&id) else { return };
         let (writer, unread) = answer_body::body(self.limits.stream_credit_bytes);
-        self.bodies.borrow_mut().insert(stream, writer);
+        self.bodies.borrow_mut().insert(stream, (id, writer));
         if reply.send(Answer::Streamed(head, stream, unread)).is_err() {
             self.answer_gone(stream, id);
         }

@@ -19,6 +19,7 @@ use crate::node::{Node, Unavailable};
 use crate::outbound::{Fetch, FromSocket, Socket, SocketDriver, ToSocket, next_piece};
 use crate::outbox::Outbound;
 use crate::registry::RoomEntry;
+use crate::request_body::WaitingBody;
 use crate::timers::RoomNumber;
 use crate::worker::Worker;
 
@@ -79,6 +80,18 @@ pub(super) async fn fetch(node: &Node, fetch: Fetch, reader: Reader, answer: imp
             () = late => Some(Err(format!("nothing has come within {FETCH_MS_MAX} ms"))),
         };
         match piece {
+            Some(Ok(bytes)) => reader.put_in(StreamEvent::Chunk(bytes)),
+            Some(Err(why)) => return reader.put_in(StreamEvent::Error(why)),
+            None => return reader.put_in(StreamEvent::End),
+        }
+    }
+}
+
+/// Brings the body of a request piece by piece.
+pub(super) async fn upload(waiting: Option<WaitingBody>, reader: Reader) {
+    let Some(mut body) = waiting else { return reader.put_in(StreamEvent::End) };
+    while reader.credit().await {
+        match body.next().await {
             Some(Ok(bytes)) => reader.put_in(StreamEvent::Chunk(bytes)),
             Some(Err(why)) => return reader.put_in(StreamEvent::Error(why)),
             None => return reader.put_in(StreamEvent::End),

@@ -1,4 +1,4 @@
-//! `streams`: what leaves in pieces, and sockets that the room has opened.
+//! `streams`: what arrives or leaves in pieces, and sockets that the room has opened.
 
 use party_core::ids::{RequestId, StreamId};
 use party_core::turn::streams::StreamError as CoreError;
@@ -29,6 +29,11 @@ impl Host for InstanceState {
         let headers = headers.into_iter().map(header).collect();
         let opened = turn.open_response(RequestId(request), status, headers);
         Ok(opened.map(|stream| stream.0).map_err(stream_error))
+    }
+
+    fn read_body(&mut self, request: u64) -> Answer<u64> {
+        let Some(turn) = self.room("streams.read-body")? else { return Ok(Err(StreamError::NotInARoom)) };
+        Ok(turn.read_body(RequestId(request)).map(|stream| stream.0).map_err(stream_error))
     }
 
     fn write(&mut self, stream: u64, bytes: Vec<u8>) -> Answer<()> {

@@ -35,7 +35,7 @@ pub(crate) fn response(response: ResponseResult) -> Result<Response, String> {
     let ResponseResult { status, headers, body } = response;
     let body = match body {
         BodyResult::Bytes(bytes) => Bytes::from(bytes),
-        BodyResult::Streamed(_) => {
+        BodyResult::Streamed(_) | BodyResult::Waiting => {
             return Err("its body must be whole: streams.open-response answers in pieces".into());
         }
     };
@@ -47,11 +47,11 @@ pub(crate) fn request(request: RequestResult) -> Result<Request, String> {
     let RequestResult { method, uri, headers, body } = request;
     let body = match body {
         BodyResult::Bytes(bytes) => Bytes::from(bytes),
-        BodyResult::Streamed(_) => {
+        BodyResult::Streamed(_) | BodyResult::Waiting => {
             return Err("the body of a request that a room sends is given whole".into());
         }
     };
-    Ok(Request { method, uri, headers: headers.into_iter().map(header).collect(), body })
+    Ok(Request { method, uri, headers: headers.into_iter().map(header).collect(), body, body_waits: false })
 }
 
 /// A header out of a guest.

@@ -115,7 +115,14 @@ async fn live(component: &[u8], limits: Limits) -> Vec<TurnEnd> {
         room.message(client, Message::text("hello")).await;
         room.message(client, Message::Binary(vec![0xff; 100].into())).await;
         let (method, uri) = ("GET".into(), "http://host/parties/party/room".into());
-        room.request(Request { method, uri, headers: Vec::new(), body: Default::default() }).await;
+        room.request(Request {
+            method,
+            uri,
+            headers: Vec::new(),
+            body: Default::default(),
+            body_waits: false,
+        })
+        .await;
         room.close(client).await;
         room.advance(1_000).await;
     }

@@ -169,7 +169,14 @@ async fn happen(room: &mut TestRoom, clients: &mut Vec<ConnectionId>, happening:
         }
         Happening::Ask => {
             let (method, uri) = ("GET".into(), "http://host/parties/party/room".into());
-            room.request(Request { method, uri, headers: Vec::new(), body: Default::default() }).await;
+            room.request(Request {
+                method,
+                uri,
+                headers: Vec::new(),
+                body: Default::default(),
+                body_waits: false,
+            })
+            .await;
         }
         Happening::Advance(ms) => room.advance(*ms).await,
     }

@@ -95,6 +95,7 @@ fn a_request_arrives_whole_and_is_answered() {
         uri: "http://localhost/parties/party/room?q=%20".into(),
         headers: vec![header.clone()],
         body: "the body".into(),
+        body_waits: false,
     };
     block_on(async {
         let mut room = TestRoom::of(&guest.build());

@@ -1,5 +1,7 @@
 //! What becomes of one request: a room answers it, or an asset, or nobody; or it opens a WebSocket.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
@@ -21,13 +23,14 @@ use super::lobby;
 use super::proxies::Peer;
 use super::routes::{Route, route};
 use super::target::written_as_url;
+use super::upload;
 use super::watch::Stage;
 use super::worker::EdgeWorker;
 
 /// Answers a request.
 pub(crate) async fn answer(
-    worker: &EdgeWorker,
-    progress: &Progress,
+    worker: &Rc<EdgeWorker>,
+    progress: &Rc<Progress>,
     peer: Peer,
     request: Request<Incoming>,
 ) -> hyper::Response<EdgeBody> {
@@ -154,8 +157,8 @@ fn unknown_coding(headers: &HeaderMap) -> Option<Response> {
 
 /// Asks a room. An error is a refusal by the host itself, before the whole body has come.
 async fn ask(
-    worker: &EdgeWorker,
-    progress: &Progress,
+    worker: &Rc<EdgeWorker>,
+    progress: &Rc<Progress>,
     address: RoomAddress,
     parts: &Parts,
     body: Incoming,
@@ -171,22 +174,36 @@ async fn ask(
         return Err(profile.no_on_request());
     }
     let uri = guest_uri(parts)?;
-    let Collected { bytes, share } =
-        collect(worker, progress, body, party.limits.request_body_bytes_max).await?;
+    let bytes_max = party.limits.request_body_bytes_max;
+    let reads_bodies = party.handlers.has(Handlers::REQUEST_BODIES);
+    let (collected, waiting) = match reads_bodies && upload::waits(&body, bytes_max) {
+        true => (Collected { bytes: Bytes::new(), share: None }, Some(body)),
+        false => (collect(worker, progress, body, bytes_max).await?, None),
+    };
+    let Collected { bytes, share } = collected;
     let request = GuestRequest {
         method: parts.method.as_str().into(),
         uri,
         headers: headers_in_room(parts, &party),
         body: bytes,
+        body_waits: waiting.is_some(),
     };
     let request = match lobby::before_request(worker, &party, address.room(), request).await {
         Ok(request) => request,
+        // Nobody reads what is still to come.
+        Err(answer) if waiting.is_some() => return Err(answer),
         Err(answer) => return Ok(Reply::Whole(answer)),
     };
     if !answers {
-        return Ok(Reply::Whole(profile.no_on_request()));
+        // Nobody reads what is still to come.
+        return if waiting.is_some() {
+            Err(profile.no_on_request())
+        } else {
+            Ok(Reply::Whole(profile.no_on_request()))
+        };
     }
-    let answered = worker.node().request(address, request).await;
+    let waiting = waiting.map(|body| upload::keep(worker, progress, body));
+    let answered = worker.node().request_with(address, request, waiting).await;
     drop(share);
     Ok(answered.unwrap_or_else(|error| Reply::Whole(Response::text(503, error.to_string()))))
 }

@@ -130,7 +130,8 @@ async fn collect_within(
 ) -> Result<Collected, Response> {
     let Some(mut share) = worker.bodies().take(0) else { return Err(no_room()) };
     let (mut first, mut rest) = (Bytes::new(), Vec::new());
-    while let Some(frame) = next_frame(progress, &mut body).await? {
+    let broken = |why: String| Response::text(400, why);
+    while let Some(frame) = next_frame(progress, &mut body).await.map_err(broken)? {
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + rest.len() + data.len() > bytes_max {
             return Err(Response::text(
@@ -157,14 +158,17 @@ async fn collect_within(
 }
 
 /// The next frame; `None` behind the last. hyper is not told that the client has ended (`super::http`).
-async fn next_frame(progress: &Progress, body: &mut Incoming) -> Result<Option<Frame<Bytes>>, Response> {
+pub(crate) async fn next_frame(
+    progress: &Progress,
+    body: &mut Incoming,
+) -> Result<Option<Frame<Bytes>>, String> {
     let mut frame = body.frame();
     let frame = poll_fn(|cx| match Pin::new(&mut frame).poll(cx) {
-        Poll::Pending if progress.has_ended() => Poll::Ready(Err("the body has no end".into())),
+        Poll::Pending if progress.has_ended_for(cx) => Poll::Ready(Err("the body has no end".into())),
         polled => polled.map(Ok),
     });
     let frame = frame.await.and_then(|frame| frame.transpose().map_err(|error| error.to_string()));
-    frame.map_err(|error| Response::text(400, format!("the body is broken: {error}")))
+    frame.map_err(|error| format!("the body is broken: {error}"))
 }
 
 fn no_room() -> Response {
@@ -173,7 +177,11 @@ fn no_room() -> Response {
 
 /// What a future gives before some time; `None` if the time comes first. The clock is only asked to wait if the
 /// future is not ready at once.
-async fn before<F: Future>(clock: &Arc<dyn Clock>, due: Timestamp, future: F) -> Option<F::Output> {
+pub(crate) async fn before<F: Future>(
+    clock: &Arc<dyn Clock>,
+    due: Timestamp,
+    future: F,
+) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut sleep = None;
     poll_fn(|cx| {

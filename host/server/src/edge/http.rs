@@ -14,7 +14,7 @@ use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use hyper::Request;
@@ -76,6 +76,8 @@ pub(crate) struct Progress {
     is_writing: Cell<bool>,
     /// When the client was found to send no more, while it was owed a response.
     ended_at: Cell<Option<Timestamp>>,
+    /// Who reads the body of the request, perhaps in another task, to be told of that.
+    reader: Cell<Option<Waker>>,
     /// The right to attach the socket to a room, once a handshake has been accepted.
     ticket: RefCell<Option<Ticket>>,
 }
@@ -91,6 +93,7 @@ impl Progress {
             awaits_room: Cell::new(false),
             is_writing: Cell::new(false),
             ended_at: Cell::new(None),
+            reader: Cell::new(None),
             ticket: RefCell::new(None),
         }
     }
@@ -105,9 +108,23 @@ impl Progress {
         self.refused.set(true);
     }
 
-    /// The client sends no more, and what hyper has not given out by now will not come.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended_at.get().is_some()
+    /// Whether the client sends no more: what hyper has not given out by now will not come. If it may, whoever asks is woken when
+    /// that changes.
+    pub(crate) fn has_ended_for(&self, cx: &Context<'_>) -> bool {
+        let has_ended = self.ended_at.get().is_some();
+        if !has_ended {
+            self.reader.set(Some(cx.waker().clone()));
+        }
+        has_ended
+    }
+
+    fn ends(&self, now: Timestamp) {
+        if self.ended_at.get().is_none() {
+            self.ended_at.set(Some(now));
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+        }
     }
 }
 
@@ -322,9 +339,7 @@ impl AsyncRead for Stream {
         let read = Pin::new(&mut this.socket).poll_read(cx, buffer);
         let has_ended = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before;
         if has_ended && this.progress.is_owed.get() {
-            if this.progress.ended_at.get().is_none() {
-                this.progress.ended_at.set(Some(this.worker.clock().now()));
-            }
+            this.progress.ends(this.worker.clock().now());
             return Poll::Pending;
         }
         read

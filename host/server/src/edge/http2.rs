@@ -149,7 +149,10 @@ impl Service<Request<Incoming>> for Requests {
         Box::pin(async move {
             let is_head = request.method() == Method::HEAD;
             let mut response = match as_http_1(&mut request, worker.limits.headers_max) {
-                Ok(()) => answer(&worker, &Progress::new(worker.clock().now()), peer, request).await,
+                Ok(()) => {
+                    let progress = Rc::new(Progress::new(worker.clock().now()));
+                    answer(&worker, &progress, peer, request).await
+                }
                 Err(refusal) => to_wire(refusal, request.method()),
             };
             // A stream ends by itself.

@@ -49,6 +49,7 @@ pub(crate) async fn before_connect(
             uri: new.uri.clone(),
             headers: new.headers.clone(),
             body: Default::default(),
+            body_waits: false,
         };
         let event = LobbyEvent::BeforeConnect(room.into(), Box::new(request));
         if let Verdict::Proceed(changes) = ask(worker, party, event).await? {
@@ -77,6 +78,7 @@ pub(crate) async fn fetch(
         uri,
         headers: guest_headers(&parts.headers),
         body: bytes,
+        body_waits: false,
     };
     let asked = ask(worker, &party, LobbyEvent::Fetch(Box::new(request))).await;
     drop(share);

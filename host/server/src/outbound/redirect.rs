@@ -29,7 +29,7 @@ pub(super) fn next(response: &Response) -> Option<Bytes> {
 impl Sending {
     /// A request as its room has it.
     pub(super) fn new(request: Request) -> Result<Sending, OperationError> {
-        let Request { method, uri, headers, body } = request;
+        let Request { method, uri, headers, body, body_waits: _ } = request;
         let refused = |error| OperationError::Connect(format!("{uri:?} cannot be reached: {error}"));
         let url = Url::parse(&uri).map_err(refused)?;
         Ok(Sending { url: checked(url)?, method, headers, body })
@@ -136,7 +136,13 @@ mod tests {
         let names = ["content-type", "Authorization", "cookie", "x-key", "idempotency-key"];
         let headers = names.map(|name| Header { name: name.into(), value: Bytes::from_static(b"v") });
         let (method, uri) = (method.into(), uri.into());
-        let request = Request { method, uri, headers: headers.into(), body: Bytes::from_static(b"body") };
+        let request = Request {
+            method,
+            uri,
+            headers: headers.into(),
+            body: Bytes::from_static(b"body"),
+            body_waits: false,
+        };
         Sending::new(request).unwrap()
     }
 

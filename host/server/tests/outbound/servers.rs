@@ -212,6 +212,7 @@ pub(crate) fn request(line: &str, headers: &[(&str, &str)], body: &str) -> Reque
         uri: uri.into(),
         headers: headers.iter().map(header).collect(),
         body: Bytes::copy_from_slice(body.as_bytes()),
+        body_waits: false,
     }
 }
 

@@ -83,6 +83,7 @@ fn output(output: &Output) -> String {
             format!("answer {request} {} with stream {stream}", head.status)
         }
         Output::Write(stream, bytes) => format!("write to {stream} {}", payload(bytes)),
+        Output::ReadBody(request, stream) => format!("read the body of {request} with stream {stream}"),
         Output::Finish(stream) => format!("finish {stream}"),
         Output::BreakOff(stream) => format!("break {stream} off"),
         Output::SendOn(stream, message) => format!("send through {stream} {}", self::message(message)),

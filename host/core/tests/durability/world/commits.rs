@@ -48,6 +48,7 @@ impl World {
     fn see(&mut self, output: &Output) {
         let said: &Bytes = match output {
             Output::Open(..)
+            | Output::ReadBody(..)
             | Output::Write(..)
             | Output::Finish(_)
             | Output::BreakOff(_)

@@ -92,7 +92,9 @@ impl World {
     pub(crate) fn request(&mut self) {
         let (method, uri) = ("GET".to_owned(), "http://host/parties/party/room".to_owned());
         let body = Bytes::from(self.random.below(1_000).to_string());
-        if let Ok(id) = self.room.request(Request { method, uri, headers: Vec::new(), body }, self.now) {
+        if let Ok(id) =
+            self.room.request(Request { method, uri, headers: Vec::new(), body, body_waits: false }, self.now)
+        {
             self.log.say(|| format!("request {id}"));
             self.ids.give(Kind::Request, id.0);
             self.requests.insert(id, false);

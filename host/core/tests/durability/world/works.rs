@@ -98,6 +98,7 @@ impl World {
             | Output::Respond(..)
             | Output::Interrupted(_)
             | Output::Open(..)
+            | Output::ReadBody(..)
             | Output::Write(..)
             | Output::Finish(_)
             | Output::BreakOff(_)

@@ -16,7 +16,7 @@ impl Guest<'_> {
         let (method, body) = ("POST".to_owned(), Bytes::copy_from_slice(self.text().as_bytes()));
         let own_key = Header { name: "Idempotency-Key".into(), value: Bytes::from_static(b"mine") };
         let headers = if self.chance.percent(20) { vec![own_key] } else { Vec::new() };
-        let request = Request { method, uri: uri.into(), headers, body };
+        let request = Request { method, uri: uri.into(), headers, body, body_waits: false };
         let timeout_ms = [0, 50, 40_000][self.chance.below(3) as usize];
         let (redirects_max, resend) = (self.chance.below(21) as u32, self.chance.percent(50));
         let options = FetchOptions { timeout_ms, redirects_max, resend, streams: false };

@@ -102,7 +102,7 @@ impl World {
             && self.model.requests() < limits.requests_open_max as usize;
         let may_come = self.model.lets_in(self.now) && has_place;
         let (method, uri) = ("GET".to_owned(), "http://host/parties/party/room".to_owned());
-        let request = Request { method, uri, headers: Vec::new(), body: Bytes::new() };
+        let request = Request { method, uri, headers: Vec::new(), body: Bytes::new(), body_waits: false };
         let result = self.room.request(request.clone(), self.now);
         assert_eq!(result.is_ok(), may_come, "whether a request is let in: {result:?}");
         if result.is_err() {

@@ -62,6 +62,7 @@ impl World {
             | Output::Close(..)
             | Output::Respond(..)
             | Output::Open(..)
+            | Output::ReadBody(..)
             | Output::Write(..)
             | Output::Finish(_)
             | Output::BreakOff(_)

@@ -79,7 +79,8 @@ impl World {
 
     pub(crate) fn ask(&mut self) {
         let (method, uri) = ("GET".into(), "http://host/".into());
-        let request = Request { method, uri, headers: Vec::new(), body: Bytes::new() };
+        let body_waits = self.random.percent(30);
+        let request = Request { method, uri, headers: Vec::new(), body: Bytes::new(), body_waits };
         if let Ok(id) = self.room.request(request, self.now) {
             self.outside.requests.insert(id);
         }
@@ -197,6 +198,13 @@ impl World {
                 let answer = Answer { request, waiting: 0, is_over: false, is_gone: false };
                 assert!(self.outside.answers.insert(id, answer).is_none(), "{id} is opened twice");
                 self.tally.meet("answer", "opened");
+            }
+            Output::ReadBody(request, id) => {
+                self.expect(id, &Did::Read(request));
+                let peer =
+                    Peer { is_socket: false, next: Some(0), waiting: 0, is_closing: false, is_over: false };
+                assert!(self.outside.peers.insert(id, peer).is_none(), "{id} is read twice");
+                self.tally.meet("arriving", "of a request");
             }
             Output::Write(id, bytes) => {
                 self.expect(id, &Did::Write(bytes.clone()));

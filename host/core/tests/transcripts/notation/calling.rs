@@ -63,7 +63,11 @@ impl Stage {
         let body = asked.strip_prefix("GET /").expect("a path").trim();
         let (method, uri) = ("GET".into(), "http://rooms.internal/parties/party/room".into());
         let (body, now) = (Bytes::copy_from_slice(body.as_bytes()), self.now);
-        match self.room().call(call, Request { method, uri, headers: Vec::new(), body }, now) {
+        match self.room().call(
+            call,
+            Request { method, uri, headers: Vec::new(), body, body_waits: false },
+            now,
+        ) {
             Ok(id) => self.names.name_request(request, id),
             Err(refusal) => self.show(format!("refused {request}: {refusal}")),
         }

@@ -57,6 +57,9 @@ impl Scenes {
                     }
                 }
                 Output::Respond(id, response) => self.answered(id, &response, place),
+                Output::ReadBody(..) => {
+                    self.comment("not repeated: the body of a request that arrives in pieces")
+                }
                 Output::Begin(id, work, _) => self.begins(id, &work, place),
                 // What else is done for the room is done again, and what came of it is noted when it comes.
                 Output::Read(_)
