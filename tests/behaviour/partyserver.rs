@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -44,6 +45,8 @@ fn what_is_recorded_says_whose_words_it_is_in() -> Result<()> {
     ensure!(saved.text.contains(SETUP_FAILED), "it is not told in\n{}", saved.text);
     let mut stage = Stage { compile_cache: Some(scratch("compiled")), ..Stage::default() };
     stage.parties.insert("main".into(), guest("test_guests").into());
+    let start = saved.start.as_ref().context("it goes on from a checkpoint")?;
+    stage.files.insert("start.room".into(), Arc::from(&**start));
     let played = |text: &str| -> Result<_> {
         Ok(run(&Transcript::parse(text)?, &stage, Path::new("nowhere"), false).failure)
     };
