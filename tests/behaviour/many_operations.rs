@@ -59,6 +59,27 @@ fn what_is_more_waits_or_is_refused() {
     });
 }
 
+/// Each that ends calls one of those that wait for a place, and not all of them.
+#[test]
+fn those_that_have_a_place_end_no_slower_for_those_that_wait() {
+    const WAITING: u32 = 2_000;
+    /// If each called all that wait it would be a hundred times.
+    const RATIO_MAX: f64 = 4.0;
+    probe(5).run(async |world| {
+        let mut took = Vec::new();
+        for (room, count) in [("full", OPEN_MAX), ("beyond", OPEN_MAX + WAITING)] {
+            let mut client = begin(world, room, count).await?;
+            let begun = Instant::now();
+            world.advance(HOUR).await;
+            say(&mut client, "slept", &count.to_string()).await?;
+            took.push(begun.elapsed().as_secs_f64());
+        }
+        println!("{OPEN_MAX} sleeps end in {:.2} s, with {WAITING} that wait in {:.2} s", took[0], took[1]);
+        ensure!(took[1] < RATIO_MAX * took[0], "{took:?}");
+        Ok(())
+    });
+}
+
 /// Nothing of them is begun, and to take them back costs each the same, however many there are.
 #[test]
 fn work_that_is_begun_and_taken_back_in_one_turn_costs_no_more_among_many() {

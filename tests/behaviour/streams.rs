@@ -108,6 +108,30 @@ fn a_client_that_goes_is_told_to_the_room_awake_or_asleep() {
     }
 }
 
+/// Its task ends with `?`, as in the SDK's example, and that is no failure of the party.
+#[test]
+fn a_task_that_writes_to_a_client_that_has_gone_has_not_failed() {
+    for (seed, memory) in (1..).zip(MEMORIES) {
+        sleeping(seed).memory(memory).run(async |world| {
+            let mut answer = world.read("GET", "/parties/main/lobby/drip?30.1000", b"").await?;
+            passes(world, 1_000).await;
+            ensure!(answer.arrived().await? == b"1 ");
+            drop(answer);
+            passes(world, 10_000).await;
+            let told = written(world).await?;
+            ensure!(told.ends_with("Err(Ended)"), "{told}");
+            let logs = world.take_logs();
+            ensure!(!logs.iter().any(|line| line.contains("failed")), "{logs:?}");
+            // What else a task fails with is told.
+            drop(world.read("GET", "/parties/main/lobby/break-off", b"").await?);
+            passes(world, 1_000).await;
+            let logs = world.take_logs();
+            ensure!(logs.iter().any(|line| line == "a task failed: told to fail"), "{logs:?}");
+            Ok(())
+        });
+    }
+}
+
 #[test]
 fn an_answer_that_its_room_gives_up_is_seen_not_to_be_whole() {
     probe(1).run(async |world| -> Result<()> {
@@ -184,7 +208,7 @@ fn a_socket_that_cannot_be_opened_says_why() {
         let mut alice = world.connect("main", "lobby").await?;
         for (target, answer) in [
             ("nowhere/x", "failed: there is no party nowhere"),
-            ("main/x?reject=403", "failed: "),
+            ("main/x?reject=403", "failed: the room answered 403: "),
             ("ftp://a.test", "failed: \"ftp://a.test\" begins with another scheme than wss:// or ws://"),
         ] {
             alice.send(&format!("socket {target}")).await?;

@@ -34,13 +34,13 @@ fn blesses() -> bool {
 
 /// Plays all rows that one project serves. Gives what is not as the table says.
 fn play_project(column: Column, project: &str, sections: &mut [&mut Section]) -> Result<Vec<String>> {
-    let side = Side::serve(column, project)?;
+    let mut side = Side::serve(column, project)?;
     let (mut wrong, mut number) = (Vec::new(), 0);
     for section in sections {
         for row in section.rows.iter_mut().filter(|row| row.is_played(column)) {
             number += 1;
             let room = format!("room-{number}");
-            let mut player = Player::new(side.port, room, column, blesses());
+            let mut player = Player::new(&mut side, room, column, blesses());
             let found = player.play(row);
             for (step, found) in row.steps.iter_mut().zip(found) {
                 if step.outcome(column) != found.as_deref() {

@@ -21,6 +21,14 @@ impl Original {
         }
     }
 
+    /// What is not here yet, and what rows mean that are played on one side.
+    fn not_yet(self) -> &'static str {
+        match self {
+            Original::PartyKit => include_str!("page/not_yet.txt"),
+            Original::PartyServer => "",
+        }
+    }
+
     /// What people call it.
     fn name(self) -> &'static str {
         match self {
@@ -40,14 +48,7 @@ pub(crate) fn page(original: Original, files: &[File], differences: &[Difference
     for Difference { id, text, .. } in differences {
         line(&mut page, &format!("- <a id=\"{id}\"></a>**{id}**: {text}"));
     }
-    let rows = files.iter().flat_map(|file| &file.sections).flat_map(|section| &section.rows);
-    // What rows mean that are played on one side.
-    if rows.clone().any(|row| row.later.is_some()) {
-        page += &format!(
-            "\n## What is not here yet\n\nRows that say so are played against {} alone, until they can be played here.\n",
-            original.name()
-        );
-    }
+    page += original.not_yet();
     for section in files.iter().flat_map(|file| &file.sections) {
         line(&mut page, &format!("\n## {}\n", section.heading));
         for text in &section.text {

@@ -12,6 +12,10 @@
 //! NAME closes [CODE [REASON]]
 //! NAME goes                                cuts its connection
 //! NAME reads                               the next frame
+//! N clients connect PATH                   so many; what they are answered
+//! N s pass
+//! the host starts again                    is told to end, and started with the same data
+//! the party changes                        its source, and it is waited until the change is served
 //! ```
 //!
 //! `ROOM` in a step is a room of the row's own. In outcomes it is put back, and so are `HOST` for host and port, `DATE`,
@@ -22,6 +26,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::sides::Side;
 use crate::table::{Column, Row};
 use crate::wire::{Absent, Answered, Asked, Frame, Wire};
 
@@ -51,19 +56,21 @@ struct Client {
 }
 
 /// One row as it is played.
-pub(crate) struct Player {
-    port: u16,
+pub(crate) struct Player<'a> {
+    side: &'a mut Side,
     /// A room of its own.
     room: String,
     column: Column,
     /// Whether what is expected is not known.
     blesses: bool,
     clients: BTreeMap<String, Client>,
+    /// Those that nobody speaks of one by one.
+    crowd: Vec<Wire>,
 }
 
-impl Player {
-    pub(crate) fn new(port: u16, room: String, column: Column, blesses: bool) -> Player {
-        Player { port, room, column, blesses, clients: BTreeMap::new() }
+impl Player<'_> {
+    pub(crate) fn new(side: &mut Side, room: String, column: Column, blesses: bool) -> Player<'_> {
+        Player { side, room, column, blesses, clients: BTreeMap::new(), crowd: Vec::new() }
     }
 
     /// Plays a row; gives what comes of each step.
@@ -71,25 +78,33 @@ impl Player {
         let mut outcomes = Vec::new();
         for step in &row.steps {
             let expects_nothing = step.outcome(self.column) == Some("nothing");
-            let patience = if expects_nothing || self.blesses { SILENCE } else { PATIENCE };
             let does = step.does.replace("ROOM", &self.room);
             let does = long(&does);
             // What cannot be done is an outcome, too: the other rows are played all the same.
             let outcome =
-                self.step(&does, patience).unwrap_or_else(|error| Some(format!("error: {error:#}")));
+                self.step(&does, expects_nothing).unwrap_or_else(|error| Some(format!("error: {error:#}")));
             outcomes.push(outcome.map(|outcome| self.general(&outcome)));
         }
         outcomes
     }
 
-    fn step(&mut self, does: &str, patience: Duration) -> Result<Option<String>> {
+    fn step(&mut self, does: &str, expects_nothing: bool) -> Result<Option<String>> {
         let (first, rest) = does.split_once(' ').context("a step is some words")?;
         if first.chars().all(|c| c.is_ascii_uppercase() || c == '!') {
             let asked = asked(first.trim_end_matches('!'), rest);
-            let mut wire = Wire::connect(self.port)?;
+            let mut wire = Wire::connect(self.side.port)?;
             wire.ask(&asked)?;
-            let answered = wire.answer(&asked.method, PATIENCE)?;
+            let patience = if expects_nothing { SILENCE } else { PATIENCE };
+            let answered = wire.answer(&asked.method, patience)?;
             return Ok(Some(shown(answered, first.ends_with('!'))));
+        }
+        match does {
+            "the host starts again" => return self.side.start_again().map(|()| None),
+            "the party changes" => return self.side.change_the_party().map(|()| None),
+            _ => {}
+        }
+        if let Ok(count) = first.parse::<u32>() {
+            return self.of_number(count, rest);
         }
         let (word, about) = rest.split_once(' ').unwrap_or((rest, ""));
         if ["connects", "begins"].contains(&word) {
@@ -98,11 +113,11 @@ impl Player {
                 word => (word, about),
             };
             let asked = asked(method, about);
-            let mut wire = Wire::connect(self.port)?;
+            let mut wire = Wire::connect(self.side.port)?;
             wire.ask(&asked)?;
             self.clients.insert(first.into(), Client { wire, asked });
             return if word == "connects" {
-                self.step(&format!("{first} is answered"), patience)
+                self.step(&format!("{first} is answered"), expects_nothing)
             } else {
                 Ok(None)
             };
@@ -119,7 +134,10 @@ impl Player {
                 return Ok(Some(shown(answered, about.ends_with('!'))));
             }
             ("waits", "") => return Ok(Some(if wire.has_more()? { "no" } else { "yes" }.into())),
-            ("reads", "") => return read(wire, patience).map(Some),
+            ("reads", "") => {
+                let patience = if expects_nothing || self.blesses { SILENCE } else { PATIENCE };
+                return read(wire, patience).map(Some);
+            }
             ("sends", about) => send(wire, about)?,
             ("pings", about) => wire.send(0x89, about.as_bytes())?,
             ("closes", "") => wire.send(0x88, &[])?,
@@ -133,10 +151,30 @@ impl Player {
         Ok(None)
     }
 
+    /// A step that begins with a number.
+    fn of_number(&mut self, count: u32, rest: &str) -> Result<Option<String>> {
+        if rest == "s pass" {
+            std::thread::sleep(Duration::from_secs(count.into()));
+            return Ok(None);
+        }
+        let about = rest.strip_prefix("clients connect ").context("so many of what?")?;
+        let asked = asked("connects", about);
+        let mut answers: BTreeMap<String, u32> = BTreeMap::new();
+        for _ in 0..count {
+            let mut wire = Wire::connect(self.side.port)?;
+            wire.ask(&asked)?;
+            *answers.entry(shown(wire.answer(&asked.method, PATIENCE)?, false)).or_default() += 1;
+            self.crowd.push(wire);
+        }
+        let answers: Vec<String> =
+            answers.into_iter().map(|(answer, times)| format!("{times} times {answer}")).collect();
+        Ok(Some(answers.join(", ")))
+    }
+
     /// An outcome without what is of this run alone.
     fn general(&self, outcome: &str) -> String {
         let outcome =
-            outcome.replace(&self.room, "ROOM").replace(&format!("127.0.0.1:{}", self.port), "HOST");
+            outcome.replace(&self.room, "ROOM").replace(&format!("127.0.0.1:{}", self.side.port), "HOST");
         if outcome.strip_prefix("text \"").and_then(|text| text.strip_suffix('"')).is_some_and(is_nanoid) {
             return "text \"NANOID\"".into();
         }

@@ -4,15 +4,19 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use party_tests::guests::party_path;
 use party_tests::host::{Host, free_port, temporary};
 use party_tests::program::{BOUND, Program};
 use party_tests::root;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::table::{Column, Original};
+use crate::wire::{Asked, Wire};
 
 mod workerd;
 
@@ -44,7 +48,10 @@ const PLAIN: Project = Project {
 /// The project that has one.
 const WITH_A_LOBBY: &str = "with a lobby";
 
-const PROJECTS: [Project; 8] = [
+/// Those whose host is ended and whose party is changed.
+const RESTARTED: &str = "restarted";
+
+const PROJECTS: [Project; 11] = [
     Project {
         name: "classic",
         parties: &[
@@ -59,7 +66,7 @@ const PROJECTS: [Project; 8] = [
     },
     Project { name: "without assets", ..PLAIN },
     Project { name: "single-page app", assets: Some("app"), single_page_app: true, ..PLAIN },
-    Project { name: WITH_A_LOBBY, parties: &[("main", "lobby")], ..PLAIN },
+    Project { name: WITH_A_LOBBY, parties: &[("main", "lobby"), ("asking", "main")], ..PLAIN },
     Project {
         original: Original::PartyServer,
         name: "partyserver",
@@ -101,13 +108,39 @@ const PROJECTS: [Project; 8] = [
         settings: "profile = \"partyserver\"\n",
         ..PLAIN
     },
+    Project {
+        name: "with a lobby and assets",
+        parties: &[("main", "lobby")],
+        assets: Some("public"),
+        ..PLAIN
+    },
+    Project { name: RESTARTED, parties: &[("main", "main"), ("hibernating", "hibernating")], ..PLAIN },
+    Project {
+        name: "javascript",
+        parties: &[
+            ("main", "javascript"),
+            ("main_party", "main"),
+            ("module", "module"),
+            ("sleeper", "sleeper"),
+        ],
+        ..PLAIN
+    },
 ];
+
+/// What every project has as variables, as each side takes them.
+const VARS_HERE: &str = "[vars]\nGREETING = \"hello\"\nNESTED = '{\"a\":[1,2]}'\n";
+/// What the party says of itself, and how it does when it has changed. Both are as long, so that they can change in a component.
+const VERSIONS: [&str; 2] = ["this is version 1", "this is version 2"];
+/// How long it is waited for a change to be served.
+const CHANGE_BOUND: Duration = Duration::from_secs(60);
+/// How often it is asked for meanwhile.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Somebody who serves a project.
 pub(crate) struct Side {
     pub(crate) port: u16,
     program: Served,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 enum Served {
@@ -136,6 +169,57 @@ impl Side {
         }
     }
 
+    /// Ends it as whoever looks after it does, and starts it again with the same data.
+    pub(crate) fn start_again(&mut self) -> Result<()> {
+        match &mut self.program {
+            Served::Here(host) => {
+                host.stop(Signal::TERM)?;
+                host.start()
+            }
+            Served::Original(program) => {
+                program.signal(Signal::TERM)?;
+                // What it has started goes with it, which it does not see to itself.
+                program.end_all()?;
+                // No row of partyserver asks for that.
+                *program = partykit_dev(self.dir.path(), self.port)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Changes the party's source, or its component, and waits until that is served.
+    pub(crate) fn change_the_party(&mut self) -> Result<()> {
+        let file = match &self.program {
+            Served::Here(_) => self.dir.path().join(COMPONENT),
+            Served::Original(_) => self.dir.path().join("party/main.ts"),
+        };
+        let mut bytes = fs::read(&file)?;
+        let [old, new] = VERSIONS.map(str::as_bytes);
+        let (from, to) = if position(&bytes, old).is_some() { (old, new) } else { (new, old) };
+        let at = position(&bytes, from).context("the party says which version it is")?;
+        bytes[at..at + from.len()].copy_from_slice(to);
+        // A component that is half written is none.
+        let whole = file.with_extension("new");
+        fs::write(&whole, &bytes)?;
+        fs::rename(&whole, &file)?;
+        let asked = Asked::get("/party/which-version/version");
+        let end = Instant::now() + CHANGE_BOUND;
+        while Instant::now() < end {
+            // Nobody may be there for a moment.
+            let answered = Wire::connect(self.port).and_then(|mut wire| {
+                wire.ask(&asked)?;
+                wire.answer(&asked.method, BOUND)
+            });
+            if let Ok(Ok(answered)) = answered
+                && answered.body == to
+            {
+                return Ok(());
+            }
+            sleep(ASK_AGAIN);
+        }
+        bail!("the change is not served within {CHANGE_BOUND:?}\n{}", self.said())
+    }
+
     /// All that it has said, for the message of a failure.
     pub(crate) fn said(&self) -> String {
         match &self.program {
@@ -145,14 +229,26 @@ impl Side {
     }
 }
 
+fn position(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
+}
+
+/// The component that is changed.
+const COMPONENT: &str = "main.wasm";
+
 fn here(project: &Project, dir: TempDir) -> Result<Side> {
     let component = |program: &str| match program {
         // PartyKit's two ways to keep sockets are one here.
         "hibernating" => party_path("profile_main"),
         program => party_path(&format!("profile_{program}")),
     };
-    let mut settings = format!("name = \"profile\"\nmain = {:?}\n", component(project.parties[0].1));
-    settings += project.settings;
+    let mut main = component(project.parties[0].1);
+    if project.name == RESTARTED {
+        let copy = dir.path().join(COMPONENT);
+        fs::copy(main, &copy)?;
+        main = copy;
+    }
+    let mut settings = format!("name = \"profile\"\nmain = {main:?}\n{}{VARS_HERE}", project.settings);
     settings += "[parties]\n";
     for (name, program) in &project.parties[1..] {
         settings += &format!("{name} = {:?}\n", component(program));
@@ -161,16 +257,18 @@ fn here(project: &Project, dir: TempDir) -> Result<Side> {
         let single_page_app = project.single_page_app;
         settings += &format!("[serve]\npath = {assets:?}\nsinglePageApp = {single_page_app}\n");
     }
-    if project.name == WITH_A_LOBBY {
+    if project.parties[0].1 == "lobby" {
         settings += "[crons]\nhourly = \"0 * * * *\"\n";
     }
     fs::write(dir.path().join("party.toml"), settings)?;
+    // Where nobody looks for changes.
+    let data = dir.path().join(".party/data");
     let host = match project.name {
-        // There scheduled runs are begun by whoever asks.
-        WITH_A_LOBBY => Host::develop(dir.path(), &dir.path().join("data"))?,
-        _ => Host::serve(dir.path(), &dir.path().join("data"))?,
+        // There scheduled runs are begun by whoever asks, and a change is served at once.
+        WITH_A_LOBBY | RESTARTED => Host::develop(dir.path(), &data)?,
+        _ => Host::serve(dir.path(), &data)?,
     };
-    Ok(Side { port: host.port, program: Served::Here(Box::new(host)), _dir: dir })
+    Ok(Side { port: host.port, program: Served::Here(Box::new(host)), dir })
 }
 
 fn partykit(project: &Project, dir: TempDir) -> Result<Side> {
@@ -183,22 +281,28 @@ fn partykit(project: &Project, dir: TempDir) -> Result<Side> {
         "main": file(project.parties[0].1),
         "parties": parties,
         "compatibilityDate": "2024-07-18",
+        "vars": {"GREETING": "hello", "NESTED": {"a": [1, 2]}},
     });
     if let Some(assets) = project.assets {
         settings["serve"] = serde_json::json!({"path": assets, "singlePageApp": project.single_page_app});
     }
-    if project.name == WITH_A_LOBBY {
+    if project.parties[0].1 == "lobby" {
         settings["crons"] = serde_json::json!({"hourly": "0 * * * *"});
     }
     fs::write(dir.path().join("partykit.json"), settings.to_string())?;
     let port = free_port();
+    let program = partykit_dev(dir.path(), port)?;
+    Ok(Side { port, program: Served::Original(program), dir })
+}
+
+fn partykit_dev(dir: &Path, port: u16) -> Result<Program> {
     let mut command = Command::new("node");
-    command.current_dir(dir.path()).arg(root().join("tests/npm/node_modules/partykit/dist/bin.mjs"));
+    command.current_dir(dir).arg(root().join("tests/npm/node_modules/partykit/dist/bin.mjs"));
     command.args(["dev", "--port", &port.to_string(), "--persist", "state"]);
     command.args(["--disable-request-cf-fetch", "--no-hotkeys"]);
     let mut program = Program::start(&mut command)?;
     program.wait_for("Ready on", BOUND)?;
-    Ok(Side { port, program: Served::Original(program), _dir: dir })
+    Ok(program)
 }
 
 /// Copies a directory of files and directories.

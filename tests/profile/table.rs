@@ -46,9 +46,17 @@ impl Original {
     /// The files of its table, in the order of the page.
     fn files(self) -> &'static [&'static str] {
         match self {
-            Original::PartyKit => {
-                &["routing", "requests", "sockets", "lifecycle", "limits", "assets", "lobby"]
-            }
+            Original::PartyKit => &[
+                "routing",
+                "requests",
+                "sockets",
+                "lifecycle",
+                "restarts",
+                "limits",
+                "assets",
+                "lobby",
+                "javascript",
+            ],
             Original::PartyServer => &[
                 "partyserver/routing",
                 "partyserver/requests",

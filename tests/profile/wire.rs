@@ -24,6 +24,13 @@ pub(crate) struct Asked {
     pub(crate) upgrades: bool,
 }
 
+impl Asked {
+    /// What anybody may ask.
+    pub(crate) fn get(path: &str) -> Asked {
+        Asked { method: "GET".into(), path: path.into(), headers: Vec::new(), body: None, upgrades: false }
+    }
+}
+
 /// What is answered, with the body unless a WebSocket follows.
 #[derive(Debug)]
 pub(crate) struct Answered {

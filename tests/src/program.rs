@@ -133,6 +133,13 @@ impl Program {
         Ok(())
     }
 
+    /// Ends it, and all that it has started, with SIGKILL, and waits until it has ended.
+    pub fn end_all(&mut self) -> Result<Ended> {
+        // The group may have gone already, with all that was in it.
+        let _ = rustix::process::kill_process_group(self.group, Signal::KILL);
+        self.end(BOUND)
+    }
+
     /// Its process id.
     pub fn id(&self) -> i32 {
         self.group.as_raw_nonzero().get()

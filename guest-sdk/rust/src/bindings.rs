@@ -395,6 +395,8 @@ pub mod party {
                 TooLarge(u64),
                 /// Too many operations are open (the bound is given), or the callee takes no more.
                 Overloaded(u32),
+                /// Too many streams are open (the bound is given), and a fetch in pieces or a socket would open one more.
+                TooManyStreams(u32),
                 /// The host or the room was restarted while the operation was open.
                 Interrupted,
                 /// The turn that was to receive the outcome was dropped twice.
@@ -434,6 +436,11 @@ pub mod party {
                         }
                         OperationError::Overloaded(e) => {
                             f.debug_tuple("OperationError::Overloaded").field(e).finish()
+                        }
+                        OperationError::TooManyStreams(e) => {
+                            f.debug_tuple("OperationError::TooManyStreams")
+                                .field(e)
+                                .finish()
                         }
                         OperationError::Interrupted => {
                             f.debug_tuple("OperationError::Interrupted").finish()
@@ -4150,6 +4157,10 @@ pub mod party {
             use super::super::super::_rt;
             pub type OperationId = super::super::super::party::server::types::OperationId;
             pub type OperationError = super::super::super::party::server::types::OperationError;
+            pub type HeaderResult = super::super::super::party::server::types::HeaderResult;
+            pub type HeaderParam<'a> = super::super::super::party::server::types::HeaderParam<
+                'a,
+            >;
             pub type RequestResult = super::super::super::party::server::types::RequestResult;
             pub type RequestParam<'a> = super::super::super::party::server::types::RequestParam<
                 'a,
@@ -4181,13 +4192,39 @@ pub mod party {
                         .finish()
                 }
             }
+            /// Another room on this host, and what it sees of its client.
+            #[derive(Clone)]
+            pub struct RoomTarget<'a> {
+                /// Its party.
+                pub party: &'a str,
+                /// Its id.
+                pub room: &'a str,
+                /// What follows that room's own URL: nothing, a path or a query. A `_pk` in the query is the client's key, which is random
+                /// otherwise.
+                pub uri: &'a str,
+                /// None but these.
+                pub headers: &'a [HeaderParam<'a>],
+            }
+            impl<'a> ::core::fmt::Debug for RoomTarget<'a> {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("RoomTarget")
+                        .field("party", &self.party)
+                        .field("room", &self.room)
+                        .field("uri", &self.uri)
+                        .field("headers", &self.headers)
+                        .finish()
+                }
+            }
             /// What to open a client WebSocket to.
             #[derive(Clone)]
             pub enum ConnectTarget<'a> {
                 /// A public address: a full URL, `wss://` or `ws://`.
                 Url(&'a str),
-                /// Party and room on this host, which sees a client with a random key and no headers.
-                Room((&'a str, &'a str)),
+                /// Another room on this host.
+                Room(RoomTarget<'a>),
             }
             impl<'a> ::core::fmt::Debug for ConnectTarget<'a> {
                 fn fmt(
@@ -4234,7 +4271,7 @@ pub mod party {
                     }
                     wit_import1(_rt::as_i64(&ms), ptr0);
                     let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                    let result26 = match l2 {
+                    let result27 = match l2 {
                         0 => {
                             let e = {
                                 let l3 = *ptr0.add(8).cast::<i64>();
@@ -4245,10 +4282,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l4 = i32::from(*ptr0.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V25;
-                                let v25 = match l4 {
+                                use super::super::super::party::server::types::OperationError as V26;
+                                let v26 = match l4 {
                                     0 => {
-                                        let e25 = {
+                                        let e26 = {
                                             let l5 = *ptr0.add(16).cast::<*mut u8>();
                                             let l6 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4261,10 +4298,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes7)
                                         };
-                                        V25::Dns(e25)
+                                        V26::Dns(e26)
                                     }
                                     1 => {
-                                        let e25 = {
+                                        let e26 = {
                                             let l8 = *ptr0.add(16).cast::<*mut u8>();
                                             let l9 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4277,10 +4314,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes10)
                                         };
-                                        V25::Connect(e25)
+                                        V26::Connect(e26)
                                     }
                                     2 => {
-                                        let e25 = {
+                                        let e26 = {
                                             let l11 = *ptr0.add(16).cast::<*mut u8>();
                                             let l12 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4293,11 +4330,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes13)
                                         };
-                                        V25::Tls(e25)
+                                        V26::Tls(e26)
                                     }
-                                    3 => V25::Timeout,
+                                    3 => V26::Timeout,
                                     4 => {
-                                        let e25 = {
+                                        let e26 = {
                                             let l14 = *ptr0.add(16).cast::<*mut u8>();
                                             let l15 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4310,68 +4347,75 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes16)
                                         };
-                                        V25::RefusedByPolicy(e25)
+                                        V26::RefusedByPolicy(e26)
                                     }
                                     5 => {
-                                        let e25 = {
+                                        let e26 = {
                                             let l17 = *ptr0.add(16).cast::<i64>();
                                             l17 as u64
                                         };
-                                        V25::TooLarge(e25)
+                                        V26::TooLarge(e26)
                                     }
                                     6 => {
-                                        let e25 = {
+                                        let e26 = {
                                             let l18 = *ptr0.add(16).cast::<i32>();
                                             l18 as u32
                                         };
-                                        V25::Overloaded(e25)
+                                        V26::Overloaded(e26)
                                     }
-                                    7 => V25::Interrupted,
-                                    8 => V25::Dropped,
-                                    9 => {
-                                        let e25 = {
-                                            let l19 = *ptr0.add(16).cast::<*mut u8>();
-                                            let l20 = *ptr0
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len21 = l20;
-                                            let bytes21 = _rt::Vec::from_raw_parts(
-                                                l19.cast(),
-                                                len21,
-                                                len21,
-                                            );
-                                            _rt::string_lift(bytes21)
+                                    7 => {
+                                        let e26 = {
+                                            let l19 = *ptr0.add(16).cast::<i32>();
+                                            l19 as u32
                                         };
-                                        V25::NoSuchParty(e25)
+                                        V26::TooManyStreams(e26)
                                     }
+                                    8 => V26::Interrupted,
+                                    9 => V26::Dropped,
                                     10 => {
-                                        let e25 = {
-                                            let l22 = *ptr0.add(16).cast::<*mut u8>();
-                                            let l23 = *ptr0
+                                        let e26 = {
+                                            let l20 = *ptr0.add(16).cast::<*mut u8>();
+                                            let l21 = *ptr0
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len24 = l23;
-                                            let bytes24 = _rt::Vec::from_raw_parts(
-                                                l22.cast(),
-                                                len24,
-                                                len24,
+                                            let len22 = l21;
+                                            let bytes22 = _rt::Vec::from_raw_parts(
+                                                l20.cast(),
+                                                len22,
+                                                len22,
                                             );
-                                            _rt::string_lift(bytes24)
+                                            _rt::string_lift(bytes22)
                                         };
-                                        V25::Invalid(e25)
+                                        V26::NoSuchParty(e26)
+                                    }
+                                    11 => {
+                                        let e26 = {
+                                            let l23 = *ptr0.add(16).cast::<*mut u8>();
+                                            let l24 = *ptr0
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len25 = l24;
+                                            let bytes25 = _rt::Vec::from_raw_parts(
+                                                l23.cast(),
+                                                len25,
+                                                len25,
+                                            );
+                                            _rt::string_lift(bytes25)
+                                        };
+                                        V26::Invalid(e26)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
-                                        V25::NotInARoom
+                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
+                                        V26::NotInARoom
                                     }
                                 };
-                                v25
+                                v26
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result26
+                    result27
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -4535,7 +4579,7 @@ pub mod party {
                         ptr11,
                     );
                     let l13 = i32::from(*ptr11.add(0).cast::<u8>());
-                    let result37 = match l13 {
+                    let result38 = match l13 {
                         0 => {
                             let e = {
                                 let l14 = *ptr11.add(8).cast::<i64>();
@@ -4546,10 +4590,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l15 = i32::from(*ptr11.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V36;
-                                let v36 = match l15 {
+                                use super::super::super::party::server::types::OperationError as V37;
+                                let v37 = match l15 {
                                     0 => {
-                                        let e36 = {
+                                        let e37 = {
                                             let l16 = *ptr11.add(16).cast::<*mut u8>();
                                             let l17 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4562,10 +4606,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes18)
                                         };
-                                        V36::Dns(e36)
+                                        V37::Dns(e37)
                                     }
                                     1 => {
-                                        let e36 = {
+                                        let e37 = {
                                             let l19 = *ptr11.add(16).cast::<*mut u8>();
                                             let l20 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4578,10 +4622,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes21)
                                         };
-                                        V36::Connect(e36)
+                                        V37::Connect(e37)
                                     }
                                     2 => {
-                                        let e36 = {
+                                        let e37 = {
                                             let l22 = *ptr11.add(16).cast::<*mut u8>();
                                             let l23 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4594,11 +4638,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes24)
                                         };
-                                        V36::Tls(e36)
+                                        V37::Tls(e37)
                                     }
-                                    3 => V36::Timeout,
+                                    3 => V37::Timeout,
                                     4 => {
-                                        let e36 = {
+                                        let e37 = {
                                             let l25 = *ptr11.add(16).cast::<*mut u8>();
                                             let l26 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4611,68 +4655,75 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes27)
                                         };
-                                        V36::RefusedByPolicy(e36)
+                                        V37::RefusedByPolicy(e37)
                                     }
                                     5 => {
-                                        let e36 = {
+                                        let e37 = {
                                             let l28 = *ptr11.add(16).cast::<i64>();
                                             l28 as u64
                                         };
-                                        V36::TooLarge(e36)
+                                        V37::TooLarge(e37)
                                     }
                                     6 => {
-                                        let e36 = {
+                                        let e37 = {
                                             let l29 = *ptr11.add(16).cast::<i32>();
                                             l29 as u32
                                         };
-                                        V36::Overloaded(e36)
+                                        V37::Overloaded(e37)
                                     }
-                                    7 => V36::Interrupted,
-                                    8 => V36::Dropped,
-                                    9 => {
-                                        let e36 = {
-                                            let l30 = *ptr11.add(16).cast::<*mut u8>();
-                                            let l31 = *ptr11
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len32 = l31;
-                                            let bytes32 = _rt::Vec::from_raw_parts(
-                                                l30.cast(),
-                                                len32,
-                                                len32,
-                                            );
-                                            _rt::string_lift(bytes32)
+                                    7 => {
+                                        let e37 = {
+                                            let l30 = *ptr11.add(16).cast::<i32>();
+                                            l30 as u32
                                         };
-                                        V36::NoSuchParty(e36)
+                                        V37::TooManyStreams(e37)
                                     }
+                                    8 => V37::Interrupted,
+                                    9 => V37::Dropped,
                                     10 => {
-                                        let e36 = {
-                                            let l33 = *ptr11.add(16).cast::<*mut u8>();
-                                            let l34 = *ptr11
+                                        let e37 = {
+                                            let l31 = *ptr11.add(16).cast::<*mut u8>();
+                                            let l32 = *ptr11
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len35 = l34;
-                                            let bytes35 = _rt::Vec::from_raw_parts(
-                                                l33.cast(),
-                                                len35,
-                                                len35,
+                                            let len33 = l32;
+                                            let bytes33 = _rt::Vec::from_raw_parts(
+                                                l31.cast(),
+                                                len33,
+                                                len33,
                                             );
-                                            _rt::string_lift(bytes35)
+                                            _rt::string_lift(bytes33)
                                         };
-                                        V36::Invalid(e36)
+                                        V37::NoSuchParty(e37)
+                                    }
+                                    11 => {
+                                        let e37 = {
+                                            let l34 = *ptr11.add(16).cast::<*mut u8>();
+                                            let l35 = *ptr11
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len36 = l35;
+                                            let bytes36 = _rt::Vec::from_raw_parts(
+                                                l34.cast(),
+                                                len36,
+                                                len36,
+                                            );
+                                            _rt::string_lift(bytes36)
+                                        };
+                                        V37::Invalid(e37)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
-                                        V36::NotInARoom
+                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
+                                        V37::NotInARoom
                                     }
                                 };
-                                v36
+                                v37
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result37
+                    result38
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -4833,7 +4884,7 @@ pub mod party {
                         ptr12,
                     );
                     let l14 = i32::from(*ptr12.add(0).cast::<u8>());
-                    let result38 = match l14 {
+                    let result39 = match l14 {
                         0 => {
                             let e = {
                                 let l15 = *ptr12.add(8).cast::<i64>();
@@ -4844,10 +4895,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l16 = i32::from(*ptr12.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V37;
-                                let v37 = match l16 {
+                                use super::super::super::party::server::types::OperationError as V38;
+                                let v38 = match l16 {
                                     0 => {
-                                        let e37 = {
+                                        let e38 = {
                                             let l17 = *ptr12.add(16).cast::<*mut u8>();
                                             let l18 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4860,10 +4911,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes19)
                                         };
-                                        V37::Dns(e37)
+                                        V38::Dns(e38)
                                     }
                                     1 => {
-                                        let e37 = {
+                                        let e38 = {
                                             let l20 = *ptr12.add(16).cast::<*mut u8>();
                                             let l21 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4876,10 +4927,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes22)
                                         };
-                                        V37::Connect(e37)
+                                        V38::Connect(e38)
                                     }
                                     2 => {
-                                        let e37 = {
+                                        let e38 = {
                                             let l23 = *ptr12.add(16).cast::<*mut u8>();
                                             let l24 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4892,11 +4943,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes25)
                                         };
-                                        V37::Tls(e37)
+                                        V38::Tls(e38)
                                     }
-                                    3 => V37::Timeout,
+                                    3 => V38::Timeout,
                                     4 => {
-                                        let e37 = {
+                                        let e38 = {
                                             let l26 = *ptr12.add(16).cast::<*mut u8>();
                                             let l27 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -4909,68 +4960,75 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes28)
                                         };
-                                        V37::RefusedByPolicy(e37)
+                                        V38::RefusedByPolicy(e38)
                                     }
                                     5 => {
-                                        let e37 = {
+                                        let e38 = {
                                             let l29 = *ptr12.add(16).cast::<i64>();
                                             l29 as u64
                                         };
-                                        V37::TooLarge(e37)
+                                        V38::TooLarge(e38)
                                     }
                                     6 => {
-                                        let e37 = {
+                                        let e38 = {
                                             let l30 = *ptr12.add(16).cast::<i32>();
                                             l30 as u32
                                         };
-                                        V37::Overloaded(e37)
+                                        V38::Overloaded(e38)
                                     }
-                                    7 => V37::Interrupted,
-                                    8 => V37::Dropped,
-                                    9 => {
-                                        let e37 = {
-                                            let l31 = *ptr12.add(16).cast::<*mut u8>();
-                                            let l32 = *ptr12
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len33 = l32;
-                                            let bytes33 = _rt::Vec::from_raw_parts(
-                                                l31.cast(),
-                                                len33,
-                                                len33,
-                                            );
-                                            _rt::string_lift(bytes33)
+                                    7 => {
+                                        let e38 = {
+                                            let l31 = *ptr12.add(16).cast::<i32>();
+                                            l31 as u32
                                         };
-                                        V37::NoSuchParty(e37)
+                                        V38::TooManyStreams(e38)
                                     }
+                                    8 => V38::Interrupted,
+                                    9 => V38::Dropped,
                                     10 => {
-                                        let e37 = {
-                                            let l34 = *ptr12.add(16).cast::<*mut u8>();
-                                            let l35 = *ptr12
+                                        let e38 = {
+                                            let l32 = *ptr12.add(16).cast::<*mut u8>();
+                                            let l33 = *ptr12
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len36 = l35;
-                                            let bytes36 = _rt::Vec::from_raw_parts(
-                                                l34.cast(),
-                                                len36,
-                                                len36,
+                                            let len34 = l33;
+                                            let bytes34 = _rt::Vec::from_raw_parts(
+                                                l32.cast(),
+                                                len34,
+                                                len34,
                                             );
-                                            _rt::string_lift(bytes36)
+                                            _rt::string_lift(bytes34)
                                         };
-                                        V37::Invalid(e37)
+                                        V38::NoSuchParty(e38)
+                                    }
+                                    11 => {
+                                        let e38 = {
+                                            let l35 = *ptr12.add(16).cast::<*mut u8>();
+                                            let l36 = *ptr12
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len37 = l36;
+                                            let bytes37 = _rt::Vec::from_raw_parts(
+                                                l35.cast(),
+                                                len37,
+                                                len37,
+                                            );
+                                            _rt::string_lift(bytes37)
+                                        };
+                                        V38::Invalid(e38)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
-                                        V37::NotInARoom
+                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
+                                        V38::NotInARoom
                                     }
                                 };
-                                v37
+                                v38
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result38
+                    result39
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -4980,6 +5038,7 @@ pub mod party {
                 target: ConnectTarget<'_>,
             ) -> ::core::result::Result<OperationId, OperationError> {
                 unsafe {
+                    let mut cleanup_list = _rt::Vec::new();
                     #[repr(align(8))]
                     struct RetArea(
                         [::core::mem::MaybeUninit<
@@ -4990,7 +5049,17 @@ pub mod party {
                         [::core::mem::MaybeUninit::uninit(); 16
                             + 2 * ::core::mem::size_of::<*const u8>()],
                     );
-                    let (result4_0, result4_1, result4_2, result4_3, result4_4) = match target {
+                    let (
+                        result9_0,
+                        result9_1,
+                        result9_2,
+                        result9_3,
+                        result9_4,
+                        result9_5,
+                        result9_6,
+                        result9_7,
+                        result9_8,
+                    ) = match target {
                         ConnectTarget::Url(e) => {
                             let vec0 = e;
                             let ptr0 = vec0.as_ptr().cast::<u8>();
@@ -5001,26 +5070,89 @@ pub mod party {
                                 len0,
                                 ::core::ptr::null_mut(),
                                 0usize,
+                                ::core::ptr::null_mut(),
+                                0usize,
+                                ::core::ptr::null_mut(),
+                                0usize,
                             )
                         }
                         ConnectTarget::Room(e) => {
-                            let (t1_0, t1_1) = e;
-                            let vec2 = t1_0;
+                            let RoomTarget {
+                                party: party1,
+                                room: room1,
+                                uri: uri1,
+                                headers: headers1,
+                            } = e;
+                            let vec2 = party1;
                             let ptr2 = vec2.as_ptr().cast::<u8>();
                             let len2 = vec2.len();
-                            let vec3 = t1_1;
+                            let vec3 = room1;
                             let ptr3 = vec3.as_ptr().cast::<u8>();
                             let len3 = vec3.len();
-                            (1i32, ptr2.cast_mut(), len2, ptr3.cast_mut(), len3)
+                            let vec4 = uri1;
+                            let ptr4 = vec4.as_ptr().cast::<u8>();
+                            let len4 = vec4.len();
+                            let vec8 = headers1;
+                            let len8 = vec8.len();
+                            let layout8 = _rt::alloc::Layout::from_size_align(
+                                    vec8.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                )
+                                .unwrap();
+                            let (result8, _cleanup8) = wit_bindgen::rt::Cleanup::new(
+                                layout8,
+                            );
+                            cleanup_list.extend(_cleanup8);
+                            for (i, e) in vec8.into_iter().enumerate() {
+                                let base = result8
+                                    .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                {
+                                    let super::super::super::party::server::types::HeaderParam {
+                                        name: name5,
+                                        value: value5,
+                                    } = e;
+                                    let vec6 = name5;
+                                    let ptr6 = vec6.as_ptr().cast::<u8>();
+                                    let len6 = vec6.len();
+                                    *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len6;
+                                    *base.add(0).cast::<*mut u8>() = ptr6.cast_mut();
+                                    let vec7 = value5;
+                                    let ptr7 = vec7.as_ptr().cast::<u8>();
+                                    let len7 = vec7.len();
+                                    *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len7;
+                                    *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr7.cast_mut();
+                                }
+                            }
+                            (
+                                1i32,
+                                ptr2.cast_mut(),
+                                len2,
+                                ptr3.cast_mut(),
+                                len3,
+                                ptr4.cast_mut(),
+                                len4,
+                                result8,
+                                len8,
+                            )
                         }
                     };
-                    let ptr5 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    let ptr10 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
                     #[link(wasm_import_module = "party:server/operations@0.1.0")]
                     unsafe extern "C" {
                         #[link_name = "connect"]
-                        fn wit_import6(
+                        fn wit_import11(
                             _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
                             _: *mut u8,
                             _: usize,
                             _: *mut u8,
@@ -5029,8 +5161,12 @@ pub mod party {
                         );
                     }
                     #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import6(
+                    unsafe extern "C" fn wit_import11(
                         _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
                         _: *mut u8,
                         _: usize,
                         _: *mut u8,
@@ -5039,113 +5175,85 @@ pub mod party {
                     ) {
                         unreachable!()
                     }
-                    wit_import6(
-                        result4_0,
-                        result4_1,
-                        result4_2,
-                        result4_3,
-                        result4_4,
-                        ptr5,
+                    wit_import11(
+                        result9_0,
+                        result9_1,
+                        result9_2,
+                        result9_3,
+                        result9_4,
+                        result9_5,
+                        result9_6,
+                        result9_7,
+                        result9_8,
+                        ptr10,
                     );
-                    let l7 = i32::from(*ptr5.add(0).cast::<u8>());
-                    let result31 = match l7 {
+                    let l12 = i32::from(*ptr10.add(0).cast::<u8>());
+                    let result37 = match l12 {
                         0 => {
                             let e = {
-                                let l8 = *ptr5.add(8).cast::<i64>();
-                                l8 as u64
+                                let l13 = *ptr10.add(8).cast::<i64>();
+                                l13 as u64
                             };
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l9 = i32::from(*ptr5.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V30;
-                                let v30 = match l9 {
+                                let l14 = i32::from(*ptr10.add(8).cast::<u8>());
+                                use super::super::super::party::server::types::OperationError as V36;
+                                let v36 = match l14 {
                                     0 => {
-                                        let e30 = {
-                                            let l10 = *ptr5.add(16).cast::<*mut u8>();
-                                            let l11 = *ptr5
+                                        let e36 = {
+                                            let l15 = *ptr10.add(16).cast::<*mut u8>();
+                                            let l16 = *ptr10
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len12 = l11;
-                                            let bytes12 = _rt::Vec::from_raw_parts(
-                                                l10.cast(),
-                                                len12,
-                                                len12,
+                                            let len17 = l16;
+                                            let bytes17 = _rt::Vec::from_raw_parts(
+                                                l15.cast(),
+                                                len17,
+                                                len17,
                                             );
-                                            _rt::string_lift(bytes12)
+                                            _rt::string_lift(bytes17)
                                         };
-                                        V30::Dns(e30)
+                                        V36::Dns(e36)
                                     }
                                     1 => {
-                                        let e30 = {
-                                            let l13 = *ptr5.add(16).cast::<*mut u8>();
-                                            let l14 = *ptr5
+                                        let e36 = {
+                                            let l18 = *ptr10.add(16).cast::<*mut u8>();
+                                            let l19 = *ptr10
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len15 = l14;
-                                            let bytes15 = _rt::Vec::from_raw_parts(
-                                                l13.cast(),
-                                                len15,
-                                                len15,
+                                            let len20 = l19;
+                                            let bytes20 = _rt::Vec::from_raw_parts(
+                                                l18.cast(),
+                                                len20,
+                                                len20,
                                             );
-                                            _rt::string_lift(bytes15)
+                                            _rt::string_lift(bytes20)
                                         };
-                                        V30::Connect(e30)
+                                        V36::Connect(e36)
                                     }
                                     2 => {
-                                        let e30 = {
-                                            let l16 = *ptr5.add(16).cast::<*mut u8>();
-                                            let l17 = *ptr5
+                                        let e36 = {
+                                            let l21 = *ptr10.add(16).cast::<*mut u8>();
+                                            let l22 = *ptr10
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len18 = l17;
-                                            let bytes18 = _rt::Vec::from_raw_parts(
-                                                l16.cast(),
-                                                len18,
-                                                len18,
+                                            let len23 = l22;
+                                            let bytes23 = _rt::Vec::from_raw_parts(
+                                                l21.cast(),
+                                                len23,
+                                                len23,
                                             );
-                                            _rt::string_lift(bytes18)
+                                            _rt::string_lift(bytes23)
                                         };
-                                        V30::Tls(e30)
+                                        V36::Tls(e36)
                                     }
-                                    3 => V30::Timeout,
+                                    3 => V36::Timeout,
                                     4 => {
-                                        let e30 = {
-                                            let l19 = *ptr5.add(16).cast::<*mut u8>();
-                                            let l20 = *ptr5
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len21 = l20;
-                                            let bytes21 = _rt::Vec::from_raw_parts(
-                                                l19.cast(),
-                                                len21,
-                                                len21,
-                                            );
-                                            _rt::string_lift(bytes21)
-                                        };
-                                        V30::RefusedByPolicy(e30)
-                                    }
-                                    5 => {
-                                        let e30 = {
-                                            let l22 = *ptr5.add(16).cast::<i64>();
-                                            l22 as u64
-                                        };
-                                        V30::TooLarge(e30)
-                                    }
-                                    6 => {
-                                        let e30 = {
-                                            let l23 = *ptr5.add(16).cast::<i32>();
-                                            l23 as u32
-                                        };
-                                        V30::Overloaded(e30)
-                                    }
-                                    7 => V30::Interrupted,
-                                    8 => V30::Dropped,
-                                    9 => {
-                                        let e30 = {
-                                            let l24 = *ptr5.add(16).cast::<*mut u8>();
-                                            let l25 = *ptr5
+                                        let e36 = {
+                                            let l24 = *ptr10.add(16).cast::<*mut u8>();
+                                            let l25 = *ptr10
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
                                             let len26 = l25;
@@ -5156,36 +5264,75 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes26)
                                         };
-                                        V30::NoSuchParty(e30)
+                                        V36::RefusedByPolicy(e36)
                                     }
+                                    5 => {
+                                        let e36 = {
+                                            let l27 = *ptr10.add(16).cast::<i64>();
+                                            l27 as u64
+                                        };
+                                        V36::TooLarge(e36)
+                                    }
+                                    6 => {
+                                        let e36 = {
+                                            let l28 = *ptr10.add(16).cast::<i32>();
+                                            l28 as u32
+                                        };
+                                        V36::Overloaded(e36)
+                                    }
+                                    7 => {
+                                        let e36 = {
+                                            let l29 = *ptr10.add(16).cast::<i32>();
+                                            l29 as u32
+                                        };
+                                        V36::TooManyStreams(e36)
+                                    }
+                                    8 => V36::Interrupted,
+                                    9 => V36::Dropped,
                                     10 => {
-                                        let e30 = {
-                                            let l27 = *ptr5.add(16).cast::<*mut u8>();
-                                            let l28 = *ptr5
+                                        let e36 = {
+                                            let l30 = *ptr10.add(16).cast::<*mut u8>();
+                                            let l31 = *ptr10
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len29 = l28;
-                                            let bytes29 = _rt::Vec::from_raw_parts(
-                                                l27.cast(),
-                                                len29,
-                                                len29,
+                                            let len32 = l31;
+                                            let bytes32 = _rt::Vec::from_raw_parts(
+                                                l30.cast(),
+                                                len32,
+                                                len32,
                                             );
-                                            _rt::string_lift(bytes29)
+                                            _rt::string_lift(bytes32)
                                         };
-                                        V30::Invalid(e30)
+                                        V36::NoSuchParty(e36)
+                                    }
+                                    11 => {
+                                        let e36 = {
+                                            let l33 = *ptr10.add(16).cast::<*mut u8>();
+                                            let l34 = *ptr10
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len35 = l34;
+                                            let bytes35 = _rt::Vec::from_raw_parts(
+                                                l33.cast(),
+                                                len35,
+                                                len35,
+                                            );
+                                            _rt::string_lift(bytes35)
+                                        };
+                                        V36::Invalid(e36)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
-                                        V30::NotInARoom
+                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
+                                        V36::NotInARoom
                                     }
                                 };
-                                v30
+                                v36
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result31
+                    result37
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -5266,7 +5413,7 @@ pub mod party {
                         ptr4,
                     );
                     let l6 = i32::from(*ptr4.add(0).cast::<u8>());
-                    let result30 = match l6 {
+                    let result31 = match l6 {
                         0 => {
                             let e = {
                                 let l7 = *ptr4.add(8).cast::<i64>();
@@ -5277,10 +5424,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l8 = i32::from(*ptr4.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V29;
-                                let v29 = match l8 {
+                                use super::super::super::party::server::types::OperationError as V30;
+                                let v30 = match l8 {
                                     0 => {
-                                        let e29 = {
+                                        let e30 = {
                                             let l9 = *ptr4.add(16).cast::<*mut u8>();
                                             let l10 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5293,10 +5440,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes11)
                                         };
-                                        V29::Dns(e29)
+                                        V30::Dns(e30)
                                     }
                                     1 => {
-                                        let e29 = {
+                                        let e30 = {
                                             let l12 = *ptr4.add(16).cast::<*mut u8>();
                                             let l13 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5309,10 +5456,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes14)
                                         };
-                                        V29::Connect(e29)
+                                        V30::Connect(e30)
                                     }
                                     2 => {
-                                        let e29 = {
+                                        let e30 = {
                                             let l15 = *ptr4.add(16).cast::<*mut u8>();
                                             let l16 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5325,11 +5472,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes17)
                                         };
-                                        V29::Tls(e29)
+                                        V30::Tls(e30)
                                     }
-                                    3 => V29::Timeout,
+                                    3 => V30::Timeout,
                                     4 => {
-                                        let e29 = {
+                                        let e30 = {
                                             let l18 = *ptr4.add(16).cast::<*mut u8>();
                                             let l19 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5342,68 +5489,75 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes20)
                                         };
-                                        V29::RefusedByPolicy(e29)
+                                        V30::RefusedByPolicy(e30)
                                     }
                                     5 => {
-                                        let e29 = {
+                                        let e30 = {
                                             let l21 = *ptr4.add(16).cast::<i64>();
                                             l21 as u64
                                         };
-                                        V29::TooLarge(e29)
+                                        V30::TooLarge(e30)
                                     }
                                     6 => {
-                                        let e29 = {
+                                        let e30 = {
                                             let l22 = *ptr4.add(16).cast::<i32>();
                                             l22 as u32
                                         };
-                                        V29::Overloaded(e29)
+                                        V30::Overloaded(e30)
                                     }
-                                    7 => V29::Interrupted,
-                                    8 => V29::Dropped,
-                                    9 => {
-                                        let e29 = {
-                                            let l23 = *ptr4.add(16).cast::<*mut u8>();
-                                            let l24 = *ptr4
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len25 = l24;
-                                            let bytes25 = _rt::Vec::from_raw_parts(
-                                                l23.cast(),
-                                                len25,
-                                                len25,
-                                            );
-                                            _rt::string_lift(bytes25)
+                                    7 => {
+                                        let e30 = {
+                                            let l23 = *ptr4.add(16).cast::<i32>();
+                                            l23 as u32
                                         };
-                                        V29::NoSuchParty(e29)
+                                        V30::TooManyStreams(e30)
                                     }
+                                    8 => V30::Interrupted,
+                                    9 => V30::Dropped,
                                     10 => {
-                                        let e29 = {
-                                            let l26 = *ptr4.add(16).cast::<*mut u8>();
-                                            let l27 = *ptr4
+                                        let e30 = {
+                                            let l24 = *ptr4.add(16).cast::<*mut u8>();
+                                            let l25 = *ptr4
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len28 = l27;
-                                            let bytes28 = _rt::Vec::from_raw_parts(
-                                                l26.cast(),
-                                                len28,
-                                                len28,
+                                            let len26 = l25;
+                                            let bytes26 = _rt::Vec::from_raw_parts(
+                                                l24.cast(),
+                                                len26,
+                                                len26,
                                             );
-                                            _rt::string_lift(bytes28)
+                                            _rt::string_lift(bytes26)
                                         };
-                                        V29::Invalid(e29)
+                                        V30::NoSuchParty(e30)
+                                    }
+                                    11 => {
+                                        let e30 = {
+                                            let l27 = *ptr4.add(16).cast::<*mut u8>();
+                                            let l28 = *ptr4
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len29 = l28;
+                                            let bytes29 = _rt::Vec::from_raw_parts(
+                                                l27.cast(),
+                                                len29,
+                                                len29,
+                                            );
+                                            _rt::string_lift(bytes29)
+                                        };
+                                        V30::Invalid(e30)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
-                                        V29::NotInARoom
+                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
+                                        V30::NotInARoom
                                     }
                                 };
-                                v29
+                                v30
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result30
+                    result31
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -5442,7 +5596,7 @@ pub mod party {
                     }
                     wit_import2(ptr0.cast_mut(), len0, ptr1);
                     let l3 = i32::from(*ptr1.add(0).cast::<u8>());
-                    let result27 = match l3 {
+                    let result28 = match l3 {
                         0 => {
                             let e = {
                                 let l4 = *ptr1.add(8).cast::<i64>();
@@ -5453,10 +5607,10 @@ pub mod party {
                         1 => {
                             let e = {
                                 let l5 = i32::from(*ptr1.add(8).cast::<u8>());
-                                use super::super::super::party::server::types::OperationError as V26;
-                                let v26 = match l5 {
+                                use super::super::super::party::server::types::OperationError as V27;
+                                let v27 = match l5 {
                                     0 => {
-                                        let e26 = {
+                                        let e27 = {
                                             let l6 = *ptr1.add(16).cast::<*mut u8>();
                                             let l7 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5469,10 +5623,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes8)
                                         };
-                                        V26::Dns(e26)
+                                        V27::Dns(e27)
                                     }
                                     1 => {
-                                        let e26 = {
+                                        let e27 = {
                                             let l9 = *ptr1.add(16).cast::<*mut u8>();
                                             let l10 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5485,10 +5639,10 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes11)
                                         };
-                                        V26::Connect(e26)
+                                        V27::Connect(e27)
                                     }
                                     2 => {
-                                        let e26 = {
+                                        let e27 = {
                                             let l12 = *ptr1.add(16).cast::<*mut u8>();
                                             let l13 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5501,11 +5655,11 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes14)
                                         };
-                                        V26::Tls(e26)
+                                        V27::Tls(e27)
                                     }
-                                    3 => V26::Timeout,
+                                    3 => V27::Timeout,
                                     4 => {
-                                        let e26 = {
+                                        let e27 = {
                                             let l15 = *ptr1.add(16).cast::<*mut u8>();
                                             let l16 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
@@ -5518,68 +5672,75 @@ pub mod party {
                                             );
                                             _rt::string_lift(bytes17)
                                         };
-                                        V26::RefusedByPolicy(e26)
+                                        V27::RefusedByPolicy(e27)
                                     }
                                     5 => {
-                                        let e26 = {
+                                        let e27 = {
                                             let l18 = *ptr1.add(16).cast::<i64>();
                                             l18 as u64
                                         };
-                                        V26::TooLarge(e26)
+                                        V27::TooLarge(e27)
                                     }
                                     6 => {
-                                        let e26 = {
+                                        let e27 = {
                                             let l19 = *ptr1.add(16).cast::<i32>();
                                             l19 as u32
                                         };
-                                        V26::Overloaded(e26)
+                                        V27::Overloaded(e27)
                                     }
-                                    7 => V26::Interrupted,
-                                    8 => V26::Dropped,
-                                    9 => {
-                                        let e26 = {
-                                            let l20 = *ptr1.add(16).cast::<*mut u8>();
-                                            let l21 = *ptr1
-                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len22 = l21;
-                                            let bytes22 = _rt::Vec::from_raw_parts(
-                                                l20.cast(),
-                                                len22,
-                                                len22,
-                                            );
-                                            _rt::string_lift(bytes22)
+                                    7 => {
+                                        let e27 = {
+                                            let l20 = *ptr1.add(16).cast::<i32>();
+                                            l20 as u32
                                         };
-                                        V26::NoSuchParty(e26)
+                                        V27::TooManyStreams(e27)
                                     }
+                                    8 => V27::Interrupted,
+                                    9 => V27::Dropped,
                                     10 => {
-                                        let e26 = {
-                                            let l23 = *ptr1.add(16).cast::<*mut u8>();
-                                            let l24 = *ptr1
+                                        let e27 = {
+                                            let l21 = *ptr1.add(16).cast::<*mut u8>();
+                                            let l22 = *ptr1
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len25 = l24;
-                                            let bytes25 = _rt::Vec::from_raw_parts(
-                                                l23.cast(),
-                                                len25,
-                                                len25,
+                                            let len23 = l22;
+                                            let bytes23 = _rt::Vec::from_raw_parts(
+                                                l21.cast(),
+                                                len23,
+                                                len23,
                                             );
-                                            _rt::string_lift(bytes25)
+                                            _rt::string_lift(bytes23)
                                         };
-                                        V26::Invalid(e26)
+                                        V27::NoSuchParty(e27)
+                                    }
+                                    11 => {
+                                        let e27 = {
+                                            let l24 = *ptr1.add(16).cast::<*mut u8>();
+                                            let l25 = *ptr1
+                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len26 = l25;
+                                            let bytes26 = _rt::Vec::from_raw_parts(
+                                                l24.cast(),
+                                                len26,
+                                                len26,
+                                            );
+                                            _rt::string_lift(bytes26)
+                                        };
+                                        V27::Invalid(e27)
                                     }
                                     n => {
-                                        debug_assert_eq!(n, 11, "invalid enum discriminant");
-                                        V26::NotInARoom
+                                        debug_assert_eq!(n, 12, "invalid enum discriminant");
+                                        V27::NotInARoom
                                     }
                                 };
-                                v26
+                                v27
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result27
+                    result28
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -10309,9 +10470,13 @@ pub mod exports {
                                                 let e29 = arg4.assume_init() as i64 as i32 as u32;
                                                 V29::Overloaded(e29)
                                             }
-                                            7 => V29::Interrupted,
-                                            8 => V29::Dropped,
-                                            9 => {
+                                            7 => {
+                                                let e29 = arg4.assume_init() as i64 as i32 as u32;
+                                                V29::TooManyStreams(e29)
+                                            }
+                                            8 => V29::Interrupted,
+                                            9 => V29::Dropped,
+                                            10 => {
                                                 let e29 = {
                                                     let len27 = arg5 as usize;
                                                     let bytes27 = _rt::Vec::from_raw_parts(
@@ -10323,7 +10488,7 @@ pub mod exports {
                                                 };
                                                 V29::NoSuchParty(e29)
                                             }
-                                            10 => {
+                                            11 => {
                                                 let e29 = {
                                                     let len28 = arg5 as usize;
                                                     let bytes28 = _rt::Vec::from_raw_parts(
@@ -10336,7 +10501,7 @@ pub mod exports {
                                                 V29::Invalid(e29)
                                             }
                                             n => {
-                                                debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                                debug_assert_eq!(n, 12, "invalid enum discriminant");
                                                 V29::NotInARoom
                                             }
                                         };
@@ -10937,6 +11102,7 @@ pub mod exports {
                         outcome: Outcome,
                     ) -> ::core::result::Result<Progress, FailureResult>;
                     /// A stream brings something. What one stream brings comes in order; as much as one client may have waiting is read ahead.
+                    /// While this event is pending, nothing more is read: so a guest that is busy with what has come makes the sender wait.
                     #[allow(async_fn_in_trait)]
                     fn on_stream(
                         event: EventId,
@@ -11250,9 +11416,9 @@ macro_rules! __export_party_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.63.0:party:server@0.1.0:party:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6449] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6531] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb51\x01A\x02\x01A,\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x872\x01A\x02\x01A,\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -11263,148 +11429,149 @@ ers\x13\x04body\x12\x04\0\x07request\x03\0\x14\x01r\x03\x06status{\x07headers\x1
 \x04body\x12\x04\0\x08response\x03\0\x16\x01r\x02\x04code{\x06reasons\x04\0\x0bc\
 lose-frame\x03\0\x18\x01m\x02\x04done\x07pending\x04\0\x08progress\x03\0\x1a\x01\
 ks\x01k{\x01r\x03\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\
-\x01q\x0c\x03dns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refuse\
-d-by-policy\x01s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x0binterrupted\0\0\x07\
-dropped\0\0\x0dno-such-party\x01s\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\
-\x0foperation-error\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\0\
-\x0ctimestamp-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01r\
-\x06\x0cmemory-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-ma\
-xw\x0bconnectionsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot-\
-in-a-room\0\0\x04\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\
-\0\x05party\x01\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\
-\x04\0\x03now\x01\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02\
-ss\x01p\x0a\x01@\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\
-\x01j\0\x01\x05\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\
-\0\x07destroy\x01\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08ev\
-ent-id\x02\x03\0\0\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\
-\0\0\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08\
-too-deep\x01y\0\x08not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\
-\x01j\0\x01\x03\x01j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06\
-settle\x01\x08\x01@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\
-\x19party:server/events@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07\
-message\x02\x03\0\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\
-\x01B2\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\
-\0\x07message\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\
-\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
-\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnectin\
-g\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01\
-r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0br\
-eady-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot\
--connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-l\
-arge\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0d\
-not-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0a\
-connection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\
-\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07mes\
-sage\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07\
-message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01\
-@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03ta\
-g\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\
-\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0a\
-attachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachme\
-nt\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\
-\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-larg\
-e\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09\
-turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\
-\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03en\
-d\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01\
-o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\
-\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01\
-p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01\
-j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\
-\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03\
-key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\
-\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\
-\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:s\
-erver/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\
-\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\
-\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\
-\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\
-\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0f\
-operation-error\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0cope\
-ration-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\
-\x02\x01\x10\x04\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-max\
-y\x0fstream-response\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02\
-ss\x01q\x02\x03url\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01\
-j\x01\x01\x01\x03\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07reque\
-st\x05\x07options\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07\
-request\x05\0\x0b\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07co\
-nnect\x01\x0f\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\
-\0\x05rooms\x01\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09o\
-peration\x01\0\x7f\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.\
-0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B!\x02\x03\x02\x01\
-\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\
-\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07mess\
-age\x03\0\x06\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unk\
-nown\0\0\x09no-credit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01\
-w\0\x0ebad-close-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstr\
-eam-error\x03\0\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06sta\
-tus{\x07headers\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01@\x01\x07request\x01\
-\0\x0d\x04\0\x09read-body\x01\x0f\x01p}\x01j\0\x01\x0b\x01@\x02\x06stream\x03\x05\
-bytes\x10\0\x11\x04\0\x05write\x01\x12\x01@\x02\x06stream\x03\x07message\x07\0\x11\
-\x04\0\x04send\x01\x13\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x14\x04\0\x06c\
-redit\x01\x15\x01@\x01\x06stream\x03\0\x11\x04\0\x06finish\x01\x16\x04\0\x09brea\
-k-off\x01\x16\x01k\x09\x01@\x02\x06stream\x03\x05frame\x17\0\x11\x04\0\x05close\x01\
-\x18\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\x01\x12\x04\
-\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\x01q\x05\
-\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\x01w\0\x0d\
-not-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07re\
-quest\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cparty:server/r\
-esponses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\
-\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08response\
-\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\0\x04\0\x08\
-decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0cbad-decisi\
-on\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\0\x01\x0a\
-\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\0\x20pa\
-rty:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04in\
-fo\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\
-\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\
-\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/rando\
-m@0.1.0\x05\x18\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\x03\x04\0\x08ev\
-ent-id\x03\0\0\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\x03\x02\x01\x0a\
-\x04\0\x08response\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\x03\
-\x02\x01\x19\x04\0\x08progress\x03\0\x08\x02\x03\x02\x01\x04\x04\0\x07failure\x03\
-\0\x0a\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x0c\x02\x03\x02\x01\x01\x04\
-\0\x0ctimestamp-ms\x03\0\x0e\x01j\x01\x09\x01\x0b\x01@\x03\x05event\x01\x04rooms\
-\x07request\x03\0\x10\x04\0\x0ebefore-connect\x01\x11\x04\0\x0ebefore-request\x01\
-\x11\x01@\x02\x05event\x01\x07request\x03\0\x10\x04\0\x08on-fetch\x01\x12\x01@\x03\
-\x05event\x01\x0aconnection\x0d\x07request\x03\0\x10\x04\0\x09on-socket\x01\x13\x01\
-@\x04\x05event\x01\x04names\x0aexpressions\x0cscheduled-at\x0f\0\x10\x04\0\x07on\
--cron\x01\x14\x04\0\x18party:server/lobby@0.1.0\x05\x1a\x01B\x09\x02\x03\x02\x01\
-\x04\x04\0\x07failure\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\0\0\x03\x04\0\x04s\
-ave\x01\x04\x01j\0\x01\x01\x01@\x01\x05state\x02\0\x05\x04\0\x07restore\x01\x06\x04\
-\0\x1aparty:server/upgrade@0.1.0\x05\x1b\x01BC\x02\x03\x02\x01\x03\x04\0\x08even\
-t-id\x03\0\0\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x02\x02\x03\x02\x01\
-\x12\x04\0\x0arequest-id\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\
-\0\x06\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x08\x02\x03\x02\x01\x07\x04\0\
-\x07message\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x0c\x02\x03\
-\x02\x01\x10\x04\0\x07request\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
-\0\x10\x02\x03\x02\x01\x19\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\x04\x04\0\
-\x07failure\x03\0\x14\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x16\x01\
-n\x14\x08on-start\x09on-resume\x0aon-connect\x0aon-message\x08on-close\x08on-err\
-or\x0aon-request\x08on-alarm\x0con-completed\x09on-stream\x08on-drain\x12on-resp\
-onse-closed\x0ebefore-connect\x0ebefore-request\x08on-fetch\x09on-socket\x07on-c\
-ron\x04save\x07restore\x0erequest-bodies\x04\0\x08handlers\x03\0\x18\x01m\x03\x03\
-new\x04lost\x0dfailed-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08\
-imported\x04\0\x0dresume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04n\
-ext\x1f\x04\0\x0arooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\
-\x01\x11\0\x09connected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\
-\x17\0\x04\0\x07outcome\x03\0#\x01p}\x01q\x05\x05chunk\x01%\0\x07message\x01\x0b\
-\0\x03end\0\0\x06closed\x01\x0d\0\x05error\x01s\0\x04\0\x0cstream-event\x03\0&\x01\
-@\0\0\x19\x04\0\x0ccapabilities\x01(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06\
-reason\x1b\0)\x04\0\x08on-start\x01*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\
-\x09on-resume\x01+\x01@\x02\x05event\x01\x0aconnection\x03\0)\x04\0\x0aon-connec\
-t\x01,\x01@\x03\x05event\x01\x0aconnection\x03\x07message\x0b\0)\x04\0\x0aon-mes\
-sage\x01-\x01@\x04\x05event\x01\x0aconnection\x03\x05frame\x0d\x09was-clean\x7f\0\
-)\x04\0\x08on-close\x01.\x01@\x03\x05event\x01\x0aconnection\x03\x05errors\0)\x04\
-\0\x08on-error\x01/\x01@\x03\x05event\x01\x02id\x05\x07request\x0f\0)\x04\0\x0ao\
-n-request\x010\x01@\x01\x05event\x01\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\
-\x01\x09operation\x07\x07outcome$\0)\x04\0\x0con-completed\x012\x01@\x03\x05even\
-t\x01\x06stream\x09\x04what'\0)\x04\0\x09on-stream\x013\x01@\x03\x05event\x01\x06\
-stream\x09\x06creditw\0)\x04\0\x08on-drain\x014\x01@\x02\x05event\x01\x02id\x05\0\
-)\x04\0\x12on-response-closed\x015\x04\0\x18party:server/guest@0.1.0\x05\x1c\x04\
-\0\x18party:server/party@0.1.0\x04\0\x0b\x0b\x01\0\x05party\x03\0\0\0G\x09produc\
-ers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060\
-.63.0";
+\x01q\x0d\x03dns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refuse\
+d-by-policy\x01s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x10too-many-streams\x01\
+y\0\x0binterrupted\0\0\x07dropped\0\0\x0dno-such-party\x01s\0\x07invalid\x01s\0\x0d\
+not-in-a-room\0\0\x04\0\x0foperation-error\x03\0\x20\x03\0\x18party:server/types\
+@0.1.0\x05\0\x02\x03\0\0\x0ctimestamp-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ct\
+imestamp-ms\x03\0\0\x01r\x06\x0cmemory-bytesw\x10memory-bytes-maxw\x0dstorage-by\
+tesw\x11storage-bytes-maxw\x0bconnectionsy\x0aoperationsy\x04\0\x0aroom-usage\x03\
+\0\x02\x01q\x01\x0dnot-in-a-room\0\0\x04\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\
+\0\x07project\x01\x06\x04\0\x05party\x01\x06\x04\0\x02id\x01\x06\x04\0\x0bincarn\
+ation\x01\x06\x01@\0\0\x01\x04\0\x03now\x01\x07\x01ks\x01@\x01\x04names\0\x08\x04\
+\0\x03var\x01\x09\x01o\x02ss\x01p\x0a\x01@\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\
+\x03\x04\0\x05usage\x01\x0d\x01j\0\x01\x05\x01@\x01\x06reasons\0\x0e\x04\0\x05ab\
+ort\x01\x0f\x01@\0\0\x0e\x04\0\x07destroy\x01\x10\x03\0\x17party:server/room@0.1\
+.0\x05\x02\x02\x03\0\0\x08event-id\x02\x03\0\0\x07failure\x01B\x0d\x02\x03\x02\x01\
+\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x02\x01\
+q\x04\x0bnot-pending\0\0\x08too-deep\x01y\0\x08not-held\0\0\x0dnot-in-a-room\0\0\
+\x04\0\x0bevent-error\x03\0\x04\x01j\0\x01\x03\x01j\0\x01\x05\x01@\x02\x05event\x01\
+\x07outcome\x06\0\x07\x04\0\x06settle\x01\x08\x01@\0\0\x07\x04\0\x04hold\x01\x09\
+\x04\0\x07release\x01\x09\x03\0\x19party:server/events@0.1.0\x05\x05\x02\x03\0\0\
+\x0dconnection-id\x02\x03\0\0\x07message\x02\x03\0\0\x0bclose-frame\x02\x03\0\0\x06\
+header\x02\x03\0\0\x08response\x01B2\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\
+\0\0\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0b\
+close-frame\x03\0\x04\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\
+\x0a\x04\0\x08response\x03\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\
+\x0a\x01m\x04\x0aconnecting\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\
+\0\x0c\x01p\x07\x01ps\x01r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\
+\x09opened-at\x0b\x0bready-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\
+\x07unknown\0\0\x0enot-connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07b\
+ad-tag\x01y\0\x09too-large\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0c\
+bad-response\x01s\0\x0dnot-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01\
+j\0\x01\x13\x01@\x02\x0aconnection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\
+\x01@\x02\x0aconnection\x01\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\
+\x0aconnection\x01\x07message\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01\
+j\x01y\x01\x13\x01@\x03\x07message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09b\
+roadcast\x01\x1b\x01k\x05\x01@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05\
+close\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0a\
+connection\x01\0\x1f\x04\0\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0ac\
+onnection\x01\0\"\x04\0\x0aattachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\
+\x14\x04\0\x0eset-attachment\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\
+\x11set-auto-response\x01'\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\
+\x01q\x07\x0dkey-too-large\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01\
+w\0\x08too-many\x01y\0\x09turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\
+\x04\0\x0dstorage-error\x03\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\
+\x0bstart-after\x03\x03end\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0cl\
+ist-options\x03\0\x04\x01o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\
+\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03\
+get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\
+\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\
+\0\x03put\x01\x11\x01@\x01\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\
+\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\
+\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01\
+@\x01\x07options\x05\0\x17\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-al\
+l\x01\x19\x03\0\x1aparty:server/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\
+\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\
+\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\
+\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\
+\x04\x04\0\x05clear\x01\x09\x03\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\
+\0\x0coperation-id\x02\x03\0\0\x0foperation-error\x02\x03\0\0\x07request\x01B\x1f\
+\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0f\
+operation-error\x03\0\x02\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\
+\x01\x10\x04\0\x07request\x03\0\x06\x01r\x04\x0atimeout-msw\x0dredirects-maxy\x0f\
+stream-response\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x08\x01p\x05\x01r\
+\x04\x05partys\x04rooms\x03uris\x07headers\x0a\x04\0\x0broom-target\x03\0\x0b\x01\
+q\x02\x03url\x01s\0\x04room\x01\x0c\0\x04\0\x0econnect-target\x03\0\x0d\x01j\x01\
+\x01\x01\x03\x01@\x01\x02msw\0\x0f\x04\0\x05sleep\x01\x10\x01@\x02\x07request\x07\
+\x07options\x09\0\x0f\x04\0\x05fetch\x01\x11\x01@\x03\x05partys\x04rooms\x07requ\
+est\x07\0\x0f\x04\0\x04call\x01\x12\x01@\x01\x06target\x0e\0\x0f\x04\0\x07connec\
+t\x01\x13\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x14\x05limity\0\x0f\x04\0\
+\x05rooms\x01\x15\x01@\x01\x04paths\0\x0f\x04\0\x05asset\x01\x16\x01@\x01\x09ope\
+ration\x01\0\x7f\x04\0\x06cancel\x01\x17\x03\0\x1dparty:server/operations@0.1.0\x05\
+\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B!\x02\x03\x02\x01\x12\
+\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\x02\
+\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\
+\0\x06\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unknown\0\0\
+\x09no-credit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01w\0\x0e\
+bad-close-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-err\
+or\x03\0\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06status{\x07\
+headers\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01@\x01\x07request\x01\0\x0d\x04\
+\0\x09read-body\x01\x0f\x01p}\x01j\0\x01\x0b\x01@\x02\x06stream\x03\x05bytes\x10\
+\0\x11\x04\0\x05write\x01\x12\x01@\x02\x06stream\x03\x07message\x07\0\x11\x04\0\x04\
+send\x01\x13\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x14\x04\0\x06credit\x01\x15\
+\x01@\x01\x06stream\x03\0\x11\x04\0\x06finish\x01\x16\x04\0\x09break-off\x01\x16\
+\x01k\x09\x01@\x02\x06stream\x03\x05frame\x17\0\x11\x04\0\x05close\x01\x18\x03\0\
+\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\x01\x12\x04\0\x0areq\
+uest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\x01q\x05\x07unkn\
+own\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\x01w\0\x0dnot-in\
+-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07request\x01\
+\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cparty:server/responses@\
+0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\
+\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x04\
+\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\0\x04\0\x08decision\x03\
+\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0cbad-decision\x01s\0\x10\
+not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\0\x01\x0a\x01@\x02\x05\
+event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\0\x20party:server/lo\
+bby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04info\x04warn\x05\
+error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\x01\0\x04\0\
+\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\
+\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/random@0.1.0\x05\x18\
+\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\
+\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08respons\
+e\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\x03\x02\x01\x19\x04\
+\0\x08progress\x03\0\x08\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x0a\x02\x03\x02\
+\x01\x06\x04\0\x0dconnection-id\x03\0\x0c\x02\x03\x02\x01\x01\x04\0\x0ctimestamp\
+-ms\x03\0\x0e\x01j\x01\x09\x01\x0b\x01@\x03\x05event\x01\x04rooms\x07request\x03\
+\0\x10\x04\0\x0ebefore-connect\x01\x11\x04\0\x0ebefore-request\x01\x11\x01@\x02\x05\
+event\x01\x07request\x03\0\x10\x04\0\x08on-fetch\x01\x12\x01@\x03\x05event\x01\x0a\
+connection\x0d\x07request\x03\0\x10\x04\0\x09on-socket\x01\x13\x01@\x04\x05event\
+\x01\x04names\x0aexpressions\x0cscheduled-at\x0f\0\x10\x04\0\x07on-cron\x01\x14\x04\
+\0\x18party:server/lobby@0.1.0\x05\x1a\x01B\x09\x02\x03\x02\x01\x04\x04\0\x07fai\
+lure\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\0\0\x03\x04\0\x04save\x01\x04\x01j\0\
+\x01\x01\x01@\x01\x05state\x02\0\x05\x04\0\x07restore\x01\x06\x04\0\x1aparty:ser\
+ver/upgrade@0.1.0\x05\x1b\x01BC\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\
+\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x02\x02\x03\x02\x01\x12\x04\0\x0ar\
+equest-id\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\0\x06\x02\x03\x02\
+\x01\x13\x04\0\x09stream-id\x03\0\x08\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\
+\x0a\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x0c\x02\x03\x02\x01\x10\x04\0\
+\x07request\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x10\x02\x03\x02\
+\x01\x19\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x14\
+\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x16\x01n\x14\x08on-start\x09\
+on-resume\x0aon-connect\x0aon-message\x08on-close\x08on-error\x0aon-request\x08o\
+n-alarm\x0con-completed\x09on-stream\x08on-drain\x12on-response-closed\x0ebefore\
+-connect\x0ebefore-request\x08on-fetch\x09on-socket\x07on-cron\x04save\x07restor\
+e\x0erequest-bodies\x04\0\x08handlers\x03\0\x18\x01m\x03\x03new\x04lost\x0dfaile\
+d-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\0\x0d\
+resume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\x0ar\
+ooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09conn\
+ected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07ou\
+tcome\x03\0#\x01p}\x01q\x05\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x06c\
+losed\x01\x0d\0\x05error\x01s\0\x04\0\x0cstream-event\x03\0&\x01@\0\0\x19\x04\0\x0c\
+capabilities\x01(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06reason\x1b\0)\x04\
+\0\x08on-start\x01*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\x09on-resume\x01\
++\x01@\x02\x05event\x01\x0aconnection\x03\0)\x04\0\x0aon-connect\x01,\x01@\x03\x05\
+event\x01\x0aconnection\x03\x07message\x0b\0)\x04\0\x0aon-message\x01-\x01@\x04\x05\
+event\x01\x0aconnection\x03\x05frame\x0d\x09was-clean\x7f\0)\x04\0\x08on-close\x01\
+.\x01@\x03\x05event\x01\x0aconnection\x03\x05errors\0)\x04\0\x08on-error\x01/\x01\
+@\x03\x05event\x01\x02id\x05\x07request\x0f\0)\x04\0\x0aon-request\x010\x01@\x01\
+\x05event\x01\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\x01\x09operation\x07\x07\
+outcome$\0)\x04\0\x0con-completed\x012\x01@\x03\x05event\x01\x06stream\x09\x04wh\
+at'\0)\x04\0\x09on-stream\x013\x01@\x03\x05event\x01\x06stream\x09\x06creditw\0)\
+\x04\0\x08on-drain\x014\x01@\x02\x05event\x01\x02id\x05\0)\x04\0\x12on-response-\
+closed\x015\x04\0\x18party:server/guest@0.1.0\x05\x1c\x04\0\x18party:server/part\
+y@0.1.0\x04\0\x0b\x0b\x01\0\x05party\x03\0\0\0G\x09producers\x01\x0cprocessed-by\
+\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
         };
     };
 }
@@ -11417,8 +11584,8 @@ pub use __export_party_impl as export_party;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4703] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc3#\x01A\x02\x01A%\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4785] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x95$\x01A\x02\x01A%\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -11429,105 +11596,107 @@ ers\x13\x04body\x12\x04\0\x07request\x03\0\x14\x01r\x03\x06status{\x07headers\x1
 \x04body\x12\x04\0\x08response\x03\0\x16\x01r\x02\x04code{\x06reasons\x04\0\x0bc\
 lose-frame\x03\0\x18\x01m\x02\x04done\x07pending\x04\0\x08progress\x03\0\x1a\x01\
 ks\x01k{\x01r\x03\x07messages\x05stack\x1c\x06status\x1d\x04\0\x07failure\x03\0\x1e\
-\x01q\x0c\x03dns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refuse\
-d-by-policy\x01s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x0binterrupted\0\0\x07\
-dropped\0\0\x0dno-such-party\x01s\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\
-\x0foperation-error\x03\0\x20\x03\0\x18party:server/types@0.1.0\x05\0\x02\x03\0\0\
-\x0ctimestamp-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\0\x01r\
-\x06\x0cmemory-bytesw\x10memory-bytes-maxw\x0dstorage-bytesw\x11storage-bytes-ma\
-xw\x0bconnectionsy\x0aoperationsy\x04\0\x0aroom-usage\x03\0\x02\x01q\x01\x0dnot-\
-in-a-room\0\0\x04\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\0\x07project\x01\x06\x04\
-\0\x05party\x01\x06\x04\0\x02id\x01\x06\x04\0\x0bincarnation\x01\x06\x01@\0\0\x01\
-\x04\0\x03now\x01\x07\x01ks\x01@\x01\x04names\0\x08\x04\0\x03var\x01\x09\x01o\x02\
-ss\x01p\x0a\x01@\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\x03\x04\0\x05usage\x01\x0d\
-\x01j\0\x01\x05\x01@\x01\x06reasons\0\x0e\x04\0\x05abort\x01\x0f\x01@\0\0\x0e\x04\
-\0\x07destroy\x01\x10\x03\0\x17party:server/room@0.1.0\x05\x02\x02\x03\0\0\x08ev\
-ent-id\x02\x03\0\0\x07failure\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\
-\0\0\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x02\x01q\x04\x0bnot-pending\0\0\x08\
-too-deep\x01y\0\x08not-held\0\0\x0dnot-in-a-room\0\0\x04\0\x0bevent-error\x03\0\x04\
-\x01j\0\x01\x03\x01j\0\x01\x05\x01@\x02\x05event\x01\x07outcome\x06\0\x07\x04\0\x06\
-settle\x01\x08\x01@\0\0\x07\x04\0\x04hold\x01\x09\x04\0\x07release\x01\x09\x03\0\
-\x19party:server/events@0.1.0\x05\x05\x02\x03\0\0\x0dconnection-id\x02\x03\0\0\x07\
-message\x02\x03\0\0\x0bclose-frame\x02\x03\0\0\x06header\x02\x03\0\0\x08response\
-\x01B2\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x07\x04\
-\0\x07message\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x04\x02\x03\
-\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\x0a\x04\0\x08response\x03\
-\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\x0a\x01m\x04\x0aconnectin\
-g\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\0\x0c\x01p\x07\x01ps\x01\
-r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\x09opened-at\x0b\x0br\
-eady-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\x07unknown\0\0\x0enot\
--connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07bad-tag\x01y\0\x09too-l\
-arge\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0cbad-response\x01s\0\x0d\
-not-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01j\0\x01\x13\x01@\x02\x0a\
-connection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\x01@\x02\x0aconnection\x01\
-\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\x0aconnection\x01\x07mes\
-sage\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01j\x01y\x01\x13\x01@\x03\x07\
-message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09broadcast\x01\x1b\x01k\x05\x01\
-@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05close\x01\x1d\x01@\x01\x03ta\
-g\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0aconnection\x01\0\x1f\x04\0\
-\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0aconnection\x01\0\"\x04\0\x0a\
-attachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\x14\x04\0\x0eset-attachme\
-nt\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\x11set-auto-response\x01'\
-\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\x01q\x07\x0dkey-too-larg\
-e\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01w\0\x08too-many\x01y\0\x09\
-turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\x04\0\x0dstorage-error\x03\
-\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\x0bstart-after\x03\x03en\
-d\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0clist-options\x03\0\x04\x01\
-o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\x04\0\x04page\x03\0\x08\
-\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03get\x01\x0b\x01p\x02\x01\
-p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\0\x08get-many\x01\x0f\x01\
-j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\0\x03put\x01\x11\x01@\x01\
-\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\x7f\x01\x01\x01@\x01\x03\
-key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\x01@\x01\x04keys\x0c\0\x15\
-\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01@\x01\x07options\x05\0\x17\
-\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-all\x01\x19\x03\0\x1aparty:s\
-erver/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\
-\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\0\x0balarm-error\x03\0\x02\
-\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\x01\x05\x01k\x01\x01j\x01\x06\
-\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\x04\x04\0\x05clear\x01\x09\x03\
-\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\0\x0coperation-id\x02\x03\0\0\x0f\
-operation-error\x02\x03\0\0\x07request\x01B\x1b\x02\x03\x02\x01\x0e\x04\0\x0cope\
-ration-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x02\x02\x03\
-\x02\x01\x10\x04\0\x07request\x03\0\x04\x01r\x04\x0atimeout-msw\x0dredirects-max\
-y\x0fstream-response\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x06\x01o\x02\
-ss\x01q\x02\x03url\x01s\0\x04room\x01\x08\0\x04\0\x0econnect-target\x03\0\x09\x01\
-j\x01\x01\x01\x03\x01@\x01\x02msw\0\x0b\x04\0\x05sleep\x01\x0c\x01@\x02\x07reque\
-st\x05\x07options\x07\0\x0b\x04\0\x05fetch\x01\x0d\x01@\x03\x05partys\x04rooms\x07\
-request\x05\0\x0b\x04\0\x04call\x01\x0e\x01@\x01\x06target\x0a\0\x0b\x04\0\x07co\
-nnect\x01\x0f\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x10\x05limity\0\x0b\x04\
-\0\x05rooms\x01\x11\x01@\x01\x04paths\0\x0b\x04\0\x05asset\x01\x12\x01@\x01\x09o\
-peration\x01\0\x7f\x04\0\x06cancel\x01\x13\x03\0\x1dparty:server/operations@0.1.\
-0\x05\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B!\x02\x03\x02\x01\
-\x12\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\
-\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07mess\
-age\x03\0\x06\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unk\
-nown\0\0\x09no-credit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01\
-w\0\x0ebad-close-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstr\
-eam-error\x03\0\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06sta\
-tus{\x07headers\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01@\x01\x07request\x01\
-\0\x0d\x04\0\x09read-body\x01\x0f\x01p}\x01j\0\x01\x0b\x01@\x02\x06stream\x03\x05\
-bytes\x10\0\x11\x04\0\x05write\x01\x12\x01@\x02\x06stream\x03\x07message\x07\0\x11\
-\x04\0\x04send\x01\x13\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x14\x04\0\x06c\
-redit\x01\x15\x01@\x01\x06stream\x03\0\x11\x04\0\x06finish\x01\x16\x04\0\x09brea\
-k-off\x01\x16\x01k\x09\x01@\x02\x06stream\x03\x05frame\x17\0\x11\x04\0\x05close\x01\
-\x18\x03\0\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\x01\x12\x04\
-\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\x01q\x05\
-\x07unknown\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\x01w\0\x0d\
-not-in-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07re\
-quest\x01\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cparty:server/r\
-esponses@0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\
-\x03\x02\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08response\
-\x03\0\x04\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\0\x04\0\x08\
-decision\x03\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0cbad-decisi\
-on\x01s\0\x10not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\0\x01\x0a\
-\x01@\x02\x05event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\0\x20pa\
-rty:server/lobby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04in\
-fo\x04warn\x05error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\
-\x01\0\x04\0\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\
-\x01p}\x01@\x01\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/rando\
-m@0.1.0\x05\x18\x04\08party:server/party-with-all-of-its-exports-removed@0.1.0\x04\
-\0\x0b+\x01\0%party-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0c\
-processed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+\x01q\x0d\x03dns\x01s\0\x07connect\x01s\0\x03tls\x01s\0\x07timeout\0\0\x11refuse\
+d-by-policy\x01s\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x10too-many-streams\x01\
+y\0\x0binterrupted\0\0\x07dropped\0\0\x0dno-such-party\x01s\0\x07invalid\x01s\0\x0d\
+not-in-a-room\0\0\x04\0\x0foperation-error\x03\0\x20\x03\0\x18party:server/types\
+@0.1.0\x05\0\x02\x03\0\0\x0ctimestamp-ms\x01B\x1b\x02\x03\x02\x01\x01\x04\0\x0ct\
+imestamp-ms\x03\0\0\x01r\x06\x0cmemory-bytesw\x10memory-bytes-maxw\x0dstorage-by\
+tesw\x11storage-bytes-maxw\x0bconnectionsy\x0aoperationsy\x04\0\x0aroom-usage\x03\
+\0\x02\x01q\x01\x0dnot-in-a-room\0\0\x04\0\x0aroom-error\x03\0\x04\x01@\0\0s\x04\
+\0\x07project\x01\x06\x04\0\x05party\x01\x06\x04\0\x02id\x01\x06\x04\0\x0bincarn\
+ation\x01\x06\x01@\0\0\x01\x04\0\x03now\x01\x07\x01ks\x01@\x01\x04names\0\x08\x04\
+\0\x03var\x01\x09\x01o\x02ss\x01p\x0a\x01@\0\0\x0b\x04\0\x04vars\x01\x0c\x01@\0\0\
+\x03\x04\0\x05usage\x01\x0d\x01j\0\x01\x05\x01@\x01\x06reasons\0\x0e\x04\0\x05ab\
+ort\x01\x0f\x01@\0\0\x0e\x04\0\x07destroy\x01\x10\x03\0\x17party:server/room@0.1\
+.0\x05\x02\x02\x03\0\0\x08event-id\x02\x03\0\0\x07failure\x01B\x0d\x02\x03\x02\x01\
+\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x02\x01\
+q\x04\x0bnot-pending\0\0\x08too-deep\x01y\0\x08not-held\0\0\x0dnot-in-a-room\0\0\
+\x04\0\x0bevent-error\x03\0\x04\x01j\0\x01\x03\x01j\0\x01\x05\x01@\x02\x05event\x01\
+\x07outcome\x06\0\x07\x04\0\x06settle\x01\x08\x01@\0\0\x07\x04\0\x04hold\x01\x09\
+\x04\0\x07release\x01\x09\x03\0\x19party:server/events@0.1.0\x05\x05\x02\x03\0\0\
+\x0dconnection-id\x02\x03\0\0\x07message\x02\x03\0\0\x0bclose-frame\x02\x03\0\0\x06\
+header\x02\x03\0\0\x08response\x01B2\x02\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\
+\0\0\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x0b\
+close-frame\x03\0\x04\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x06\x02\x03\x02\x01\
+\x0a\x04\0\x08response\x03\0\x08\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\
+\x0a\x01m\x04\x0aconnecting\x04open\x07closing\x06closed\x04\0\x0bready-state\x03\
+\0\x0c\x01p\x07\x01ps\x01r\x07\x02id\x01\x03keys\x03uris\x07headers\x0e\x04tags\x0f\
+\x09opened-at\x0b\x0bready-state\x0d\x04\0\x0fconnection-info\x03\0\x10\x01q\x0a\
+\x07unknown\0\0\x0enot-connecting\0\0\x06closed\0\0\x0dtoo-many-tags\x01y\0\x07b\
+ad-tag\x01y\0\x09too-large\x01y\0\x09turn-full\x01w\0\x0ebad-close-code\x01{\0\x0c\
+bad-response\x01s\0\x0dnot-in-a-room\0\0\x04\0\x10connection-error\x03\0\x12\x01\
+j\0\x01\x13\x01@\x02\x0aconnection\x01\x04tags\x0f\0\x14\x04\0\x06accept\x01\x15\
+\x01@\x02\x0aconnection\x01\x08response\x09\0\x14\x04\0\x06reject\x01\x16\x01@\x02\
+\x0aconnection\x01\x07message\x03\0\x14\x04\0\x04send\x01\x17\x01p\x01\x01ks\x01\
+j\x01y\x01\x13\x01@\x03\x07message\x03\x06except\x18\x03tag\x19\0\x1a\x04\0\x09b\
+roadcast\x01\x1b\x01k\x05\x01@\x02\x0aconnection\x01\x05frame\x1c\0\x14\x04\0\x05\
+close\x01\x1d\x01@\x01\x03tag\x19\0\x18\x04\0\x04list\x01\x1e\x01k\x11\x01@\x01\x0a\
+connection\x01\0\x1f\x04\0\x04info\x01\x20\x01p}\x01j\x01!\x01\x13\x01@\x01\x0ac\
+onnection\x01\0\"\x04\0\x0aattachment\x01#\x01@\x02\x0aconnection\x01\x05bytes!\0\
+\x14\x04\0\x0eset-attachment\x01$\x01o\x02ss\x01k%\x01@\x01\x04pair&\0\x14\x04\0\
+\x11set-auto-response\x01'\x03\0\x1eparty:server/connections@0.1.0\x05\x0b\x01B\"\
+\x01q\x07\x0dkey-too-large\x01y\0\x0fvalue-too-large\x01y\0\x0equota-exceeded\x01\
+w\0\x08too-many\x01y\0\x09turn-full\x01w\0\x09bad-range\0\0\x0dnot-in-a-room\0\0\
+\x04\0\x0dstorage-error\x03\0\0\x01p}\x01k\x02\x01r\x07\x06prefix\x02\x05start\x03\
+\x0bstart-after\x03\x03end\x03\x07reverse\x7f\x05limity\x09bytes-maxy\x04\0\x0cl\
+ist-options\x03\0\x04\x01o\x02\x02\x02\x01p\x06\x01r\x02\x07entries\x07\x04next\x03\
+\x04\0\x04page\x03\0\x08\x01j\x01\x03\x01\x01\x01@\x01\x03key\x02\0\x0a\x04\0\x03\
+get\x01\x0b\x01p\x02\x01p\x03\x01j\x01\x0d\x01\x01\x01@\x01\x04keys\x0c\0\x0e\x04\
+\0\x08get-many\x01\x0f\x01j\0\x01\x01\x01@\x02\x03key\x02\x05value\x02\0\x10\x04\
+\0\x03put\x01\x11\x01@\x01\x07entries\x07\0\x10\x04\0\x08put-many\x01\x12\x01j\x01\
+\x7f\x01\x01\x01@\x01\x03key\x02\0\x13\x04\0\x06delete\x01\x14\x01j\x01y\x01\x01\
+\x01@\x01\x04keys\x0c\0\x15\x04\0\x0bdelete-many\x01\x16\x01j\x01\x09\x01\x01\x01\
+@\x01\x07options\x05\0\x17\x04\0\x04list\x01\x18\x01@\0\0\x10\x04\0\x0adelete-al\
+l\x01\x19\x03\0\x1aparty:server/storage@0.1.0\x05\x0c\x01B\x0d\x02\x03\x02\x01\x01\
+\x04\0\x0ctimestamp-ms\x03\0\0\x01q\x02\x08bad-time\0\0\x0dnot-in-a-room\0\0\x04\
+\0\x0balarm-error\x03\0\x02\x01j\0\x01\x03\x01@\x01\x02at\x01\0\x04\x04\0\x03set\
+\x01\x05\x01k\x01\x01j\x01\x06\x01\x03\x01@\0\0\x07\x04\0\x03get\x01\x08\x01@\0\0\
+\x04\x04\0\x05clear\x01\x09\x03\0\x19party:server/alarms@0.1.0\x05\x0d\x02\x03\0\
+\0\x0coperation-id\x02\x03\0\0\x0foperation-error\x02\x03\0\0\x07request\x01B\x1f\
+\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\0\0\x02\x03\x02\x01\x0f\x04\0\x0f\
+operation-error\x03\0\x02\x02\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\
+\x01\x10\x04\0\x07request\x03\0\x06\x01r\x04\x0atimeout-msw\x0dredirects-maxy\x0f\
+stream-response\x7f\x06resend\x7f\x04\0\x0dfetch-options\x03\0\x08\x01p\x05\x01r\
+\x04\x05partys\x04rooms\x03uris\x07headers\x0a\x04\0\x0broom-target\x03\0\x0b\x01\
+q\x02\x03url\x01s\0\x04room\x01\x0c\0\x04\0\x0econnect-target\x03\0\x0d\x01j\x01\
+\x01\x01\x03\x01@\x01\x02msw\0\x0f\x04\0\x05sleep\x01\x10\x01@\x02\x07request\x07\
+\x07options\x09\0\x0f\x04\0\x05fetch\x01\x11\x01@\x03\x05partys\x04rooms\x07requ\
+est\x07\0\x0f\x04\0\x04call\x01\x12\x01@\x01\x06target\x0e\0\x0f\x04\0\x07connec\
+t\x01\x13\x01ks\x01@\x04\x05partys\x06prefixs\x05after\x14\x05limity\0\x0f\x04\0\
+\x05rooms\x01\x15\x01@\x01\x04paths\0\x0f\x04\0\x05asset\x01\x16\x01@\x01\x09ope\
+ration\x01\0\x7f\x04\0\x06cancel\x01\x17\x03\0\x1dparty:server/operations@0.1.0\x05\
+\x11\x02\x03\0\0\x0arequest-id\x02\x03\0\0\x09stream-id\x01B!\x02\x03\x02\x01\x12\
+\x04\0\x0arequest-id\x03\0\0\x02\x03\x02\x01\x13\x04\0\x09stream-id\x03\0\x02\x02\
+\x03\x02\x01\x09\x04\0\x06header\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\
+\0\x06\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x08\x01q\x08\x07unknown\0\0\
+\x09no-credit\0\0\x09too-large\x01w\0\x0aoverloaded\x01y\0\x09turn-full\x01w\0\x0e\
+bad-close-code\x01{\0\x07invalid\x01s\0\x0dnot-in-a-room\0\0\x04\0\x0cstream-err\
+or\x03\0\x0a\x01p\x05\x01j\x01\x03\x01\x0b\x01@\x03\x07request\x01\x06status{\x07\
+headers\x0c\0\x0d\x04\0\x0dopen-response\x01\x0e\x01@\x01\x07request\x01\0\x0d\x04\
+\0\x09read-body\x01\x0f\x01p}\x01j\0\x01\x0b\x01@\x02\x06stream\x03\x05bytes\x10\
+\0\x11\x04\0\x05write\x01\x12\x01@\x02\x06stream\x03\x07message\x07\0\x11\x04\0\x04\
+send\x01\x13\x01j\x01w\x01\x0b\x01@\x01\x06stream\x03\0\x14\x04\0\x06credit\x01\x15\
+\x01@\x01\x06stream\x03\0\x11\x04\0\x06finish\x01\x16\x04\0\x09break-off\x01\x16\
+\x01k\x09\x01@\x02\x06stream\x03\x05frame\x17\0\x11\x04\0\x05close\x01\x18\x03\0\
+\x1aparty:server/streams@0.1.0\x05\x14\x01B\x09\x02\x03\x02\x01\x12\x04\0\x0areq\
+uest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\x01q\x05\x07unkn\
+own\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\x01w\0\x0dnot-in\
+-a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07request\x01\
+\x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cparty:server/responses@\
+0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\
+\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x04\
+\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\0\x04\0\x08decision\x03\
+\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0cbad-decision\x01s\0\x10\
+not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\0\x01\x0a\x01@\x02\x05\
+event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\0\x20party:server/lo\
+bby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04info\x04warn\x05\
+error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\x01\0\x04\0\
+\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\
+\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/random@0.1.0\x05\x18\
+\x04\08party:server/party-with-all-of-its-exports-removed@0.1.0\x04\0\x0b+\x01\0\
+%party-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-\
+by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -90,8 +90,7 @@ impl<P: Capable> guest::Guest for Exports<P> {
                     Ok(())
                 }
                 Answer::InPieces(head, write) => {
-                    let body = BodyWriter::open(id, &head)?;
-                    task::spawn(async move |_| write(body).await);
+                    BodyWriter::open(id, &head)?.write_with(write);
                     Ok(())
                 }
             }
@@ -106,8 +105,8 @@ impl<P: Capable> guest::Guest for Exports<P> {
         runtime::completion(operation, outcome)
     }
 
-    fn on_stream(_: u64, stream: u64, what: StreamEvent) -> Progressed {
-        runtime::stream_brings(stream, what)
+    fn on_stream(event: u64, stream: u64, what: StreamEvent) -> Progressed {
+        runtime::stream_brings(event, stream, what)
     }
 
     fn on_drain(_: u64, stream: u64, _: u64) -> Progressed {

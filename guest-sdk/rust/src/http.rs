@@ -247,7 +247,7 @@ impl Response {
     }
 }
 
-fn lent(headers: &[Header]) -> Vec<wit::HeaderParam<'_>> {
+pub(crate) fn lent(headers: &[Header]) -> Vec<wit::HeaderParam<'_>> {
     headers.iter().map(|header| wit::HeaderParam { name: &header.name, value: &header.value }).collect()
 }
 

@@ -124,7 +124,7 @@ pub use operation::Sleep;
 pub use party::{Party, ResumeReason, StartReason};
 pub use room::{AlarmError, Hold, HoldError, Room, RoomError, Usage};
 pub use storage::{Entry, List, Storage, StorageError};
-pub use stream::{Body, BodyWriter, Closed, Connect, Socket, StreamError, Streamed};
+pub use stream::{Body, BodyWriter, Closed, Connect, ConnectTo, Socket, StreamError, Streamed};
 pub use task::{Either, Task, TaskOutput, join, select};
 pub use time::Timestamp;
 pub use work::{Asset, Call, ListRooms, OperationError, RoomsPage};

@@ -3,7 +3,7 @@
 //! What must hold: a future that is dropped cancels its operation, so that no completion comes for it; a sleep is
 //! never early, and ends in spite of what happens to its operation on the way (a restart, a full table).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -29,9 +29,15 @@ pub(crate) struct OperationId(pub(crate) u64);
 #[derive(Default)]
 pub(crate) struct Operations {
     open: RefCell<BTreeMap<OperationId, Stage>>,
-    /// Who could not start one because too many were open, in order.
-    queue: RefCell<Vec<Waker>>,
+    /// Who could not start one because too many were open, in order. One is called for a place, and calls the next when it has taken
+    /// it or wants none any more: so there is one who tries in vain each time, however many wait.
+    queue: RefCell<BTreeMap<Ticket, Waker>>,
+    next_ticket: Cell<u64>,
 }
+
+/// A place in the queue, kept until it is there no more to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
 
 enum Stage {
     Open(Waker),
@@ -46,7 +52,7 @@ impl Operations {
             .borrow_mut()
             .get_mut(&operation)
             .map(|stage| std::mem::replace(stage, Stage::Ended(outcome)));
-        self.wake_queue();
+        self.call_next();
         match stage {
             Some(Stage::Open(waker)) => {
                 waker.wake();
@@ -84,10 +90,24 @@ impl Operations {
         matches!(stage, Some(Stage::Open(_)))
     }
 
-    fn wait_for_room(&self, waker: &Waker) {
-        let mut queue = self.queue.borrow_mut();
-        if !queue.iter().any(|waiting| waiting.will_wake(waker)) {
-            queue.push(waker.clone());
+    /// Stands in the queue, again where it stood before.
+    fn wait_for_room(&self, ticket: Option<Ticket>, waker: &Waker) -> Ticket {
+        let ticket = ticket.unwrap_or_else(|| Ticket(self.next_ticket.replace(self.next_ticket.get() + 1)));
+        self.queue.borrow_mut().insert(ticket, waker.clone());
+        ticket
+    }
+
+    /// Stands there no more: it has found room, and there may be more, so the next one tries.
+    fn has_room(&self, ticket: Ticket) {
+        self.queue.borrow_mut().remove(&ticket);
+        self.call_next();
+    }
+
+    /// Wants no room any more. If it has been called for some, the next one is called instead.
+    fn leave(&self, ticket: Ticket) {
+        let was_called = self.queue.borrow_mut().remove(&ticket).is_none();
+        if was_called {
+            self.call_next();
         }
     }
 
@@ -97,14 +117,17 @@ impl Operations {
         if !self.queue.borrow().is_empty() {
             let is_open = |stage: &Stage| matches!(stage, Stage::Open(_));
             if !self.open.borrow().values().any(is_open) {
-                self.wake_queue();
+                self.call_next();
             }
         }
     }
 
-    /// There may be room for one more: all try again, in order, and those that find none wait again.
-    pub(crate) fn wake_queue(&self) {
-        self.queue.take().into_iter().for_each(Waker::wake);
+    /// There may be room for one more: who has waited longest tries again.
+    pub(crate) fn call_next(&self) {
+        let first = self.queue.borrow_mut().pop_first();
+        if let Some((_, waker)) = first {
+            waker.wake();
+        }
     }
 }
 
@@ -126,11 +149,12 @@ fn opened(outcome: &Outcome) -> Option<u64> {
 pub struct Sleep {
     due: Timestamp,
     operation: Option<OperationId>,
+    waits: Option<Ticket>,
 }
 
 impl Sleep {
     pub(crate) fn until(due: Timestamp) -> Self {
-        Self { due, operation: None }
+        Self { due, operation: None, waits: None }
     }
 
     /// Starts an operation for the rest of the time; pending, with the task queued, while too many are open.
@@ -141,8 +165,13 @@ impl Sleep {
                 let operation = OperationId(operation);
                 self.operation = Some(operation);
                 runtime::operations().begin(operation, waker);
+                if let Some(ticket) = self.waits.take() {
+                    runtime::operations().has_room(ticket);
+                }
             }
-            Err(OperationError::Overloaded(_)) => runtime::operations().wait_for_room(waker),
+            Err(OperationError::Overloaded(_)) => {
+                self.waits = Some(runtime::operations().wait_for_room(self.waits, waker));
+            }
             Err(error) => panic!("the host refuses to let the room sleep: {error:?}"),
         }
     }
@@ -170,6 +199,9 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         cancel(self.operation);
+        if let Some(ticket) = self.waits.take() {
+            runtime::operations().leave(ticket);
+        }
     }
 }
 
@@ -178,7 +210,7 @@ pub(crate) fn cancel(operation: Option<OperationId>) {
     let Some(operation) = operation else { return };
     if runtime::operations().forget(operation) {
         host::cancel(operation.0);
-        runtime::operations().wake_queue();
+        runtime::operations().call_next();
     }
 }
 
@@ -233,15 +265,30 @@ mod tests {
         assert!(!operations.forget(OperationId(1)), "it was forgotten");
     }
 
+    fn woken(counts: &[Arc<Count>]) -> Vec<u32> {
+        counts.iter().map(|count| count.0.load(Ordering::Relaxed)).collect()
+    }
+
     #[test]
-    fn who_found_no_room_is_woken_once_by_the_next_completion() {
+    fn a_completion_calls_one_who_found_no_room_and_that_one_calls_the_next() {
         let operations = Operations::default();
-        let (count, waker) = counted();
-        operations.wait_for_room(&waker);
-        operations.wait_for_room(&waker);
+        let (counts, wakers): (Vec<_>, Vec<_>) = (0..3).map(|_| counted()).unzip();
+        let tickets: Vec<_> = wakers.iter().map(|waker| operations.wait_for_room(None, waker)).collect();
         operations.complete(OperationId(9), Outcome::Slept);
+        assert_eq!(woken(&counts), [1, 0, 0]);
+        // It finds none in spite of that, and does not lose its place.
+        assert_eq!(operations.wait_for_room(Some(tickets[0]), &wakers[0]), tickets[0]);
         operations.complete(OperationId(10), Outcome::Slept);
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(woken(&counts), [2, 0, 0]);
+        operations.has_room(tickets[0]);
+        assert_eq!(woken(&counts), [2, 1, 0]);
+        // Whoever is called and wants no room any more passes it on; who has not been called takes nobody's.
+        operations.leave(tickets[1]);
+        assert_eq!(woken(&counts), [2, 1, 1]);
+        operations.wait_for_room(Some(tickets[2]), &wakers[2]);
+        operations.leave(tickets[2]);
+        operations.complete(OperationId(11), Outcome::Slept);
+        assert_eq!(woken(&counts), [2, 1, 1]);
     }
 
     #[test]
@@ -249,7 +296,7 @@ mod tests {
         let operations = Operations::default();
         let (count, waker) = counted();
         operations.begin(OperationId(1), &Waker::noop().clone());
-        operations.wait_for_room(&waker);
+        operations.wait_for_room(None, &waker);
         operations.begin_turn();
         assert_eq!(count.0.load(Ordering::Relaxed), 0, "its end will tell");
         operations.forget(OperationId(1));

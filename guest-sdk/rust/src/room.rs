@@ -14,7 +14,7 @@ use crate::operation::Sleep;
 use crate::party::Party;
 use crate::runtime;
 use crate::storage::Storage;
-use crate::stream::Connect;
+use crate::stream::{Connect, ConnectTo};
 use crate::task::{self, Either, Task, TaskOutput, select};
 use crate::time::Timestamp;
 use crate::work::{Asset, Call, ListRooms};
@@ -243,12 +243,12 @@ impl Room {
     /// # }
     /// ```
     pub fn connect(&self, url: &str) -> Connect {
-        Connect::to_url(url)
+        Connect::to(url)
     }
 
-    /// Open a WebSocket to another room of this project, which sees a client.
-    pub fn connect_to(&self, party: &str, room: &str) -> Connect {
-        Connect::to_room(party, room)
+    /// Open a WebSocket to another room of this project, which sees a client; with a path, a query and headers, if told.
+    pub fn connect_to(&self, party: &str, room: &str) -> ConnectTo {
+        ConnectTo::of(party, room)
     }
 
     /// List the rooms of a party of this project, this one among them if it is of that party: those that have stored

@@ -119,14 +119,15 @@ pub(crate) fn completion(operation: u64, outcome: Outcome) -> Result<Progress, F
 }
 
 /// A stream has brought something: what waits for it runs.
-pub(crate) fn stream_brings(stream: u64, what: StreamEvent) -> Result<Progress, FailureResult> {
+pub(crate) fn stream_brings(event: u64, stream: u64, what: StreamEvent) -> Result<Progress, FailureResult> {
     let is_last = matches!(what, StreamEvent::End | StreamEvent::Closed(_) | StreamEvent::Error(_));
     if streams().bring(stream, what) {
         executor().run();
     } else if !is_last {
         give_up(stream);
     }
-    Ok(Progress::Done)
+    // Whoever reads it has more to do with what has come: the host reads no further before that is taken.
+    Ok(if streams().is_full(stream, event) { Progress::Pending } else { Progress::Done })
 }
 
 /// More can be written to a stream: what waits for that runs.

@@ -12,10 +12,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
 use crate::bindings::exports::party::server::guest::StreamEvent;
-use crate::bindings::party::server::streams as host;
+use crate::bindings::party::server::types::MessageResult;
+use crate::bindings::party::server::{events, streams as host};
 
 pub use body::{Body, Streamed};
-pub use socket::{Closed, Connect, Socket};
+pub use socket::{Closed, Connect, ConnectTo, Socket};
 pub use writer::BodyWriter;
 
 /// Why something could not be written to a stream.
@@ -81,15 +82,41 @@ struct Held {
     writers: Vec<Waker>,
     /// The other side is no more.
     is_gone: bool,
+    /// The event whose end the host waits for before it reads on.
+    full: Option<u64>,
 }
 
+/// So much may wait for its reader before the host reads no further, in bytes; a message counts as one more.
+const UNREAD_BYTES_MAX: usize = 64 << 10;
+
 impl Held {
+    fn unread_bytes(&self) -> usize {
+        let bytes = |what: &StreamEvent| match what {
+            StreamEvent::Chunk(bytes) | StreamEvent::Message(MessageResult::Binary(bytes)) => bytes.len() + 1,
+            StreamEvent::Message(MessageResult::Text(text)) => text.len() + 1,
+            StreamEvent::End | StreamEvent::Closed(_) | StreamEvent::Error(_) => 0,
+        };
+        self.came.iter().map(bytes).sum()
+    }
+
     fn wake(&mut self) -> Vec<Waker> {
         self.reader.take().into_iter().chain(self.writers.drain(..)).collect()
     }
 }
 
 impl Streams {
+    /// Whether as much of a stream waits for its reader as may. Then `event` is to be pending, and is settled when it does not any
+    /// more.
+    pub(crate) fn is_full(&self, stream: u64, event: u64) -> bool {
+        let mut all = self.held.borrow_mut();
+        let Some(held) = all.get_mut(&stream) else { return false };
+        let is_full = held.full.is_none() && !held.is_gone && held.unread_bytes() > UNREAD_BYTES_MAX;
+        if is_full {
+            held.full = Some(event);
+        }
+        is_full
+    }
+
     pub(crate) fn hold(&self, stream: u64) {
         self.held.borrow_mut().insert(stream, Held::default());
     }
@@ -100,7 +127,8 @@ impl Streams {
     }
 
     fn let_go(&self, stream: u64) {
-        self.held.borrow_mut().remove(&stream);
+        let held = self.held.borrow_mut().remove(&stream);
+        settle(held.and_then(|held| held.full));
         self.answers.borrow_mut().retain(|_, answer| *answer != stream);
     }
 
@@ -143,6 +171,9 @@ impl Streams {
         if came.is_none() {
             held.reader = Some(waker.clone());
         }
+        if held.full.is_some() && held.unread_bytes() <= UNREAD_BYTES_MAX / 2 {
+            settle(held.full.take());
+        }
         came
     }
 
@@ -163,6 +194,14 @@ fn is_last(what: &StreamEvent) -> bool {
 pub(crate) fn give_up(stream: u64) {
     // One that has ended by itself is none any more.
     let _ = host::finish(stream);
+}
+
+/// The host may read on.
+fn settle(event: Option<u64>) {
+    if let Some(event) = event {
+        // Its stream may have ended with a version of the party, and the event with it.
+        let _ = events::settle(event, Ok(()));
+    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,9 @@ pub enum OperationError {
     /// So many operations are open, and no more may be; or the callee takes no more.
     #[error("too many operations are open; the limit is {0}")]
     Overloaded(u32),
+    /// So many streams are open, and a fetch in pieces or a socket would open one more.
+    #[error("too many streams are open; the limit is {0}")]
+    TooManyStreams(u32),
     /// The host or the room was restarted meanwhile.
     #[error("the host or the room was restarted meanwhile")]
     Interrupted,
@@ -68,6 +71,7 @@ impl From<HostError> for OperationError {
             HostError::RefusedByPolicy(text) => Self::RefusedByPolicy(text),
             HostError::TooLarge(bytes_max) => Self::TooLarge(bytes_max),
             HostError::Overloaded(open_max) => Self::Overloaded(open_max),
+            HostError::TooManyStreams(open_max) => Self::TooManyStreams(open_max),
             HostError::Interrupted => Self::Interrupted,
             HostError::Dropped => Self::Dropped,
             HostError::NoSuchParty(party) => Self::NoSuchParty(party),

@@ -27,6 +27,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// What stands behind the question mark of its URL.
+    pub fn query(&self) -> Option<&str> {
+        self.uri.split_once('?').map(|(_, query)| query)
+    }
+
     /// Bytes that it holds, about.
     pub fn bytes(&self) -> u64 {
         let headers: usize = self.headers.iter().map(Header::bytes).sum();

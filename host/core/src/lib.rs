@@ -28,6 +28,7 @@ pub mod outbound_policy;
 pub mod output_gate;
 pub mod planted;
 pub mod profile;
+pub mod query;
 pub mod room;
 pub mod session;
 pub mod storage;

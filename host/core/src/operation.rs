@@ -118,8 +118,8 @@ impl Work {
             Work::Asset { path } => path.len() as u64,
             Work::Fetch { request, .. } => request.bytes(),
             Work::Connect { target: ConnectTarget::Url(url) } => url.len() as u64,
-            Work::Connect { target: ConnectTarget::Room { party, room } } => {
-                (party.len() + room.len()) as u64
+            Work::Connect { target: ConnectTarget::Room { party, room, request } } => {
+                (party.len() + room.len()) as u64 + request.bytes()
             }
         }
     }

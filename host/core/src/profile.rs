@@ -12,6 +12,7 @@ use crate::http::{Header, Response};
 use crate::ids::{ConnectionId, Incarnation};
 use crate::limits::Limits;
 use crate::message::{CloseFrame, Message};
+use crate::query;
 use words::{PARTYKIT, PARTYSERVER, Words};
 
 /// What is answered of a request whose turn was dropped.
@@ -45,6 +46,11 @@ pub const NAMESPACE_HEADER: &str = "x-partykit-namespace";
 /// The characters of an id that the host makes for a client of partyserver, and how many it has: those of nanoid.
 const NANOID_LETTERS: &[u8; 64] = b"useandom-26T198340PX75pxJACKVERYMINDBUSHWOLF_GQZbfghjklqvwyzrict";
 const NANOID_CHARS: usize = 21;
+
+/// What a client calls itself: the first `_pk` of its query, if it is not empty.
+pub fn client_key(query: Option<&str>) -> Option<String> {
+    query::value(query, "_pk").filter(|value| !value.is_empty())
+}
 
 /// Which generation of PartyKit a host speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -116,6 +122,11 @@ impl Profile {
     /// The answer to a request to a party that has no `on-request`.
     pub fn no_on_request(self) -> Response {
         self.words().no_on_request.with(None)
+    }
+
+    /// The same, where only the room itself can say it: another room asks.
+    pub fn no_on_request_for_a_room(self) -> Response {
+        self.words().no_on_request_for_a_room.with(None)
     }
 
     /// The answer to a request whose event ended without one.

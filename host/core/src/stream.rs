@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::http::Request;
 use crate::ids::{OperationId, RequestId, StreamId};
 use crate::message::{CloseFrame, Message};
 
@@ -83,6 +84,8 @@ pub enum ConnectTarget {
         party: String,
         /// Which one.
         room: String,
+        /// What it sees of its client: a `GET` with the full URL and the headers.
+        request: Box<Request>,
     },
 }
 

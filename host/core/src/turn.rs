@@ -137,7 +137,7 @@ pub(crate) enum Subject {
     ResponseClosed,
     Alarm,
     Completed,
-    Stream,
+    Stream(StreamId),
     Drain,
 }
 
@@ -154,7 +154,7 @@ impl Subject {
             Event::ResponseClosed(_) => Subject::ResponseClosed,
             Event::Alarm => Subject::Alarm,
             Event::Completed(..) => Subject::Completed,
-            Event::Stream(..) => Subject::Stream,
+            Event::Stream(stream, _) => Subject::Stream(*stream),
             Event::Drain(..) => Subject::Drain,
         }
     }
@@ -171,7 +171,7 @@ impl Subject {
             Subject::ResponseClosed => "on-response-closed",
             Subject::Alarm => "on-alarm",
             Subject::Completed => "on-completed",
-            Subject::Stream => "on-stream",
+            Subject::Stream(_) => "on-stream",
             Subject::Drain => "on-drain",
         }
     }

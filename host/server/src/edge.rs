@@ -17,7 +17,6 @@ pub mod limits;
 pub mod listener;
 pub(crate) mod lobby;
 pub mod origins;
-pub(crate) mod percent;
 pub(crate) mod phase;
 pub mod proxies;
 pub(crate) mod pulse;

@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 
-use party::bindings::party::server::operations::{self, ConnectTarget};
+use party::bindings::party::server::operations::{self, ConnectTarget, RoomTarget};
 use party::bindings::party::server::types::{BodyParam, ResponseParam};
 use party::bindings::party::server::{alarms, connections, events, responses, room, storage, streams};
 use party::{Decision, Lobby, Party, Request, Response, Result};
@@ -13,6 +13,8 @@ use party::{Decision, Lobby, Party, Request, Response, Result};
 thread_local! {
     static ASKED: Cell<u32> = const { Cell::new(0) };
 }
+
+const TO: RoomTarget<'_> = RoomTarget { party: "main", room: "other", uri: "", headers: &[] };
 
 #[derive(Default)]
 struct Fact {}
@@ -35,7 +37,7 @@ impl Party for Fact {
                 format!("{:?}", (storage::get(b"k"), storage::put(b"k", b"v"), storage::delete_all()))
             }
             "/streams" => format!("{:?}", streams::finish(1)),
-            _ => format!("{:?}", operations::connect(ConnectTarget::Room(("main", "other")))),
+            _ => format!("{:?}", operations::connect(ConnectTarget::Room(TO))),
         };
         Ok(Response::text(told).into())
     }

@@ -1,5 +1,5 @@
-//! A room opens a WebSocket to another, which sees a client: frames go both ways, also while both sleep, until one of them closes
-//! it. The one that has opened it hears the code.
+//! A room opens a WebSocket to another, which sees a client with the URL and the headers that it was given: frames go both ways, also
+//! while both sleep, until one of them closes it. The one that has opened it hears the code.
 //! covers: operations.connect, streams.send, streams.close, streams.stream-error.bad-close-code, guest.on-stream
 
 use std::cell::{Cell, RefCell};
@@ -7,8 +7,8 @@ use std::cell::{Cell, RefCell};
 use party::bindings::exports::party::server::guest::{
     Handlers, MessageResult, Outcome, Progress, RequestResult, StreamEvent,
 };
-use party::bindings::party::server::operations::{ConnectTarget, connect};
-use party::bindings::party::server::types::{CloseFrameParam, MessageParam};
+use party::bindings::party::server::operations::{ConnectTarget, RoomTarget, connect};
+use party::bindings::party::server::types::{CloseFrameParam, HeaderParam, MessageParam};
 use party::bindings::party::server::{connections, streams};
 use test_facts::{Bare, Progressed, answer};
 
@@ -20,6 +20,13 @@ thread_local! {
 fn say(what: String) {
     SAID.with_borrow_mut(|said| said.push(what));
 }
+
+const TO: RoomTarget<'_> = RoomTarget {
+    party: "main",
+    room: "other",
+    uri: "/below?_pk=me&x",
+    headers: &[HeaderParam { name: "x-own", value: b"1" }],
+};
 
 struct Fact;
 
@@ -41,7 +48,7 @@ impl Bare for Fact {
             return Ok(Progress::Done);
         }
         let told = match request.method.as_str() {
-            "GET" => format!("{:?}", connect(ConnectTarget::Room(("main", "other"))).is_ok()),
+            "GET" => format!("{:?}", connect(ConnectTarget::Room(TO)).is_ok()),
             "PUT" => format!("{:?}", streams::send(SOCKET.get(), MessageParam::Text("hello"))),
             _ => format!("{:?}", (close(1_002), close(4_000), close(4_000))),
         };
@@ -50,7 +57,9 @@ impl Bare for Fact {
     }
 
     fn on_message(_: u64, connection: u64, message: MessageResult) -> Progressed {
-        say(format!("heard {message:?}"));
+        let info = connections::info(connection).expect("it is open");
+        let names: Vec<String> = info.headers.into_iter().map(|header| header.name).collect();
+        say(format!("heard {message:?} of {} at {} with {names:?}", info.key, info.uri));
         connections::send(connection, MessageParam::Binary(b"\x01")).expect("it is open");
         Ok(Progress::Done)
     }

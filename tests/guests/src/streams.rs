@@ -1,5 +1,6 @@
 //! What arrives and leaves in pieces.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use party::{Connection, Error, Message, Reply, Request, Response, Result, Room};
@@ -130,10 +131,11 @@ pub(crate) fn fetch_in_pieces(room: &Room, from: &Connection, about: &str) {
 pub(crate) fn open_socket(room: &Room, from: &Connection, about: &str) {
     let (target, first) = about.split_once(' ').unwrap_or((about, ""));
     let connect = match target.split_once("://") {
-        Some(_) => room.connect(target),
+        Some(_) => room.connect(target).into_future(),
         None => {
-            let (party, id) = target.split_once('/').unwrap_or(("main", target));
-            room.connect_to(party, id)
+            let (party, way) = target.split_once('/').unwrap_or(("main", target));
+            let (id, path) = way.split_at(way.find(['/', '?']).unwrap_or(way.len()));
+            room.connect_to(party, id).path(path).into_future()
         }
     };
     let (from, first) = (*from, first.to_owned());

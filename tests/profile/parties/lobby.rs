@@ -46,8 +46,11 @@ impl Bare for Lobby {
                     decide(event, Decision::Respond(response)).expect("it waits for this");
                 });
             }
-            _ => {
-                let headers = [HeaderParam { name: "x-lobby", value: room.as_bytes() }];
+            (says, name) => {
+                let of_name = |header: &&HeaderResult| says == "says" && header.name == name;
+                let said =
+                    request.headers.iter().find(of_name).map_or(room.as_bytes(), |header| &header.value);
+                let headers = [HeaderParam { name: "x-lobby", value: said }];
                 decide(event, Decision::Proceed(&headers)).expect("it waits for this");
             }
         }

@@ -1,12 +1,26 @@
 //! What the party of the tables does. `../partykit/main.ts` is the same for PartyKit, and `../partyserver/party.js` for
 //! partyserver, word for word.
 
+#[path = "main/asking.rs"]
+mod asking;
+#[path = "main/keeping.rs"]
+mod keeping;
+
 use std::time::Duration;
 
 use party::{
     Close, Connection, Error, Message, Party, ReadyState, Reply, Request, Response, Result, Room, Sender,
     StartReason, Timestamp, oneshot,
 };
+
+/// What has come of the room itself.
+struct Born(Vec<&'static str>);
+
+impl Default for Born {
+    fn default() -> Self {
+        Self(vec!["made"])
+    }
+}
 
 /// What the room keeps in plain variables.
 #[derive(Default)]
@@ -19,6 +33,9 @@ struct Main {
     gates: Vec<Sender<()>>,
     /// How connections have gone.
     closes: Vec<String>,
+    born: Born,
+    /// What takes memory.
+    kept: Vec<Vec<u8>>,
     /// How often the alarm is to fail yet.
     fails: u32,
     /// When it has rung last.
@@ -85,6 +102,12 @@ fn keys(connections: &[Connection]) -> String {
     keys.join(" ")
 }
 
+/// The newest client that is called so.
+fn one(room: &Room, key: &str) -> Result<Connection> {
+    let of_key = |one: &Connection| one.info().is_some_and(|info| info.key == key);
+    room.connections().into_iter().rfind(of_key).ok_or_else(|| Error::new("nobody is called so"))
+}
+
 fn attempted<E>(result: Result<(), E>) -> &'static str {
     if result.is_ok() { "done" } else { "refused" }
 }
@@ -103,6 +126,7 @@ fn ready_state(connection: &Connection) -> u8 {
 impl Party for Main {
     fn on_start(&mut self, room: &Room, reason: StartReason) -> Result<()> {
         self.tell("start");
+        self.born.0.push("started");
         if room.id().starts_with("start-") {
             let starts = room.storage().get::<u32>("starts")?.unwrap_or(0) + 1;
             room.storage().put("starts", &starts)?;
@@ -127,13 +151,20 @@ impl Party for Main {
         } else if let Some(chars) = value(query, "tag-chars") {
             vec!["x".repeat(chars.parse()?)]
         } else {
-            value(query, "tag").map(decoded).into_iter().collect()
+            query.split('&').filter_map(|pair| pair.strip_prefix("tag=")).map(decoded).collect()
         };
+        if let Some(kept) = value(query, "early") {
+            self.tell("tags");
+            connection.set_attachment(kept.as_bytes())?;
+        }
         if let Some(message) = value(query, "tags-fail") {
             return Err(Error::new(decoded(message)));
         }
         connection.accept(&tags.iter().map(String::as_str).collect::<Vec<_>>())?;
         self.tell("connect");
+        if value(query, "early").is_some() {
+            connection.send(String::from_utf8_lossy(&connection.attachment()?).into_owned())?;
+        }
         if let Some(text) = value(query, "say") {
             connection.send(decoded(text))?;
         }
@@ -199,11 +230,9 @@ impl Party for Main {
             "others" => drop(room.everyone().except(&[*from]).send(about)?),
             "tagged" => drop(room.everyone().tagged(first).send(rest)?),
             "who" => from.send(keys(&room.connections()))?,
+            "one" => one(room, first)?.send(rest)?,
             "put-out" => {
-                let of_key = |one: &Connection| one.info().is_some_and(|info| info.key == first);
-                if let Some(one) = room.connections().into_iter().find(of_key) {
-                    one.close(4000, "out")?;
-                }
+                one(room, first)?.close(4000, "out")?;
                 room.broadcast(rest)?;
             }
             "remember" => {
@@ -234,6 +263,12 @@ impl Party for Main {
         let path = request.path_in_room().trim_start_matches('/');
         let about = decoded(request.query().unwrap_or_default());
         let storage = room.storage();
+        if let Some(answer) = keeping::answer(room, path, &about, request.query().unwrap_or_default())? {
+            return Ok(text(answer).into());
+        }
+        if let Some(reply) = asking::reply(path, &about, &request)? {
+            return Ok(reply);
+        }
         Ok(match path {
             "log" if about.is_empty() || self.told.iter().any(|line| line.starts_with(&about)) => {
                 text(self.told.join(", ")).into()
@@ -277,24 +312,15 @@ impl Party for Main {
                 text("done").into()
             }
             "who" => text(keys(&room.connections())).into(),
-            "key" => text(attempted(storage.put_bytes("k".repeat(about.parse()?), [1]))).into(),
-            "value" => {
-                let stored = storage.put_bytes("value", vec![0; about.parse()?]);
-                text(attempted(stored)).into()
-            }
-            "get-many" => {
-                let keys: Vec<String> = (0..about.parse::<u32>()?).map(|index| index.to_string()).collect();
-                let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
-                text(attempted(storage.get_many::<u8>(&keys).map(drop))).into()
-            }
             "alarm" => {
                 room.set_alarm(room.now() + Duration::from_millis(about.parse()?))?;
                 text("done").into()
             }
-            "alarm-at" => {
-                let at = Timestamp::from_millis(about.parse()?);
-                text(attempted(room.set_alarm(at))).into()
-            }
+            // There is no time before all others.
+            "alarm-at" => match about.parse() {
+                Ok(at) => text(attempted(room.set_alarm(Timestamp::from_millis(at)))).into(),
+                Err(_) => text("refused").into(),
+            },
             "alarm-fails" => {
                 self.fails = about.parse()?;
                 text("done").into()
@@ -304,49 +330,26 @@ impl Party for Main {
                 room.clear_alarm()?;
                 text("done").into()
             }
-            "delete-all" => {
-                storage.delete_all()?;
+            "born" => text(format!("{}", self.born.0.join(", "))).into(),
+            "version" => text("this is version 1").into(),
+            "var" => match room.var(&about) {
+                Some(var) => text(format!("string {var:?}")).into(),
+                None => text("undefined undefined").into(),
+            },
+            "memory" => {
+                self.kept.push(vec![1; about.parse::<usize>()? << 20]);
                 text("done").into()
             }
-            "put" => text(attempted(storage.put_bytes(about, [1]))).into(),
-            "delete" => text(storage.delete(about)?.to_string()).into(),
-            "list" => {
-                let value = |name| value(request.query().unwrap_or_default(), name).map(decoded);
-                let prefix = value("prefix").unwrap_or_default();
-                let (start, after, end) = (value("start"), value("after"), value("end"));
-                let mut list = storage.list(&prefix);
-                if let Some(start) = &start {
-                    list = list.start(start);
-                }
-                if let Some(after) = &after {
-                    list = list.start_after(after);
-                }
-                if let Some(end) = &end {
-                    list = list.end(end);
-                }
-                if let Some(limit) = value("limit") {
-                    list = list.limit(limit.parse()?);
-                }
-                if value("reverse").is_some() {
-                    list = list.reverse();
-                }
-                let keys = list.keys()?;
-                let keys: Vec<_> = keys.iter().map(|key| String::from_utf8_lossy(key)).collect();
-                text(keys.join(" ")).into()
-            }
-            // `PARTY/ROOM/PATH` of another room.
-            "ask" => {
-                let mut way = about.splitn(3, '/').map(str::to_owned);
-                let mut next = move || way.next().unwrap_or_default();
-                let (party, other, path) = (next(), next(), next());
-                Reply::later(async move |room| {
-                    let asked = room.call(&party, &other).path(&format!("/{path}")).await;
-                    Ok(text(match asked {
-                        Ok(answer) => format!("{} {}", answer.status, answer.body_text()?),
-                        Err(_) => "refused".into(),
-                    }))
-                })
-            }
+            "answer-of" => text("x".repeat(about.parse()?)).into(),
+            "block" => Reply::later(async |room| {
+                let hold = room.hold()?;
+                room.with(|main: &mut Main| main.tell("block"));
+                room.sleep(Duration::from_millis(300)).await;
+                room.with(|main: &mut Main| main.tell("unblock"));
+                drop(hold);
+                Ok(text("done"))
+            }),
+            "block-fails" => match room.abort(&about)? {},
             "starts" => text(storage.get::<u32>("starts")?.unwrap_or(0).to_string()).into(),
             "count" => {
                 let count = storage.get::<u64>("count")?.unwrap_or(0) + 1;
@@ -365,6 +368,9 @@ impl Party for Main {
                 let pause = room.now().since(before).as_secs().max(1).ilog2();
                 self.tell(format!("again after {} s", 1 << pause));
             }
+        }
+        if self.told.iter().any(|line| line == "message alarm-asks") {
+            asking::from_an_alarm(room);
         }
         room.broadcast(format!("the alarm is {}", alarm(room)?))?;
         if let Some(left) = self.fails.checked_sub(1) {

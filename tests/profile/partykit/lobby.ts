@@ -10,7 +10,7 @@ export default class Lobby implements Party.Server {
     if (query.has("fails")) throw new Error(query.get("fails")!);
     if (query.has("refuses")) return new Response("not you", { status: 403 });
     if (query.has("nothing")) return undefined as any;
-    request.headers.set("x-lobby", lobby.id);
+    request.headers.set("x-lobby", query.has("says") ? request.headers.get(query.get("says")!)! : lobby.id);
     return request;
   }
 
@@ -19,7 +19,7 @@ export default class Lobby implements Party.Server {
     if (query.has("fails")) throw new Error(query.get("fails")!);
     if (query.has("refuses")) return new Response("not you", { status: 403 });
     if (query.has("nothing")) return undefined as any;
-    request.headers.set("x-lobby", lobby.id);
+    request.headers.set("x-lobby", query.has("says") ? request.headers.get(query.get("says")!)! : lobby.id);
     return request;
   }
 

@@ -10,6 +10,11 @@ export default class Main implements Party.Server {
   /** What goes on when it is told to. */
   gates: (() => void)[] = [];
 
+  /** What has come of the room itself. */
+  born = ["made"];
+  /** What takes memory. */
+  kept: Uint8Array[] = [];
+
   /** How often the alarm is to fail yet. */
   fails = 0;
   /** When it has rung last. */
@@ -24,6 +29,7 @@ export default class Main implements Party.Server {
 
   async onStart() {
     this.tell("start");
+    this.born.push("started");
     if (this.room.id.startsWith("start-"))
       await this.room.storage.put("starts", ((await this.room.storage.get<number>("starts")) ?? 0) + 1);
     if (this.room.id.startsWith("start-fails-")) throw new Error("told to fail");
@@ -33,8 +39,12 @@ export default class Main implements Party.Server {
     }
   }
 
-  getConnectionTags(_: Party.Connection, { request }: Party.ConnectionContext) {
+  getConnectionTags(connection: Party.Connection, { request }: Party.ConnectionContext) {
     const query = new URL(request.url).searchParams;
+    if (query.has("early")) {
+      this.tell("tags");
+      connection.setState(query.get("early"));
+    }
     if (query.has("tag")) return query.getAll("tag");
     if (query.has("tags")) return Array.from({ length: Number(query.get("tags")) }, (_, index) => `t${index}`);
     if (query.has("tag-chars")) return ["x".repeat(Number(query.get("tag-chars")))];
@@ -45,6 +55,7 @@ export default class Main implements Party.Server {
   async onConnect(connection: Party.Connection, { request }: Party.ConnectionContext) {
     const query = new URL(request.url).searchParams;
     this.tell("connect");
+    if (query.has("early")) connection.send(String(connection.state));
     if (query.has("say")) connection.send(query.get("say")!);
     if (query.has("url")) connection.send(request.url);
     if (query.has("header")) connection.send(String(request.headers.get(query.get("header")!)));
@@ -105,6 +116,8 @@ export default class Main implements Party.Server {
         return;
       case "who":
         return from.send([...this.room.getConnections()].map((one) => one.id).join(" "));
+      case "one":
+        return this.room.getConnection(rest[0])!.send(rest[1]);
       case "put-out": {
         this.room.getConnection(rest[0])!.close(4000, "out");
         return this.room.broadcast(rest[1]);
@@ -174,12 +187,48 @@ export default class Main implements Party.Server {
         return new Response("done");
       case "who":
         return new Response([...this.room.getConnections()].map((one) => one.id).join(" "));
+      case "born":
+        return new Response(this.born.join(", "));
+      case "version":
+        return new Response("this is version 1");
+      case "var": {
+        const value = this.room.env[about];
+        return new Response(`${typeof value} ${JSON.stringify(value)}`);
+      }
+      case "memory":
+        return attempt(async () => this.kept.push(new Uint8Array(Number(about) << 20).fill(1)));
+      case "answer-of":
+        return new Response("x".repeat(Number(about)));
+      case "block":
+        await this.room.blockConcurrencyWhile(async () => {
+          this.tell("block");
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          this.tell("unblock");
+        });
+        return new Response("done");
+      case "block-fails":
+        await this.room.blockConcurrencyWhile(async () => {
+          throw new Error(about);
+        });
+        return new Response("not seen");
+      case "asset": {
+        const asset = await this.room.context.assets.fetch(about);
+        return new Response(asset ? `${asset.status} ${await asset.text()}` : "null");
+      }
       case "key":
         return attempt(() => this.room.storage.put("k".repeat(Number(about)), 1));
       case "value":
         return attempt(() => this.room.storage.put("value", new Uint8Array(Number(about))));
       case "get-many":
         return attempt(() => this.room.storage.get(Array.from({ length: Number(about) }, (_, index) => `${index}`)));
+      case "get-these":
+        return new Response([...(await this.room.storage.get(about.split(" "))).keys()].join(" "));
+      case "put-many":
+        return attempt(() => this.room.storage.put(Object.fromEntries(names(about).map((name) => [name, 1]))));
+      case "delete-many":
+        return attempt(() => this.room.storage.delete(names(about)));
+      case "delete-these":
+        return new Response(String(await this.room.storage.delete(about.split(" "))));
       case "alarm":
         await this.room.storage.setAlarm(Date.now() + Number(about));
         return new Response("done");
@@ -203,7 +252,7 @@ export default class Main implements Party.Server {
       case "list": {
         const query = url.searchParams;
         const value = (name: string) => query.get(name) ?? undefined;
-        const keys = await this.room.storage.list({
+        const list = this.room.storage.list({
           prefix: value("prefix"),
           start: value("start"),
           startAfter: value("after"),
@@ -211,13 +260,31 @@ export default class Main implements Party.Server {
           limit: query.has("limit") ? Number(query.get("limit")) : undefined,
           reverse: query.has("reverse"),
         });
-        return new Response([...keys.keys()].join(" "));
+        return new Response(await list.then((found) => [...found.keys()].join(" "), () => "refused"));
       }
-      case "ask": {
+      // `PARTY/ROOM/PATH` of another room.
+      case "ask":
+        return this.ask(about, (other, path) => other.fetch(`/${path}`));
+      case "ask-as":
+        return this.ask(about, (other, path) => other.fetch(path));
+      case "ask-it":
+        return this.ask(about, (other) => other.fetch());
+      case "tell":
+        return this.ask(about, (other, path) =>
+          other.fetch(`/${path}`, { method: "POST", headers: { "x-own": "1" }, body: "some words" }));
+      // Says the body there, and answers what comes.
+      case "socket": {
         const [party, other, ...way] = about.split("/");
+        const body = await request.text();
         try {
-          const answer = await this.room.context.parties[party].get(other).fetch(`/${way.join("/")}`);
-          return new Response(`${answer.status} ${await answer.text()}`);
+          const stub = this.room.context.parties[party].get(other);
+          const socket = await stub.socket(`/${way.join("/")}`, { headers: { "x-own": "1" } });
+          const heard = new Promise<string>((resolve) =>
+            socket.addEventListener("message", (message) => resolve(String(message.data))));
+          socket.send(body);
+          const answer = await heard;
+          socket.close(4001, "as told");
+          return new Response(answer);
         } catch {
           return new Response("refused");
         }
@@ -231,6 +298,17 @@ export default class Main implements Party.Server {
       }
     }
     return new Response(`${this.room.name} ${this.room.id} ${path}`);
+  }
+
+  /** Asks another room. */
+  async ask(way: string, fetch: (other: Party.Stub, path: string) => Promise<Response>) {
+    const [party, other, ...path] = way.split("/");
+    try {
+      const answer = await fetch(this.room.context.parties[party].get(other), path.join("/"));
+      return new Response(`${answer.status} ${await answer.text()}`);
+    } catch {
+      return new Response("refused");
+    }
   }
 
   /** Whether an alarm is set. */
@@ -252,10 +330,22 @@ export default class Main implements Party.Server {
       const pause = Math.floor(Math.log2(Math.max(Math.floor((this.rang - before) / 1000), 1)));
       this.tell(`again after ${1 << pause} s`);
     }
+    if (this.told.includes("message alarm-asks"))
+      try {
+        const other = this.room.context.parties.main.get("asked");
+        this.tell(`asked ${(await other.fetch("/size")).status}`);
+      } catch {
+        this.tell("asked nobody");
+      }
     this.room.broadcast(`the alarm is ${await this.alarm()}`);
     if (this.fails > 0) {
       this.fails -= 1;
       throw new Error("told to fail");
     }
   }
+}
+
+/** So many names. */
+function names(count: string) {
+  return Array.from({ length: Number(count) }, (_, index) => `name-${index}`);
 }

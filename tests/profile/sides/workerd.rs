@@ -77,5 +77,5 @@ const worker :Workerd.Worker = (
     command.current_dir(dir.path()).args(["serve", "config.capnp", "--control-fd=1"]);
     let mut program = Program::start(&mut command)?;
     program.wait_for("\"listen\"", BOUND)?;
-    Ok(Side { port, program: Served::Original(program), _dir: dir })
+    Ok(Side { port, program: Served::Original(program), dir })
 }

@@ -1,4 +1,4 @@
-//! The party that the load tool drives, under five names; the bare native server does the same without wasm.
+//! The party that the load tool drives, under six names; the bare native server does the same without wasm, but for `calls`.
 //!
 //! | party | does |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | `broadcast` | sends each message to everyone, its sender included |
 //! | `counter` | `POST` adds one to a stored number and answers it, `GET` answers it |
 //! | `tally` | as `counter`, but the number is a variable and nothing else: for rooms that are durable |
+//! | `calls` | as `tally`, and before it answers a `POST` it calls 50 times, one after the other, eight rooms of `tally` in turns |
 //! | `hello` | answers every request with `hello`, echoes messages, stores nothing |
 
 use party::{Connection, Error, Message, Party, Reply, Request, Response, Result, Room, StartReason};
@@ -13,7 +14,11 @@ use party::{Connection, Error, Message, Party, Reply, Request, Response, Result,
 /// The key of the number in storage.
 const COUNT: &str = "count";
 
-/// Which of the five this room is.
+/// How often a `POST` to `calls` calls another room, and how many others there are.
+const CALLS: u64 = 50;
+const CALLED: u64 = 8;
+
+/// Which of the six this room is.
 #[derive(Default, Clone, Copy)]
 enum Kind {
     #[default]
@@ -22,6 +27,7 @@ enum Kind {
     Broadcast,
     Counter,
     Tally,
+    Calls,
 }
 
 #[derive(Default)]
@@ -39,6 +45,7 @@ impl Party for Yardstick {
             "broadcast" => Kind::Broadcast,
             "counter" => Kind::Counter,
             "tally" => Kind::Tally,
+            "calls" => Kind::Calls,
             other => return Err(Error::new(format!("the yardstick has no party `{other}`"))),
         };
         if let Kind::Counter = self.kind {
@@ -53,7 +60,7 @@ impl Party for Yardstick {
             Kind::Broadcast => {
                 room.broadcast(message)?;
             }
-            Kind::Counter | Kind::Tally => {}
+            Kind::Counter | Kind::Tally | Kind::Calls => {}
         }
         Ok(())
     }
@@ -61,7 +68,8 @@ impl Party for Yardstick {
     fn on_request(&mut self, room: &Room, request: Request) -> Result<Reply> {
         let answer = match (self.kind, request.method.as_str()) {
             (Kind::Hello, _) => "hello".to_owned(),
-            (Kind::Counter | Kind::Tally, "GET") => self.count.to_string(),
+            (Kind::Calls, "POST") => return Ok(calls()),
+            (Kind::Counter | Kind::Tally | Kind::Calls, "GET") => self.count.to_string(),
             (Kind::Counter, "POST") => {
                 self.count += 1;
                 room.storage().put(COUNT, &self.count)?;
@@ -71,9 +79,27 @@ impl Party for Yardstick {
                 self.count += 1;
                 self.count.to_string()
             }
-            (Kind::Counter | Kind::Tally, _) => return Ok(Response::status(405).into()),
+            (Kind::Counter | Kind::Tally | Kind::Calls, _) => return Ok(Response::status(405).into()),
             (Kind::Echo | Kind::Broadcast, _) => return Ok(Response::status(404).into()),
         };
         Ok(Response::text(answer).into())
     }
+}
+
+/// Calls others, and counts one.
+fn calls() -> Reply {
+    Reply::later(async |room| {
+        for call in 0..CALLS {
+            let callee = format!("{}-{}", room.id(), call % CALLED);
+            let answer = room.call("tally", &callee).method("POST").await?;
+            if answer.status != 200 {
+                return Err(Error::new(format!("{callee} answered {}", answer.status)));
+            }
+        }
+        let count = room.with(|this: &mut Yardstick| {
+            this.count += 1;
+            this.count
+        });
+        Ok(Response::text(count.to_string()))
+    })
 }

@@ -1,37 +1,30 @@
 //! A WebSocket that the room has opened, as a client.
 
+use std::borrow::Cow;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
 use crate::bindings::exports::party::server::guest::{Outcome, StreamEvent};
-use crate::bindings::party::server::operations::{self, ConnectTarget};
+use crate::bindings::party::server::operations::{self, ConnectTarget, RoomTarget};
 use crate::bindings::party::server::streams as host;
-use crate::bindings::party::server::types::CloseFrameParam;
+use crate::bindings::party::server::types::{CloseFrameParam, OperationError as HostError};
+use crate::http::{Header, lent};
 use crate::message::{AsFrame, Message};
 use crate::runtime;
 use crate::stream::StreamError;
 use crate::work::{OperationError, Work, unexpected};
 
-/// A socket that is to be opened; made by [`Room::connect`](crate::Room::connect) and
-/// [`Room::connect_to`](crate::Room::connect_to).
+/// A socket to a server outside that is to be opened; made by [`Room::connect`](crate::Room::connect).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is opened until it is awaited"]
-pub struct Connect(Target);
-
-#[derive(Debug, Clone)]
-enum Target {
-    Url(String),
-    Room(String, String),
+pub struct Connect {
+    url: String,
 }
 
 impl Connect {
-    pub(crate) fn to_url(url: &str) -> Self {
-        Self(Target::Url(url.to_owned()))
-    }
-
-    pub(crate) fn to_room(party: &str, room: &str) -> Self {
-        Self(Target::Room(party.to_owned(), room.to_owned()))
+    pub(crate) fn to(url: &str) -> Self {
+        Self { url: url.to_owned() }
     }
 }
 
@@ -40,21 +33,49 @@ impl IntoFuture for Connect {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
 
     fn into_future(self) -> Self::IntoFuture {
+        Box::pin(Socket::open(move || operations::connect(ConnectTarget::Url(&self.url))))
+    }
+}
+
+/// A socket to another room that is to be opened; made by [`Room::connect_to`](crate::Room::connect_to).
+#[derive(Debug, Clone)]
+#[must_use = "nothing is opened until it is awaited"]
+pub struct ConnectTo {
+    party: String,
+    room: String,
+    uri: String,
+    headers: Vec<Header>,
+}
+
+impl ConnectTo {
+    pub(crate) fn of(party: &str, room: &str) -> Self {
+        Self { party: party.to_owned(), room: room.to_owned(), uri: String::new(), headers: Vec::new() }
+    }
+
+    /// What follows the room's own URL: `/lobby?seat=2`. A `_pk` in the query is what the other room knows this one by.
+    pub fn path(mut self, path: &str) -> Self {
+        self.uri = path.to_owned();
+        self
+    }
+
+    /// One more header for the other room to see, its name in lower case.
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push(Header { name: name.into(), value: value.into() });
+        self
+    }
+}
+
+impl IntoFuture for ConnectTo {
+    type Output = Result<Socket, OperationError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
         let begin = move || {
-            operations::connect(match &self.0 {
-                Target::Url(url) => ConnectTarget::Url(url),
-                Target::Room(party, room) => ConnectTarget::Room((party, room)),
-            })
+            let headers = lent(&self.headers);
+            let (party, room, uri) = (&*self.party, &*self.room, &*self.uri);
+            operations::connect(ConnectTarget::Room(RoomTarget { party, room, uri, headers: &headers }))
         };
-        Box::pin(async move {
-            match Work::of(begin).await? {
-                Outcome::Connected(stream) => {
-                    runtime::streams().hold(stream);
-                    Ok(Socket { stream, closed: None })
-                }
-                other => Err(unexpected(&other)),
-            }
-        })
+        Box::pin(Socket::open(begin))
     }
 }
 
@@ -82,6 +103,16 @@ pub struct Socket {
 }
 
 impl Socket {
+    async fn open(begin: impl FnOnce() -> Result<u64, HostError> + Unpin) -> Result<Self, OperationError> {
+        match Work::of(begin).await? {
+            Outcome::Connected(stream) => {
+                runtime::streams().hold(stream);
+                Ok(Self { stream, closed: None })
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// The next message, or how it came to its end: always the same from then on.
     pub async fn next(&mut self) -> Result<Message, Closed> {
         if let Some(closed) = &self.closed {

@@ -1,12 +1,17 @@
 //! The body of an answer, written in pieces.
 
+use std::cell::Cell;
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::Poll;
 
 use crate::bindings::party::server::streams as host;
+use crate::error::Result;
 use crate::http::Response;
+use crate::logging::{Level, log};
 use crate::runtime;
 use crate::stream::StreamError;
+use crate::task::{self, BoxFuture};
 
 /// Bytes that are written at a time. Less than the host takes in one piece, whatever it was told.
 const PIECE_BYTES: usize = 32 << 10;
@@ -17,6 +22,8 @@ const PIECE_BYTES: usize = 32 << 10;
 pub struct BodyWriter {
     stream: u64,
     is_over: bool,
+    /// Whether its client had gone when it was let go of.
+    was_gone: Rc<Cell<bool>>,
 }
 
 impl BodyWriter {
@@ -24,7 +31,19 @@ impl BodyWriter {
     pub(crate) fn open(request: u64, head: &Response) -> Result<Self, StreamError> {
         let stream = head.lend_head(|status, headers| host::open_response(request, status, headers))?;
         runtime::streams().hold_answer(request, stream);
-        Ok(Self { stream, is_over: false })
+        Ok(Self { stream, is_over: false, was_gone: Rc::default() })
+    }
+
+    /// Writes the body with a task. One that fails because its client has gone did all there was to do.
+    pub(crate) fn write_with(self, task: impl FnOnce(Self) -> BoxFuture<Result<()>> + 'static) {
+        let was_gone = Rc::clone(&self.was_gone);
+        task::spawn(async move |_| match task(self).await {
+            Err(error) if was_gone.get() && error.downcast_ref() == Some(&StreamError::Ended) => {
+                log(Level::Debug, format_args!("an answer is not finished: its client has gone"));
+                Ok(())
+            }
+            ended => ended,
+        });
     }
 
     /// Write bytes, as soon as the client has taken enough of what was written before. [`StreamError::Ended`] says that it has gone.
@@ -69,6 +88,7 @@ impl BodyWriter {
 
 impl Drop for BodyWriter {
     fn drop(&mut self) {
+        self.was_gone.set(self.is_gone());
         runtime::streams().let_go(self.stream);
         if !self.is_over {
             // Its client may have gone.

@@ -188,8 +188,10 @@ fn sleeping_event(reader: &mut Reader) -> Read<SleepingEvent> {
         7 => Subject::Alarm,
         8 => Subject::Completed,
         9 => Subject::Resume,
-        10 => Subject::Stream,
+        // Written before it was noted of which.
+        10 => Subject::Stream(StreamId(0)),
         11 => Subject::Drain,
+        12 => Subject::Stream(StreamId(id(reader, "stream")?)),
         _ => return Err(Malformed::Field { field: "event's kind" }),
     };
     let deadline = reader.option("event's deadline", |reader| {

@@ -155,7 +155,7 @@ fn sleeping_event(writer: &mut Writer, event: &SleepingEvent) {
         Subject::Alarm => (7, None),
         Subject::Completed => (8, None),
         Subject::Resume => (9, None),
-        Subject::Stream => (10, None),
+        Subject::Stream(StreamId(id)) => (12, Some(id)),
         Subject::Drain => (11, None),
     };
     writer.byte(kind);

@@ -63,7 +63,7 @@ fn full() -> Checkpoint {
         Subject::Alarm,
         Subject::Completed,
         Subject::Resume,
-        Subject::Stream,
+        Subject::Stream(StreamId(6)),
         Subject::Drain,
     ];
     let pending = subjects.into_iter().enumerate().map(|(index, subject)| SleepingEvent {

@@ -65,10 +65,11 @@ pub(crate) fn work(writer: &mut Writer, work: &Work) {
             writer.byte(6);
             writer.bytes(url.as_bytes());
         }
-        Work::Connect { target: ConnectTarget::Room { party, room } } => {
+        Work::Connect { target: ConnectTarget::Room { party, room, request } } => {
             writer.byte(7);
             writer.bytes(party.as_bytes());
             writer.bytes(room.as_bytes());
+            http::request(writer, request);
         }
         Work::Asset { path } => {
             writer.byte(3);
@@ -105,10 +106,13 @@ fn read_work(reader: &mut Reader) -> Read<Work> {
             streams: kind == 5,
         },
         6 => Work::Connect { target: ConnectTarget::Url(reader.text("socket's address")?) },
-        7 => {
-            let (party, room) = (reader.text("party")?, reader.text("room")?);
-            Work::Connect { target: ConnectTarget::Room { party, room } }
-        }
+        7 => Work::Connect {
+            target: ConnectTarget::Room {
+                party: reader.text("party")?,
+                room: reader.text("room")?,
+                request: Box::new(http::read_request(reader)?),
+            },
+        },
         3 => Work::Asset { path: reader.text("asset's path")? },
         _ => return Err(Malformed::Field { field: "work's kind" }),
     })
@@ -182,15 +186,20 @@ mod tests {
         Operation::Work { work: Arc::new(work), until: Timestamp(1_700_000_030_000) }
     }
 
-    fn fetch(resend: bool, redirects_max: u32) -> Operation {
+    fn request(method: &str, uri: &str, has_header: bool) -> Request {
         let header = Header { name: "idempotency-key".into(), value: Bytes::from_static(b"\xff k") };
-        let request = Request {
-            method: "PUT".into(),
-            uri: "https://example.com/a?b".into(),
-            headers: if resend { vec![header] } else { Vec::new() },
+        let headers = if has_header { vec![header] } else { Vec::new() };
+        Request {
+            method: method.into(),
+            uri: uri.into(),
+            headers,
             body: Bytes::from_static(b"four"),
             body_waits: false,
-        };
+        }
+    }
+
+    fn fetch(resend: bool, redirects_max: u32) -> Operation {
+        let request = request("PUT", "https://example.com/a?b", resend);
         let work =
             Work::Fetch { request: Box::new(request), redirects_max, resend, streams: redirects_max == 7 };
         Operation::Work { work: Arc::new(work), until: Timestamp(1_700_000_300_000) }
@@ -213,7 +222,11 @@ mod tests {
             fetch(false, FETCH_REDIRECTS_MAX),
             fetch(true, 7),
             connect(ConnectTarget::Url("wss://example.com/a?b".into())),
-            connect(ConnectTarget::Room { party: "main".into(), room: "großes ß".into() }),
+            connect(ConnectTarget::Room {
+                party: "main".into(),
+                room: "großes ß".into(),
+                request: Box::new(request("GET", "http://rooms.internal/parties/main/x/a?b", true)),
+            }),
             Operation::Sleep { due: Timestamp(0) },
             Operation::Sleep { due: Timestamp::NEVER },
             rooms(None, 1),

@@ -1,6 +1,6 @@
 //! What each profile says.
 
-use super::{NANOID_CHARS, NANOID_LETTERS, Profile};
+use super::{NANOID_CHARS, NANOID_LETTERS, Profile, client_key};
 use crate::event::{Failure, Output};
 use crate::http::Response;
 use crate::ids::{ConnectionId, Incarnation};
@@ -106,4 +106,14 @@ fn the_defaults_of_rooms_are_those_of_the_classic_profile() {
         assert_eq!(Profile::of_name(profile.name()), Some(profile));
     }
     assert_eq!(Profile::of_name("party"), None);
+}
+
+#[test]
+fn the_key_of_the_client_is_the_first_one_and_decoded() {
+    assert_eq!(client_key(Some("_pk=abc")).as_deref(), Some("abc"));
+    assert_eq!(client_key(Some("a=1&_pk=x%20y+z&_pk=2")).as_deref(), Some("x y z"));
+    assert_eq!(client_key(Some("%5Fpk=%C3%A9")).as_deref(), Some("é"));
+    for query in [None, Some(""), Some("_pk="), Some("_pk"), Some("pk=1"), Some("_pk=&_pk=2")] {
+        assert_eq!(client_key(query), None, "{query:?}");
+    }
 }

@@ -48,6 +48,8 @@ pub(super) struct Words {
     /// Of a URL that is nothing.
     pub(super) not_found: Answer,
     pub(super) no_on_request: Answer,
+    /// The same, said by the room to another one.
+    pub(super) no_on_request_for_a_room: Answer,
     pub(super) no_response: Answer,
     /// What the close says of a client whose handler failed without a message, or whose turn was dropped.
     pub(super) connect_failed: &'static str,
@@ -75,6 +77,7 @@ pub(super) const PARTYKIT: Words = Words {
     unknown_party: Answer::new(404, "Party {} not found"),
     not_found: Answer::new(404, "Not found"),
     no_on_request: Answer::new(500, "No onRequest handler"),
+    no_on_request_for_a_room: Answer::new(500, "Invalid onRequest handler"),
     no_response: Answer::new(500, "Incorrect type for Promise: the Promise did not resolve to 'Response'."),
     connect_failed: "Uncaught exception when connecting",
     setup_failed: None,
@@ -96,6 +99,7 @@ pub(super) const PARTYSERVER: Words = Words {
     unknown_party: Answer::new(400, "Invalid request"),
     not_found: Answer::new(404, "Not Found"),
     no_on_request: Answer::new(404, "Not implemented"),
+    no_on_request_for_a_room: Answer::new(404, "Not implemented"),
     no_response: Answer::bare(500, "Internal Server Error"),
     connect_failed: "Uncaught exception when connecting",
     setup_failed: Some("Uncaught exception during session setup"),

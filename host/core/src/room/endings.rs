@@ -222,7 +222,7 @@ impl Room {
             | Subject::Message(_)
             | Subject::Error(_)
             | Subject::ResponseClosed
-            | Subject::Stream
+            | Subject::Stream(_)
             | Subject::Drain
             | Subject::Completed => None,
         }
@@ -330,7 +330,7 @@ impl Room {
             | Subject::Message(_)
             | Subject::Error(_)
             | Subject::ResponseClosed
-            | Subject::Stream
+            | Subject::Stream(_)
             | Subject::Drain
             | Subject::Completed => Vec::new(),
         }

@@ -117,7 +117,7 @@ impl Room {
                 | Subject::Error(_)
                 | Subject::Request(_)
                 | Subject::ResponseClosed
-                | Subject::Stream
+                | Subject::Stream(_)
                 | Subject::Drain
                 | Subject::Completed => {}
             }
@@ -289,9 +289,7 @@ impl Room {
                     self.home().requests.insert(request);
                     unopened.insert(stream);
                 }
-                Output::ReadBody(_, stream) => {
-                    unopened.insert(stream);
-                }
+                Output::ReadBody(_, stream) => _ = unopened.insert(stream),
                 Output::Finish(stream) | Output::BreakOff(stream) => {
                     unfinished.insert(stream);
                 }

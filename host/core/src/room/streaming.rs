@@ -3,7 +3,7 @@
 use crate::event::{Event, Outcome, Output};
 use crate::ids::{OperationId, StreamId, Timestamp};
 use crate::planted::{self, PlantedBug};
-use crate::room::{Here, Room, Service};
+use crate::room::{Here, Room, RoomState, Service};
 use crate::stream::{Stream, StreamEvent};
 use crate::turn::{Changes, Subject};
 
@@ -11,9 +11,12 @@ use crate::turn::{Changes, Subject};
 const INTERRUPTED: &str = "interrupted: the host was restarted";
 
 impl Room {
-    /// Whether more may be read of a stream.
+    /// Whether more may be read of a stream: not while as much waits for its turn as may, nor while the guest is still busy with what
+    /// it brought before, which it says by leaving that event pending.
     pub fn stream_has_credit(&self, id: StreamId) -> bool {
-        self.mailbox.has_credit(id, &self.config.limits)
+        let is_busy = |state: &RoomState| state.pending.is_about(Subject::Stream(id));
+        let is_busy = self.state.as_deref().is_some_and(is_busy);
+        self.mailbox.has_credit(id, &self.config.limits) && !is_busy
     }
 
     /// A stream brings something, within its credit. Nothing if the room does not know it any more. Also while a turn is out.

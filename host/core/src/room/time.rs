@@ -149,7 +149,7 @@ impl Room {
                 | Subject::Close(_)
                 | Subject::Error(_)
                 | Subject::ResponseClosed
-                | Subject::Stream
+                | Subject::Stream(_)
                 | Subject::Drain
                 | Subject::Completed => {
                     self.report(Report::Overdue { event: subject.name(), deadline_ms });

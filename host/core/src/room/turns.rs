@@ -202,7 +202,8 @@ impl Room {
                     self.home().requests.insert(request);
                     return Some(event);
                 }
-                self.output(Output::Respond(request, self.config.profile.no_on_request()));
+                // Clients hear it at the edge, so who hears it here is another room.
+                self.output(Output::Respond(request, self.config.profile.no_on_request_for_a_room()));
                 None
             }
             Event::ResponseClosed(request) => {

@@ -28,6 +28,9 @@ pub enum StartError {
     /// Too many are open.
     #[error("the limit for open operations is {0}")]
     Overloaded(u32),
+    /// Too many streams are open, and it would open one more.
+    #[error("the limit for open streams is {0}")]
+    TooManyStreams(u32),
     /// Larger than so many bytes.
     #[error("the limit is {0} bytes")]
     TooLarge(u64),
@@ -100,17 +103,7 @@ impl Turn {
         room: String,
         mut request: Request,
     ) -> Result<OperationId, StartError> {
-        let invalid = |text: String| Err(StartError::Invalid(text));
-        if let Err(error) = RoomAddress::new(self.config.address.project(), &party, &room) {
-            return invalid(error.to_string());
-        }
-        if !(request.uri.is_empty() || request.uri.starts_with(['/', '?'])) {
-            let uri = &request.uri;
-            return invalid(format!("{uri:?} follows the URL of a room: it begins with / or ?, or is empty"));
-        }
-        self.check_request(&request)?;
-        request.uri = format!("http://{CALLED_HOST}/parties/{party}/{room}{}", request.uri);
-        self.spend_output(0, request.bytes()).map_err(StartError::TooLarge)?;
+        self.direct(&party, &room, &mut request)?;
         // The other room's own answer that it took too long still arrives.
         let deadline_ms = self.config.limits.request_deadline_ms.saturating_add(CALL_GRACE_MS);
         let until = self.now.after_ms(deadline_ms);
@@ -139,21 +132,33 @@ impl Turn {
         self.begin(Work::Fetch { request: Box::new(request), redirects_max, resend, streams }, deadline_ms)
     }
 
-    /// Opens a WebSocket as a client.
-    pub fn connect(&mut self, target: ConnectTarget) -> Result<OperationId, StartError> {
+    /// Opens a WebSocket as a client. The `uri` of the request to a room is what follows that room's own URL.
+    pub fn connect(&mut self, mut target: ConnectTarget) -> Result<OperationId, StartError> {
         self.check_streams()?;
-        let fault = match &target {
-            ConnectTarget::Url(url) => fetch::socket_fault(url),
-            ConnectTarget::Room { party, room } => {
-                RoomAddress::new(self.config.address.project(), party, room)
-                    .err()
-                    .map(|error| error.to_string())
-            }
-        };
-        match fault {
-            Some(fault) => Err(StartError::Invalid(fault)),
-            None => self.begin(Work::Connect { target }, WORK_DEADLINE_MS),
+        match &mut target {
+            ConnectTarget::Url(url) => match fetch::socket_fault(url) {
+                Some(fault) => return Err(StartError::Invalid(fault)),
+                None => {}
+            },
+            ConnectTarget::Room { party, room, request } => self.direct(party, room, request)?,
         }
+        self.begin(Work::Connect { target }, WORK_DEADLINE_MS)
+    }
+
+    /// Gives a request to another room its full URL, and spends what it takes of the turn's output.
+    fn direct(&mut self, party: &str, room: &str, request: &mut Request) -> Result<(), StartError> {
+        if let Err(error) = RoomAddress::new(self.config.address.project(), party, room) {
+            return Err(StartError::Invalid(error.to_string()));
+        }
+        if !(request.uri.is_empty() || request.uri.starts_with(['/', '?'])) {
+            let uri = &request.uri;
+            return Err(StartError::Invalid(format!(
+                "{uri:?} follows the URL of a room: it begins with / or ?, or is empty"
+            )));
+        }
+        self.check_request(request)?;
+        request.uri = format!("http://{CALLED_HOST}/parties/{party}/{room}{}", request.uri);
+        self.spend_output(0, request.bytes()).map_err(StartError::TooLarge)
     }
 
     /// Whether another stream can be opened.
@@ -164,7 +169,7 @@ impl Turn {
         let open_max = self.config.limits.streams_open_max;
         match self.streams_to_be() < open_max as usize {
             true => Ok(()),
-            false => Err(StartError::Overloaded(open_max)),
+            false => Err(StartError::TooManyStreams(open_max)),
         }
     }
 

@@ -287,8 +287,11 @@ fn about_time(verb: &str, rest: &str, turn: &mut Turn, names: &mut Names) -> Opt
             let target = match text.split_once("://") {
                 Some(_) => ConnectTarget::Url(text.into()),
                 None => {
-                    let (party, room) = text.split_once('/').expect("a party and a room");
-                    ConnectTarget::Room { party: party.into(), room: room.into() }
+                    let (party, way) = text.split_once('/').expect("a party and a room");
+                    let (room, uri) = way.split_at(way.find(['/', '?']).unwrap_or(way.len()));
+                    let (method, headers, body) = ("GET".into(), Vec::new(), Bytes::new());
+                    let request = Request { method, uri: uri.into(), headers, body, body_waits: false };
+                    ConnectTarget::Room { party: party.into(), room: room.into(), request: Box::new(request) }
                 }
             };
             match turn.connect(target) {

@@ -155,7 +155,9 @@ fn work(work: &Work) -> String {
         }
         Work::Asset { path } => format!("asset {path}"),
         Work::Connect { target: ConnectTarget::Url(url) } => format!("connect {url}"),
-        Work::Connect { target: ConnectTarget::Room { party, room } } => format!("connect {party}/{room}"),
+        Work::Connect { target: ConnectTarget::Room { request, .. } } => {
+            format!("connect {}", request.uri.split("/parties/").last().unwrap_or_default())
+        }
         Work::Fetch { request, resend, streams, .. } => {
             let resend = if *resend { " resend" } else { "" };
             let streams = if *streams { " stream" } else { "" };

@@ -269,7 +269,7 @@ fn a_socket_to_another_room_ends_by_itself() {
         memory durable
         handlers request completed stream drain response-closed
         GET / -> r
-        turn connect o party/other; connect p party/other; respond r 200
+        turn connect o party/other/below?x=1; connect p party/other; connect q party/a/é; connect s party/; respond r 200
         committed
         answer o connected
         answer p connected
@@ -284,8 +284,10 @@ fn a_socket_to_another_room_ends_by_itself() {
         ",
         "
         turn on-request r
+          connect q party/a/é: error: the URL \"/é\" holds what must be percent-encoded
+          connect s party/: error: the room id is empty
         commit 1 forget, record
-        begin o connect party/other
+        begin o connect party/other/below?x=1
         begin p connect party/other
         < r 200
         turn on-completed o connected

@@ -90,9 +90,9 @@ fn too_many_streams_are_refused_and_those_that_may_come_count() {
         ",
         "
         turn on-request r
-          fetch q https://a.test/ stream: error: the limit for open operations is 2
+          fetch q https://a.test/ stream: error: the limit for open streams is 2
           cancel o: true
-          fetch q https://a.test/ stream: error: the limit for open operations is 2
+          fetch q https://a.test/ stream: error: the limit for open streams is 2
           streams: 1
         begin p connect wss://a.test/
         < r 200 as w
@@ -103,7 +103,7 @@ fn too_many_streams_are_refused_and_those_that_may_come_count() {
         < w finished
         < s 200 as v
         turn on-completed p connected
-          connect q wss://a.test/: error: the limit for open operations is 2
+          connect q wss://a.test/: error: the limit for open streams is 2
           streams: 2
         turn on-request t
           open u t 200: error: the limit for open streams is 2

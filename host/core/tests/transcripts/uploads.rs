@@ -85,6 +85,43 @@ fn what_is_not_wanted_is_forgotten() {
     );
 }
 
+/// Whoever sends waits for a guest that is busy with what has come.
+#[test]
+fn nothing_more_is_read_while_the_guest_is_busy_with_a_piece() {
+    check(
+        "
+        handlers request completed stream
+        GET / waits -> r
+        turn read b r; pending e
+        stream b chunk ab
+        credit b
+        turn pending f
+        credit b
+        hibernate m
+        committed
+        credit b
+        GET / -> s
+        wake
+        turn settle f; respond s 200
+        credit b
+        ",
+        "
+        turn on-request r waits
+        read r as b
+        credit b: yes
+        turn on-stream b chunk ab
+        credit b: no
+        commit 1 checkpoint
+        drop instance
+        credit b: no
+        woken with m
+        turn on-request s
+        < s 200
+        credit b: yes
+        ",
+    );
+}
+
 /// A client that sends for a minute has not been waiting for a minute.
 #[test]
 fn the_time_for_an_answer_counts_from_what_came_last() {

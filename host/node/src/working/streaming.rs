@@ -6,13 +6,14 @@ use std::rc::Rc;
 
 use party_core::address::RoomAddress;
 use party_core::event::{NewConnection, Outcome};
+use party_core::http::Request;
 use party_core::ids::{OperationId, StreamId};
 use party_core::limits::FETCH_MS_MAX;
 use party_core::message::CloseFrame;
 use party_core::operation::{ConnectTarget, OperationError};
+use party_core::profile;
 use party_core::room::Refusal;
 use party_core::stream::StreamEvent;
-use party_core::turn::operations::CALLED_HOST;
 
 use crate::connection::{Connect, Connection};
 use crate::node::{Node, Unavailable};
@@ -110,7 +111,7 @@ pub(super) async fn connect(
 ) {
     let opened = match target {
         ConnectTarget::Url(url) => node.outbound().connect(url.clone(), message_bytes_max).await,
-        ConnectTarget::Room { party, room } => to_room(node, project, party, room).await,
+        ConnectTarget::Room { party, room, request } => to_room(node, project, party, room, request).await,
     };
     let Socket { to, mut from, mut taken } = match opened {
         Ok(socket) => socket,
@@ -147,14 +148,20 @@ pub(super) async fn connect(
 }
 
 /// Opens a socket to another room on this host, which sees a client.
-async fn to_room(node: &Node, project: &str, party: &str, room: &str) -> Result<Socket, OperationError> {
+async fn to_room(
+    node: &Node,
+    project: &str,
+    party: &str,
+    room: &str,
+    request: &Request,
+) -> Result<Socket, OperationError> {
     let failed = |error: &dyn std::fmt::Display| OperationError::Connect(error.to_string());
     let address = RoomAddress::new(project, party, room).map_err(|error| failed(&error))?;
-    let profile = node.party(party).map(|party| party.profile).unwrap_or_default();
+    let words = node.party(party).map(|party| party.profile).unwrap_or_default();
     let new = NewConnection {
-        key: node.client_id(profile),
-        uri: format!("http://{CALLED_HOST}/parties/{party}/{room}"),
-        headers: Vec::new(),
+        key: profile::client_key(request.query()).unwrap_or_else(|| node.client_id(words)),
+        uri: request.uri.clone(),
+        headers: request.headers.clone(),
         opened_at: node.clock().now(),
     };
     let ticket = match node.connect(address, new).await {
@@ -211,7 +218,7 @@ async fn between_rooms(connection: Connection, driver: SocketDriver) {
         match came {
             Some(ToSocket::Send(message)) if message.len() > bytes_max as usize => {
                 let (bytes, bytes_max) = (message.len() as u64, u64::from(bytes_max));
-                let frame = party_core::profile::too_large(bytes, bytes_max);
+                let frame = profile::too_large(bytes, bytes_max);
                 connection.broken(frame.reason.clone());
                 let _ = from.send(FromSocket::Closed(frame.clone())).await;
                 return connection.closed(frame, true);

@@ -1,11 +1,13 @@
 //! `operations`: things that take time.
 
+use bytes::Bytes;
 use party_core::fetch::FetchOptions as Options;
+use party_core::http::Request;
 use party_core::ids::OperationId;
 use party_core::operation::ConnectTarget as Target;
 use party_core::turn::operations::StartError;
 
-use crate::bindings::party::server::operations::{ConnectTarget, FetchOptions, Host};
+use crate::bindings::party::server::operations::{ConnectTarget, FetchOptions, Host, RoomTarget};
 use crate::bindings::party::server::types::{OperationErrorResult as OperationError, RequestResult};
 use crate::imports::values;
 use crate::state::InstanceState;
@@ -15,6 +17,7 @@ type Answer<T> = wasmtime::Result<Result<T, OperationError>>;
 fn started(id: Result<OperationId, StartError>) -> Result<u64, OperationError> {
     id.map(|id| id.0).map_err(|error| match error {
         StartError::Overloaded(open_max) => OperationError::Overloaded(open_max),
+        StartError::TooManyStreams(open_max) => OperationError::TooManyStreams(open_max),
         StartError::TooLarge(bytes_max) => OperationError::TooLarge(bytes_max),
         StartError::Invalid(text) => OperationError::Invalid(text),
     })
@@ -47,7 +50,12 @@ impl Host for InstanceState {
         let Some(turn) = self.room("operations.connect")? else { return Ok(Err(OperationError::NotInARoom)) };
         Ok(started(turn.connect(match target {
             ConnectTarget::Url(url) => Target::Url(url),
-            ConnectTarget::Room((party, room)) => Target::Room { party, room },
+            ConnectTarget::Room(RoomTarget { party, room, uri, headers }) => {
+                let headers = headers.into_iter().map(values::header).collect();
+                let (method, body) = ("GET".into(), Bytes::new());
+                let request = Request { method, uri, headers, body, body_waits: false };
+                Target::Room { party, room, request: Box::new(request) }
+            }
         })))
     }
 

@@ -2,10 +2,9 @@
 
 use hyper::Method;
 use party_core::address::{AddressError, RoomAddress, check_name};
+use party_core::query::decode_bytes;
 use party_node::inspection::{PAGE_ROOMS_MAX, RoomState, RoomsQuestion};
 use thiserror::Error;
-
-use crate::edge::percent::decode_bytes;
 
 /// Rooms on a page unless said otherwise.
 pub const LIMIT_DEFAULT: usize = 100;

@@ -1,6 +1,6 @@
 //! From the path of a URL to the name of a file.
 
-use crate::edge::percent;
+use party_core::query::decode_bytes;
 
 /// A name beneath the directory of assets. It has no part that leads up, is hidden or is empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,7 +44,7 @@ impl AssetName {
 }
 
 fn part(encoded: &str) -> Option<String> {
-    let part = String::from_utf8(percent::decode_bytes(encoded)).ok()?;
+    let part = String::from_utf8(decode_bytes(encoded)).ok()?;
     let refused = part.is_empty()
         || part.starts_with('.')
         || part == "node_modules"

@@ -11,6 +11,7 @@ use party_core::address::RoomAddress;
 use party_core::event::{Handlers, NewConnection};
 use party_core::http::{Header, Request as GuestRequest, Response};
 use party_core::lobby::with_headers;
+use party_core::profile;
 use party_node::answer_body::Reply;
 use party_node::connection::Connect;
 use party_node::party::Party;
@@ -166,12 +167,12 @@ async fn ask(
     let Some(party) = worker.node().party(address.party()) else {
         return Err(worker.routing().profile.party_not_found(address.party()));
     };
-    let profile = party.profile;
-    let asks_first = profile.asks_the_lobby_first() && party.handlers.has(Handlers::BEFORE_REQUEST);
+    let words = party.profile;
+    let asks_first = words.asks_the_lobby_first() && party.handlers.has(Handlers::BEFORE_REQUEST);
     let answers = party.handlers.has(Handlers::ON_REQUEST);
     if !answers && !asks_first {
         // The room need not even be woken.
-        return Err(profile.no_on_request());
+        return Err(words.no_on_request());
     }
     let uri = guest_uri(parts)?;
     let bytes_max = party.limits.request_body_bytes_max;
@@ -197,9 +198,9 @@ async fn ask(
     if !answers {
         // Nobody reads what is still to come.
         return if waiting.is_some() {
-            Err(profile.no_on_request())
+            Err(words.no_on_request())
         } else {
-            Ok(Reply::Whole(profile.no_on_request()))
+            Ok(Reply::Whole(words.no_on_request()))
         };
     }
     let waiting = waiting.map(|body| upload::keep(worker, progress, body));
@@ -230,7 +231,7 @@ async fn connect(
     let Some(party) = node.party(address.party()) else {
         return Err(worker.routing().profile.party_not_found(address.party()));
     };
-    let named = handshake::client_key(parts.uri.query());
+    let named = profile::client_key(parts.uri.query());
     let new = NewConnection {
         key: named.unwrap_or_else(|| node.client_id(party.profile)),
         uri,

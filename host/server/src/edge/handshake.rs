@@ -51,18 +51,6 @@ pub(crate) fn check(parts: &Parts) -> Result<Response, Response> {
     Ok(Response { status: 101, headers, body: Bytes::new() })
 }
 
-/// What the client calls itself: the first `_pk` of the query, if it is not empty.
-pub(crate) fn client_key(query: Option<&str>) -> Option<String> {
-    query_value(query, "_pk").filter(|value| !value.is_empty())
-}
-
-/// The first value of this name in a query, decoded.
-pub(crate) fn query_value(query: Option<&str>, wanted: &str) -> Option<String> {
-    let mut pairs = query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let (_, value) = pairs.find(|(name, _)| decode(name) == wanted)?;
-    Some(decode(value))
-}
-
 fn header(name: &str, value: impl Into<Bytes>) -> Header {
     Header { name: name.into(), value: value.into() }
 }
@@ -97,22 +85,13 @@ fn is_key(key: &str) -> bool {
     key.strip_suffix("==").is_some_and(|digits| digits.len() == 22 && digits.bytes().all(digit))
 }
 
-/// Percent-decoding as forms do it: `+` is a space, what is not UTF-8 is replaced.
-fn decode(text: &str) -> String {
-    if !text.contains(['%', '+']) {
-        return text.into();
-    }
-    let spaced = text.replace('+', " ");
-    String::from_utf8_lossy(&super::percent::decode_bytes(&spaced)).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use hyper::Request;
     use hyper::http::request::Parts;
     use party_core::http::Response;
 
-    use super::{asks_for_websocket, check, client_key};
+    use super::{asks_for_websocket, check};
 
     /// The example of RFC 6455, with some headers replaced, added or (by an empty value) left out.
     fn request(changes: &[(&str, &str)]) -> Parts {
@@ -193,15 +172,5 @@ mod tests {
         let mut parts = request(&[]);
         parts.version = hyper::Version::HTTP_10;
         assert_eq!(check(&parts).unwrap_err().status, 400);
-    }
-
-    #[test]
-    fn the_key_of_the_client_is_the_first_one_and_decoded() {
-        assert_eq!(client_key(Some("_pk=abc")).as_deref(), Some("abc"));
-        assert_eq!(client_key(Some("a=1&_pk=x%20y+z&_pk=2")).as_deref(), Some("x y z"));
-        assert_eq!(client_key(Some("%5Fpk=%C3%A9")).as_deref(), Some("é"));
-        for query in [None, Some(""), Some("_pk="), Some("_pk"), Some("pk=1"), Some("_pk=&_pk=2")] {
-            assert_eq!(client_key(query), None, "{query:?}");
-        }
     }
 }

@@ -7,12 +7,12 @@ use hyper::http::request::Parts;
 use party_core::event::{Handlers, NewConnection};
 use party_core::http::{Request, Response};
 use party_core::lobby::{CronRun, LobbyEvent, Verdict, with_headers};
+use party_core::query;
 use party_node::cron::{CRON_NAME_BYTES_MAX, Schedule};
 use party_node::party::Party;
 
 use super::body::{Collected, collect};
 use super::exchange::{guest_headers, guest_uri};
-use super::handshake::query_value;
 use super::http::Progress;
 use super::worker::EdgeWorker;
 use crate::config::MAIN_PARTY;
@@ -93,7 +93,7 @@ pub(crate) async fn scheduled(worker: &EdgeWorker, parts: &Parts) -> Result<Opti
         return Ok(None);
     }
     worker.allow_page(&parts.headers)?;
-    let name = query_value(parts.uri.query(), "cron").filter(|name| name.len() <= CRON_NAME_BYTES_MAX);
+    let name = query::value(parts.uri.query(), "cron").filter(|name| name.len() <= CRON_NAME_BYTES_MAX);
     let Some(name) = name else {
         let say =
             format!("name a scheduled run, with at most {CRON_NAME_BYTES_MAX} bytes: {SCHEDULED}?cron=NAME");

@@ -102,7 +102,9 @@ fn work(work: &Work) -> String {
             format!("call {} {} {}", request.method, request.uri, payload(&request.body))
         }
         Work::Connect { target: ConnectTarget::Url(url) } => format!("connect to {url}"),
-        Work::Connect { target: ConnectTarget::Room { party, room } } => format!("connect to {party}/{room}"),
+        Work::Connect { target: ConnectTarget::Room { request, .. } } => {
+            format!("connect to {}", request.uri)
+        }
         Work::Asset { path } => format!("read the asset {path:?}"),
         Work::Fetch { request, .. } => {
             format!("fetch {} {} {}", request.method, request.uri, payload(&request.body))

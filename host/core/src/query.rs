@@ -1,7 +1,22 @@
-//! Percent-decoding.
+//! What stands in a query, and percent-decoding.
+
+/// The first value of this name, decoded as forms are: `+` is a space, what is not UTF-8 is replaced.
+pub fn value(query: Option<&str>, wanted: &str) -> Option<String> {
+    let mut pairs = query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let (_, value) = pairs.find(|(name, _)| decode(name) == wanted)?;
+    Some(decode(value))
+}
+
+fn decode(text: &str) -> String {
+    if !text.contains(['%', '+']) {
+        return text.into();
+    }
+    let spaced = text.replace('+', " ");
+    String::from_utf8_lossy(&decode_bytes(&spaced)).into_owned()
+}
 
 /// Decodes `%41` to `A` and leaves a `%` that is not followed by two digits.
-pub(crate) fn decode_bytes(encoded: &str) -> Vec<u8> {
+pub fn decode_bytes(encoded: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut rest = encoded.as_bytes();
     while let [first, after @ ..] = rest {
