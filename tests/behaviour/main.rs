@@ -26,6 +26,7 @@ mod many_operations;
 mod messages;
 mod outside;
 mod panics;
+mod partyserver;
 mod pressure;
 mod pressure_of_use;
 mod pressure_of_workers;

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use party_core::ids::CommitSeq;
+use party_core::profile::Profile;
 use party_node::transfer::RecordedRoom;
+use party_server::config::routing::Routing;
 use party_store::testing::chance::Chance;
 use party_testkit::client::Client;
 use party_testkit::transcript::recorded::{Saved, Saving, save};
@@ -94,6 +96,8 @@ impl Kind {
 
     fn world(self, seed: u64) -> Builder {
         let world = World::new(seed).compile_cache(scratch("compiled")).party("main", self.component());
+        let profile = Profile::ALL[(seed / 2 % 2) as usize];
+        let world = world.routing(Routing { profile, ..Routing::default() });
         world.memory(Memory::Durable).var("GREETING", "good  day").var("DAY_SECONDS", "20")
     }
 

@@ -11,6 +11,8 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use party_tests::root;
 
+use crate::table::Original;
+
 /// A difference that is meant.
 #[derive(Debug)]
 pub(crate) struct Difference {
@@ -20,9 +22,13 @@ pub(crate) struct Difference {
     pub(crate) shown_by: Vec<String>,
 }
 
-/// Reads the list.
-pub(crate) fn read() -> Result<Vec<Difference>> {
-    let text = fs::read_to_string(root().join("tests/profile/differences.txt"))?;
+/// Reads the list of a table.
+pub(crate) fn read(original: Original) -> Result<Vec<Difference>> {
+    let path = match original {
+        Original::PartyKit => "tests/profile/differences.txt",
+        Original::PartyServer => "tests/profile/differences_partyserver.txt",
+    };
+    let text = fs::read_to_string(root().join(path)).context(path)?;
     let mut found: Vec<Difference> = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(id) = line.strip_prefix("# ") {

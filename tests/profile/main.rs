@@ -1,8 +1,8 @@
-//! PartyKit's classic profile as data: `table/` says what is asked and what comes of it, on npm's `partykit dev` and here, and
+//! The profiles as data: `table/` says what is asked and what comes of it, on npm's `partykit dev` and here, and
 //! each row is played against both. What differs is in `differences.txt`, each with its reason; docs/partykit.md is made of
-//! the two.
+//! the two. `table/partyserver` and `differences_partyserver.txt` are the same for npm's `partyserver`, which runs on workerd.
 //!
-//! `PARTY_BLESS=1` writes down what comes of the steps, and the page, instead of comparing. PartyKit's column is played where
+//! `PARTY_BLESS=1` writes down what comes of the steps, and the page, instead of comparing. The originals' columns are played where
 //! Node.js is there, which `tests/run` says in the environment; where it is not, the table has what was measured last.
 
 mod differences;
@@ -22,12 +22,10 @@ use party_tests::root;
 
 use crate::player::Player;
 use crate::sides::Side;
-use crate::table::{Column, File, Section};
+use crate::table::{Column, File, Original, Section};
 
 /// Set by `tests/run` when Node.js and the npm packages are there.
 const NODE: &str = "PARTY_TESTS_NODE";
-/// Where the page is.
-const PAGE: &str = "docs/partykit.md";
 
 /// Whether what is found is to be written down.
 fn blesses() -> bool {
@@ -60,12 +58,12 @@ fn play_project(column: Column, project: &str, sections: &mut [&mut Section]) ->
     Ok(wrong)
 }
 
-/// Plays the whole table against one side.
-fn play(column: Column) -> Result<()> {
+/// Plays a whole table against one side.
+fn play(original: Original, column: Column) -> Result<()> {
     // The two sides, where they write the same files, take turns.
     static WRITING: Mutex<()> = Mutex::new(());
     let _writing = blesses().then(|| WRITING.lock());
-    let mut files = table::read()?;
+    let mut files = table::read(original)?;
     let projects: BTreeSet<String> = sections(&files)
         .filter(|section| section.rows.iter().any(|row| row.is_played(column)))
         .map(|section| section.project.clone())
@@ -78,10 +76,11 @@ fn play(column: Column) -> Result<()> {
     }
     if blesses() {
         for file in &files {
-            fs::write(&file.path, table::write(&file.sections))?;
+            fs::write(&file.path, table::write(&file.sections, original))?;
         }
         println!("written down: {} outcomes", wrong.len());
-        return Ok(fs::write(root().join(PAGE), page::page(&files, &differences::read()?))?);
+        let page = page::page(original, &files, &differences::read(original)?);
+        return Ok(fs::write(root().join(original.page()), page)?);
     }
     ensure!(
         wrong.is_empty(),
@@ -98,21 +97,39 @@ fn sections(files: &[File]) -> impl Iterator<Item = &Section> {
 
 #[test]
 fn this_host_does_what_the_table_says() -> Result<()> {
-    play(Column::Here)
+    play(Original::PartyKit, Column::Here)
+}
+
+#[test]
+fn this_host_does_what_the_table_of_partyserver_says() -> Result<()> {
+    play(Original::PartyServer, Column::Here)
 }
 
 #[test]
 fn partykit_does_what_the_table_says() -> Result<()> {
+    play_original(Original::PartyKit)
+}
+
+#[test]
+fn partyserver_does_what_the_table_says() -> Result<()> {
+    play_original(Original::PartyServer)
+}
+
+fn play_original(original: Original) -> Result<()> {
     if env::var_os(NODE).is_none() {
         println!("not run: {NODE} is not set (tests/run sets it)");
         return Ok(());
     }
-    play(Column::PartyKit)
+    play(original, Column::Original)
 }
 
 #[test]
 fn every_difference_has_its_reason_and_every_reason_its_difference() -> Result<()> {
-    let (files, known) = (table::read()?, differences::read()?);
+    Original::ALL.into_iter().try_for_each(check_reasons)
+}
+
+fn check_reasons(original: Original) -> Result<()> {
+    let (files, known) = (table::read(original)?, differences::read(original)?);
     let mut used = BTreeSet::new();
     for row in sections(&files).flat_map(|section| &section.rows) {
         let name = &row.name;
@@ -143,12 +160,16 @@ fn every_difference_has_its_reason_and_every_reason_its_difference() -> Result<(
 }
 
 #[test]
-fn every_file_of_the_table_is_written_as_it_is_read() -> Result<()> {
+fn every_file_of_the_tables_is_written_as_it_is_read() -> Result<()> {
+    Original::ALL.into_iter().try_for_each(check_written)
+}
+
+fn check_written(original: Original) -> Result<()> {
     let mut names = BTreeSet::new();
-    for file in table::read()? {
+    for file in table::read(original)? {
         let text = fs::read_to_string(&file.path)?;
         ensure!(
-            blesses() || table::write(&file.sections) == text,
+            blesses() || table::write(&file.sections, original) == text,
             "{} is written otherwise",
             file.path.display()
         );
@@ -160,9 +181,12 @@ fn every_file_of_the_table_is_written_as_it_is_read() -> Result<()> {
 }
 
 #[test]
-fn the_page_is_what_the_table_says() -> Result<()> {
-    let page = page::page(&table::read()?, &differences::read()?);
-    let found = fs::read_to_string(root().join(PAGE)).context(PAGE)?;
-    ensure!(blesses() || found == page, "{PAGE} is not what the table says (PARTY_BLESS=1 writes it)");
+fn the_pages_are_what_the_tables_say() -> Result<()> {
+    for original in Original::ALL {
+        let page = page::page(original, &table::read(original)?, &differences::read(original)?);
+        let path = original.page();
+        let found = fs::read_to_string(root().join(path)).context(path)?;
+        ensure!(blesses() || found == page, "{path} is not what the table says (PARTY_BLESS=1 writes it)");
+    }
     Ok(())
 }

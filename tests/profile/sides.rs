@@ -1,4 +1,5 @@
-//! Whom the table is played against: the real `party-host`, and npm's `partykit dev`, each serving the same projects.
+//! Whom the tables are played against: the real `party-host`, npm's `partykit dev`, and npm's `partyserver` on workerd, the
+//! first serving the same projects as one of the others.
 
 use std::fs;
 use std::path::Path;
@@ -14,17 +15,35 @@ use party_tests::root;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::table::Column;
+use crate::table::{Column, Original};
 use crate::wire::{Asked, Wire};
+
+mod workerd;
 
 /// What is served.
 struct Project {
+    original: Original,
     name: &'static str,
     /// Names of parties, and their programs in `partykit/`; ours in `parties/` are called the same.
     parties: &'static [(&'static str, &'static str)],
     assets: Option<&'static str>,
     single_page_app: bool,
+    /// Of partyserver: the options of `routePartykitRequest` in JSON, and whether there are `hooks`.
+    options: &'static str,
+    /// Of this host: what stands in `party.toml` beside the parties.
+    settings: &'static str,
 }
+
+/// What most of them have.
+const PLAIN: Project = Project {
+    original: Original::PartyKit,
+    name: "",
+    parties: &[("main", "main")],
+    assets: None,
+    single_page_app: false,
+    options: "{}",
+    settings: "",
+};
 
 /// The project that has one.
 const WITH_A_LOBBY: &str = "with a lobby";
@@ -32,7 +51,7 @@ const WITH_A_LOBBY: &str = "with a lobby";
 /// Those whose host is ended and whose party is changed.
 const RESTARTED: &str = "restarted";
 
-const PROJECTS: [Project; 7] = [
+const PROJECTS: [Project; 11] = [
     Project {
         name: "classic",
         parties: &[
@@ -43,33 +62,59 @@ const PROJECTS: [Project; 7] = [
             ("answerless", "answerless"),
         ],
         assets: Some("public"),
-        single_page_app: false,
+        ..PLAIN
     },
-    Project { name: "without assets", parties: &[("main", "main")], assets: None, single_page_app: false },
+    Project { name: "without assets", ..PLAIN },
+    Project { name: "single-page app", assets: Some("app"), single_page_app: true, ..PLAIN },
+    Project { name: WITH_A_LOBBY, parties: &[("main", "lobby"), ("asking", "main")], ..PLAIN },
     Project {
-        name: "single-page app",
-        parties: &[("main", "main")],
-        assets: Some("app"),
-        single_page_app: true,
+        original: Original::PartyServer,
+        name: "partyserver",
+        parties: &[
+            ("main", "main"),
+            ("Hibernating", "hibernating"),
+            ("Requestless", "requestless"),
+            ("Silent", "silent"),
+            ("Answerless", "answerless"),
+            ("MyAgent", "main"),
+            ("ALL_CAPS", "main"),
+            ("snake_case", "main"),
+            ("HTTPRoom", "main"),
+        ],
+        settings: "profile = \"partyserver\"\n",
+        ..PLAIN
     },
     Project {
-        name: WITH_A_LOBBY,
-        parties: &[("main", "lobby"), ("asking", "main")],
-        assets: None,
-        single_page_app: false,
+        original: Original::PartyServer,
+        name: "open to all",
+        parties: &[("main", "lobby"), ("Rooms", "main"), ("Requestless", "requestless")],
+        options: r#"{"cors": true, "hooks": true}"#,
+        settings: "profile = \"partyserver\"\ncors = true\n",
+        ..PLAIN
+    },
+    Project {
+        original: Original::PartyServer,
+        name: "with a prefix",
+        options: r#"{"prefix": "api/v1", "cors": {"Access-Control-Allow-Origin": "https://example.com", "X-Own": "1"}}"#,
+        settings: "profile = \"partyserver\"\nprefix = \"api/v1\"\n\
+                   cors = { Access-Control-Allow-Origin = \"https://example.com\", X-Own = \"1\" }\n",
+        ..PLAIN
+    },
+    Project {
+        original: Original::PartyServer,
+        name: "with hooks",
+        parties: &[("main", "lobby")],
+        options: r#"{"hooks": true}"#,
+        settings: "profile = \"partyserver\"\n",
+        ..PLAIN
     },
     Project {
         name: "with a lobby and assets",
         parties: &[("main", "lobby")],
         assets: Some("public"),
-        single_page_app: false,
+        ..PLAIN
     },
-    Project {
-        name: RESTARTED,
-        parties: &[("main", "main"), ("hibernating", "hibernating")],
-        assets: None,
-        single_page_app: false,
-    },
+    Project { name: RESTARTED, parties: &[("main", "main"), ("hibernating", "hibernating")], ..PLAIN },
     Project {
         name: "javascript",
         parties: &[
@@ -78,8 +123,7 @@ const PROJECTS: [Project; 7] = [
             ("module", "module"),
             ("sleeper", "sleeper"),
         ],
-        assets: None,
-        single_page_app: false,
+        ..PLAIN
     },
 ];
 
@@ -101,7 +145,7 @@ pub(crate) struct Side {
 
 enum Served {
     Here(Box<Host>),
-    PartyKit(Program),
+    Original(Program),
 }
 
 impl Side {
@@ -118,7 +162,10 @@ impl Side {
         }
         match column {
             Column::Here => here(project, dir),
-            Column::PartyKit => partykit(project, dir),
+            Column::Original => match project.original {
+                Original::PartyKit => partykit(project, dir),
+                Original::PartyServer => workerd::serve(project, dir),
+            },
         }
     }
 
@@ -129,10 +176,11 @@ impl Side {
                 host.stop(Signal::TERM)?;
                 host.start()
             }
-            Served::PartyKit(program) => {
+            Served::Original(program) => {
                 program.signal(Signal::TERM)?;
                 // What it has started goes with it, which it does not see to itself.
                 program.end_all()?;
+                // No row of partyserver asks for that.
                 *program = partykit_dev(self.dir.path(), self.port)?;
                 Ok(())
             }
@@ -143,7 +191,7 @@ impl Side {
     pub(crate) fn change_the_party(&mut self) -> Result<()> {
         let file = match &self.program {
             Served::Here(_) => self.dir.path().join(COMPONENT),
-            Served::PartyKit(_) => self.dir.path().join("party/main.ts"),
+            Served::Original(_) => self.dir.path().join("party/main.ts"),
         };
         let mut bytes = fs::read(&file)?;
         let [old, new] = VERSIONS.map(str::as_bytes);
@@ -176,7 +224,7 @@ impl Side {
     pub(crate) fn said(&self) -> String {
         match &self.program {
             Served::Here(host) => host.program.said(),
-            Served::PartyKit(program) => program.said(),
+            Served::Original(program) => program.said(),
         }
     }
 }
@@ -200,7 +248,7 @@ fn here(project: &Project, dir: TempDir) -> Result<Side> {
         fs::copy(main, &copy)?;
         main = copy;
     }
-    let mut settings = format!("name = \"profile\"\nmain = {main:?}\n{VARS_HERE}");
+    let mut settings = format!("name = \"profile\"\nmain = {main:?}\n{}{VARS_HERE}", project.settings);
     settings += "[parties]\n";
     for (name, program) in &project.parties[1..] {
         settings += &format!("{name} = {:?}\n", component(program));
@@ -244,7 +292,7 @@ fn partykit(project: &Project, dir: TempDir) -> Result<Side> {
     fs::write(dir.path().join("partykit.json"), settings.to_string())?;
     let port = free_port();
     let program = partykit_dev(dir.path(), port)?;
-    Ok(Side { port, program: Served::PartyKit(program), dir })
+    Ok(Side { port, program: Served::Original(program), dir })
 }
 
 fn partykit_dev(dir: &Path, port: u16) -> Result<Program> {

@@ -1,4 +1,5 @@
-//! The table as a text: sections of rows, each row some steps and what comes of each, on PartyKit and here.
+//! The tables as texts: sections of rows, each row some steps and what comes of each, on an original and here. There is a table
+//! for each profile, beside the original that it is of.
 //!
 //! ```text
 //! ## Section            what the page has as a heading
@@ -7,11 +8,11 @@
 //!
 //! # the name of a row, which is a fact
 //! because: difference   if the columns differ: which of `differences.txt` it is, perhaps several
-//! later: thing          if nothing is there yet here: what; such a row is played on PartyKit alone
+//! later: thing          if nothing is there yet here: what; such a row is played on the original alone
 //! GET /party/ROOM       a step (see `player.rs`)
 //!   = 200 …             what comes of it, the same in both columns
 //! a reads
-//!   partykit: nothing   or not the same
+//!   partykit: nothing   or not the same; in the other table it is `partyserver:`
 //!   here: close 4000 "bye"
 //! ```
 
@@ -22,14 +23,57 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use party_tests::root;
 
-/// The files of the table, in the order of the page.
-const FILES: [&str; 9] =
-    ["routing", "requests", "sockets", "lifecycle", "restarts", "limits", "assets", "lobby", "javascript"];
+/// What this host is held against.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Original {
+    /// npm's `partykit dev`.
+    PartyKit,
+    /// npm's `partyserver` on workerd.
+    PartyServer,
+}
+
+impl Original {
+    pub(crate) const ALL: [Original; 2] = [Original::PartyKit, Original::PartyServer];
+
+    /// As the table calls its column.
+    fn word(self) -> &'static str {
+        match self {
+            Original::PartyKit => "partykit",
+            Original::PartyServer => "partyserver",
+        }
+    }
+
+    /// The files of its table, in the order of the page.
+    fn files(self) -> &'static [&'static str] {
+        match self {
+            Original::PartyKit => &[
+                "routing",
+                "requests",
+                "sockets",
+                "lifecycle",
+                "restarts",
+                "limits",
+                "assets",
+                "lobby",
+                "javascript",
+            ],
+            Original::PartyServer => &[
+                "partyserver/routing",
+                "partyserver/requests",
+                "partyserver/cors",
+                "partyserver/sockets",
+                "partyserver/lifecycle",
+                "partyserver/limits",
+                "partyserver/hooks",
+            ],
+        }
+    }
+}
 
 /// Whom a row is played against.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Column {
-    PartyKit,
+    Original,
     Here,
 }
 
@@ -37,7 +81,7 @@ pub(crate) enum Column {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Step {
     pub(crate) does: String,
-    pub(crate) partykit: Option<String>,
+    pub(crate) original: Option<String>,
     pub(crate) here: Option<String>,
 }
 
@@ -45,7 +89,7 @@ impl Step {
     /// What comes of it.
     pub(crate) fn outcome(&self, column: Column) -> Option<&str> {
         match column {
-            Column::PartyKit => self.partykit.as_deref(),
+            Column::Original => self.original.as_deref(),
             Column::Here => self.here.as_deref(),
         }
     }
@@ -53,7 +97,7 @@ impl Step {
     /// Says what comes of it.
     pub(crate) fn set_outcome(&mut self, column: Column, outcome: Option<String>) {
         match column {
-            Column::PartyKit => self.partykit = outcome,
+            Column::Original => self.original = outcome,
             Column::Here => self.here = outcome,
         }
     }
@@ -71,12 +115,12 @@ pub(crate) struct Row {
 impl Row {
     /// Whether the columns differ.
     pub(crate) fn differs(&self) -> bool {
-        self.steps.iter().any(|step| step.partykit != step.here)
+        self.steps.iter().any(|step| step.original != step.here)
     }
 
     /// Whether it is played there.
     pub(crate) fn is_played(&self, column: Column) -> bool {
-        column == Column::PartyKit || self.later.is_none()
+        column == Column::Original || self.later.is_none()
     }
 }
 
@@ -96,27 +140,27 @@ pub(crate) struct File {
     pub(crate) sections: Vec<Section>,
 }
 
-/// Reads the whole table.
-pub(crate) fn read() -> Result<Vec<File>> {
-    let read = |name| {
+/// Reads a whole table.
+pub(crate) fn read(original: Original) -> Result<Vec<File>> {
+    let read = |name: &&str| {
         let path = root().join("tests/profile/table").join(format!("{name}.txt"));
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let sections = parse(&text).with_context(|| path.display().to_string())?;
+        let sections = parse(&text, original).with_context(|| path.display().to_string())?;
         Ok(File { path, sections })
     };
-    FILES.into_iter().map(read).collect()
+    original.files().iter().map(read).collect()
 }
 
 /// Reads one file.
-pub(crate) fn parse(text: &str) -> Result<Vec<Section>> {
+pub(crate) fn parse(text: &str, original: Original) -> Result<Vec<Section>> {
     let mut sections: Vec<Section> = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        take(&mut sections, line).with_context(|| format!("line {}: {line}", number + 1))?;
+        take(&mut sections, line, original).with_context(|| format!("line {}: {line}", number + 1))?;
     }
     Ok(sections)
 }
 
-fn take(sections: &mut Vec<Section>, line: &str) -> Result<()> {
+fn take(sections: &mut Vec<Section>, line: &str, original: Original) -> Result<()> {
     if line.is_empty() {
         return Ok(());
     }
@@ -145,9 +189,9 @@ fn take(sections: &mut Vec<Section>, line: &str) -> Result<()> {
         let (whose, outcome) = outcome.split_once(' ').context("a column and an outcome")?;
         let outcome = Some(outcome.to_owned());
         match whose {
-            "=" => (step.partykit, step.here) = (outcome.clone(), outcome),
-            "partykit:" => step.partykit = outcome,
+            "=" => (step.original, step.here) = (outcome.clone(), outcome),
             "here:" => step.here = outcome,
+            whose if whose.strip_suffix(':') == Some(original.word()) => step.original = outcome,
             _ => bail!("no column is called {whose:?}"),
         }
     } else {
@@ -158,7 +202,8 @@ fn take(sections: &mut Vec<Section>, line: &str) -> Result<()> {
 }
 
 /// Writes one file, as [`parse`] reads it.
-pub(crate) fn write(sections: &[Section]) -> String {
+pub(crate) fn write(sections: &[Section], original: Original) -> String {
+    let word = original.word();
     let mut text = String::new();
     for section in sections {
         let gap = if text.is_empty() { "" } else { "\n" };
@@ -173,10 +218,10 @@ pub(crate) fn write(sections: &[Section]) -> String {
             lines.extend(row.later.iter().map(|later| format!("later: {later}")));
             for step in &row.steps {
                 lines.push(step.does.clone());
-                match (&step.partykit, &step.here) {
-                    (Some(partykit), Some(here)) if partykit == here => lines.push(format!("  = {here}")),
-                    (partykit, here) => {
-                        lines.extend(partykit.iter().map(|outcome| format!("  partykit: {outcome}")));
+                match (&step.original, &step.here) {
+                    (Some(original), Some(here)) if original == here => lines.push(format!("  = {here}")),
+                    (original, here) => {
+                        lines.extend(original.iter().map(|outcome| format!("  {word}: {outcome}")));
                         lines.extend(here.iter().map(|outcome| format!("  here: {outcome}")));
                     }
                 }

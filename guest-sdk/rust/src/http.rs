@@ -111,11 +111,35 @@ impl Request {
     /// The part of the path behind the room: `/scores`, or `/` for the room itself.
     pub fn path_in_room(&self) -> &str {
         let path = self.path();
+        if let Some(behind) = self.behind_the_named_room(path) {
+            return behind;
+        }
         let names = if path.starts_with("/parties/") { 3 } else { 2 };
         match path.match_indices('/').nth(names) {
             Some((start, _)) => &path[start..],
             None => "/",
         }
+    }
+
+    /// With the profile partyserver the host says which party a request is for, because anything may stand before it in the path,
+    /// and slashes more than once. No prefix of a host begins with `party`, or with `parties` and something behind it, so what a
+    /// client of the classic profile says there changes nothing.
+    fn behind_the_named_room<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let party = std::str::from_utf8(self.header("x-partykit-namespace")?).ok()?;
+        let mut ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        let mut start = ends.next()?;
+        let mut names = ends.filter_map(|end| {
+            let name = (&path[start + 1..end], end);
+            start = end;
+            (!name.0.is_empty()).then_some(name)
+        });
+        match names.next()?.0 {
+            "party" => return None,
+            "parties" => names.next().filter(|(name, _)| *name == party)?,
+            _ => names.find(|(name, _)| *name == party)?,
+        };
+        let (_, end) = names.next()?;
+        Some(if end == path.len() { "/" } else { &path[end..] })
     }
 
     /// What follows the `?` of the URL.
@@ -308,7 +332,7 @@ impl TryFrom<wit::ResponseResult> for Response {
 
 #[cfg(test)]
 mod tests {
-    use super::{Request, Response};
+    use super::{Header, Request, Response};
 
     fn request(uri: &str) -> Request {
         Request::new("GET", uri, "")
@@ -332,6 +356,31 @@ mod tests {
                 (path, in_room, query),
                 "{uri}"
             );
+        }
+    }
+
+    #[test]
+    fn a_room_is_found_behind_any_prefix() {
+        let in_room = |party: &str, path: &str| {
+            let header = Header { name: "x-partykit-namespace".into(), value: party.into() };
+            let request = Request { headers: vec![header], ..request(&format!("http://h{path}")) };
+            request.path_in_room().to_owned()
+        };
+        for (path, expected) in [
+            ("/parties/chat/r", "/"),
+            ("/parties/chat/r/", "/"),
+            ("/parties//chat///r//a/b?x", "//a/b"),
+            ("//parties/chat/r/a", "/a"),
+            ("/api/v1/chat/r/a/b", "/a/b"),
+            ("/api/chat/chat/chat", "/chat"),
+        ] {
+            assert_eq!(in_room("chat", path), expected, "{path}");
+        }
+        // What a client of the classic profile says of it moves nothing.
+        for (party, path) in
+            [("a", "/parties/main/r/a/b/c"), ("a", "/party/r/a/b/c"), ("main", "/parties/main/r/a/b/c")]
+        {
+            assert_eq!(in_room(party, path), "/a/b/c", "{party} {path}");
         }
     }
 

@@ -297,8 +297,12 @@ fn load_all(engine: &Engine, all: &[ToServe<'_>], clock: &Arc<dyn Clock>) -> Res
         });
         served.parties.extend(load_parties(engine, &of_node, project, parties)?);
         served.projects.push(of_node);
-        let options =
-            ProjectOptions { hosts: config.hosts.clone(), assets, allowed_origins: allowed_origins.clone() };
+        let options = ProjectOptions {
+            hosts: config.hosts.clone(),
+            assets,
+            allowed_origins: allowed_origins.clone(),
+            routing: config.routing.clone(),
+        };
         served.options.insert(config.name.clone(), options);
     }
     Ok(served)
@@ -332,6 +336,7 @@ fn load_parties(
             component_bytes,
             memory: project.config.memory,
             duplicate_keys: project.config.duplicate_keys.get(&party.name).copied().unwrap_or_default(),
+            profile: project.config.routing.profile,
             limits: Arc::clone(&limits),
             vars: Arc::clone(&vars),
         });

@@ -26,12 +26,15 @@ use crate::commit::KvChanges;
 use crate::event::{Event, NewConnection};
 use crate::ids::{EventId, Seed, Timestamp};
 use crate::limits::Limits;
+use crate::profile::Profile;
 pub(crate) use difference::difference;
 pub use happening::{Fate, Happening};
 pub(crate) use trace::trace;
 
-/// The version of the format that is written. Readers know this one and the two before, and refuse every other.
-pub const FORMAT: u8 = 3;
+/// The version of the format that is written. Readers know this one and the three before, and refuse every other.
+pub const FORMAT: u8 = 4;
+/// The last one in which there was one profile, which nobody said.
+const FORMAT_WITHOUT_PROFILE: u8 = 3;
 /// Nobody worked for a room.
 const FORMAT_WITHOUT_WORK: u8 = 1;
 
@@ -114,11 +117,12 @@ pub(crate) struct Taken {
     pub(crate) now: Timestamp,
 }
 
-/// What the guest can learn of its configuration.
+/// What the guest can learn of its configuration, and in whose words its clients were answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Settings {
     pub(crate) vars: BTreeMap<String, String>,
     pub(crate) limits: Limits,
+    pub(crate) profile: Profile,
 }
 
 /// A turn as it is recorded.

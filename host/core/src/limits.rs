@@ -42,7 +42,7 @@ pub struct Limits {
     pub turn_fuel_max: u64,
     /// CPU time of one turn, in milliseconds: 30 s, as Durable Objects have.
     pub turn_deadline_ms: u64,
-    /// A message from a client, in bytes: 1 MiB exactly, as PartyKit has (at most 32 MiB can be set).
+    /// A message from a client, in bytes: 1 MiB exactly, as PartyKit has (at most 32 MiB can be set, which partyserver has).
     pub message_in_bytes_max: u32,
     /// A message to a client, in bytes.
     pub message_out_bytes_max: u32,
@@ -56,7 +56,7 @@ pub struct Limits {
     pub response_body_bytes_max: u32,
     /// A key, in bytes (Durable Objects).
     pub key_bytes_max: u32,
-    /// A value, in bytes: 128 KiB and the 34 bytes of grace that Durable Objects give.
+    /// A value, in bytes: 128 KiB and the 34 bytes of grace that Durable Objects give; 2 MiB with the profile partyserver.
     pub value_bytes_max: u32,
     /// Keys and values of one room, in bytes.
     pub storage_bytes_max: u64,

@@ -200,7 +200,8 @@ impl Lobby {
         if let TurnEnd::Dropped(cause) = end {
             self.report(Report::Dropped { event: name, cause: cause.clone() });
             let kind = self.kind;
-            return self.end(|| kind.dropped(&cause));
+            let profile = self.config.profile;
+            return self.end(|| kind.dropped(profile, &cause));
         }
         let state = self.home();
         state.next_operation += changes.started_ids;
@@ -243,12 +244,12 @@ impl Lobby {
     }
 
     fn settle(&mut self, outcome: Result<(), Failure>) {
-        let kind = self.kind;
+        let (kind, profile) = (self.kind, self.config.profile);
         match outcome {
-            Ok(()) => self.end(|| kind.undecided()),
+            Ok(()) => self.end(|| kind.undecided(profile)),
             Err(failure) => {
                 self.report(Report::Failed { event: kind.name(), failure: failure.clone() });
-                self.end(|| kind.failed(&failure));
+                self.end(|| kind.failed(profile, &failure));
             }
         }
     }

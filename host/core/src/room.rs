@@ -50,6 +50,7 @@ use crate::limits::Limits;
 use crate::mailbox::Mailbox;
 use crate::output_gate::OutputGate;
 use crate::planted::{self, PlantedBug};
+use crate::profile::Profile;
 use crate::storage::{Overlay, RoomStorage};
 pub use action::{Action, Refusal, Report};
 pub use going_on::{Here, NotHere};
@@ -78,6 +79,8 @@ pub struct RoomConfig {
     pub storage: Arc<dyn RoomStorage>,
     /// What becomes of a client that has the name of another.
     pub duplicate_keys: DuplicateKeys,
+    /// In whose words clients are answered.
+    pub profile: Profile,
     /// If every turn is to be recorded before anything of it is seen: the component that it runs on.
     pub durable: Option<ComponentDigest>,
 }

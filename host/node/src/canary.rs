@@ -102,6 +102,7 @@ impl Canary {
             handlers: party.handlers,
             vars: Arc::clone(&party.vars),
             duplicate_keys: Default::default(),
+            profile: party.profile,
             durable: None,
         };
         let room = Room::new(Arc::new(config), None);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use party_core::ids::{Incarnation, Seed};
+use party_core::profile::Profile;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -78,18 +79,16 @@ impl Chance {
         Incarnation(u128::from_le_bytes(bytes))
     }
 
-    /// A random UUID (version 4).
-    pub fn uuid(&mut self) -> String {
-        let Incarnation(bits) = self.incarnation();
-        let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-        let hex = format!("{bits:032x}");
-        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    /// What a client is called that does not say it.
+    pub fn client_id(&mut self, profile: Profile) -> String {
+        profile.client_id(self.incarnation())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use party_core::ids::Seed;
+    use party_core::profile::Profile;
 
     use super::{Chance, Dictated};
 
@@ -106,8 +105,8 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_is_of_version_4() {
-        let uuid = Chance::from_number(7).uuid();
+    fn the_id_of_a_client_is_a_uuid_of_version_4() {
+        let uuid = Chance::from_number(7).client_id(Profile::PartyKit);
         assert_eq!(uuid.len(), 36);
         assert_eq!(&uuid[14..15], "4");
         assert!("89ab".contains(&uuid[19..20]), "{uuid}");

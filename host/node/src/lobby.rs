@@ -103,6 +103,7 @@ impl Running {
             vars: Arc::clone(&party.vars),
             storage: Arc::new(NoStorage),
             duplicate_keys: Default::default(),
+            profile: party.profile,
             durable: None,
         };
         let name = event.kind().name();

@@ -13,7 +13,7 @@ use party_core::address::RoomAddress;
 use party_core::commit::ComponentDigest;
 use party_core::ids::{Epoch, IdBlock};
 use party_core::message::CloseFrame;
-use party_core::profile::CLOSE_GOING_AWAY;
+use party_core::profile::{CLOSE_GOING_AWAY, Profile};
 use party_core::room::Refusal;
 use party_core::storage::StorageReadError;
 use party_store::kept::KeepError;
@@ -235,9 +235,9 @@ impl Node {
         self.shared.idle_ms
     }
 
-    /// A random UUID. Only on a worker's thread.
-    pub fn uuid(&self) -> String {
-        Worker::current().expect("the edge runs on workers").uuid()
+    /// What a client is called that does not say it. Only on a worker's thread.
+    pub fn client_id(&self, profile: Profile) -> String {
+        Worker::current().expect("the edge runs on workers").client_id(profile)
     }
 
     /// The worker that a room lives on.

@@ -99,6 +99,7 @@ impl Party {
             component_bytes: Arc::clone(&self.component_bytes),
             memory: Memory::Volatile,
             duplicate_keys: Default::default(),
+            profile: self.profile,
             handlers: Handlers::of_a_socket(self.handlers),
             limits: Arc::clone(&self.limits),
             vars: Arc::clone(&self.vars),

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use party_core::event::Handlers;
 use party_core::limits::Limits;
+use party_core::profile::Profile;
 use party_core::room::DuplicateKeys;
 use party_runtime::component::Component;
 
@@ -36,6 +37,8 @@ pub struct Party {
     pub memory: Memory,
     /// What becomes of a client that has the name of another in its room.
     pub duplicate_keys: DuplicateKeys,
+    /// In whose words its clients are answered.
+    pub profile: Profile,
     /// Which handlers it has.
     pub handlers: Handlers,
     /// The bounds of its rooms.

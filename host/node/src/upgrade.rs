@@ -250,6 +250,7 @@ fn config_of(entry: &RoomEntry, party: &Party) -> Arc<RoomConfig> {
         vars: Arc::clone(vars),
         storage: Arc::clone(storage),
         duplicate_keys: party.duplicate_keys,
+        profile: party.profile,
         durable: durable.map(|_| digest_of(&party.component)),
     })
 }

@@ -348,6 +348,7 @@ impl Party {
             component_bytes,
             memory: self.memory,
             duplicate_keys: self.duplicate_keys,
+            profile: self.profile,
             limits: Arc::clone(&self.limits),
             vars: Arc::clone(&self.vars),
         }

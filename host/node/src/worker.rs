@@ -13,6 +13,7 @@ use std::sync::Arc;
 use party_core::address::RoomAddress;
 use party_core::ids::{CommitSeq, Timestamp};
 use party_core::message::CloseFrame;
+use party_core::profile::Profile;
 use party_core::room::{Moment, Phase};
 use tokio::sync::mpsc;
 
@@ -207,8 +208,8 @@ impl Worker {
         Moment { now, seed: chance.seed(), incarnation: chance.incarnation() }
     }
 
-    pub(crate) fn uuid(&self) -> String {
-        self.chance.borrow_mut().uuid()
+    pub(crate) fn client_id(&self, profile: Profile) -> String {
+        self.chance.borrow_mut().client_id(profile)
     }
 
     /// Reads mail until it is told to stop.

@@ -57,6 +57,7 @@ impl Bench {
             handlers: component.handlers(),
             vars: Arc::new(BTreeMap::new()),
             duplicate_keys: Default::default(),
+            profile: Default::default(),
             durable: None,
             storage,
         };

@@ -72,6 +72,7 @@ async fn one_message(component: &Component, instance: &mut Instance) {
         vars: Arc::default(),
         storage,
         duplicate_keys: Default::default(),
+        profile: Default::default(),
         durable: None,
     };
     let mut room = Room::new(Arc::new(config), None);

@@ -188,6 +188,7 @@ impl Awake {
             vars: Arc::default(),
             storage,
             duplicate_keys: Default::default(),
+            profile: Default::default(),
             durable: None,
         };
         let mut room = Room::new(Arc::new(config), None);

@@ -10,6 +10,8 @@
 //! port = 1999
 //! hosts = ["chat.example.com"]   # names of hosts for which this project is asked, where there are several
 //!
+//! profile = "partykit"     # which generation of PartyKit clients meet; with "partyserver" there are `prefix` and `cors`, too
+//!
 //! [serve]
 //! path = "public"          # static assets
 //! singlePageApp = false    # answer navigation to unknown paths with index.html
@@ -46,19 +48,23 @@ use std::path::{Path, PathBuf};
 use party_core::address::{NAME_BYTES_MAX, check_name};
 use party_core::limits::Limits;
 use party_core::outbound_policy::{ALLOW_RULES_MAX, AllowRule, OutboundPolicy};
+use party_core::profile::Profile;
 use party_core::room::DuplicateKeys;
 use party_node::cron::{CRONS_MAX, Schedule};
 pub use party_node::party::Memory;
 
 mod edge;
 mod limits;
+mod parties;
 pub mod problem;
+pub mod routing;
 mod section;
 mod together;
 
 pub use edge::EdgeConfig;
 pub use limits::{LimitError, differing_limits, set_limit};
 use problem::{ConfigError, Problem};
+use routing::Routing;
 pub use section::nearest;
 use section::{Found, Section, Source};
 pub use together::{Told, check_together};
@@ -89,6 +95,8 @@ pub struct ProjectConfig {
     pub parties: BTreeMap<String, PartySource>,
     /// What becomes of a room's memory.
     pub memory: Memory,
+    /// How rooms are addressed, and in whose words clients are answered.
+    pub routing: Routing,
     /// The port to listen on, 1 to 65,535.
     pub port: Option<u16>,
     /// The names of hosts for which it is asked, where there are several projects.
@@ -149,7 +157,9 @@ impl ProjectConfig {
         let source = Source { path, text };
         let mut top = source.parse()?;
         let name = project_name(&mut top, directory)?;
-        let parties = parties(&mut top, directory)?;
+        let routing = routing::read(&mut top)?;
+        let profile = routing.profile;
+        let parties = parties::read(&mut top, directory, &routing)?;
         let port = top.integer(together::PORT, 1, u64::from(u16::MAX))?.map(|port| port as u16);
         let hosts = hosts(&mut top)?;
         let edge::Edge { config: edge, allowed_origins, mut host_keys } = edge::read(top.section("edge")?)?;
@@ -163,18 +173,22 @@ impl ProjectConfig {
             serve: serve(top.section("serve")?, directory)?,
             vars: vars(top.section("vars")?)?,
             crons: crons(top.section("crons")?)?,
-            limits: limits::read(top.section("limits")?)?,
-            duplicate_keys: duplicate_keys(top.section("duplicate-key")?, &parties)?,
+            limits: limits::read(top.section("limits")?, profile.limits())?,
+            duplicate_keys: duplicate_keys(top.section("duplicate-key")?, &parties, profile)?,
             parties,
             allowed_origins,
             edge,
             host_keys,
+            routing,
             http: http(top.section("http")?, directory)?,
         };
         top.finish(&[
             "name",
             "main",
             "memory",
+            "profile",
+            "prefix",
+            "cors",
             "port",
             "hosts",
             "serve",
@@ -223,49 +237,6 @@ fn name_of(directory: &Path) -> String {
     let name: String = name.chars().map(fit).take(NAME_BYTES_MAX).collect();
     let name = name.trim_matches('-');
     if name.is_empty() { "project".into() } else { name.into() }
-}
-
-fn parties(top: &mut Section<'_>, directory: &Path) -> Result<BTreeMap<String, PartySource>, ConfigError> {
-    let mut parties = BTreeMap::new();
-    if let Some(found) = top.string("main")? {
-        parties.insert(MAIN_PARTY.into(), party_source(top, "main", found, directory)?);
-    } else if directory.join("Cargo.toml").is_file() {
-        parties.insert(MAIN_PARTY.into(), PartySource::Crate(directory.into()));
-    }
-    let Some(mut section) = top.section("parties")? else { return Ok(parties) };
-    for Found { value: name, at } in section.keys() {
-        if name == MAIN_PARTY {
-            return Err(section.error(at, Problem::ReservedParty));
-        }
-        check_name("party", &name).map_err(|error| section.error(at, Problem::BadName(error)))?;
-        if let Some(found) = section.string(&name)? {
-            let source = party_source(&section, &name, found, directory)?;
-            parties.insert(name, source);
-        }
-    }
-    Ok(parties)
-}
-
-fn party_source(
-    section: &Section<'_>,
-    key: &str,
-    Found { value, at }: Found<String>,
-    directory: &Path,
-) -> Result<PartySource, ConfigError> {
-    let path = directory.join(&value);
-    let found = match fs::metadata(&path) {
-        Ok(found) if found.is_dir() && path.join("Cargo.toml").is_file() => {
-            return Ok(PartySource::Crate(path));
-        }
-        Ok(found) if found.is_file() && path.extension().is_some_and(|ending| ending == "wasm") => {
-            return Ok(PartySource::Component(path));
-        }
-        Ok(found) if found.is_dir() => "a directory without a Cargo.toml",
-        Ok(_) => "a file that does not end in .wasm",
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "not there",
-        Err(_) => "not readable",
-    };
-    Err(section.error(at, Problem::NoParty { key: section.full(key), value, found }))
 }
 
 fn hosts(top: &mut Section<'_>) -> Result<Vec<HostName>, ConfigError> {
@@ -330,22 +301,30 @@ const DUPLICATE_KEYS: [(&str, DuplicateKeys); 3] =
 fn duplicate_keys(
     section: Option<Section<'_>>,
     parties: &BTreeMap<String, PartySource>,
+    profile: Profile,
 ) -> Result<BTreeMap<String, DuplicateKeys>, ConfigError> {
     let mut policies = BTreeMap::new();
     let Some(mut section) = section else { return Ok(policies) };
-    for Found { value: party, at } in section.keys() {
+    let mut keys = section.keys();
+    keys.sort_by_key(|key| key.at.start);
+    for Found { value: written, at } in keys {
+        let party = parties::name_in_urls(profile, &written);
         if !parties.contains_key(&party) {
             let (key, why) = ("duplicate-key".into(), "is no party of this project".into());
             let hint = "it says of a party, main or one below [parties], what becomes of clients of one name";
-            return Err(section.error(at, Problem::BadEntry { key, value: party, why, hint }));
+            return Err(section.error(at, Problem::BadEntry { key, value: written, why, hint }));
         }
-        let Some(Found { value, at }) = section.string(&party)? else { continue };
+        let Some(Found { value, at }) = section.string(&written)? else { continue };
         let Some((_, policy)) = DUPLICATE_KEYS.iter().find(|(name, _)| *name == value) else {
-            let (key, why) = (section.full(&party), "is no policy".into());
+            let (key, why) = (section.full(&written), "is no policy".into());
             let hint = "write \"both\", which is the default, \"replace\" or \"refuse\"";
             return Err(section.error(at, Problem::BadEntry { key, value, why, hint }));
         };
-        policies.insert(party, *policy);
+        if policies.insert(party, *policy).is_some() {
+            let (key, why) = ("duplicate-key".into(), "names a party that another line names, too".into());
+            let hint = "a party may be written as in [parties] or as in URLs; write it once";
+            return Err(section.error(at, Problem::BadEntry { key, value: written, why, hint }));
+        }
     }
     Ok(policies)
 }

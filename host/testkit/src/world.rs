@@ -174,6 +174,15 @@ impl World {
         self.dictated.lay_down(seeds);
     }
 
+    /// A path as the project has it. What begins with `/parties/` is a room's, whatever the prefix of the project is: so tests
+    /// name rooms in one way.
+    fn as_routed(&self, path: &str) -> String {
+        match path.strip_prefix("/parties/") {
+            Some(rest) => format!("/{}/{rest}", self.own().routing.prefix),
+            None => path.into(),
+        }
+    }
+
     /// A new in-memory connection to the server.
     async fn dial(&self) -> Result<Line> {
         let (near, far) = tokio::io::duplex(SOCKET_BYTES);

@@ -62,6 +62,13 @@ impl Bare for Lobby {
                 decide(event, Decision::Respond(response)).expect("it waits for this");
             }),
             ("nothing", _) => {}
+            ("namespace", _) => {
+                let named = request.headers.iter().find(|header| header.name == "x-partykit-namespace");
+                let named = named.map(|header| String::from_utf8_lossy(&header.value).into_owned());
+                text(200, &named.unwrap_or_default(), |response| {
+                    decide(event, Decision::Respond(response)).expect("it waits for this");
+                });
+            }
             (says, name) => {
                 let of_name = |header: &&HeaderResult| says == "says" && header.name == name;
                 let said =

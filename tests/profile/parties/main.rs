@@ -1,4 +1,5 @@
-//! What the party of the table does. `../partykit/main.ts` is the same for PartyKit, word for word.
+//! What the party of the tables does. `../partykit/main.ts` is the same for PartyKit, and `../partyserver/party.js` for
+//! partyserver, word for word.
 
 #[path = "main/asking.rs"]
 mod asking;
@@ -30,6 +31,8 @@ struct Main {
     waiting: Vec<(String, Sender<()>)>,
     /// What goes on when it is told to.
     gates: Vec<Sender<()>>,
+    /// How connections have gone.
+    closes: Vec<String>,
     born: Born,
     /// What takes memory.
     kept: Vec<Vec<u8>>,
@@ -242,7 +245,10 @@ impl Party for Main {
         Ok(())
     }
 
-    fn on_close(&mut self, room: &Room, connection: &Connection, _: Close) -> Result<()> {
+    fn on_close(&mut self, room: &Room, connection: &Connection, close: Close) -> Result<()> {
+        let reason = if close.reason.is_empty() { "-" } else { &close.reason };
+        let how = if close.was_clean { "clean" } else { "not clean" };
+        self.closes.push(format!("{} {reason} {how}", close.code));
         let listed = if room.connections().contains(connection) { "listed" } else { "not listed" };
         self.tell(format!("close {} {listed}", ready_state(connection)));
         Ok(())
@@ -275,6 +281,7 @@ impl Party for Main {
                     Ok(text(room.with(|main: &mut Main| main.told.join(", "))))
                 })
             }
+            "closes" => text(self.closes.join(", ")).into(),
             "release" => {
                 for open in self.gates.drain(..) {
                     // Whoever does not wait any more is not waited for.
@@ -295,6 +302,9 @@ impl Party for Main {
                 .with_header("set-cookie", "a=1")
                 .with_header("set-cookie", "b=2")
                 .into(),
+            "own-cors" => {
+                Response::status(200).with_header("access-control-allow-origin", "https://own.example").into()
+            }
             "fail" => return Err(Error::new(about)),
             "fail-with" => return Err(Error::new("told to fail").with_status(about.parse()?)),
             "all" => {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use party_core::limits::Limits;
+use party_server::config::routing::Routing;
 use party_server::config::{EdgeConfig, FILE_NAME, Memory, PartySource, ProjectConfig};
 use party_server::outbound::OutboundOptions;
 
@@ -129,6 +130,7 @@ fn single_component(path: &Path) -> ProjectConfig {
         name: "party".into(),
         parties: BTreeMap::from([("main".into(), PartySource::Component(path.to_path_buf()))]),
         memory: Memory::default(),
+        routing: Routing::default(),
         port: None,
         hosts: Vec::new(),
         serve: None,

@@ -58,6 +58,8 @@ pub(crate) fn run(replay: &Replay) -> Result<()> {
             handlers: component.handlers(),
             vars: Arc::default(),
             duplicate_keys: Default::default(),
+            // The record says which it was.
+            profile: Default::default(),
             durable: Some(recorded_on),
         })
     };

@@ -120,8 +120,9 @@ fn print_project(project: &Project, reachable: &str, host: &Host) {
     if project.config.serve.is_some() {
         println!("  page   {http}://{reachable}/");
     }
+    let prefix = &project.config.routing.prefix;
     for name in project.config.parties.keys() {
-        println!("  party  {http}://{reachable}/parties/{name}/ROOM   (WebSocket: {ws}://…)");
+        println!("  party  {http}://{reachable}/{prefix}/{name}/ROOM   (WebSocket: {ws}://…)");
     }
     for cron in &project.config.crons {
         let next = cron.next_after(host.node.clock().now()).map(written).unwrap_or_default();

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{
-    FORMAT, FORMAT_WITHOUT_WORK, Record, RecordError, RecordedTurn, STEPS_MAX, Settings, Step, Taken,
+    FORMAT, FORMAT_WITHOUT_PROFILE, FORMAT_WITHOUT_WORK, Record, RecordError, RecordedTurn, STEPS_MAX,
+    Settings, Step, Taken,
 };
 use crate::checkpoint::Checkpoint;
 use crate::codec::http::{read_headers, read_request};
@@ -16,6 +17,7 @@ use crate::http::Request;
 use crate::ids::{ConnectionId, EventId, ID_MAX, OperationId, RequestId, Seed, StreamId, Timestamp};
 use crate::limits::Limits;
 use crate::message::{CLOSE_REASON_BYTES_MAX, CloseFrame, Message, Text};
+use crate::profile::Profile;
 use crate::stream::StreamEvent;
 
 type Read<T> = Result<T, Malformed>;
@@ -32,7 +34,7 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Record, RecordError> {
     }
     let mut steps = Vec::new();
     for _ in 0..count {
-        let step = step(&mut reader)?;
+        let step = step(&mut reader, found)?;
         if matches!(steps.last(), Some(Step::Turn(_))) {
             // A turn ends its record, because it takes a commit.
             return Err(Malformed::Field { field: "steps" }.into());
@@ -43,7 +45,7 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Record, RecordError> {
     Ok(Record { steps })
 }
 
-fn step(reader: &mut Reader) -> Result<Step, RecordError> {
+fn step(reader: &mut Reader, format: u8) -> Result<Step, RecordError> {
     Ok(match reader.byte()? {
         0 => {
             let checkpoint = Checkpoint::decode(&reader.bytes("room")?)?;
@@ -52,7 +54,7 @@ fn step(reader: &mut Reader) -> Result<Step, RecordError> {
             }
             Step::Life(Box::new(checkpoint))
         }
-        1 => Step::Settings(Box::new(settings(reader)?)),
+        1 => Step::Settings(Box::new(settings(reader, format)?)),
         2 => Step::Resumed,
         3 => Step::Time(Timestamp(reader.number("time")?)),
         4 => Step::Unheard(taken(reader)?),
@@ -65,7 +67,7 @@ fn step(reader: &mut Reader) -> Result<Step, RecordError> {
     })
 }
 
-fn settings(reader: &mut Reader) -> Result<Settings, RecordError> {
+fn settings(reader: &mut Reader, format: u8) -> Result<Settings, RecordError> {
     let vars = reader.list("vars", |reader| Ok((reader.text("var's name")?, reader.text("var's value")?)))?;
     if !vars.is_sorted_by(|(one, _), (next, _)| one < next) {
         return Err(Malformed::Field { field: "vars" }.into());
@@ -80,7 +82,19 @@ fn settings(reader: &mut Reader) -> Result<Settings, RecordError> {
         words.push(reader.number("limit")?);
     }
     let limits = Limits::of_words(&words).ok_or(Malformed::Field { field: "limits" })?;
-    Ok(Settings { vars: BTreeMap::from_iter(vars), limits })
+    let profile = match format <= FORMAT_WITHOUT_PROFILE {
+        true => Profile::PartyKit,
+        false => profile(reader)?,
+    };
+    Ok(Settings { vars: BTreeMap::from_iter(vars), limits, profile })
+}
+
+fn profile(reader: &mut Reader) -> Read<Profile> {
+    match reader.byte()? {
+        0 => Ok(Profile::PartyKit),
+        1 => Ok(Profile::PartyServer),
+        _ => Err(Malformed::Field { field: "profile" }),
+    }
 }
 
 fn turn(reader: &mut Reader) -> Read<RecordedTurn> {

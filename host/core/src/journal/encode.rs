@@ -9,6 +9,7 @@ use crate::codec::{Writer, calls, http, operations};
 use crate::commit::KvChanges;
 use crate::event::{Event, NewConnection, Outcome, ResumeReason, StartReason};
 use crate::message::{CloseFrame, Message};
+use crate::profile::Profile;
 use crate::stream::StreamEvent;
 
 pub(super) fn encode(record: &Record) -> Bytes {
@@ -61,6 +62,10 @@ fn settings(writer: &mut Writer, settings: &Settings) {
     let words = settings.limits.words();
     writer.number(words.len() as u64);
     words.iter().for_each(|word| writer.number(*word));
+    writer.byte(match settings.profile {
+        Profile::PartyKit => 0,
+        Profile::PartyServer => 1,
+    });
 }
 
 fn turn(writer: &mut Writer, turn: &RecordedTurn) {

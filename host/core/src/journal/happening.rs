@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use crate::checkpoint::Checkpoint;
 use crate::event::{Event, NewConnection};
 use crate::ids::{EventId, OperationId, Seed, Timestamp};
-use crate::journal::{Record, Step, Taken};
+use crate::journal::{Record, Settings, Step, Taken};
 use crate::limits::Limits;
+use crate::profile::Profile;
 
 /// Something that has happened to a room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +22,8 @@ pub enum Happening<'r> {
         vars: &'r BTreeMap<String, String>,
         /// All of them.
         limits: &'r Limits,
+        /// In whose words its clients were answered.
+        profile: Profile,
     },
     /// Another host took the room up; all its clients were gone.
     Resumed,
@@ -82,7 +85,8 @@ impl Record {
         self.steps.iter().map(|step| match step {
             Step::Life(checkpoint) => Happening::Life(checkpoint),
             Step::Settings(settings) => {
-                Happening::Settings { vars: &settings.vars, limits: &settings.limits }
+                let Settings { vars, limits, profile } = &**settings;
+                Happening::Settings { vars, limits, profile: *profile }
             }
             Step::Resumed => Happening::Resumed,
             Step::Time(now) => Happening::Time(*now),

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{
-    FORMAT, FORMAT_WITHOUT_WORK, Fate, Happening, Record, RecordError, RecordedTurn, STEPS_MAX, Settings,
-    Step, TRACE_BYTES, Taken, trace,
+    FORMAT, FORMAT_WITHOUT_PROFILE, FORMAT_WITHOUT_WORK, Fate, Happening, Record, RecordError, RecordedTurn,
+    STEPS_MAX, Settings, Step, TRACE_BYTES, Taken, trace,
 };
 use crate::address::RoomAddress;
 use crate::call::{Attempt, Call, CallId, Once};
@@ -21,12 +21,14 @@ use crate::ids::{
 use crate::limits::Limits;
 use crate::message::{CloseFrame, Message};
 use crate::operation::{Operation, OperationError};
+use crate::profile::Profile;
 use crate::room::{Room, RoomConfig};
 use crate::storage::{KeyRange, RoomStorage, StorageReadError, Visit};
 use crate::stream::StreamEvent;
 use crate::turn::Changes;
 use random::Random;
 
+mod profiles;
 #[path = "../../tests/shared/random.rs"]
 mod random;
 mod streams;
@@ -60,6 +62,7 @@ fn config() -> RoomConfig {
         vars: Default::default(),
         storage: std::sync::Arc::new(Nothing),
         duplicate_keys: Default::default(),
+        profile: Default::default(),
         durable: Some(ComponentDigest([4; 32])),
     }
 }
@@ -71,7 +74,8 @@ fn life() -> Step {
 
 fn settings() -> Step {
     let vars = [("a".into(), "1".into()), ("b".into(), String::new()), ("ß".into(), "2".into())].into();
-    Step::Settings(Box::new(Settings { vars, limits: Limits { holds_max: 3, ..Limits::default() } }))
+    let limits = Limits { holds_max: 3, ..Limits::default() };
+    Step::Settings(Box::new(Settings { vars, limits, profile: Profile::PartyServer }))
 }
 
 fn headers() -> Vec<Header> {
@@ -255,8 +259,11 @@ fn random_bytes_are_refused_or_are_a_record() {
     let whole = full().encode();
     for seed in 0..20_000 {
         let mut random = Random::new(seed);
-        let mut bytes =
-            vec![if random.percent(80) { FORMAT } else { random.pick([FORMAT_WITHOUT_WORK, 2]).unwrap() }];
+        let mut bytes = vec![if random.percent(80) {
+            FORMAT
+        } else {
+            random.pick([FORMAT_WITHOUT_WORK, 2, FORMAT_WITHOUT_PROFILE]).unwrap()
+        }];
         if random.percent(50) {
             // Pieces of a record, put together at random.
             for _ in 0..random.below(6) {
@@ -280,18 +287,23 @@ fn other_versions_are_refused_by_name() {
         let mut other = full().encode().to_vec();
         other[0] = found;
         let error = Record::decode(&other.into()).unwrap_err();
-        let text = format!("the journal's record has format {found}; this host reads formats 1 to 3");
+        let text = format!("the journal's record has format {found}; this host reads formats 1 to 4");
         assert_eq!((&error, error.to_string()), (&RecordError::Format { found }, text));
     }
 }
 
-/// A record with nothing but settings: no vars, and these numbers as limits.
-fn record_of_limits(words: &[u64]) -> Bytes {
+/// A record with nothing but settings: no vars, these numbers as limits, and what is written of the profile.
+fn record_of_settings(format: u8, words: &[u64], profile: Option<u8>) -> Bytes {
     let mut writer = Writer::default();
-    [FORMAT, 1, 1, 0].into_iter().for_each(|byte| writer.byte(byte));
+    [format, 1, 1, 0].into_iter().for_each(|byte| writer.byte(byte));
     writer.number(words.len() as u64);
     words.iter().for_each(|word| writer.number(*word));
+    profile.into_iter().for_each(|byte| writer.byte(byte));
     writer.finish()
+}
+
+fn record_of_limits(words: &[u64]) -> Bytes {
+    record_of_settings(FORMAT, words, Some(0))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::event::{DropCause, Failure, Handlers};
 use crate::http::{Header, Request, Response};
 use crate::ids::Timestamp;
 use crate::limits::Limits;
-use crate::profile;
+use crate::profile::{self, Profile};
 
 /// What the lobby is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,29 +96,30 @@ impl LobbyKind {
     }
 
     /// It has ended without a decision.
-    pub(super) fn undecided(self) -> Verdict {
+    pub(super) fn undecided(self, profile: Profile) -> Verdict {
         match self {
             LobbyKind::BeforeConnect => Verdict::Proceed(Vec::new()),
-            LobbyKind::BeforeRequest => Verdict::Respond(profile::failed(profile::NO_DECISION, None, "")),
+            LobbyKind::BeforeRequest => match profile.no_decision() {
+                Some(response) => Verdict::Respond(response),
+                None => Verdict::Proceed(Vec::new()),
+            },
             LobbyKind::Fetch | LobbyKind::Cron => Verdict::Pass,
         }
     }
 
     /// The guest has caught an error.
-    pub(super) fn failed(self, failure: &Failure) -> Verdict {
+    pub(super) fn failed(self, profile: Profile, failure: &Failure) -> Verdict {
         Verdict::Respond(match self {
-            LobbyKind::BeforeConnect | LobbyKind::BeforeRequest => profile::unauthorised(failure),
-            LobbyKind::Fetch | LobbyKind::Cron => {
-                profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED)
-            }
+            LobbyKind::BeforeConnect | LobbyKind::BeforeRequest => profile.lobby_failed(failure),
+            LobbyKind::Fetch | LobbyKind::Cron => profile.fetch_failed(failure),
         })
     }
 
     /// The guest did not return; or there is none to ask, which is no refusal.
-    pub(super) fn dropped(self, cause: &DropCause) -> Verdict {
+    pub(super) fn dropped(self, profile: Profile, cause: &DropCause) -> Verdict {
         let refused = match self {
-            LobbyKind::BeforeConnect | LobbyKind::BeforeRequest => Response::text(401, profile::UNAUTHORISED),
-            LobbyKind::Fetch | LobbyKind::Cron => Response::text(500, profile::REQUEST_FAILED),
+            LobbyKind::BeforeConnect | LobbyKind::BeforeRequest => profile.lobby_dropped(),
+            LobbyKind::Fetch | LobbyKind::Cron => profile::failed(""),
         };
         Verdict::Respond(match cause {
             DropCause::Instantiation(_) | DropCause::NoMemory(_) | DropCause::Storage(_) => {

@@ -45,6 +45,7 @@ fn lobby_of(event: LobbyEvent) -> Lobby {
         vars: Arc::new(BTreeMap::new()),
         storage: Arc::new(NoStorage),
         duplicate_keys: Default::default(),
+        profile: Default::default(),
         durable: None,
     };
     Lobby::new(Arc::new(config), event, Timestamp(1_000))

@@ -5,7 +5,6 @@
 
 use crate::event::{Failure, Output};
 use crate::ids::Timestamp;
-use crate::profile;
 use crate::room::{Phase, Room};
 use crate::turn::Subject;
 
@@ -20,12 +19,11 @@ impl Room {
         let is_running = self.phase != Phase::Starting;
         self.end_life(|room| match subject {
             Subject::Request(request) if is_running && room.home().forget_request(request) => {
-                let response = profile::failed(&failure.message, None, profile::REQUEST_FAILED);
-                room.output(Output::Respond(request, response));
+                room.output(Output::Respond(request, room.config.profile.request_failed(&failure)));
                 room.start_afresh(None, &failure, now);
             }
             Subject::Connect(connection) if is_running => {
-                room.turn_connecting_away(connection, &failure.message);
+                room.turn_connecting_away(connection, &failure);
                 room.start_afresh(None, &failure, now);
             }
             subject => room.start_afresh(Some(subject), &failure, now),

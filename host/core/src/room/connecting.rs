@@ -19,6 +19,7 @@ impl Room {
         {
             return vec![refusal];
         }
+        let words = self.config.profile;
         let Some(session) = self.home().sessions.get_mut(&connection) else { return Vec::new() };
         session.connect_ended = true;
         let opened_at = session.opened_at;
@@ -47,7 +48,7 @@ impl Room {
                 Ok(()) => session.ready_state = ReadyState::Open,
                 Err(failure) => {
                     session.ready_state = ReadyState::Closing;
-                    outputs.push(Output::Close(connection, Some(profile::connect_failed(&failure.message))));
+                    outputs.extend(words.connect_failed(connection, &failure));
                 }
             }
         }
@@ -57,14 +58,13 @@ impl Room {
 
     /// A client whose `on-connect` will never end. The new life has not heard of it and will not.
     pub(super) fn lose_connecting(&mut self, connection: ConnectionId) {
-        self.turn_connecting_away(connection, "");
+        self.turn_connecting_away(connection, &Failure { message: String::new(), stack: None, status: None });
     }
 
     /// The same, and the client is told why.
-    pub(super) fn turn_connecting_away(&mut self, connection: ConnectionId, why: &str) {
-        if let Some(refusal) =
-            self.refuse_socket(connection, profile::failed(why, None, profile::CONNECT_FAILED))
-        {
+    pub(super) fn turn_connecting_away(&mut self, connection: ConnectionId, why: &Failure) {
+        let refusal = self.config.profile.request_failed(why);
+        if let Some(refusal) = self.refuse_socket(connection, refusal) {
             return self.output(refusal);
         }
         let Some(session) = self.home().sessions.get_mut(&connection) else { return };
@@ -84,7 +84,9 @@ impl Room {
         }
         self.output(Output::Read(connection));
         if !was_closing {
-            self.output(Output::Close(connection, Some(profile::connect_failed(why))));
+            for output in self.config.profile.connect_failed(connection, why) {
+                self.output(output);
+            }
         }
     }
 }

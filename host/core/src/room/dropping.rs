@@ -93,7 +93,7 @@ impl Room {
             Event::Close(..) => self.mailbox.push(event),
             Event::Request(request, _) => {
                 if self.home().forget_request(request) {
-                    let response = profile::failed(profile::REQUEST_FAILED, None, "");
+                    let response = profile::failed("");
                     self.output(Output::Respond(request, response));
                 }
             }

@@ -57,7 +57,8 @@ pub(super) fn not_durable(config: &Arc<RoomConfig>) -> Arc<RoomConfig> {
     if config.durable.is_none() {
         return Arc::clone(config);
     }
-    let RoomConfig { address, limits, handlers, vars, storage, duplicate_keys, durable: _ } = &**config;
+    let RoomConfig { address, limits, handlers, vars, storage, duplicate_keys, profile, durable: _ } =
+        &**config;
     Arc::new(RoomConfig {
         address: Arc::clone(address),
         limits: Arc::clone(limits),
@@ -65,6 +66,7 @@ pub(super) fn not_durable(config: &Arc<RoomConfig>) -> Arc<RoomConfig> {
         vars: Arc::clone(vars),
         storage: Arc::clone(storage),
         duplicate_keys: *duplicate_keys,
+        profile: *profile,
         durable: None,
     })
 }

@@ -5,7 +5,6 @@ use crate::event::{DropCause, Failure, Output, TurnEnd};
 use crate::ids::{EventId, Timestamp};
 use crate::mailbox::Lane;
 use crate::planted::{self, PlantedBug};
-use crate::profile;
 use crate::room::pending::PendingEvent;
 use crate::room::{Action, Phase, Report, Room};
 use crate::session::ReadyState;
@@ -309,11 +308,10 @@ impl Room {
                 if !self.home().forget_request(request) {
                     return Vec::new();
                 }
+                let profile = self.config.profile;
                 let response = match outcome {
-                    Ok(()) => profile::failed(profile::NO_RESPONSE, None, ""),
-                    Err(failure) => {
-                        profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED)
-                    }
+                    Ok(()) => profile.no_response(),
+                    Err(failure) => profile.request_failed(&failure),
                 };
                 vec![Output::Respond(request, response)]
             }

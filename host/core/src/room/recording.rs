@@ -355,7 +355,8 @@ impl Room {
         let mut steps = std::mem::take(&mut recording.steps);
         recording.steps_bytes = 0;
         if std::mem::take(&mut recording.says_settings) {
-            let settings = Settings { vars: (*config.vars).clone(), limits: (*config.limits).clone() };
+            let (vars, limits) = ((*config.vars).clone(), (*config.limits).clone());
+            let settings = Settings { vars, limits, profile: config.profile };
             let after_life = usize::from(matches!(steps.first(), Some(Step::Life(_))));
             steps.insert(after_life, Step::Settings(Box::new(settings)));
         }

@@ -110,6 +110,7 @@ impl Replay {
                     vars: Arc::new(settings.vars),
                     storage: Arc::clone(storage),
                     duplicate_keys: *duplicate_keys,
+                    profile: settings.profile,
                     durable: *durable,
                 });
                 if !planted::is(PlantedBug::AcceptDeadlineOfToday) {

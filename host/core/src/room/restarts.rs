@@ -128,7 +128,7 @@ impl Room {
         self.home().answered_whole.clear();
         for request in std::mem::take(&mut self.home().requests) {
             if !planted::is(PlantedBug::OpenRequestForgotten) {
-                let response = profile::failed(profile::REQUEST_FAILED, None, "");
+                let response = profile::failed("");
                 self.output(Output::Respond(request, response));
             }
         }
@@ -150,16 +150,12 @@ impl Room {
             Event::Connect(connection) => {
                 let Some(arriving) = self.arriving.remove(&connection) else { return };
                 self.drop_accept_deadline(arriving.connection.opened_at, connection);
-                self.output(if arriving.upgraded {
-                    Output::Close(connection, Some(profile::connect_failed(&failure.message)))
-                } else {
-                    let response = profile::failed(&failure.message, failure.status, profile::CONNECT_FAILED);
-                    Output::Reject(connection, response)
-                });
+                for output in self.config.profile.start_failed(connection, arriving.upgraded, failure) {
+                    self.output(output);
+                }
             }
             Event::Request(request, _) => {
-                let response = profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED);
-                self.output(Output::Respond(request, response));
+                self.output(Output::Respond(request, self.config.profile.request_failed(failure)));
             }
             Event::Close(connection, ..) => {
                 self.home().sessions.remove(&connection);

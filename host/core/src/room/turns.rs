@@ -9,7 +9,6 @@ use crate::mailbox::Lane;
 use crate::message::CloseFrame;
 use crate::operation::Operation;
 use crate::planted::{self, PlantedBug};
-use crate::profile;
 use crate::room::{Away, Moment, Phase, Room, Service};
 use crate::session::{ReadyState, Session};
 use crate::turn::{Subject, Turn};
@@ -204,8 +203,7 @@ impl Room {
                     return Some(event);
                 }
                 // Clients hear it at the edge, so who hears it here is another room.
-                let response = profile::failed(profile::INVALID_ON_REQUEST, None, "");
-                self.output(Output::Respond(request, response));
+                self.output(Output::Respond(request, self.config.profile.no_on_request_for_a_room()));
                 None
             }
             Event::ResponseClosed(request) => {

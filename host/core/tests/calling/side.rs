@@ -45,6 +45,7 @@ impl Side {
             handlers: Handlers::ON_REQUEST.with(Handlers::ON_COMPLETED),
             vars: Arc::default(),
             duplicate_keys: Default::default(),
+            profile: Default::default(),
             durable: is_durable.then_some(COMPONENT),
             storage: Arc::new(disk.clone()),
         });

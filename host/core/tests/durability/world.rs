@@ -135,6 +135,7 @@ fn make_config(
         handlers: habits.handlers,
         vars: Arc::new(draw_vars(random)),
         duplicate_keys: Default::default(),
+        profile: Default::default(),
         durable: Some(component),
         storage: Arc::new(disk.clone()),
     })

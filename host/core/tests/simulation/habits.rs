@@ -2,6 +2,7 @@
 
 use party_core::event::Handlers;
 use party_core::limits::Limits;
+use party_core::profile::Profile;
 
 use crate::random::Random;
 
@@ -30,6 +31,8 @@ pub(crate) struct Habits {
     /// What the room has decided is carried out at once, not some steps later.
     pub(crate) carry_out: u64,
     pub(crate) handlers: Handlers,
+    /// Every second world speaks the one, and every other the other.
+    pub(crate) profile: Profile,
     pub(crate) limits: Limits,
 }
 
@@ -77,6 +80,7 @@ impl Habits {
             save: one_of(&[0, 3, 15]),
             carry_out: one_of(&[50, 90, 100]),
             handlers: Handlers::default(),
+            profile: Profile::default(),
             limits,
         };
         for handler in HANDLERS {

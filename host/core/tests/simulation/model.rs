@@ -20,7 +20,7 @@ use party_core::event::{Event, Failure, Handlers, Output, StartReason};
 use party_core::ids::{CommitSeq, ConnectionId, EventId, OperationId, RequestId, Timestamp};
 use party_core::limits::Limits;
 use party_core::message::CloseFrame;
-use party_core::profile;
+use party_core::profile::Profile;
 use party_core::room::Phase;
 use party_core::session::ReadyState;
 
@@ -108,6 +108,7 @@ struct Arriving {
 pub(crate) struct Model {
     limits: Limits,
     handlers: Handlers,
+    pub(crate) profile: Profile,
     pub(crate) phase: Phase,
     pub(crate) state: State,
     pub(crate) ledger: Ledger,
@@ -148,11 +149,12 @@ pub(crate) struct Model {
 
 impl Model {
     /// A room that starts from what is durable.
-    pub(crate) fn new(limits: Limits, handlers: Handlers, durable: &Snapshot) -> Model {
+    pub(crate) fn new(limits: Limits, handlers: Handlers, profile: Profile, durable: &Snapshot) -> Model {
         let state = State { entries: durable.entries.clone(), alarm: durable.alarm, ..State::default() };
         Model {
             limits,
             handlers,
+            profile,
             phase: Phase::Fresh(StartReason::New),
             state,
             ledger: Ledger::new(durable.seq),
@@ -364,7 +366,7 @@ impl Model {
                     state.requests.insert(*id);
                     return Some(event);
                 }
-                let response = profile::failed(profile::NO_ON_REQUEST, None, "");
+                let response = self.profile.no_on_request();
                 self.say(vec![Output::Respond(*id, response)]);
                 None
             }

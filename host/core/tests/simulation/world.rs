@@ -16,6 +16,7 @@ use party_core::address::RoomAddress;
 use party_core::event::{Event, TurnEnd};
 use party_core::ids::{CommitSeq, ConnectionId, Incarnation, OperationId, RequestId, Seed, Timestamp};
 use party_core::operation::Work;
+use party_core::profile::Profile;
 use party_core::room::{Moment, Phase, Room, RoomConfig};
 use party_core::turn::Turn;
 
@@ -91,7 +92,8 @@ pub(crate) fn live(seed: u64, log: Log) -> Tally {
 impl World {
     fn new(seed: u64, log: Log) -> World {
         let mut random = Random::new(seed);
-        let habits = Habits::draw(&mut random);
+        let mut habits = Habits::draw(&mut random);
+        habits.profile = Profile::ALL[(seed % 2) as usize];
         log.say(|| format!("{habits:?}"));
         let disk = Disk::default();
         let config = Arc::new(RoomConfig {
@@ -100,13 +102,14 @@ impl World {
             handlers: habits.handlers,
             vars: Arc::default(),
             duplicate_keys: Default::default(),
+            profile: habits.profile,
             durable: None,
             storage: Arc::new(disk.clone()),
         });
         let durable = Snapshot::of_no_room();
         World {
             room: Room::new(Arc::clone(&config), None),
-            model: Model::new(habits.limits.clone(), habits.handlers, &durable),
+            model: Model::new(habits.limits.clone(), habits.handlers, habits.profile, &durable),
             random,
             habits,
             log,

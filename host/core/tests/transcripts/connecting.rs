@@ -192,6 +192,29 @@ fn a_failed_on_connect_is_a_101_and_a_close() {
 }
 
 #[test]
+fn with_the_profile_of_partyserver_it_is_told_in_a_message_before_the_close() {
+    check(
+        "
+        profile partyserver
+        handlers connect close
+        > a connect
+        turn fail bad token
+        > a close 1011 Uncaught exception during session setup
+        turn
+        ",
+        "
+        turn on-connect a
+        report on-connect failed: bad token
+        accept a
+        read a
+        < a {\"error\":\"Error: bad token\"}
+        < a close 1011 Uncaught exception during session setup
+        no turn
+        ",
+    );
+}
+
+#[test]
 fn a_client_that_the_guest_closes_while_it_connects_gets_its_101_and_that_close() {
     check(
         "

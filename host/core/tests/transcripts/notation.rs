@@ -57,6 +57,7 @@ use party_core::ids::{
 };
 use party_core::limits::Limits;
 use party_core::message::{CloseFrame, Message};
+use party_core::profile::Profile;
 use party_core::room::{Action, DuplicateKeys, Moment, Purpose, Rebuild, Replay, Room, RoomConfig};
 
 use crate::disk::Disk;
@@ -136,6 +137,7 @@ impl Stage {
             handlers: Handlers(u32::MAX),
             vars: Arc::default(),
             duplicate_keys: Default::default(),
+            profile: Default::default(),
             durable: None,
             storage: Arc::new(disk.clone()),
         };
@@ -163,6 +165,7 @@ impl Stage {
             handlers: self.config.handlers,
             vars: Arc::clone(&self.config.vars),
             duplicate_keys: self.config.duplicate_keys,
+            profile: self.config.profile,
             durable: self.config.durable,
             storage: Arc::clone(&self.config.storage),
         };
@@ -205,6 +208,7 @@ impl Stage {
             "memory" if rest == "durable" => return self.config.durable = Some(ComponentDigest([1; 32])),
             "unnamed" => return self.be_unnamed(),
             "duplicate-key" => return self.config.duplicate_keys = policy(rest),
+            "profile" => return self.config.profile = Profile::of_name(rest).expect("it is one"),
             "clock" => return self.now = timestamp(rest),
             "time" => {
                 self.now = timestamp(rest);

@@ -21,6 +21,7 @@ fn config(durable: Option<ComponentDigest>) -> Arc<RoomConfig> {
         handlers: Handlers::ON_REQUEST,
         vars: Arc::default(),
         duplicate_keys: Default::default(),
+        profile: Default::default(),
         durable,
         storage: Arc::new(Disk::default()),
     })

@@ -35,7 +35,7 @@ impl RoomEntry {
     pub(crate) fn lose_everyone(&self, frame: &CloseFrame) {
         self.starved.take();
         for link in self.links.take() {
-            link.decide(Decision::Rejected(profile::failed(&frame.reason, None, profile::REQUEST_FAILED)));
+            link.decide(Decision::Rejected(profile::failed(&frame.reason)));
             link.close(Some(frame.clone()));
         }
         // Who waits is told that the room was lost.

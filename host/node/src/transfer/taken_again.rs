@@ -192,6 +192,8 @@ impl Recorded {
             handlers: component.handlers(),
             vars: Arc::default(),
             duplicate_keys: Default::default(),
+            // The record says which it was.
+            profile: Default::default(),
             durable: Some(digest),
         });
         let image = memory(config, component, checkpoint, journal, summary.record.seq).await?;

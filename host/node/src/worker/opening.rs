@@ -108,6 +108,7 @@ pub(crate) fn config(
         vars: Arc::clone(&party.vars),
         storage: Arc::clone(storage),
         duplicate_keys: party.duplicate_keys,
+        profile: party.profile,
         durable,
     })
 }

@@ -166,8 +166,9 @@ async fn to_room(
 ) -> Result<Socket, OperationError> {
     let failed = |error: &dyn std::fmt::Display| OperationError::Connect(error.to_string());
     let address = RoomAddress::new(project, party, room).map_err(|error| failed(&error))?;
+    let words = node.party(project, party).map(|party| party.profile).unwrap_or_default();
     let new = NewConnection {
-        key: profile::client_key(request.query()).unwrap_or_else(|| node.uuid()),
+        key: profile::client_key(request.query()).unwrap_or_else(|| node.client_id(words)),
         uri: request.uri.clone(),
         headers: request.headers.clone(),
         opened_at: node.clock().now(),

@@ -111,6 +111,7 @@ impl TestRoom {
             handlers: component.handlers(),
             vars: vars(),
             duplicate_keys: Default::default(),
+            profile: Default::default(),
             durable: None,
             storage,
         };

@@ -97,9 +97,8 @@ const SETTINGS: &[Setting] = &[
     setting!(suspended_ms: u64, 1, DAY_MS),
 ];
 
-/// The defaults, less what the section sets.
-pub(super) fn read(section: Option<Section<'_>>) -> Result<Limits, ConfigError> {
-    let mut limits = Limits::default();
+/// What there is without the section, less what it sets.
+pub(super) fn read(section: Option<Section<'_>>, mut limits: Limits) -> Result<Limits, ConfigError> {
     let Some(mut section) = section else { return Ok(limits) };
     for setting in SETTINGS {
         if let Some(value) = section.integer(setting.name, setting.min, setting.max)? {

@@ -86,6 +86,30 @@ pub enum Problem {
         /// The allowed value that looks most like it.
         nearest: Option<&'static str>,
     },
+    /// No profile is called so.
+    #[error("\"profile\" is {value:?}; it must be \"partykit\" or \"partyserver\"")]
+    BadProfile {
+        /// What stands there.
+        value: String,
+        /// The allowed value that looks most like it.
+        nearest: Option<&'static str>,
+    },
+    /// A key that the classic profile has no use for.
+    #[error("{key:?} is there only with the profile \"partyserver\"")]
+    OnlyOfPartyServer {
+        /// The key.
+        key: String,
+    },
+    /// Two parties of one name in URLs.
+    #[error("[parties] names {one:?} and {other:?}, which are both {name:?} in URLs")]
+    SameParty {
+        /// The first of them.
+        one: String,
+        /// The other.
+        other: String,
+        /// What both become.
+        name: String,
+    },
     /// A variable whose name cannot stand in an environment.
     #[error("[vars] names a variable {name:?}; a name must not be empty and not hold \"=\" or a zero byte")]
     BadVariable {
@@ -203,6 +227,14 @@ impl Problem {
             Problem::BadName(_) => "the name stands in URLs, as in /parties/chat/my-room".into(),
             Problem::ReservedParty => "write main = \"path\" at the top of the file instead".into(),
             Problem::BadMemory { nearest: Some(nearest), .. } => format!("did you mean {nearest:?}?"),
+            Problem::BadProfile { nearest: Some(nearest), .. } => format!("did you mean {nearest:?}?"),
+            Problem::BadProfile { nearest: None, .. } => {
+                "leave it out for \"partykit\", the classic one, or write \"partyserver\" for the later".into()
+            }
+            Problem::OnlyOfPartyServer { .. } => {
+                "write profile = \"partyserver\" (docs/partyserver.md), or leave it out".into()
+            }
+            Problem::SameParty { .. } => "give one of them another name".into(),
             Problem::BadMemory { nearest: None, .. } => {
                 "write \"hibernate\", which is the default, \"durable\" if kill -9 must take nothing, or \"volatile\""
                     .into()

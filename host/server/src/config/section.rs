@@ -148,6 +148,11 @@ impl<'a> Section<'a> {
         Ok(Some(Section { source: self.source, name: key, at, table }))
     }
 
+    /// Whether a key is there and is a table.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().is_table())
+    }
+
     /// The names of all keys that are left, each with its place.
     pub(super) fn keys(&self) -> Vec<Found<String>> {
         self.table.keys().map(|key| Found { value: key.get_ref().to_string(), at: key.span() }).collect()

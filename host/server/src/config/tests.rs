@@ -9,6 +9,8 @@ use party_core::room::DuplicateKeys;
 use crate::edge::origins::AllowedOrigins;
 use crate::edge::proxies::TrustedProxies;
 
+mod routing;
+
 use super::{EdgeConfig, FILE_NAME, Memory, PartySource, ProjectConfig};
 
 /// A project directory: a `party.toml`, a crate `app`, a component `ready.wasm` and a directory `public`.
@@ -91,7 +93,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn the_first_unknown_key_of_the_file_is_told() {
     check_error(
         "zoo = 1\nprot = 2",
-        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, port, hosts, serve, parties, vars, crons, limits, duplicate-key, edge, http",
+        "party.toml:1: unknown key \"zoo\"\nhint: known here: name, main, memory, profile, prefix, cors, port, hosts, serve, parties, vars, crons, limits, duplicate-key, edge, http",
     );
 }
 

@@ -9,11 +9,13 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request};
 use party_core::address::RoomAddress;
 use party_core::event::{Handlers, NewConnection};
-use party_core::http::{Request as GuestRequest, Response};
-use party_core::profile;
+use party_core::http::{Header, Request as GuestRequest, Response};
+use party_core::lobby::with_headers;
+use party_core::profile::{self, Profile};
 use party_node::answer_body::Reply;
 use party_node::connection::Connect;
 use party_node::node::Unavailable;
+use party_node::party::Party;
 
 use super::body::{Collected, EdgeBody, collect};
 use super::exchange::{guest_headers, guest_uri, head_to_wire, to_wire};
@@ -58,13 +60,22 @@ pub(crate) async fn answer(
         Err(refusal) => return to_wire(refusal, &parts.method),
     };
     let has_party = |party: &str| worker.node().party(project.name(), party).is_some();
-    let answered = match route(project.name(), parts.uri.path(), has_party) {
+    let mut cors = None;
+    let answered = match route(project.name(), parts.uri.path(), project.routing(), has_party) {
         Route::Room(address) => match project.allow_page(&parts.headers) {
             Err(refusal) => Err(refusal),
+            // What a page may is asked before anything else, and is no affair of the room's.
+            Ok(()) if parts.method == Method::OPTIONS && project.routing().cors.is_some() => {
+                cors = project.routing().cors.as_ref();
+                Err(Response { status: 200, headers: Vec::new(), body: Bytes::new() })
+            }
             Ok(()) if handshake::asks_for_websocket(&parts.headers) => {
                 connect(worker, progress, address, &parts).await.map(Reply::Whole)
             }
-            Ok(()) => ask(worker, progress, address, &parts, body).await,
+            Ok(()) => {
+                cors = project.routing().cors.as_ref();
+                ask(worker, progress, address, &parts, body).await
+            }
         },
         Route::Refused(response) => Err(response),
         Route::Elsewhere => match elsewhere(worker, project, progress, &parts, body).await {
@@ -74,13 +85,17 @@ pub(crate) async fn answer(
             Err(refusal) => Err(refusal),
         },
     };
-    match answered {
+    let mut response = match answered {
         Err(refusal) if has_body(&parts) => refuse(progress, refusal, &parts.method),
         Ok(Reply::Whole(response)) | Err(response) => to_wire(response, &parts.method),
         // Whoever asks for the head alone waits for no body; the room hears that nobody does.
         Ok(Reply::Streamed(head, _)) if parts.method == Method::HEAD => head_to_wire(head),
         Ok(Reply::Streamed(head, body)) => head_to_wire(head).map(|_| EdgeBody::Written(body)),
+    };
+    if let Some(cors) = cors {
+        cors.put_in(response.headers_mut());
     }
+    response
 }
 
 /// What there is where no room is.
@@ -116,7 +131,7 @@ async fn elsewhere(
         Some(assets) => assets.page_of_nothing(parts).await,
         None => None,
     };
-    page.map(Found::Asset).ok_or_else(|| Response::text(404, profile::NOT_FOUND))
+    page.map(Found::Asset).ok_or_else(|| project.routing().profile.not_found())
 }
 
 /// A refusal of something that is still being sent: the connection can carry nothing else.
@@ -154,11 +169,14 @@ async fn ask(
     body: Incoming,
 ) -> Result<Reply, Response> {
     let Some(party) = worker.node().party(address.project(), address.party()) else {
-        return Err(profile::party_not_found(address.party()));
+        return Err(Profile::default().party_not_found(address.party()));
     };
-    if !party.handlers.has(Handlers::ON_REQUEST) {
+    let words = party.profile;
+    let asks_first = words.asks_the_lobby_first() && party.handlers.has(Handlers::BEFORE_REQUEST);
+    let answers = party.handlers.has(Handlers::ON_REQUEST);
+    if !answers && !asks_first {
         // The room need not even be woken.
-        return Err(profile::failed(profile::NO_ON_REQUEST, None, ""));
+        return Err(words.no_on_request());
     }
     let uri = guest_uri(parts)?;
     let bytes_max = party.limits.request_body_bytes_max;
@@ -171,7 +189,7 @@ async fn ask(
     let request = GuestRequest {
         method: parts.method.as_str().into(),
         uri,
-        headers: guest_headers(&parts.headers),
+        headers: headers_in_room(parts, &party),
         body: bytes,
         body_waits: waiting.is_some(),
     };
@@ -181,10 +199,24 @@ async fn ask(
         Err(answer) if waiting.is_some() => return Err(answer),
         Err(answer) => return Ok(Reply::Whole(answer)),
     };
+    if !answers {
+        // Nobody reads what is still to come.
+        return if waiting.is_some() {
+            Err(words.no_on_request())
+        } else {
+            Ok(Reply::Whole(words.no_on_request()))
+        };
+    }
     let waiting = waiting.map(|body| upload::keep(worker, progress, body));
     let answered = worker.node().request_with(address, request, waiting).await;
     drop(share);
     Ok(answered.unwrap_or_else(|error| Reply::Whole(Response::text(503, error.to_string()))))
+}
+
+/// The headers of whoever asks for a room, as its lobby and then the room see them.
+fn headers_in_room(parts: &Parts, party: &Party) -> Vec<Header> {
+    let namespace = party.profile.namespace(&party.name);
+    with_headers(guest_headers(&parts.headers), namespace.into_iter().collect())
 }
 
 /// Opens a WebSocket: the 101 waits until the room has accepted the client.
@@ -194,27 +226,32 @@ async fn connect(
     address: RoomAddress,
     parts: &Parts,
 ) -> Result<Response, Response> {
-    let (switch, new) = knocking(worker, parts)?;
     let node = worker.node();
-    let new = match node.party(address.project(), address.party()) {
-        Some(party) => lobby::before_connect(worker, &party, address.room(), new).await?,
-        None => new,
+    let Some(party) = node.party(address.project(), address.party()) else {
+        return Err(Profile::default().party_not_found(address.party()));
     };
+    let (switch, new) = knocking(worker, parts, &party)?;
+    let new = lobby::before_connect(worker, &party, address.room(), new).await?;
     Ok(told(progress, switch, node.connect(address, new).await))
 }
 
 /// A client that asks for a WebSocket, and what completes its handshake.
-pub(super) fn knocking(worker: &EdgeWorker, parts: &Parts) -> Result<(Response, NewConnection), Response> {
+pub(super) fn knocking(
+    worker: &EdgeWorker,
+    parts: &Parts,
+    party: &Party,
+) -> Result<(Response, NewConnection), Response> {
     let switch = handshake::check(parts)?;
     let uri = guest_uri(parts)?;
     if worker.watch.stage() != Stage::Serving {
         return Err(Response::text(503, "the host is shutting down"));
     }
     let node = worker.node();
+    let named = profile::client_key(parts.uri.query());
     let new = NewConnection {
-        key: profile::client_key(parts.uri.query()).unwrap_or_else(|| node.uuid()),
+        key: named.unwrap_or_else(|| node.client_id(party.profile)),
         uri,
-        headers: guest_headers(&parts.headers),
+        headers: headers_in_room(parts, party),
         opened_at: node.clock().now(),
     };
     Ok((switch, new))

@@ -93,7 +93,7 @@ fn is_upgrade(name: &HeaderName) -> bool {
 }
 
 /// Headers that say how a message is framed or what becomes of the connection (RFC 9110, 7.6.1).
-fn is_framing(name: &HeaderName) -> bool {
+pub(crate) fn is_framing(name: &HeaderName) -> bool {
     [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, TE, TRAILER, UPGRADE].contains(name)
         || name == "keep-alive"
         || name == "proxy-connection"

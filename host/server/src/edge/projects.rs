@@ -21,6 +21,7 @@ use thiserror::Error;
 use super::exchange::host;
 use super::origins::AllowedOrigins;
 use crate::assets::Assets;
+use crate::config::routing::Routing;
 
 /// What a proxy says that it was asked for. It is among the headers only where it is believed (`proxies.rs`).
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -38,6 +39,8 @@ pub struct ProjectOptions {
     pub assets: Option<Arc<Assets>>,
     /// Whose pages may speak to its rooms; `None`: all.
     pub allowed_origins: Option<AllowedOrigins>,
+    /// How its rooms are addressed. Its parties have the same profile.
+    pub routing: Routing,
 }
 
 /// The name of a host as a client names it: in lower case, without a port and a dot at its end.
@@ -131,11 +134,17 @@ pub(crate) struct EdgeProject {
     pub(crate) project: Arc<Project>,
     pub(crate) assets: Option<Arc<Assets>>,
     allowed_origins: Option<AllowedOrigins>,
+    routing: Routing,
 }
 
 impl EdgeProject {
     pub(crate) fn name(&self) -> &str {
         &self.project.name
+    }
+
+    /// How its rooms are addressed.
+    pub(crate) fn routing(&self) -> &Routing {
+        &self.routing
     }
 
     pub(crate) fn assets(&self) -> Option<&Assets> {
@@ -165,12 +174,12 @@ impl Projects {
         let mut projects =
             Projects { all: Vec::new(), by_host: HashMap::new(), by_label: HashMap::new(), takes_all: true };
         for (index, project) in of_node.iter().enumerate() {
-            let ProjectOptions { hosts, assets, allowed_origins } =
+            let ProjectOptions { hosts, assets, allowed_origins, routing } =
                 options.remove(&project.name).unwrap_or_default();
             projects.takes_all &= index > 0 || hosts.is_empty();
             projects.by_host.extend(hosts.into_iter().map(|HostName(host)| (host, index)));
             projects.by_label.insert(project.name.clone(), index);
-            projects.all.push(EdgeProject { project: Arc::clone(project), assets, allowed_origins });
+            projects.all.push(EdgeProject { project: Arc::clone(project), assets, allowed_origins, routing });
         }
         projects
     }

@@ -1,13 +1,14 @@
 //! What a path leads to. Nothing else splits a path.
 //!
-//! PartyKit's table, as measured on npm `partykit` 0.0.115: segments are compared as they stand, never decoded;
-//! an empty room is no room; what stands behind the room belongs to the guest.
+//! PartyKit's tables, as measured on npm `partykit` 0.0.115 and `partyserver` 0.5.10: segments are compared as they stand,
+//! never decoded; an empty room is no room; what stands behind the room belongs to the guest.
 
 use party_core::address::RoomAddress;
 use party_core::http::Response;
 use party_core::profile;
 
 use crate::config::MAIN_PARTY;
+use crate::config::routing::Routing;
 
 /// What a path leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,22 +22,18 @@ pub(crate) enum Route {
 }
 
 /// Finds out. `has_party` says which parties there are.
-pub(crate) fn route(project: &str, path: &str, has_party: impl FnOnce(&str) -> bool) -> Route {
-    let mut segments = path.split('/');
-    let (party, room) = match (segments.next(), segments.next()) {
-        (Some(""), Some("party")) => (Some(MAIN_PARTY), segments.next()),
-        (Some(""), Some("parties")) => (segments.next(), segments.next()),
-        _ => return Route::Elsewhere,
-    };
-    let (Some(party), Some(room)) = (party, room) else { return Route::Elsewhere };
-    if room.is_empty() {
-        return Route::Elsewhere;
-    }
+pub(crate) fn route(
+    project: &str,
+    path: &str,
+    routing: &Routing,
+    has_party: impl FnOnce(&str) -> bool,
+) -> Route {
+    let Some((party, room)) = party_and_room(path, routing) else { return Route::Elsewhere };
     if party.is_empty() {
-        return Route::Refused(profile::failed(profile::NO_PARTY, None, ""));
+        return Route::Refused(profile::failed(profile::NO_PARTY));
     }
     if !has_party(party) {
-        return Route::Refused(profile::party_not_found(party));
+        return Route::Refused(routing.profile.party_not_found(party));
     }
     if let Some(reason) = ambiguous(path) {
         return Route::Refused(Response::text(400, reason));
@@ -45,6 +42,23 @@ pub(crate) fn route(project: &str, path: &str, has_party: impl FnOnce(&str) -> b
         Ok(address) => Route::Room(address),
         Err(error) => Route::Refused(Response::text(400, error.to_string())),
     }
+}
+
+/// The segments that name them. The room is not empty.
+fn party_and_room<'p>(path: &'p str, routing: &Routing) -> Option<(&'p str, &'p str)> {
+    let Routing { profile, prefix, cors: _ } = routing;
+    let skips_empty = profile.skips_empty_segments();
+    let mut segments =
+        path.strip_prefix('/')?.split('/').filter(|segment| !skips_empty || !segment.is_empty());
+    let mut names = prefix.names();
+    let first = segments.next()?;
+    let party = if first == "party" && profile.has_short_form() {
+        MAIN_PARTY
+    } else {
+        let is_prefix = names.next() == Some(first) && names.all(|name| segments.next() == Some(name));
+        is_prefix.then(|| segments.next())??
+    };
+    segments.next().filter(|room| !room.is_empty()).map(|room| (party, room))
 }
 
 /// What a URL parser reads differently from what stands there. Browsers never send it; a guest that parses its
@@ -79,10 +93,16 @@ fn is_dot_segment(segment: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Route, route};
+    use party_core::profile::Profile;
+
+    use super::{Route, Routing, route};
 
     fn look(path: &str) -> Route {
-        route("demo", path, |party| party == "main" || party == "chat")
+        look_with(path, &Routing::default())
+    }
+
+    fn look_with(path: &str, routing: &Routing) -> Route {
+        route("demo", path, routing, |party| party == "main" || party == "chat")
     }
 
     #[track_caller]
@@ -149,6 +169,28 @@ mod tests {
         check_refused("/parties/Chat/room", 404, "Party Chat not found");
         check_refused("/parties/chat%20/room", 404, "Party chat%20 not found");
         check_refused("/parties//room", 500, "No party found in request url");
+    }
+
+    #[test]
+    fn partyserver_looks_at_what_is_between_slashes_and_knows_no_short_form() {
+        let routing = Routing { profile: Profile::PartyServer, ..Routing::default() };
+        for path in ["/parties/chat/r", "/parties/chat/r/", "/parties//chat///r/x", "//parties/chat/r"] {
+            let Route::Room(address) = look_with(path, &routing) else { panic!("{path}") };
+            assert_eq!((address.party(), address.room()), ("chat", "r"), "{path}");
+        }
+        for path in
+            ["", "/", "*", "parties/chat/r", "/party/r", "/party/chat/r", "/parties/chat", "/parties/chat//"]
+        {
+            assert_eq!(look_with(path, &routing), Route::Elsewhere, "{path}");
+        }
+        let Route::Refused(refused) = look_with("/parties//nope/r", &routing) else {
+            panic!("it is no party")
+        };
+        assert_eq!((refused.status, &refused.body[..]), (400, &b"Invalid request"[..]));
+        let Route::Refused(refused) = look_with("/parties/chat/..", &routing) else {
+            panic!("it is no room")
+        };
+        assert_eq!(refused.status, 400);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Pages that may speak to rooms and lobbies, and pages that may not.
 
 use crate::wire::{Frame, text};
-use crate::world::{upgrade, with_edge, with_lobby, with_world};
+use crate::world::{upgrade, with_edge, with_lobby, with_project, with_world};
 
 const LISTED: &str = r#"allowed_origins = ["https://app.example.com", "https://*.example.org"]"#;
 
@@ -120,5 +120,23 @@ fn without_a_list_pages_of_all_origins_may_speak_and_with_an_empty_one_none() {
         wire.send(of_page(&upgrade("/party/room"), "http://edge")).await;
         assert!(wire.response().await.0.starts_with("HTTP/1.1 403 "));
         world.connect("/party/room").await;
+    });
+}
+
+#[test]
+fn a_page_that_is_not_listed_is_not_told_what_pages_may_with_cors() {
+    let project = format!("profile = \"partyserver\"\ncors = true\n[edge]\n{LISTED}\n");
+    with_project(&project, async |world| {
+        for method in ["OPTIONS", "POST"] {
+            let ask =
+                format!("{method} /parties/main/room HTTP/1.1\r\nhost: edge\r\ncontent-length: 0\r\n\r\n");
+            for (origin, status) in [("https://evil.example", "403 "), ("https://app.example.com", "200 ")] {
+                let mut wire = world.dial().await;
+                wire.send(of_page(&ask, origin)).await;
+                let (head, _) = wire.response().await;
+                assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{method} {origin}: {head}");
+                assert_eq!(head.contains("access-control-allow-origin: *"), status == "200 ", "{head}");
+            }
+        }
     });
 }

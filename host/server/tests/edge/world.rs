@@ -57,6 +57,7 @@ fn parts_with(main: &[u8], clock: Arc<dyn Clock>, limits: Limits, workers: usize
             component,
             component_bytes: guest.into(),
             duplicate_keys: Default::default(),
+            profile: Default::default(),
             memory: if name == "mute" { Memory::Hibernate } else { Memory::Volatile },
             limits: Arc::clone(&limits),
             vars: Arc::clone(&vars),
@@ -107,11 +108,20 @@ pub(crate) fn with_lobby(section: &str, test: impl AsyncFnOnce(&World)) {
     with_guest(&LOBBY, Limits::default(), options, test);
 }
 
+/// Runs a test in a world whose project has this party.toml, as far as the edge reads it.
+pub(crate) fn with_project(text: &str, test: impl AsyncFnOnce(&World)) {
+    with_options(Limits::default(), of_project(text), test);
+}
+
 fn edge(section: &str) -> ServerOptions {
+    of_project(&format!("[edge]\n{section}\n"))
+}
+
+fn of_project(text: &str) -> ServerOptions {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("party.toml"), format!("[edge]\n{section}\n")).unwrap();
-    let ProjectConfig { edge, allowed_origins, .. } = ProjectConfig::load(directory.path()).unwrap();
-    let of_project = ProjectOptions { allowed_origins, ..ProjectOptions::default() };
+    std::fs::write(directory.path().join("party.toml"), text).unwrap();
+    let ProjectConfig { edge, allowed_origins, routing, .. } = ProjectConfig::load(directory.path()).unwrap();
+    let of_project = ProjectOptions { allowed_origins, routing, ..ProjectOptions::default() };
     ServerOptions { edge, projects: [("edge".to_owned(), of_project)].into(), ..ServerOptions::default() }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use party_core::limits::Limits;
 use party_core::room::DuplicateKeys;
+use party_server::config::routing::Routing;
 use party_server::config::{ServeConfig, set_limit};
 
 use crate::transcript::play::{Failure, Player};
@@ -25,6 +26,8 @@ pub struct Stage {
     pub limits: Limits,
     /// Static assets.
     pub serve: Option<ServeConfig>,
+    /// How rooms are addressed, and in whose words clients are answered.
+    pub routing: Routing,
     /// What becomes of clients of one name, by party.
     pub duplicate_keys: BTreeMap<String, DuplicateKeys>,
     /// Vars.
@@ -127,6 +130,9 @@ fn set(transcript: &Transcript, stage: &Stage, directory: &Path, seed: u64) -> R
     for (name, expression) in stage.crons.iter().chain(&settings.crons) {
         world = world.cron(name, expression);
     }
+    let mut routing = stage.routing.clone();
+    routing.profile = settings.profile.unwrap_or(routing.profile);
+    world = world.routing(routing);
     for (party, policy) in &stage.duplicate_keys {
         world = world.duplicate_key(party, *policy);
     }

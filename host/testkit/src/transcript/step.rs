@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use party_core::ids::{ConnectionId, NextIds, RequestId, Seed};
+use party_core::profile::Profile;
 
 use crate::transcript::payload::Payload;
 use crate::transcript::template::Template;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub parties: Vec<(String, PathBuf)>,
     /// What becomes of rooms' memory.
     pub memory: Option<Memory>,
+    /// In whose words clients are answered.
+    pub profile: Option<Profile>,
     /// Limits by name.
     pub limits: Vec<(String, u64)>,
     /// Vars by name.

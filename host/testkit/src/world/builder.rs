@@ -9,12 +9,14 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use party_core::ids::Timestamp;
 use party_core::limits::Limits;
+use party_core::profile::Profile;
 use party_core::room::DuplicateKeys;
 use party_node::chance::{Chance, Dictated};
 use party_node::committer::CommitPause;
 use party_node::cron::Schedule;
 use party_runtime::engine::Engine;
 use party_server::assets::{AssetReads, Assets};
+use party_server::config::routing::Routing;
 use party_server::config::{ServeConfig, differing_limits};
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
@@ -99,6 +101,7 @@ pub struct Builder {
     crons: Vec<Schedule>,
     limits: Limits,
     duplicate_keys: BTreeMap<String, DuplicateKeys>,
+    routing: Routing,
     memory: Memory,
     memory_budget_bytes: u64,
     rooms_awake_max: usize,
@@ -132,6 +135,7 @@ impl World {
             parties: BTreeMap::new(),
             serve: None,
             duplicate_keys: BTreeMap::new(),
+            routing: Routing::default(),
             vars: BTreeMap::new(),
             crons: Vec::new(),
             limits: Limits::default(),
@@ -166,6 +170,7 @@ impl Builder {
                 self.limits = config.limits;
                 self.serve = config.serve;
                 self.duplicate_keys = config.duplicate_keys;
+                self.routing = config.routing;
                 self.vars.extend(config.vars);
                 self.crons.extend(config.crons);
                 let parties = components.into_iter().map(|(name, path)| (name, Source::File(path)));
@@ -193,6 +198,12 @@ impl Builder {
     /// What becomes of a client of this party that has the name (`_pk`) of another in its room.
     pub fn duplicate_key(mut self, party: &str, policy: DuplicateKeys) -> Builder {
         self.duplicate_keys.insert(party.into(), policy);
+        self
+    }
+
+    /// How rooms are addressed, and in whose words clients are answered. Limits stay as they are.
+    pub fn routing(mut self, routing: Routing) -> Builder {
+        self.routing = routing;
         self
     }
 
@@ -315,6 +326,9 @@ impl Builder {
     /// What a transcript says before its first step.
     fn told(&self) -> Vec<String> {
         let mut told = vec![format!("seed {}", self.seed), format!("memory {}", memory_word(self.memory))];
+        if self.routing.profile != Profile::default() {
+            told.push(format!("profile {}", self.routing.profile.name()));
+        }
         if self.begins_at != BEGINNING {
             told.push(format!("time {}", self.begins_at));
         }
@@ -345,6 +359,7 @@ impl Builder {
             components: RefCell::new(components),
             duplicate_keys: std::mem::take(&mut self.duplicate_keys),
             memory: Cell::new(self.memory),
+            routing: self.routing.clone(),
             assets: assets.context("the static assets")?.map(Arc::new),
             limits,
             vars,

@@ -78,8 +78,11 @@ impl World {
     /// the host.
     pub async fn knock(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
         let is_outside = path.starts_with('/');
-        let of_rooms = if is_outside { "" } else { "/parties/" };
-        let mut request = format!("ws://world{of_rooms}{path}").into_client_request()?;
+        let routed = match is_outside {
+            true => path.to_owned(),
+            false => self.as_routed(&format!("/parties/{path}")),
+        };
+        let mut request = format!("ws://world{routed}").into_client_request()?;
         // A random one would be the one thing in a world that does not come from its seed, and guests can see it.
         request.headers_mut().insert(http::header::SEC_WEBSOCKET_KEY, SOCKET_KEY);
         for (name, value) in headers {

@@ -76,7 +76,7 @@ impl World {
             self.host.during(hyper::client::conn::http1::handshake(stream)).await?;
         // The client's half of the connection is a task of the test's side, driven while the host is.
         let connection = Ends(self.host.spawn(connection));
-        let mut request = hyper::Request::builder().method(method).uri(path);
+        let mut request = hyper::Request::builder().method(method).uri(self.as_routed(path));
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             request = request.header("host", "world");
         }

@@ -13,6 +13,7 @@ use party_node::party::{Memory, Party};
 use party_node::project::Project;
 use party_runtime::component::Component;
 use party_server::assets::Assets;
+use party_server::config::routing::Routing;
 use party_server::edge::projects::ProjectOptions;
 
 use crate::outbound::Outside;
@@ -27,6 +28,7 @@ pub(super) struct Served {
     pub(super) components: RefCell<BTreeMap<String, Loaded>>,
     pub(super) duplicate_keys: BTreeMap<String, DuplicateKeys>,
     pub(super) memory: Cell<Memory>,
+    pub(super) routing: Routing,
     pub(super) assets: Option<Arc<Assets>>,
     pub(super) limits: Arc<Limits>,
     pub(super) vars: Arc<BTreeMap<String, String>>,
@@ -62,6 +64,7 @@ impl Served {
             component_bytes: Arc::clone(bytes),
             memory: self.memory.get(),
             duplicate_keys: self.duplicate_keys.get(name).copied().unwrap_or_default(),
+            profile: self.routing.profile,
             handlers: component.handlers(),
             limits: Arc::clone(&self.limits),
             vars: Arc::clone(&self.vars),
@@ -69,7 +72,11 @@ impl Served {
         all.parties.extend(self.components.borrow().iter().map(party));
         all.options.insert(
             self.name.clone(),
-            ProjectOptions { assets: self.assets.clone(), ..ProjectOptions::default() },
+            ProjectOptions {
+                assets: self.assets.clone(),
+                routing: self.routing.clone(),
+                ..ProjectOptions::default()
+            },
         );
         all.projects.push(project);
     }

@@ -111,6 +111,7 @@ async fn stage(directory: &Path, signals: &mut Signals) -> Result<Stage> {
     Ok(Stage {
         parties,
         memory: config.memory,
+        routing: config.routing.clone(),
         limits: config.limits.clone(),
         serve: config.serve.clone(),
         duplicate_keys: config.duplicate_keys.clone(),

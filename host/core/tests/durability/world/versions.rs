@@ -70,6 +70,7 @@ impl World {
             vars: Arc::clone(vars),
             storage: Arc::clone(storage),
             duplicate_keys: Default::default(),
+            profile: Default::default(),
             durable: Some(component),
         })
     }

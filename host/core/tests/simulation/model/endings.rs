@@ -130,10 +130,8 @@ impl Model {
             Event::Request(id, _) => {
                 if self.state.requests.remove(id) {
                     let response = match outcome {
-                        Ok(()) => profile::failed(profile::NO_RESPONSE, None, ""),
-                        Err(failure) => {
-                            profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED)
-                        }
+                        Ok(()) => self.profile.no_response(),
+                        Err(failure) => self.profile.request_failed(&failure),
                     };
                     return vec![Output::Respond(*id, response)];
                 }
@@ -177,7 +175,7 @@ impl Model {
             (false, Ok(())) => session.state = ReadyState::Open,
             (false, Err(failure)) => {
                 session.state = ReadyState::Closing;
-                outputs.push(Output::Close(id, Some(profile::connect_failed(&failure.message))));
+                outputs.extend(self.profile.connect_failed(id, &failure));
             }
         }
         outputs
@@ -232,13 +230,13 @@ impl Model {
                 _ if model.phase == Phase::Starting => Some(event),
                 Event::Request(id, _) => {
                     if model.state.requests.remove(id) {
-                        let answer = profile::failed(reason, None, profile::REQUEST_FAILED);
+                        let answer = model.profile.request_failed(&failure);
                         model.say(vec![Output::Respond(*id, answer)]);
                     }
                     None
                 }
                 Event::Connect(id) => {
-                    model.lose_connecting(*id, reason);
+                    model.lose_connecting(*id, &failure);
                     None
                 }
                 event => Some(event),
@@ -259,7 +257,7 @@ impl Model {
         let pending = std::mem::take(&mut self.state.pending);
         for event in pending.values().map(|pending| &pending.event).chain(dropped) {
             match event {
-                Event::Connect(id) => self.lose_connecting(*id, ""),
+                Event::Connect(id) => self.lose_connecting(*id, &Failure::default()),
                 Event::Alarm => self.fail_alarm(now),
                 Event::Close(id, ..) => drop(self.state.sessions.remove(id)),
                 Event::Start(_)
@@ -274,11 +272,11 @@ impl Model {
             }
         }
         let requests = std::mem::take(&mut self.state.requests);
-        let lost = || profile::failed(profile::REQUEST_FAILED, None, "");
+        let lost = || profile::failed("");
         self.say(requests.into_iter().map(|id| Output::Respond(id, lost())).collect());
     }
 
-    fn lose_connecting(&mut self, id: ConnectionId, why: &str) {
+    fn lose_connecting(&mut self, id: ConnectionId, why: &Failure) {
         let Some(session) = self.state.sessions.get_mut(&id) else { return };
         if session.rejected || session.gone.is_some() {
             self.state.sessions.remove(&id);
@@ -290,7 +288,7 @@ impl Model {
         }
         outputs.push(Output::Read(id));
         if session.state != ReadyState::Closing {
-            outputs.push(Output::Close(id, Some(profile::connect_failed(why))));
+            outputs.extend(self.profile.connect_failed(id, why));
         }
         (session.upgraded, session.connect_ended, session.accepted) = (true, true, false);
         session.state = ReadyState::Closing;
@@ -303,17 +301,10 @@ impl Model {
         match self.waiting.pop_front() {
             Some(Event::Connect(id)) => {
                 let Some(arriving) = self.arriving.remove(&id) else { return };
-                self.say(vec![match arriving.upgraded {
-                    true => Output::Close(id, Some(profile::connect_failed(&failure.message))),
-                    false => {
-                        let (message, status) = (&failure.message, failure.status);
-                        Output::Reject(id, profile::failed(message, status, profile::CONNECT_FAILED))
-                    }
-                }]);
+                self.say(self.profile.start_failed(id, arriving.upgraded, failure));
             }
             Some(Event::Request(id, _)) => {
-                let response = profile::failed(&failure.message, failure.status, profile::REQUEST_FAILED);
-                self.say(vec![Output::Respond(id, response)]);
+                self.say(vec![Output::Respond(id, self.profile.request_failed(failure))]);
             }
             Some(Event::Close(id, ..)) => drop(self.state.sessions.remove(&id)),
             Some(Event::Alarm) => {

@@ -125,7 +125,7 @@ impl Model {
     /// A room in another process, if its storage has not moved since its state was put aside.
     /// Unless it has ids of its own, it writes first that others are reserved.
     pub(crate) fn restored(habits: &Habits, durable: &Snapshot, kept: &Kept, has_ids: bool) -> Model {
-        let mut model = Model::new(habits.limits.clone(), habits.handlers, durable);
+        let mut model = Model::new(habits.limits.clone(), habits.handlers, habits.profile, durable);
         (model.phase, model.state, model.memory) = (kept.phase, kept.state.clone(), kept.memory);
         (model.now, model.sleeping) = (kept.now, Sleeping::Asleep);
         model.state.sessions.values_mut().for_each(|session| session.upgraded = true);

@@ -85,7 +85,7 @@ impl World {
             (durable.record, durable.checkpoint.clone())
         };
         let (config, habits) = (self.config.clone(), &self.habits);
-        let mut model = Model::new(habits.limits.clone(), habits.handlers, &self.durable);
+        let mut model = Model::new(habits.limits.clone(), habits.handlers, habits.profile, &self.durable);
         let (Some(record), Some(bytes)) = (record, bytes) else {
             return (Room::new(config, record), model);
         };

@@ -30,6 +30,7 @@ pub(crate) fn config_of(disk: &Disk, limits: Limits, handlers: Handlers, durable
         limits: Arc::new(limits),
         handlers,
         duplicate_keys: Default::default(),
+        profile: Default::default(),
         vars: Arc::default(),
         durable: durable.map(|version| ComponentDigest([version; 32])),
         storage: Arc::new(disk.clone()),

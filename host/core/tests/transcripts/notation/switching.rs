@@ -23,7 +23,7 @@ impl Stage {
         guest::run(new, &mut turn, &mut self.names, &mut found);
         self.shown.append(&mut found);
         let component = ComponentDigest([2; 32]);
-        let RoomConfig { address, limits, handlers, vars, storage, duplicate_keys, durable } =
+        let RoomConfig { address, limits, handlers, vars, storage, duplicate_keys, profile, durable } =
             &**self.room().config();
         let config = RoomConfig {
             address: Arc::clone(address),
@@ -32,6 +32,7 @@ impl Stage {
             vars: Arc::clone(vars),
             storage: Arc::clone(storage),
             duplicate_keys: *duplicate_keys,
+            profile: *profile,
             durable: durable.map(|_| component),
         };
         let upgraded = self.room().upgraded(turn, Arc::new(config), Some((component, "new".into())));

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use party_core::profile::Profile;
+
 use crate::transcript::parse::{Read, number, room, shown, two, word};
 use crate::transcript::step::Settings;
 use crate::world::Memory;
 
 /// What a setting begins with, for whoever wrote something else.
-pub(super) const SETTINGS: [&str; 8] = ["party", "memory", "limit", "var", "cron", "room", "seed", "time"];
+pub(super) const SETTINGS: [&str; 9] =
+    ["party", "memory", "profile", "limit", "var", "cron", "room", "seed", "time"];
 
 impl Settings {
     /// Takes a line, if it is a setting.
@@ -29,6 +32,10 @@ impl Settings {
                         ));
                     }
                 });
+            }
+            "profile" => {
+                let unknown = || format!("profile {} is not known: partykit or partyserver", shown(rest));
+                self.profile = Some(Profile::of_name(rest).ok_or_else(unknown)?);
             }
             "limit" => {
                 let (name, value) = two(rest, "limit NAME NUMBER")?;

@@ -55,7 +55,8 @@ pub(super) fn connect(room: &str, uri: &str, key: &str) -> String {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut line = String::from("connect");
     // The room of the transcript goes without saying; what stands behind it in the path does not.
-    if let Some(asked) = path.strip_prefix("/parties/").filter(|asked| *asked != room) {
+    let asked = path.find(&format!("/{room}")).map(|at| &path[at + 1..]);
+    if let Some(asked) = asked.filter(|asked| *asked != room) {
         let _ = write!(line, " {asked}");
     }
     let is_named = query.split('&').any(|pair| pair.split('=').next() == Some(KEY));

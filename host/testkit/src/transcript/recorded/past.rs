@@ -51,6 +51,8 @@ pub(super) fn take_again(
             handlers: component.handlers(),
             vars: Arc::default(),
             duplicate_keys: Default::default(),
+            // The record says which it was.
+            profile: Default::default(),
             durable: Some(ComponentDigest(component.digest().0)),
         });
         let mut again = Again::begin(config, &component, checkpoint(recorded)?).await?.keeping_outputs();

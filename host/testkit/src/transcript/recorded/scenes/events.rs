@@ -8,6 +8,7 @@ use party_core::ids::{ConnectionId, RequestId, Seed};
 use party_core::journal::{Fate, Happening};
 use party_core::limits::Limits;
 use party_core::message::CloseFrame;
+use party_core::profile::Profile;
 use party_server::config::differing_limits;
 
 use crate::client::NO_CODE;
@@ -23,7 +24,7 @@ impl Scenes {
     pub(super) fn happening(&mut self, happening: &Happening<'_>) -> Place {
         match happening {
             Happening::Life(_) => {}
-            Happening::Settings { vars, limits } => self.settings(vars, limits),
+            Happening::Settings { vars, limits, profile } => self.settings(vars, limits, *profile),
             Happening::Resumed => self.crashes(),
             Happening::Time(now) => {
                 if now.0 > self.clock {
@@ -116,8 +117,11 @@ impl Scenes {
         self.here()
     }
 
-    fn settings(&mut self, vars: &BTreeMap<String, String>, limits: &Limits) {
+    fn settings(&mut self, vars: &BTreeMap<String, String>, limits: &Limits, profile: Profile) {
         let mut settings = Vec::new();
+        if profile != Profile::default() {
+            settings.push(format!("profile {}", profile.name()));
+        }
         for (name, value) in differing_limits(limits, &Limits::default()) {
             settings.push(format!("limit {name} {value}"));
         }
@@ -133,7 +137,7 @@ impl Scenes {
             self.bytes += settings.iter().map(String::len).sum::<usize>();
             self.settings = settings;
         } else if settings != self.settings {
-            self.comment("not repeated: vars or limits were others from here on");
+            self.comment("not repeated: vars, limits or the profile were others from here on");
         }
     }
 
