@@ -92,7 +92,7 @@ fn tests_and_rooms_name_rooms_in_one_way_whatever_the_prefix_is() -> Result<()> 
 fn a_room_that_goes_on_with_the_other_profile_is_the_same_room() -> Result<()> {
     let dir = tempfile::tempdir()?;
     for memory in [Memory::Hibernate, Memory::Durable] {
-        let store = std::sync::Arc::new(party_store::memory::MemoryStore::default());
+        let store = Arc::new(party_store::memory::MemoryStore::default());
         for (turn, (settings, told)) in [
             ("profile = \"partyserver\"\n", "{\"error\":\"Error: words\"}"),
             ("", "words"),
