@@ -57,7 +57,7 @@ fn the_help_of_each_command_says_what_can_be_given_and_what_is_the_default() {
         &["serve", "--help"],
         &[
             "Usage: party-host serve",
-            "party.toml or Cargo.toml, or a .wasm component",
+            "Directories with party.toml or Cargo.toml, each a project of its own, or a .wasm component",
             "--host",
             "[default: 0.0.0.0]",
             "--trusted-proxy <NET>",
@@ -66,7 +66,7 @@ fn the_help_of_each_command_says_what_can_be_given_and_what_is_the_default() {
             "--tls-key <FILE>",
             "--port",
             "0: any that is free",
-            "default: `port` in party.toml, else 1999",
+            "default: `port` in the first party.toml, else 1999",
             "--data <DIR>",
             ".party/data",
             "One host at a time",
@@ -114,7 +114,7 @@ fn a_slip_of_the_pen_is_told_with_what_was_meant() {
     check_slip(&["frobnicate"], &["unrecognized subcommand 'frobnicate'", "--help"]);
     check_slip(&["serve", "--prot", "80"], &["'--prot'", "'--port'"]);
     check_slip(&["serve", "--frobnicate"], &["'--frobnicate'", "Usage: party-host serve"]);
-    check_slip(&["serve", "one", "two"], &["'two'", "Usage: party-host serve"]);
+    check_slip(&["dev", "one", "two"], &["'two'", "Usage: party-host dev"]);
     check_slip(
         &["serve", "--trusted-proxy", "nginx"],
         &["'nginx'", "is no network and no address", "10.0.0.0/8"],

@@ -187,13 +187,17 @@ impl Profile {
         }
     }
 
+    /// The answer to a client that wanted to connect, where no 101 comes before it.
+    pub fn connect_refused(self, failure: &Failure) -> Response {
+        let status = status_of(failure).unwrap_or(500);
+        Response::text(status, self.told(failure, self.words().connect_failed))
+    }
+
     /// What is said and done to a client whose room did not start for it. `upgraded`: its 101 has been sent.
     pub fn start_failed(self, connection: ConnectionId, upgraded: bool, failure: &Failure) -> Vec<Output> {
         let words = self.words();
         if !upgraded && words.setup_failed.is_none() {
-            let status = status_of(failure).unwrap_or(500);
-            let response = Response::text(status, self.told(failure, words.connect_failed));
-            return vec![Output::Reject(connection, response)];
+            return vec![Output::Reject(connection, self.connect_refused(failure))];
         }
         let accept = (!upgraded).then_some(Output::Accept(connection));
         accept.into_iter().chain(self.connect_failed(connection, failure)).collect()

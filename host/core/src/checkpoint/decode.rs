@@ -191,7 +191,10 @@ fn sleeping_event(reader: &mut Reader) -> Read<SleepingEvent> {
         // Written before it was noted of which.
         10 => Subject::Stream(StreamId(0)),
         11 => Subject::Drain,
-        12 => Subject::Stream(StreamId(id(reader, "stream")?)),
+        12 => match id(reader, "stream")? {
+            0 => return Err(Malformed::Field { field: "stream" }),
+            id => Subject::Stream(StreamId(id)),
+        },
         _ => return Err(Malformed::Field { field: "event's kind" }),
     };
     let deadline = reader.option("event's deadline", |reader| {

@@ -155,6 +155,7 @@ fn sleeping_event(writer: &mut Writer, event: &SleepingEvent) {
         Subject::Alarm => (7, None),
         Subject::Completed => (8, None),
         Subject::Resume => (9, None),
+        Subject::Stream(StreamId(0)) => (10, None),
         Subject::Stream(StreamId(id)) => (12, Some(id)),
         Subject::Drain => (11, None),
     };

@@ -63,7 +63,7 @@ impl Room {
 
     /// The same, and the client is told why.
     pub(super) fn turn_connecting_away(&mut self, connection: ConnectionId, why: &Failure) {
-        let refusal = self.config.profile.request_failed(why);
+        let refusal = self.config.profile.connect_refused(why);
         if let Some(refusal) = self.refuse_socket(connection, refusal) {
             return self.output(refusal);
         }

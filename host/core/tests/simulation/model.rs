@@ -366,7 +366,7 @@ impl Model {
                     state.requests.insert(*id);
                     return Some(event);
                 }
-                let response = self.profile.no_on_request();
+                let response = self.profile.no_on_request_for_a_room();
                 self.say(vec![Output::Respond(*id, response)]);
                 None
             }

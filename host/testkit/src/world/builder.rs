@@ -1,5 +1,7 @@
 //! What a world is to be, before it begins.
 
+mod told;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,15 +11,14 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use party_core::ids::Timestamp;
 use party_core::limits::Limits;
-use party_core::profile::Profile;
 use party_core::room::DuplicateKeys;
 use party_node::chance::{Chance, Dictated};
 use party_node::committer::CommitPause;
 use party_node::cron::Schedule;
 use party_runtime::engine::Engine;
 use party_server::assets::{AssetReads, Assets};
+use party_server::config::ServeConfig;
 use party_server::config::routing::Routing;
-use party_server::config::{ServeConfig, differing_limits};
 use party_store::memory::MemoryStore;
 use party_store::store::Store;
 use party_store::testing::faulty_store::FaultyStore;
@@ -321,22 +322,6 @@ impl Builder {
             let world = self.start().await?;
             what(&world).await
         })
-    }
-
-    /// What a transcript says before its first step.
-    fn told(&self) -> Vec<String> {
-        let mut told = vec![format!("seed {}", self.seed), format!("memory {}", memory_word(self.memory))];
-        if self.routing.profile != Profile::default() {
-            told.push(format!("profile {}", self.routing.profile.name()));
-        }
-        if self.begins_at != BEGINNING {
-            told.push(format!("time {}", self.begins_at));
-        }
-        let limits = differing_limits(&self.limits, &Limits::default());
-        told.extend(limits.into_iter().map(|(name, value)| format!("limit {name} {value}")));
-        told.extend(self.vars.iter().map(|(name, value)| format!("var {name} {value}")));
-        told.extend(self.crons.iter().map(|cron| format!("cron {} {}", cron.name(), cron.expression())));
-        told
     }
 
     /// Its project, loaded.
