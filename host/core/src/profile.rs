@@ -153,18 +153,26 @@ impl Profile {
 
     /// The answer to somebody whom the lobby was to let into a room, and failed.
     pub fn lobby_failed(self, failure: &Failure) -> Response {
-        let status = status_of(failure);
-        match &self.words().lobby_failed {
-            Some(answer) => answer.with(status),
-            None => Response::text(status.unwrap_or(401), failure.message.as_str()),
+        match (&self.words().lobby_failed, status_of(failure)) {
+            (Some(answer), None) => answer.with(None),
+            (_, status) => Response::text(status.unwrap_or(401), failure.message.as_str()),
         }
     }
 
     /// The answer to a URL that is no room, where the lobby failed.
     pub fn fetch_failed(self, failure: &Failure) -> Response {
+        match (&self.words().lobby_failed, status_of(failure)) {
+            (Some(answer), None) => answer.with(None),
+            (Some(_), Some(status)) => Response::text(status, failure.message.as_str()),
+            (None, _) => self.request_failed(failure),
+        }
+    }
+
+    /// The answer to a client outside of rooms whose handler has failed: its message, whatever that is, where the profile tells it.
+    pub fn socket_failed(self, failure: &Failure) -> Response {
         match &self.words().lobby_failed {
-            Some(answer) => answer.with(status_of(failure)),
-            None => self.request_failed(failure),
+            Some(_) => self.fetch_failed(failure),
+            None => Response::text(status_of(failure).unwrap_or(500), failure.message.as_str()),
         }
     }
 
@@ -266,12 +274,6 @@ fn json(text: &str) -> String {
 /// The answer to a request that the host could not have answered, with why.
 pub fn failed(message: &str) -> Response {
     Response::text(500, if message.is_empty() { REQUEST_FAILED } else { message })
-}
-
-/// The answer to a client outside of rooms whose handler has failed: its message, whatever that is.
-pub fn socket_failed(failure: &Failure) -> Response {
-    let status = failure.status.filter(|status| (200..=599).contains(status)).unwrap_or(500);
-    Response::text(status, failure.message.as_str())
 }
 
 /// The close of a client outside of rooms whose instance is no more.

@@ -222,8 +222,10 @@ impl Node {
 fn figures(worker: &Rc<Worker>) -> NodeFigures {
     let mut figures = NodeFigures { counted: worker.tallies().read(), ..NodeFigures::default() };
     for entry in worker.rooms().all().iter().filter(|entry| entry.address().is_unnamed()) {
+        let memory_bytes = memory_bytes(entry);
         figures.sockets_outside += 1;
-        figures.memory_bytes += memory_bytes(entry);
+        figures.memory_bytes += memory_bytes;
+        figures.of_project(entry.address().project()).memory_bytes += memory_bytes;
     }
     worker.rooms().each(|entry| {
         let state = state_of(entry, worker.now());

@@ -3,7 +3,6 @@
 use crate::event::{Event, Failure, Output};
 use crate::ids::ConnectionId;
 use crate::planted::{self, PlantedBug};
-use crate::profile;
 use crate::room::Room;
 use crate::session::ReadyState;
 
@@ -14,12 +13,12 @@ impl Room {
         connection: ConnectionId,
         outcome: Result<(), Failure>,
     ) -> Vec<Output> {
+        let words = self.config.profile;
         if let Err(failure) = &outcome
-            && let Some(refusal) = self.refuse_socket(connection, profile::socket_failed(failure))
+            && let Some(refusal) = self.refuse_socket(connection, words.socket_failed(failure))
         {
             return vec![refusal];
         }
-        let words = self.config.profile;
         let Some(session) = self.home().sessions.get_mut(&connection) else { return Vec::new() };
         session.connect_ended = true;
         let opened_at = session.opened_at;

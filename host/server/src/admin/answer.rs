@@ -149,7 +149,10 @@ fn buffer(bytes: u64) -> Result<Vec<u8>, Refused> {
 /// What will stand in the way of a room that has come in.
 fn note(node: &Node, to: &RoomAddress, brought: &Brought) -> Option<String> {
     let Some(party) = node.party(to.project(), to.party()) else {
-        return Some(format!("this host has no party {:?}; the room waits for one that has", to.party()));
+        let (project, party) = (to.project(), to.party());
+        return Some(format!(
+            "this host serves no party {project}/{party}; the room waits for one that does"
+        ));
     };
     let served = party_core::commit::ComponentDigest(party.component.digest().0);
     let differs = brought.component.is_some_and(|component| component != served);

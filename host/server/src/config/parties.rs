@@ -12,6 +12,9 @@ use super::routing::Routing;
 use super::section::{Found, Section};
 use super::{MAIN_PARTY, PartySource};
 
+/// What to do about a party that is called like a part of the prefix.
+const NAMED_TWICE: &str = "call one of them otherwise: in a URL nobody could tell where the party begins";
+
 /// Reads both.
 pub(super) fn read(
     top: &mut Section<'_>,
@@ -19,9 +22,19 @@ pub(super) fn read(
     routing: &Routing,
 ) -> Result<BTreeMap<String, PartySource>, ConfigError> {
     let mut parties = BTreeMap::new();
+    let holds = |name: &str| routing.prefix.holds_behind_its_beginning(name);
+    let why = format!("is a part of the prefix {}", routing.prefix);
     if let Some(found) = top.string("main")? {
+        if holds(MAIN_PARTY) {
+            let (key, value, hint) = ("prefix".into(), MAIN_PARTY.into(), NAMED_TWICE);
+            return Err(top.error(found.at, Problem::BadEntry { key, value, why, hint }));
+        }
         parties.insert(MAIN_PARTY.into(), party_source(top, "main", found, directory)?);
     } else if directory.join("Cargo.toml").is_file() {
+        if holds(MAIN_PARTY) {
+            let (key, value, hint) = ("prefix".into(), MAIN_PARTY.into(), NAMED_TWICE);
+            return Err(top.error_here(Problem::BadEntry { key, value, why, hint }));
+        }
         parties.insert(MAIN_PARTY.into(), PartySource::Crate(directory.into()));
     }
     let Some(mut section) = top.section("parties")? else { return Ok(parties) };
@@ -37,9 +50,8 @@ pub(super) fn read(
         if let Some(other) = written_as.insert(name.clone(), written.clone()) {
             return Err(section.error(at, Problem::SameParty { one: other, other: written, name }));
         }
-        if routing.prefix.holds_behind_its_beginning(&name) {
-            let (key, why) = ("parties".into(), format!("is a part of the prefix {}", routing.prefix));
-            let hint = "call one of them otherwise: in a URL nobody could tell where the party begins";
+        if holds(&name) {
+            let (key, hint) = ("parties".into(), NAMED_TWICE);
             return Err(section.error(at, Problem::BadEntry { key, value: written, why, hint }));
         }
         if let Some(found) = section.string(&written)? {

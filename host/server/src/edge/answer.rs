@@ -230,7 +230,7 @@ async fn connect(
     let Some(party) = node.party(address.project(), address.party()) else {
         return Err(Profile::default().party_not_found(address.party()));
     };
-    let (switch, new) = knocking(worker, parts, &party)?;
+    let (switch, new) = knocking(worker, parts, &party, headers_in_room(parts, &party))?;
     let new = lobby::before_connect(worker, &party, address.room(), new).await?;
     Ok(told(progress, switch, node.connect(address, new).await))
 }
@@ -240,6 +240,7 @@ pub(super) fn knocking(
     worker: &EdgeWorker,
     parts: &Parts,
     party: &Party,
+    headers: Vec<Header>,
 ) -> Result<(Response, NewConnection), Response> {
     let switch = handshake::check(parts)?;
     let uri = guest_uri(parts)?;
@@ -251,7 +252,7 @@ pub(super) fn knocking(
     let new = NewConnection {
         key: named.unwrap_or_else(|| node.client_id(party.profile)),
         uri,
-        headers: headers_in_room(parts, party),
+        headers,
         opened_at: node.clock().now(),
     };
     Ok((switch, new))

@@ -77,7 +77,7 @@ pub(crate) async fn socket(
     let party = party.filter(|party| party.handlers.has(Handlers::ON_SOCKET));
     let Some(party) = party else { return Ok(None) };
     project.allow_page(&parts.headers)?;
-    let (switch, new) = knocking(worker, parts, &party)?;
+    let (switch, new) = knocking(worker, parts, &party, guest_headers(&parts.headers))?;
     Ok(Some(told(progress, switch, worker.node().connect_outside(&party, new).await)))
 }
 
