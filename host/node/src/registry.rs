@@ -26,7 +26,7 @@ use crate::pressure::waiting::Waits;
 use crate::registry::leaving::AutoAnswer;
 pub(crate) use crate::registry::seats::Seat;
 use crate::registry::seats::Seats;
-use crate::request_body::WaitingBody;
+use crate::request_body::{Upload, WaitingBody};
 use crate::rooms_count::NewRoom;
 use crate::signal::Signal;
 use crate::timers::RoomNumber;
@@ -45,8 +45,8 @@ pub(crate) struct RoomEntry {
     requests: RefCell<HashMap<RequestId, oneshot::Sender<Answer>>>,
     /// The bodies of answers that are being written.
     bodies: RefCell<HashMap<StreamId, (RequestId, BodyWriter)>>,
-    /// The bodies of requests that wait with their clients.
-    uploads: RefCell<HashMap<RequestId, WaitingBody>>,
+    /// The bodies of requests that wait with their clients; none: it is read already, or was.
+    uploads: RefCell<HashMap<RequestId, Option<WaitingBody>>>,
     /// Those who wait for the room to take more of what its streams bring.
     streams_starved: Notify,
     /// Somebody does. Looked at with every turn, so that it costs no lock.
@@ -305,18 +305,28 @@ impl RoomEntry {
     ) {
         self.requests.borrow_mut().insert(id, reply);
         if let Some(body) = body {
-            self.uploads.borrow_mut().insert(id, body);
+            self.uploads.borrow_mut().insert(id, Some(body));
         }
     }
 
-    /// The body of a request, if it has not come along, is not read yet, and somebody still waits for an answer.
-    pub(crate) fn take_upload(&self, id: RequestId) -> Option<WaitingBody> {
-        self.uploads.borrow_mut().remove(&id)
+    /// The body of a request, to read it.
+    pub(crate) fn begin_upload(&self, id: RequestId) -> Upload {
+        if let Some(waiting) = self.uploads.borrow_mut().get_mut(&id) {
+            return waiting.take().map_or(Upload::Read, Upload::Waiting);
+        }
+        let is_waited_for = self.requests.borrow().contains_key(&id)
+            || self.bodies.borrow().values().any(|(request, _)| *request == id);
+        if is_waited_for { Upload::CameAlong } else { Upload::Gone }
+    }
+
+    /// Nobody waits for the answer to a request any more.
+    fn forget_upload(&self, id: RequestId) {
+        self.uploads.borrow_mut().remove(&id);
     }
 
     /// The client of an answer that is being written has gone.
     pub(crate) fn answer_gone(&self, stream: StreamId, request: RequestId) {
-        self.take_upload(request);
+        self.forget_upload(request);
         if self.bodies.borrow_mut().remove(&stream).is_some() {
             self.put_in(|core| core.request_gone(request));
         }
@@ -324,7 +334,7 @@ impl RoomEntry {
 
     /// The client of a request has gone.
     pub(crate) fn request_gone(&self, id: RequestId) {
-        self.take_upload(id);
+        self.forget_upload(id);
         if self.requests.borrow_mut().remove(&id).is_some() {
             self.put_in(|core| core.request_gone(id));
         }

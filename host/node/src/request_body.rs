@@ -4,6 +4,9 @@
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+/// What is said of a body whose client has gone.
+pub(crate) const CLIENT_GONE: &str = "its client has gone";
+
 enum Piece {
     Bytes(Bytes),
     End,
@@ -14,6 +17,18 @@ enum Piece {
 pub struct WaitingBody {
     begin: Option<oneshot::Sender<()>>,
     pieces: mpsc::Receiver<Piece>,
+}
+
+/// What there is of the body of a request, for a room that begins to read it.
+pub(crate) enum Upload {
+    /// It waits with its client.
+    Waiting(WaitingBody),
+    /// The room has it.
+    CameAlong,
+    /// It was read before.
+    Read,
+    /// Its client is not there any more.
+    Gone,
 }
 
 /// The other end, for who has the client. Dropped before its end, the body breaks off.
@@ -43,7 +58,7 @@ impl WaitingBody {
             Some(Piece::Bytes(bytes)) => Some(Ok(bytes)),
             Some(Piece::End) => None,
             Some(Piece::Broke(why)) => Some(Err(why)),
-            None => Some(Err("its client has gone".into())),
+            None => Some(Err(CLIENT_GONE.into())),
         }
     }
 }

@@ -66,9 +66,9 @@ pub(crate) fn begin(worker: &Worker, entry: &RoomEntry, id: OperationId, work: A
 /// Brings the body of a request. One that has come along with it has no more than its end.
 pub(crate) fn read_body(entry: &RoomEntry, request: RequestId, stream: StreamId) {
     let (number, operation) = (entry.number, stream.operation());
-    let waiting = entry.take_upload(request);
+    let upload = entry.begin_upload(request);
     let task = tokio::task::spawn_local(async move {
-        streaming::upload(waiting, Reader { room: number, operation }).await;
+        streaming::upload(upload, Reader { room: number, operation }).await;
         ended(number, operation);
     });
     let doing = Doing { task: task.abort_handle(), call: None, socket: None };

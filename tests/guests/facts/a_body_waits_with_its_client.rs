@@ -1,5 +1,6 @@
 //! A guest that reads bodies gets the head of a request whose body is too large to come along, and reads that in turns of its own, until
-//! its end. It is read once, and not when nobody waits for the answer any more.
+//! its end. It is read once: what is asked for again brings an error, and never an end. Nothing is read when nobody waits for the answer
+//! any more.
 //! covers: streams.read-body
 
 use std::cell::{Cell, RefCell};
@@ -41,6 +42,10 @@ impl Bare for Fact {
     fn on_stream(_: u64, what: StreamEvent) -> Progressed {
         match what {
             StreamEvent::Chunk(bytes) => say(format!("chunk {}", String::from_utf8_lossy(&bytes))),
+            StreamEvent::End => {
+                let (_, id) = READING.get();
+                say(format!("end, and again: {}", streams::read_body(id).is_ok()));
+            }
             other => {
                 let (event, id) = READING.get();
                 say(format!("{other:?}"));

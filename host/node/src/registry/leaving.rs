@@ -54,7 +54,7 @@ impl RoomEntry {
             }
             Output::Broadcast(ids, message) => self.send_to_all(&ids, &Outgoing::new(message)),
             Output::Respond(id, response) => {
-                self.take_upload(id);
+                self.forget_upload(id);
                 if let Some(reply) = self.requests.borrow_mut().remove(&id) {
                     // A client that has gone meanwhile misses nothing.
                     let _ = reply.send(Answer::Response(response));
@@ -113,7 +113,7 @@ impl RoomEntry {
     /// The body of an answer, which ends with this.
     fn take_body(&self, stream: StreamId) -> Option<BodyWriter> {
         let (request, body) = self.bodies.borrow_mut().remove(&stream)?;
-        self.take_upload(request);
+        self.forget_upload(request);
         Some(body)
     }
 

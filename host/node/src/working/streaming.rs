@@ -2,6 +2,7 @@
 //!
 //! Whoever works holds nothing of the room but its number, and asks for it anew each time.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use party_core::address::RoomAddress;
@@ -9,11 +10,12 @@ use party_core::event::{NewConnection, Outcome};
 use party_core::http::Request;
 use party_core::ids::{OperationId, StreamId};
 use party_core::limits::FETCH_MS_MAX;
-use party_core::message::CloseFrame;
+use party_core::message::{CloseFrame, Message};
 use party_core::operation::{ConnectTarget, OperationError};
 use party_core::profile;
 use party_core::room::Refusal;
 use party_core::stream::StreamEvent;
+use tokio::sync::mpsc;
 
 use crate::connection::{Connect, Connection};
 use crate::node::{Node, Unavailable};
@@ -21,7 +23,7 @@ use crate::outbound::{Fetch, FromSocket, Socket, SocketDriver, ToSocket, next_pi
 use crate::outbox::Outbound;
 use crate::project::Project;
 use crate::registry::RoomEntry;
-use crate::request_body::WaitingBody;
+use crate::request_body::{CLIENT_GONE, Upload};
 use crate::timers::RoomNumber;
 use crate::worker::Worker;
 
@@ -96,8 +98,13 @@ pub(super) async fn fetch(
 }
 
 /// Brings the body of a request piece by piece.
-pub(super) async fn upload(waiting: Option<WaitingBody>, reader: Reader) {
-    let Some(mut body) = waiting else { return reader.put_in(StreamEvent::End) };
+pub(super) async fn upload(upload: Upload, reader: Reader) {
+    let mut body = match upload {
+        Upload::Waiting(body) => body,
+        Upload::CameAlong => return reader.put_in(StreamEvent::End),
+        Upload::Read => return reader.put_in(StreamEvent::Error("the body was read before".into())),
+        Upload::Gone => return reader.put_in(StreamEvent::Error(CLIENT_GONE.into())),
+    };
     while reader.credit().await {
         match body.next().await {
             Some(Ok(bytes)) => reader.put_in(StreamEvent::Chunk(bytes)),
@@ -199,21 +206,17 @@ async fn to_room(
 async fn between_rooms(connection: Connection, driver: SocketDriver) {
     let SocketDriver { mut to, from, taken } = driver;
     let bytes_max = connection.limits().message_in_bytes_max;
+    // What the other room has not taken. It counts for the connection until it has, so it is bounded as that is.
+    let mut leaving: VecDeque<Message> = VecDeque::new();
     loop {
         while let Some(outbound) = connection.next_outbound() {
             match outbound {
                 Outbound::Frame(outgoing) | Outbound::Answer(outgoing) => {
-                    let message = outgoing.message().clone();
-                    let bytes = message.len();
-                    if from.send(FromSocket::Message(message)).await.is_err() {
-                        return connection.closed(CloseFrame::lost(), false);
-                    }
-                    connection.written(bytes);
+                    leaving.push_back(outgoing.message().clone());
                 }
                 Outbound::Close(frame) => {
                     let frame = frame.unwrap_or_else(CloseFrame::no_code);
-                    // Whoever has opened it may have gone; the room hears of its close in any case.
-                    let _ = from.send(FromSocket::Closed(frame.clone())).await;
+                    last_words(from, leaving, frame.clone());
                     return connection.closed(frame, true);
                 }
             }
@@ -222,6 +225,15 @@ async fn between_rooms(connection: Connection, driver: SocketDriver) {
         let came = tokio::select! {
             biased;
             () = std::future::poll_fn(|cx| connection.poll_change(cx)) => continue,
+            place = from.reserve(), if !leaving.is_empty() => {
+                let (Ok(place), Some(message)) = (place, leaving.pop_front()) else {
+                    return connection.closed(CloseFrame::lost(), false);
+                };
+                let bytes = message.len();
+                place.send(FromSocket::Message(message));
+                connection.written(bytes);
+                continue;
+            }
             came = to.recv(), if may_read => came,
         };
         match came {
@@ -229,7 +241,7 @@ async fn between_rooms(connection: Connection, driver: SocketDriver) {
                 let (bytes, bytes_max) = (message.len() as u64, u64::from(bytes_max));
                 let frame = profile::too_large(bytes, bytes_max);
                 connection.broken(frame.reason.clone());
-                let _ = from.send(FromSocket::Closed(frame.clone())).await;
+                last_words(from, leaving, frame.clone());
                 return connection.closed(frame, true);
             }
             Some(ToSocket::Send(message)) => {
@@ -242,10 +254,24 @@ async fn between_rooms(connection: Connection, driver: SocketDriver) {
             }
             Some(ToSocket::Close(frame)) => {
                 let frame = frame.unwrap_or_else(CloseFrame::no_code);
-                let _ = from.send(FromSocket::Closed(frame.clone())).await;
+                last_words(from, leaving, frame.clone());
                 return connection.closed(frame, true);
             }
             None => return connection.closed(CloseFrame::lost(), false),
         }
     }
+}
+
+/// What has left before a socket between two rooms was closed, and its close: as fast as the room that has opened it takes them,
+/// however long that is. The other one has heard of the close by then.
+fn last_words(from: mpsc::Sender<FromSocket>, leaving: VecDeque<Message>, frame: CloseFrame) {
+    tokio::task::spawn_local(async move {
+        for message in leaving {
+            if from.send(FromSocket::Message(message)).await.is_err() {
+                return;
+            }
+        }
+        // Whoever has opened it may have gone.
+        let _ = from.send(FromSocket::Closed(frame)).await;
+    });
 }

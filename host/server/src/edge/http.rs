@@ -118,7 +118,8 @@ impl Progress {
         has_ended
     }
 
-    fn ends(&self, now: Timestamp) {
+    /// The client sends no more, or nothing that could be understood.
+    pub(crate) fn ends(&self, now: Timestamp) {
         if self.ended_at.get().is_none() {
             self.ended_at.set(Some(now));
             if let Some(reader) = self.reader.take() {

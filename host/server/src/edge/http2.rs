@@ -42,9 +42,10 @@ const STREAMS_MAX: u32 = 100;
 const RESETS_MAX: usize = 20;
 /// Resets of the host's own for what a client does wrong; with more, the connection ends.
 const FAULTS_MAX: usize = 100;
-/// Bytes of request bodies that one connection may send ahead, and one of its streams.
-const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
-const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+/// Bytes of a request body that may be sent ahead.
+const STREAM_WINDOW_BYTES: u32 = 64 << 10;
+/// The same of all bodies of a connection: those that their rooms do not read must not hold up the others.
+const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 /// Bytes of an answer that are handed over at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
