@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::codec::{Malformed, Reader, Writer, calls, http};
 use crate::http::Request;
 use crate::ids::Timestamp;
 use crate::limits::{FETCH_REDIRECTS_MAX, ROOMS_PAGE_MAX};
 use crate::operation::{ConnectTarget, Operation, OperationError, Work};
 use crate::planted::{self, PlantedBug};
+use crate::turn::operations::CALLED_HOST;
 
 type Read<T> = Result<T, Malformed>;
 
@@ -22,6 +25,17 @@ pub(crate) fn operation(writer: &mut Writer, operation: &Operation) {
             writer.number(until.0);
             self::work(writer, work);
         }
+    }
+}
+
+/// What a socket to another room asks for that says no more than to which.
+fn bare(party: &str, room: &str) -> Request {
+    Request {
+        method: "GET".into(),
+        uri: format!("http://{CALLED_HOST}/parties/{party}/{room}"),
+        headers: Vec::new(),
+        body: Bytes::new(),
+        body_waits: false,
     }
 }
 
@@ -66,10 +80,13 @@ pub(crate) fn work(writer: &mut Writer, work: &Work) {
             writer.bytes(url.as_bytes());
         }
         Work::Connect { target: ConnectTarget::Room { party, room, request } } => {
-            writer.byte(7);
+            let is_bare = **request == bare(party, room);
+            writer.byte(if is_bare { 7 } else { 8 });
             writer.bytes(party.as_bytes());
             writer.bytes(room.as_bytes());
-            http::request(writer, request);
+            if !is_bare {
+                http::request(writer, request);
+            }
         }
         Work::Asset { path } => {
             writer.byte(3);
@@ -106,13 +123,15 @@ fn read_work(reader: &mut Reader) -> Read<Work> {
             streams: kind == 5,
         },
         6 => Work::Connect { target: ConnectTarget::Url(reader.text("socket's address")?) },
-        7 => Work::Connect {
-            target: ConnectTarget::Room {
-                party: reader.text("party")?,
-                room: reader.text("room")?,
-                request: Box::new(http::read_request(reader)?),
-            },
-        },
+        kind @ (7 | 8) => {
+            let (party, room) = (reader.text("party")?, reader.text("room")?);
+            let bare = bare(&party, &room);
+            let request = if kind == 8 { http::read_request(reader)? } else { bare.clone() };
+            if kind == 8 && request == bare {
+                return Err(Malformed::Field { field: "socket's request" });
+            }
+            Work::Connect { target: ConnectTarget::Room { party, room, request: Box::new(request) } }
+        }
         3 => Work::Asset { path: reader.text("asset's path")? },
         _ => return Err(Malformed::Field { field: "work's kind" }),
     })
@@ -226,6 +245,11 @@ mod tests {
                 party: "main".into(),
                 room: "großes ß".into(),
                 request: Box::new(request("GET", "http://rooms.internal/parties/main/x/a?b", true)),
+            }),
+            connect(ConnectTarget::Room {
+                party: "main".into(),
+                room: "r".into(),
+                request: Box::new(super::bare("main", "r")),
             }),
             Operation::Sleep { due: Timestamp(0) },
             Operation::Sleep { due: Timestamp::NEVER },
