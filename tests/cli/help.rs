@@ -66,7 +66,7 @@ fn the_help_of_each_command_says_what_can_be_given_and_what_is_the_default() {
             "--tls-key <FILE>",
             "--port",
             "0: any that is free",
-            "default: `port` in the first party.toml, else 1999",
+            "default: `port` in party.toml, else 1999",
             "--data <DIR>",
             ".party/data",
             "One host at a time",

@@ -186,10 +186,10 @@ pub(crate) struct Dev {
 
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// The port to listen on; 0: any that is free (default: `port` in the first party.toml, else 1999)
+    /// The port to listen on; 0: any that is free (default: `port` in party.toml, else 1999)
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) port: Option<u16>,
-    /// Where rooms are kept (default: .party/data in the first project). One host at a time can use it
+    /// Where rooms are kept (default: .party/data of the first project). One host at a time
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Worker threads (default: one per processor)
