@@ -121,7 +121,7 @@ pub(super) async fn connect(
     target: &ConnectTarget,
     message_bytes_max: u32,
     reader: Reader,
-    answer: impl FnOnce(Outcome, Option<tokio::sync::mpsc::UnboundedSender<ToSocket>>),
+    answer: impl FnOnce(Outcome, Option<mpsc::UnboundedSender<ToSocket>>),
 ) {
     let opened = match target {
         ConnectTarget::Url(url) => project.outbound.connect(url.clone(), message_bytes_max).await,

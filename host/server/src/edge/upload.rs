@@ -62,7 +62,11 @@ async fn bring(worker: &EdgeWorker, progress: &Progress, body: &mut Incoming, mu
         };
         match frame {
             Some(Ok(Some(frame))) => match frame.into_data() {
-                Ok(data) if !data.is_empty() && sender.send(data).await.is_err() => return End::Unwanted,
+                Ok(data) if !data.is_empty() => {
+                    if sender.send(data).await.is_err() {
+                        return End::Unwanted;
+                    }
+                }
                 Ok(_) | Err(_) => {}
             },
             Some(Ok(None)) => {
