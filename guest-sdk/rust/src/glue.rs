@@ -37,6 +37,9 @@ pub const NEEDED: Handlers = Handlers::ON_COMPLETED
     .union(Handlers::ON_DRAIN)
     .union(Handlers::ON_RESPONSE_CLOSED);
 
+/// What stands for a request's id where it has none: the host refuses to bring the body of such a one.
+const IN_THE_LOBBY: u64 = 0;
+
 /// The exports of a component whose party is `P`.
 #[derive(Debug)]
 pub struct Exports<P>(PhantomData<P>);
@@ -99,7 +102,7 @@ impl<P: Capable> guest::Guest for Exports<P> {
 
     fn on_request(event: u64, id: u64, request: RequestResult) -> Progressed {
         runtime::turn(event, |party: &mut P, room| {
-            match party.on_request(room, Request::received(Some(id), request)?)?.0 {
+            match party.on_request(room, Request::received(id, request)?)?.0 {
                 Answer::Now(response) => respond(id, &response),
                 Answer::Later(response) => {
                     task::hold_event(async move { respond(id, &response.await?) });
@@ -137,25 +140,25 @@ impl<P: Capable> guest::Guest for Exports<P> {
 impl<P: Capable> lobby::Guest for Exports<P> {
     fn before_connect(event: u64, room: String, request: RequestResult) -> Progressed {
         runtime::lobby_turn(event, || {
-            P::before_connect(&Lobby::new(), &room, &Request::received(None, request)?)?.tell(event)
+            P::before_connect(&Lobby::new(), &room, &Request::received(IN_THE_LOBBY, request)?)?.tell(event)
         })
     }
 
     fn before_request(event: u64, room: String, request: RequestResult) -> Progressed {
         runtime::lobby_turn(event, || {
-            P::before_request(&Lobby::new(), &room, &Request::received(None, request)?)?.tell(event)
+            P::before_request(&Lobby::new(), &room, &Request::received(IN_THE_LOBBY, request)?)?.tell(event)
         })
     }
 
     fn on_fetch(event: u64, request: RequestResult) -> Progressed {
         runtime::lobby_turn(event, || {
-            P::on_fetch(&Lobby::new(), Request::received(None, request)?)?.tell(event)
+            P::on_fetch(&Lobby::new(), Request::received(IN_THE_LOBBY, request)?)?.tell(event)
         })
     }
 
     fn on_socket(event: u64, connection: u64, request: RequestResult) -> Progressed {
         runtime::lobby_turn(event, || {
-            P::on_socket(&Lobby::new(), &Request::received(None, request)?)?
+            P::on_socket(&Lobby::new(), &Request::received(IN_THE_LOBBY, request)?)?
                 .begin(Connection::from_id(connection))
         })
     }

@@ -34,17 +34,17 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request with a body that has come along, as tests make one.
+    /// A request with a body that has come along, as tests make one and lobbies that [send on another](crate::Decision::proceed_as).
     pub fn new(method: impl Into<String>, uri: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         let (method, uri, body) = (method.into(), uri.into(), body.into());
         Self { method, uri, headers: Vec::new(), body, waiting: None }
     }
 
-    /// A request that has come; `id` if its body may wait.
-    pub(crate) fn received(id: Option<u64>, request: wit::RequestResult) -> Result<Self> {
+    /// A request that has come, `id` as its body is to be asked for.
+    pub(crate) fn received(id: u64, request: wit::RequestResult) -> Result<Self> {
         let (body, waiting) = match request.body {
             wit::BodyResult::Bytes(bytes) => (bytes, None),
-            wit::BodyResult::Waiting => (Vec::new(), id),
+            wit::BodyResult::Waiting => (Vec::new(), Some(id)),
             wit::BodyResult::Streamed(_) => {
                 return Err(Error::new("a body in pieces was not asked for").with_status(501));
             }
@@ -88,12 +88,11 @@ impl Request {
     /// Give it to `with` as imports take it.
     pub(crate) fn lend<T>(&self, with: impl FnOnce(wit::RequestParam<'_>) -> T) -> T {
         let headers = lent(&self.headers);
-        with(wit::RequestParam {
-            method: &self.method,
-            uri: &self.uri,
-            headers: &headers,
-            body: wit::BodyParam::Bytes(&self.body),
-        })
+        let body = match self.waiting {
+            Some(_) if self.body.is_empty() => wit::BodyParam::Waiting,
+            _ => wit::BodyParam::Bytes(&self.body),
+        };
+        with(wit::RequestParam { method: &self.method, uri: &self.uri, headers: &headers, body })
     }
 
     /// The value of a header, given in lower case; the first if there are several.

@@ -11,7 +11,7 @@ use crate::bindings::party::server::lobby_answers::{self as host, DecideError};
 use crate::bindings::party::server::types::HeaderParam;
 use crate::error::{Error, Result};
 use crate::fetch::Fetch;
-use crate::http::{Header, Response};
+use crate::http::{Header, Request, Response};
 use crate::operation::Sleep;
 use crate::room::Room;
 use crate::stream::{Connect, ConnectTo};
@@ -118,6 +118,7 @@ pub struct Decision(Decided);
 
 enum Decided {
     Proceed(Proceed),
+    ProceedAs(Request),
     Respond(Response),
     Later(BoxFuture<Result<Decision>>),
 }
@@ -150,6 +151,22 @@ impl Decision {
         Proceed::default()
     }
 
+    /// Go on to the same room as another request: with its method, its URL, its headers and its body, whatever the client has sent. The
+    /// URL is any with `http://` or `https://`; `content-length` is set to what the body has. A client that connects goes on as a `GET`
+    /// without a body, and is called what `_pk` says in the URL. Of a URL that is no room this is an error: there is nothing to go on to.
+    ///
+    /// ```no_run
+    /// # use party::{Decision, Request, Result};
+    /// # fn example(request: &Request) -> Result<Decision> {
+    /// let mut other = request.clone();
+    /// other.uri = request.uri.replace("/old/", "/new/");
+    /// Ok(Decision::proceed_as(other))
+    /// # }
+    /// ```
+    pub fn proceed_as(request: Request) -> Self {
+        Self(Decided::ProceedAs(request))
+    }
+
     /// Decide when `task` has ended, in this turn or a later one, with what it says or its error. The host waits 30 s unless
     /// told otherwise; whoever wants to connect with PartySocket waits for 4 s.
     pub fn later<F>(task: F) -> Self
@@ -168,6 +185,9 @@ impl Decision {
                     .map(|header| HeaderParam { name: &header.name, value: &header.value })
                     .collect();
                 told(host::decide(event, host::Decision::Proceed(&headers)))
+            }
+            Decided::ProceedAs(request) => {
+                told(request.lend(|request| host::decide(event, host::Decision::ProceedAs(request))))
             }
             Decided::Respond(response) => {
                 told(response.lend(|response| host::decide(event, host::Decision::Respond(response))))

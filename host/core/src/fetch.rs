@@ -92,7 +92,7 @@ pub(crate) fn socket_fault(url: &str) -> Option<String> {
 }
 
 /// Why nothing can be asked at this URL, if so. It is of visible ASCII.
-fn url_fault(url: &str, [secret, plain]: [&str; 2]) -> Option<String> {
+pub(crate) fn url_fault(url: &str, [secret, plain]: [&str; 2]) -> Option<String> {
     let fault = |what: &str| Some(format!("{url:?} {what}"));
     let Some((scheme, rest)) = url.split_once("://") else {
         return fault(&format!("is no full URL: it begins with {secret}:// or {plain}://"));

@@ -66,6 +66,8 @@ impl RoomStorage for NoStorage {
 pub struct Lobby {
     config: Arc<RoomConfig>,
     kind: LobbyKind,
+    /// The body of the request that it is about is still with the client.
+    body_waits: bool,
     /// With the turn, while one is out.
     state: Option<Box<RoomState>>,
     /// Until the guest is called with it.
@@ -86,6 +88,7 @@ impl Lobby {
         Lobby {
             config,
             kind,
+            body_waits: event.body_waits(),
             state: Some(Box::new(stateless(now))),
             event: Some(event),
             until: now.after_ms(deadline_ms),
@@ -180,8 +183,8 @@ impl Lobby {
         let event_id = EventId(state.next_event);
         state.next_event += 1;
         let waits = self.verdict.is_none() && self.kind.is_decided();
-        let lobby =
-            LobbyTurn { kind: self.kind, id: EVENT, is_own: about.is_some(), about, waits, decision: None };
+        let (kind, body_waits, is_own) = (self.kind, self.body_waits, about.is_some());
+        let lobby = LobbyTurn { kind, id: EVENT, is_own, about, waits, body_waits, decision: None };
         let now = state.last_now;
         Turn::of_lobby(Arc::clone(&self.config), state, lobby, event, (event_id, now, moment.seed))
     }
@@ -223,6 +226,7 @@ impl Lobby {
             self.verdict = Some(match decision {
                 Decision::Proceed(_) if self.kind == LobbyKind::Fetch => Verdict::Pass,
                 Decision::Proceed(headers) => Verdict::Proceed(headers),
+                Decision::ProceedAs(request) => Verdict::ProceedAs(request),
                 Decision::Respond(response) => Verdict::Respond(response),
             });
         }

@@ -7,7 +7,8 @@ use party::bindings::exports::party::server::guest::{
 };
 use party::bindings::party::server::lobby_answers::{Decision, decide};
 use party::bindings::party::server::types::{
-    BodyParam, CloseFrameParam, FailureParam, HeaderParam, HeaderResult, MessageParam, ResponseParam,
+    BodyParam, BodyResult, CloseFrameParam, FailureParam, HeaderParam, HeaderResult, MessageParam, RequestParam,
+    ResponseParam,
 };
 use party::bindings::party::server::{connections, events, operations, responses};
 use test_facts::{Bare, Progressed, failure};
@@ -38,10 +39,20 @@ fn lent(failure: &FailureResult) -> FailureParam<'_> {
     FailureParam { message: &failure.message, stack: None, status: None }
 }
 
+/// A header, as JavaScript shows it.
+fn shown(headers: &[HeaderResult], name: &str) -> String {
+    let header = headers.iter().find(|header| header.name == name);
+    header.map_or("null".into(), |header| String::from_utf8_lossy(&header.value).into_owned())
+}
+
 /// What the lobby has said, as the room sees it.
 fn said(headers: &[HeaderResult]) -> String {
-    let said = headers.iter().find(|header| header.name == "x-lobby");
-    said.map_or("null".into(), |header| String::from_utf8_lossy(&header.value).into_owned())
+    shown(headers, "x-lobby")
+}
+
+/// All that a room sees of a request.
+fn told(method: &str, uri: &str, headers: &[HeaderResult]) -> String {
+    format!("{method} {uri} {} {}", said(headers), shown(headers, "content-length"))
 }
 
 impl Bare for Lobby {
@@ -62,6 +73,25 @@ impl Bare for Lobby {
                 decide(event, Decision::Respond(response)).expect("it waits for this");
             }),
             ("nothing", _) => {}
+            ("another", _) => {
+                let headers = [HeaderParam { name: "x-lobby", value: b"another" }];
+                let body = BodyParam::Bytes(b"another body");
+                let uri = "http://other.example/else/where?told";
+                let other = RequestParam { method: "PATCH", uri, headers: &headers, body };
+                decide(event, Decision::ProceedAs(other)).expect("it waits for this");
+            }
+            ("elsewhere", _) => {
+                let BodyResult::Bytes(body) = &request.body else { panic!("it has come along") };
+                let mut headers: Vec<HeaderParam<'_>> = Vec::new();
+                for HeaderResult { name, value } in &request.headers {
+                    headers.push(HeaderParam { name, value });
+                }
+                headers.push(HeaderParam { name: "x-lobby", value: b"elsewhere" });
+                let uri = "http://other.example/else/where?told&_pk=another";
+                let body = BodyParam::Bytes(body);
+                let other = RequestParam { method: &request.method, uri, headers: &headers, body };
+                decide(event, Decision::ProceedAs(other)).expect("it waits for this");
+            }
             ("namespace", _) => {
                 let named = request.headers.iter().find(|header| header.name == "x-partykit-namespace");
                 let named = named.map(|header| String::from_utf8_lossy(&header.value).into_owned());
@@ -145,12 +175,22 @@ impl Bare for Lobby {
     fn on_connect(_: u64, connection: u64) -> Progressed {
         let info = connections::info(connection).expect("it connects");
         connections::accept(connection, &[]).expect("it connects");
-        connections::send(connection, MessageParam::Text(&said(&info.headers))).expect("it is here");
+        say(connection, &said(&info.headers));
+        if info.uri.contains("told") {
+            say(connection, &format!("{} {}", info.key, told("GET", &info.uri, &info.headers)));
+        }
         Ok(Progress::Done)
     }
 
     fn on_request(_: u64, id: u64, request: RequestResult) -> Progressed {
-        text(200, &said(&request.headers), |response| {
+        let answer = match &request.body {
+            BodyResult::Bytes(body) if request.uri.contains("told") => {
+                let told = told(&request.method, &request.uri, &request.headers);
+                format!("{told} {}", String::from_utf8_lossy(body))
+            }
+            _ => said(&request.headers),
+        };
+        text(200, &answer, |response| {
             responses::respond(id, response).expect("it waits for this");
         });
         Ok(Progress::Done)

@@ -2,6 +2,24 @@
 
 import type * as Party from "partykit/server";
 
+/** A request that has nothing of the one that came. */
+function another() {
+  const headers = { "x-lobby": "another" };
+  return new Request("http://other.example/else/where?told", { method: "PATCH", headers, body: "another body" });
+}
+
+/** The one that came, at another URL. */
+function elsewhere(request: Party.Request) {
+  const other = new Request("http://other.example/else/where?told&_pk=another", request as any);
+  other.headers.set("x-lobby", "elsewhere");
+  return other as any;
+}
+
+/** All that a room sees of a request. */
+function told(request: Party.Request) {
+  return `${request.method} ${request.url} ${request.headers.get("x-lobby")} ${request.headers.get("content-length")}`;
+}
+
 export default class Lobby implements Party.Server {
   constructor(readonly room: Party.Room) {}
 
@@ -10,6 +28,7 @@ export default class Lobby implements Party.Server {
     if (query.has("fails")) throw new Error(query.get("fails")!);
     if (query.has("refuses")) return new Response("not you", { status: 403 });
     if (query.has("nothing")) return undefined as any;
+    if (query.has("elsewhere")) return elsewhere(request);
     request.headers.set("x-lobby", query.has("says") ? request.headers.get(query.get("says")!)! : lobby.id);
     return request;
   }
@@ -19,6 +38,8 @@ export default class Lobby implements Party.Server {
     if (query.has("fails")) throw new Error(query.get("fails")!);
     if (query.has("refuses")) return new Response("not you", { status: 403 });
     if (query.has("nothing")) return undefined as any;
+    if (query.has("another")) return another() as any;
+    if (query.has("elsewhere")) return elsewhere(request);
     request.headers.set("x-lobby", query.has("says") ? request.headers.get(query.get("says")!)! : lobby.id);
     return request;
   }
@@ -57,9 +78,11 @@ export default class Lobby implements Party.Server {
 
   onConnect(connection: Party.Connection, { request }: Party.ConnectionContext) {
     connection.send(String(request.headers.get("x-lobby")));
+    if (request.url.includes("told")) connection.send(`${connection.id} ${told(request as any)}`);
   }
 
-  onRequest(request: Party.Request) {
+  async onRequest(request: Party.Request) {
+    if (request.url.includes("told")) return new Response(`${told(request)} ${await request.text()}`);
     return new Response(String(request.headers.get("x-lobby")));
   }
 }

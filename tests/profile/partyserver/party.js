@@ -298,13 +298,20 @@ export class Answerless extends Server {
   }
 }
 
+/** All that a room sees of a request. */
+function told(request) {
+  return `${request.method} ${request.url} ${request.headers.get("x-lobby")} ${request.headers.get("content-length")}`;
+}
+
 /** A party behind hooks. */
 export class Lobby extends Server {
   onConnect(connection, { request }) {
     connection.send(String(request.headers.get("x-lobby")));
+    if (request.url.includes("told")) connection.send(`${connection.id} ${told(request)}`);
   }
 
-  onRequest(request) {
+  async onRequest(request) {
+    if (request.url.includes("told")) return new Response(`${told(request)} ${await request.text()}`);
     return new Response(String(request.headers.get("x-lobby")));
   }
 }

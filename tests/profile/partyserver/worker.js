@@ -4,19 +4,34 @@ import { routePartykitRequest } from "partyserver";
 
 export * from "./classes.js";
 
+/** A request that has nothing of the one that came. */
+function another() {
+  const headers = { "x-lobby": "another" };
+  return new Request("http://other.example/else/where?told", { method: "PATCH", headers, body: "another body" });
+}
+
+/** The one that came, at another URL. */
+function elsewhere(request) {
+  const other = new Request("http://other.example/else/where?told&_pk=another", request);
+  other.headers.set("x-lobby", "elsewhere");
+  return other;
+}
+
 /** What happens before a room is asked. */
 function before(request, lobby) {
   const query = new URL(request.url).searchParams;
   if (query.has("fails")) throw new Error(query.get("fails"));
   if (query.has("refuses")) return new Response("not you", { status: 403 });
   if (query.has("nothing")) return undefined;
+  if (query.has("another")) return another();
+  if (query.has("elsewhere")) return elsewhere(request);
   if (query.has("namespace")) return new Response(request.headers.get("x-partykit-namespace"));
   request.headers.set("x-lobby", lobby.name);
   return request;
 }
 
 /** What happens where no room is. */
-function elsewhere(request) {
+function nowhere(request) {
   const url = new URL(request.url);
   if (url.pathname === "/fails") throw new Error("told to fail");
   if (url.pathname === "/null") return null;
@@ -29,7 +44,7 @@ export default {
     if (hooks) Object.assign(options, { onBeforeConnect: before, onBeforeRequest: before });
     return (
       (await routePartykitRequest(request, env, options)) ??
-      (hooks && elsewhere(request)) ??
+      (hooks && nowhere(request)) ??
       new Response("Not Found", { status: 404 })
     );
   },

@@ -55,6 +55,16 @@ impl LobbyEvent {
             LobbyEvent::Cron(_) => LobbyKind::Cron,
         }
     }
+
+    /// Whether it is about a request whose body has not come along.
+    pub(super) fn body_waits(&self) -> bool {
+        match self {
+            LobbyEvent::BeforeConnect(_, request)
+            | LobbyEvent::BeforeRequest(_, request)
+            | LobbyEvent::Fetch(request) => request.body_waits,
+            LobbyEvent::Cron(_) => false,
+        }
+    }
 }
 
 impl LobbyKind {
@@ -142,6 +152,8 @@ const NO_INSTANCE: &str = "the host cannot ask the lobby now; try again";
 pub enum Decision {
     /// Go on, with these headers added to the request, or instead of those of the same name.
     Proceed(Vec<Header>),
+    /// Go on as this request, of which no more is true than it says.
+    ProceedAs(Box<Request>),
     /// Answer so.
     Respond(Response),
 }
@@ -151,6 +163,8 @@ pub enum Decision {
 pub enum Verdict {
     /// It goes on, with these headers added to the request, or instead of those of the same name.
     Proceed(Vec<Header>),
+    /// It goes on as this request.
+    ProceedAs(Box<Request>),
     /// It is answered so.
     Respond(Response),
     /// Nothing was said of it: a URL is nothing, a scheduled run is over.

@@ -166,6 +166,79 @@ fn an_event_is_decided_once_and_with_what_can_be_sent() {
     });
 }
 
+/// A request that another stands in for.
+fn other(method: &str, uri: &str) -> Request {
+    let (method, uri) = (method.into(), uri.into());
+    Request { method, uri, headers: vec![], body: Bytes::new(), body_waits: false }
+}
+
+fn as_this(request: Request) -> Decision {
+    Decision::ProceedAs(Box::new(request))
+}
+
+#[test]
+fn another_request_goes_on_with_what_it_says_and_the_length_of_its_body() {
+    let verdict = verdict(before_request(), |turn| {
+        let headers = vec![header("X-A", "1"), header("Content-Length", "7"), header("transfer-encoding", "chunked")];
+        let words = Request { headers, body: Bytes::from_static(b"words"), ..other("PUT", "https://h:1/else?where") };
+        turn.decide(EVENT, as_this(words)).unwrap();
+        TurnEnd::Done
+    });
+    let headers = vec![header("x-a", "1"), header("content-length", "5")];
+    let words = Request { headers, body: Bytes::from_static(b"words"), ..other("PUT", "https://h:1/else?where") };
+    assert_eq!(verdict, Verdict::ProceedAs(Box::new(words)));
+}
+
+#[test]
+fn a_body_that_waits_goes_on_only_in_the_place_of_one_that_does() {
+    let waiting = || Request { body_waits: true, headers: vec![header("content-length", "5")], ..other("PUT", "http://h/") };
+    let uploading = LobbyEvent::BeforeRequest("room".into(), Box::new(waiting()));
+    let verdict = verdict(uploading, |turn| {
+        turn.decide(EVENT, as_this(waiting())).unwrap();
+        TurnEnd::Done
+    });
+    assert_eq!(verdict, Verdict::ProceedAs(Box::new(waiting())), "what is said of it stays");
+    first(before_request(), |turn| {
+        let none = "no body waits with the client: say the body that has come along";
+        assert_eq!(turn.decide(EVENT, as_this(waiting())), Err(DecideError::BadDecision(none.into())));
+        TurnEnd::Done
+    });
+}
+
+#[test]
+fn another_request_is_one_that_could_have_come() {
+    let refused = |event: LobbyEvent, request: Request| {
+        let mut why = None;
+        first(event, |turn| {
+            why = turn.decide(EVENT, as_this(request)).err();
+            TurnEnd::Done
+        });
+        why
+    };
+    let bad = |event: LobbyEvent, request: Request| match refused(event, request) {
+        Some(DecideError::BadDecision(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    let connect = || LobbyEvent::BeforeConnect("room".into(), request());
+    assert_eq!(refused(connect(), other("GET", "http://h/else?_pk=me")), None);
+    assert_eq!(bad(connect(), other("POST", "http://h/")), "a client connects with a GET without a body");
+    let words = Request { body: Bytes::from_static(b"words"), ..other("GET", "http://h/") };
+    assert_eq!(bad(connect(), words), "a client connects with a GET without a body");
+    let nowhere = bad(LobbyEvent::Fetch(request()), other("GET", "http://h/"));
+    assert_eq!(nowhere, "there is no room that it could go on to");
+    assert_eq!(bad(before_request(), other("get", "http://h/")), "method \"get\" is not of upper-case letters");
+    assert!(bad(before_request(), other("GET", "/party/room")).contains("is no full URL"));
+    assert!(bad(before_request(), other("GET", "http://me@h/")).contains("user name"));
+    assert!(bad(before_request(), other("GET", "http://h/a b")).contains("percent-encoded"));
+    let split = Request { headers: vec![header("x", "a\r\nb")], ..other("GET", "http://h/") };
+    assert!(bad(before_request(), split).contains("control character"));
+    let long = other("GET", &format!("http://h/{}", "a".repeat(REQUEST_HEAD_BYTES_MAX)));
+    assert_eq!(refused(before_request(), long), Some(DecideError::TooLarge(REQUEST_HEAD_BYTES_MAX as u64)));
+    let bytes_max = Limits::default().request_body_bytes_max;
+    let large = Request { body: vec![0; bytes_max as usize + 1].into(), ..other("PUT", "http://h/") };
+    assert_eq!(refused(before_request(), large), Some(DecideError::TooLarge(bytes_max.into())));
+}
+
 #[test]
 fn an_event_goes_on_while_a_sleep_is_open() {
     let mut lobby = first(before_request(), |turn| {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::event::Event;
-use crate::http::Header;
+use crate::fetch::url_fault;
+use crate::http::{Header, Request};
 use crate::ids::{EventId, Seed, Timestamp};
 use crate::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::lobby::{Decision, LobbyEvent, LobbyKind};
@@ -23,6 +24,8 @@ pub(crate) struct LobbyTurn {
     pub(crate) about: Option<LobbyEvent>,
     /// Whether somebody waits for a decision.
     pub(crate) waits: bool,
+    /// Whether the body of the request that it is about is still with the client.
+    pub(crate) body_waits: bool,
     pub(crate) decision: Option<Decision>,
 }
 
@@ -32,7 +35,7 @@ pub enum DecideError {
     /// No such event waits for one.
     #[error("no such event waits for a decision")]
     NotPending,
-    /// The body of the response, or the headers, are too large.
+    /// A body, the headers, or the head of the request are too large.
     #[error("the limit is {0} bytes")]
     TooLarge(u64),
     /// It cannot be sent.
@@ -79,6 +82,10 @@ impl Turn {
         }
         let decision = match decision {
             Decision::Proceed(headers) => Decision::Proceed(fit(headers)?),
+            Decision::ProceedAs(request) => {
+                let body_bytes_max = self.config.limits.request_body_bytes_max;
+                Decision::ProceedAs(Box::new(lobby.stand_in(*request, body_bytes_max)?))
+            }
             Decision::Respond(response) => {
                 let bytes_max = self.config.limits.response_body_bytes_max;
                 if response.body.len() > bytes_max as usize {
@@ -94,6 +101,50 @@ impl Turn {
             lobby.decision = Some(decision);
         }
         Ok(())
+    }
+}
+
+impl LobbyTurn {
+    /// The request that goes on in the place of the one that has come.
+    fn stand_in(&self, mut request: Request, body_bytes_max: u32) -> Result<Request, DecideError> {
+        let bad = |fault: &str| Err(DecideError::BadDecision(fault.into()));
+        match self.kind {
+            LobbyKind::BeforeRequest => {}
+            LobbyKind::BeforeConnect => {
+                if request.method != "GET" || !request.body.is_empty() {
+                    return bad("a client connects with a GET without a body");
+                }
+            }
+            LobbyKind::Fetch | LobbyKind::Cron => return bad("there is no room that it could go on to"),
+        }
+        if request.body_waits && !self.body_waits {
+            return bad("no body waits with the client: say the body that has come along");
+        }
+        if let Some(fault) = request.fault().or_else(|| url_fault(&request.uri, ["https", "http"])) {
+            return Err(DecideError::BadDecision(fault));
+        }
+        if request.body.len() as u64 > u64::from(body_bytes_max) {
+            return Err(DecideError::TooLarge(body_bytes_max.into()));
+        }
+        request.headers = fit(request.headers)?;
+        if request.method.len() + request.uri.len() + request.headers.iter().map(Header::bytes).sum::<usize>()
+            > REQUEST_HEAD_BYTES_MAX
+        {
+            return Err(DecideError::TooLarge(REQUEST_HEAD_BYTES_MAX as u64));
+        }
+        if !request.body_waits {
+            frame(&mut request);
+        }
+        Ok(request)
+    }
+}
+
+/// Lets a request say how long its body is, as whoever sends it would: whatever it has said of the body that it had before.
+fn frame(request: &mut Request) {
+    request.headers.retain(|header| !["content-length", "transfer-encoding"].contains(&header.name.as_str()));
+    if !request.body.is_empty() {
+        let value = request.body.len().to_string().into();
+        request.headers.push(Header { name: "content-length".into(), value });
     }
 }
 

@@ -6,7 +6,7 @@ use party_core::turn::lobby::DecideError as CoreError;
 use wasmtime::Result;
 
 use crate::bindings::party::server::lobby_answers::{DecideError, Decision, Host};
-use crate::imports::values::{header, response};
+use crate::imports::values::{header, response, stand_in};
 use crate::state::InstanceState;
 
 impl Host for InstanceState {
@@ -14,6 +14,10 @@ impl Host for InstanceState {
         let turn = self.turn("lobby-answers.decide")?;
         let decision = match decision {
             Decision::Proceed(headers) => CoreDecision::Proceed(headers.into_iter().map(header).collect()),
+            Decision::ProceedAs(request) => match stand_in(request) {
+                Ok(request) => CoreDecision::ProceedAs(Box::new(request)),
+                Err(fault) => return Ok(Err(DecideError::BadDecision(fault))),
+            },
             Decision::Respond(answer) => match response(answer) {
                 Ok(response) => CoreDecision::Respond(response),
                 Err(fault) => return Ok(Err(DecideError::BadDecision(fault))),

@@ -44,15 +44,25 @@ pub(crate) fn response(response: ResponseResult) -> Result<Response, String> {
 
 /// A request out of a guest, unless its body is to follow: then why it cannot be taken.
 pub(crate) fn request(request: RequestResult) -> Result<Request, String> {
-    let RequestResult { method, uri, headers, body } = request;
-    let body = match body {
-        BodyResult::Bytes(bytes) => Bytes::from(bytes),
-        BodyResult::Streamed(_) | BodyResult::Waiting => {
-            return Err("the body of a request that a room sends is given whole".into());
-        }
-    };
-    Ok(Request { method, uri, headers: headers.into_iter().map(header).collect(), body, body_waits: false })
+    match stand_in(request)? {
+        request if request.body_waits => Err(WHOLE.into()),
+        request => Ok(request),
+    }
 }
+
+/// The same, of a request in the place of one whose body may still be with its client.
+pub(crate) fn stand_in(request: RequestResult) -> Result<Request, String> {
+    let RequestResult { method, uri, headers, body } = request;
+    let (body, body_waits) = match body {
+        BodyResult::Bytes(bytes) => (Bytes::from(bytes), false),
+        BodyResult::Waiting => (Bytes::new(), true),
+        BodyResult::Streamed(_) => return Err(WHOLE.into()),
+    };
+    Ok(Request { method, uri, headers: headers.into_iter().map(header).collect(), body, body_waits })
+}
+
+/// Why a request is not sent whose body would follow.
+const WHOLE: &str = "the body of a request that a guest sends is given whole";
 
 /// A header out of a guest.
 pub(crate) fn header(header: HeaderResult) -> Header {

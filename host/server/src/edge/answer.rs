@@ -207,7 +207,8 @@ async fn ask(
             Ok(Reply::Whole(words.no_on_request()))
         };
     }
-    let waiting = waiting.map(|body| upload::keep(worker, progress, body));
+    // One that another has taken the place of is read away.
+    let waiting = waiting.map(|body| upload::keep(worker, progress, body)).filter(|_| request.body_waits);
     let answered = worker.node().request_with(address, request, waiting).await;
     drop(share);
     Ok(answered.unwrap_or_else(|error| Reply::Whole(Response::text(503, error.to_string()))))

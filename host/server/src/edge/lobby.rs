@@ -7,6 +7,7 @@ use hyper::http::request::Parts;
 use party_core::event::{Handlers, NewConnection};
 use party_core::http::{Request, Response};
 use party_core::lobby::{CronRun, LobbyEvent, Verdict, with_headers};
+use party_core::profile;
 use party_core::query;
 use party_node::cron::{CRON_NAME_BYTES_MAX, Schedule};
 use party_node::party::Party;
@@ -32,8 +33,10 @@ pub(crate) async fn before_request(
 ) -> Result<Request, Response> {
     if party.handlers.has(Handlers::BEFORE_REQUEST) {
         let event = LobbyEvent::BeforeRequest(room.into(), Box::new(request.clone()));
-        if let Verdict::Proceed(changes) = ask(worker, party, event).await? {
-            request.headers = with_headers(request.headers, changes);
+        match ask(worker, party, event).await? {
+            Verdict::Proceed(changes) => request.headers = with_headers(request.headers, changes),
+            Verdict::ProceedAs(other) => request = *other,
+            Verdict::Respond(_) | Verdict::Pass => {}
         }
     }
     Ok(request)
@@ -55,8 +58,15 @@ pub(crate) async fn before_connect(
             body_waits: false,
         };
         let event = LobbyEvent::BeforeConnect(room.into(), Box::new(request));
-        if let Verdict::Proceed(changes) = ask(worker, party, event).await? {
-            new.headers = with_headers(new.headers, changes);
+        match ask(worker, party, event).await? {
+            Verdict::Proceed(changes) => new.headers = with_headers(new.headers, changes),
+            Verdict::ProceedAs(other) => {
+                // It is called what is said there, as if it had come so.
+                let named = profile::client_key(other.query());
+                new.key = named.unwrap_or_else(|| worker.node().client_id(party.profile));
+                (new.uri, new.headers) = (other.uri, other.headers);
+            }
+            Verdict::Respond(_) | Verdict::Pass => {}
         }
     }
     Ok(new)
@@ -136,7 +146,7 @@ pub(crate) async fn scheduled(
     let run = CronRun { name, expression, scheduled_at: node.clock().now() };
     Ok(node.run_scheduled(&project.project, run).await.map(|verdict| match verdict {
         Ok(Verdict::Respond(response)) => response,
-        Ok(Verdict::Proceed(_) | Verdict::Pass) => ran,
+        Ok(Verdict::Proceed(_) | Verdict::ProceedAs(_) | Verdict::Pass) => ran,
         Err(refusal) => Response::text(503, refusal.to_string()),
     }))
 }
