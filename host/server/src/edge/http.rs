@@ -6,12 +6,14 @@
 //!
 //! A client that sends no more may still be there: it has said all and waits for its answer, or it has gone, which TCP does
 //! not tell apart. So hyper, which takes it for gone, is told of the end only when the answer is written, and who waits for a
-//! room is waited with for a while.
+//! room is waited with for a while. Of one that has more to say than anybody reads, the end is looked for where it stands
+//! ([`stream`]).
+
+mod stream;
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -24,11 +26,12 @@ use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use party_core::ids::Timestamp;
 use party_node::connection::Ticket;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::answer::answer;
 use super::body::{BodyError, EdgeBody};
 use super::count::Share;
+use super::http::stream::Stream;
 use super::handshake::asks_for_websocket;
 use super::limits::EdgeLimits;
 use super::proxies::Peer;
@@ -76,6 +79,12 @@ pub(crate) struct Progress {
     is_writing: Cell<bool>,
     /// When the client was found to send no more, while it was owed a response.
     ended_at: Cell<Option<Timestamp>>,
+    /// When bytes of the client were last read.
+    read_at: Cell<Timestamp>,
+    /// Whether to look if the client has gone behind what nobody reads.
+    looks: Cell<bool>,
+    /// It has.
+    has_gone: Cell<bool>,
     /// Who reads the body of the request, perhaps in another task, to be told of that.
     reader: Cell<Option<Waker>>,
     /// The right to attach the socket to a room, once a handshake has been accepted.
@@ -93,6 +102,9 @@ impl Progress {
             awaits_room: Cell::new(false),
             is_writing: Cell::new(false),
             ended_at: Cell::new(None),
+            read_at: Cell::new(now),
+            looks: Cell::new(false),
+            has_gone: Cell::new(false),
             reader: Cell::new(None),
             ticket: RefCell::new(None),
         }
@@ -135,9 +147,7 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, peer: Peer, pl
     let progress = Rc::new(Progress::new(now));
     let watched = worker.watch.add();
     watched.set_deadline(now.after_ms(worker.limits.head_ms_max));
-    let stream =
-        Stream { socket, worker: Rc::clone(&worker), progress: Rc::clone(&progress), owed: Vec::new() };
-    let io = TokioIo::new(stream);
+    let io = TokioIo::new(Stream::new(socket, Rc::clone(&worker), Rc::clone(&progress)));
     let service = Requests { worker: Rc::clone(&worker), peer, progress: Rc::clone(&progress) };
     let mut connection = Box::new(worker.http.builder.serve_connection(io, service));
     let ended = poll_fn(|cx| {
@@ -152,6 +162,9 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, peer: Peer, pl
         }
         let ended_before = progress.ended_at.get();
         let polled = Pin::new(&mut *connection).poll(cx);
+        if progress.has_gone.get() {
+            return Poll::Ready(None);
+        }
         if let Some(at) = progress.ended_at.get().filter(|_| ended_before.is_none()) {
             watched.set_deadline(at.after_ms(worker.limits.half_open_ms_max));
         }
@@ -163,7 +176,7 @@ pub(crate) async fn serve(worker: Rc<EdgeWorker>, socket: Socket, peer: Peer, pl
         tracing::debug!("a client's connection ended: {error}");
     }
     let parts = connection.into_parts();
-    let Stream { socket, owed, .. } = parts.io.into_inner();
+    let (socket, owed) = parts.io.into_inner().into_parts();
     let ticket = progress.ticket.borrow_mut().take();
     match ticket {
         Some(ticket) => {
@@ -184,7 +197,10 @@ fn is_dragging(worker: &EdgeWorker, progress: &Progress, watched: &Watched) -> b
     let due = match (waits, progress.ended_at.get()) {
         (true, Some(at)) => at.after_ms(worker.limits.half_open_ms_max),
         // What a request may take is bounded where it is answered.
-        (true, None) => now.after_ms(ms_max),
+        (true, None) => {
+            progress.looks.set(true);
+            now.after_ms(ms_max)
+        }
         (false, _) => progress.waiting_since.get().after_ms(ms_max),
     };
     watched.set_deadline(due);
@@ -297,95 +313,5 @@ impl Drop for Written {
     fn drop(&mut self) {
         self.progress.is_writing.set(false);
         self.progress.awaits_room.set(false);
-    }
-}
-
-/// The socket as hyper sees it: with a note of what reaches the client, and never full while it becomes a
-/// WebSocket. For hyper gives up the socket with the response that completes the handshake even if that could not
-/// be written at once.
-struct Stream {
-    socket: Socket,
-    worker: Rc<EdgeWorker>,
-    progress: Rc<Progress>,
-    /// What hyper takes for written and is not.
-    owed: Vec<u8>,
-}
-
-impl Stream {
-    fn note(&mut self, written: Poll<io::Result<usize>>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match written {
-            Poll::Ready(Ok(1..)) => self.progress.waiting_since.set(self.worker.clock().now()),
-            Poll::Pending if self.progress.ticket.borrow().is_some() => {
-                return Poll::Ready(Ok(self.owe(slices)));
-            }
-            Poll::Ready(_) | Poll::Pending => {}
-        }
-        written
-    }
-
-    fn owe(&mut self, slices: &[IoSlice<'_>]) -> usize {
-        let before = self.owed.len();
-        slices.iter().for_each(|slice| self.owed.extend_from_slice(slice));
-        self.owed.len() - before
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let (this, before) = (self.get_mut(), buffer.filled().len());
-        let read = Pin::new(&mut this.socket).poll_read(cx, buffer);
-        let has_ended = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before;
-        if has_ended && this.progress.is_owed.get() {
-            this.progress.ends(this.worker.clock().now());
-            return Poll::Pending;
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        if !this.owed.is_empty() {
-            return Poll::Ready(Ok(this.owe(slices)));
-        }
-        let written = match slices {
-            [only] => Pin::new(&mut this.socket).poll_write(cx, only),
-            slices => Pin::new(&mut this.socket).poll_write_vectored(cx, slices),
-        };
-        this.note(written, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let flushed = Pin::new(&mut this.socket).poll_flush(cx);
-        // hyper flushes when it has written all that it has.
-        let progress = &this.progress;
-        let is_written = flushed.is_ready() && !progress.answering.get() && !progress.is_writing.get();
-        if is_written && progress.is_owed.replace(false) && progress.ended_at.get().is_some() {
-            // To be told of the end.
-            cx.waker().wake_by_ref();
-        }
-        flushed
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
     }
 }

@@ -25,6 +25,14 @@ pub(crate) enum Detached {
 }
 
 impl Socket {
+    /// Whether the client is known to send no more, whatever of it is still to be read.
+    pub(crate) fn is_read_closed(&self) -> bool {
+        match self {
+            Socket::Plain(transport) => transport.is_read_closed(),
+            Socket::Tls(stream) => stream.get_ref().0.is_read_closed(),
+        }
+    }
+
     /// Takes it off its worker's runtime.
     pub(crate) fn detach(self) -> io::Result<Detached> {
         match self {

@@ -1,10 +1,11 @@
 //! What carries a client's bytes: the network, or memory in tests.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A client's bytes as they come, bound to the runtime of one worker.
@@ -24,6 +25,14 @@ pub(crate) enum Moving {
 }
 
 impl Transport {
+    /// Whether the other end is known to send no more, whatever of it is still to be read. Memory does not tell.
+    pub(crate) fn is_read_closed(&self) -> bool {
+        let Transport::Tcp(stream) = self else { return false };
+        let mut ready = pin!(stream.ready(Interest::READABLE));
+        let polled = ready.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        matches!(polled, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
+
     /// Takes it off its worker's runtime, and leaves [`Transport::Away`].
     pub(crate) fn detach(&mut self) -> io::Result<Moving> {
         match std::mem::replace(self, Transport::Away) {

@@ -1,7 +1,7 @@
 //! Over the loopback network, with workers on threads of their own.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,6 +106,21 @@ fn check_rooms_on_every_worker<S: Read + Write>(dial: impl Fn() -> S) {
             let read = read_until(stream, format!("{number}/{round}").as_bytes());
             assert_eq!(read.len(), format!("{number}/{round}").len() + 2);
         }
+    }
+}
+
+/// What nobody reads stands before the end of a client that has gone.
+#[test]
+fn a_client_that_has_gone_is_noticed_behind_what_nobody_reads() {
+    let host = host(1, EdgeLimits { head_ms_max: 200, half_open_ms_max: 200, ..EdgeLimits::default() }, None);
+    for behind in ["", "GET /party/room HT"] {
+        let mut stream = dial(&host);
+        stream.write_all(format!("GET /party/wait HTTP/1.1\r\nhost: edge\r\n\r\n{behind}").as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        // Cut with unread bytes, it may be reset.
+        let _ = stream.read_to_string(&mut answer);
+        assert_eq!(answer, "", "nobody has answered it");
     }
 }
 
