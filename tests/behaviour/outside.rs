@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
+use party_node::inspection::ProjectFigures;
 use party_testkit::client::{Client, Received};
 use party_testkit::world::{Answer, Builder, Memory, World};
 use party_tests::guests::{guest, party_path, renamed, scratch};
@@ -43,6 +44,11 @@ fn nothing_of_a_socket_is_written_listed_or_counted_for_rooms() {
             assert_eq!((figures.sockets_outside, figures.rooms, figures.sockets), (5, [0; 7], 0));
             assert_eq!((figures.counted.commits, figures.counted.checkpoints), (0, 0));
             assert_eq!(world.rooms_awake(), 5, "each has an instance");
+            let of_projects: Vec<_> = figures.projects.values().collect();
+            let [ProjectFigures { rooms: 0, sockets: 0, memory_bytes }] = of_projects[..] else {
+                bail!("{of_projects:?}")
+            };
+            assert!(*memory_bytes > 0 && *memory_bytes == figures.memory_bytes, "whose they are is known");
             // The one room that there may be is another.
             world.expect("GET", "/parties/main/lobby", b"", 200, "in the room").await?;
             for client in &mut clients {

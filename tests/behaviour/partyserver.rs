@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use party_core::ids::CommitSeq;
 use party_core::profile::Profile;
 use party_server::config::routing::Routing;
 use party_testkit::transcript::recorded::{Saving, save};
 use party_testkit::transcript::{Stage, Transcript, run};
-use party_testkit::world::{Memory, World};
-use party_tests::guests::{guest, guest_path, scratch};
+use party_testkit::world::{Answer, Memory, World};
+use party_tests::guests::{guest, guest_path, party_path, scratch};
 
 /// What a client is told whose `on-connect` has failed with "words".
 const SETUP_FAILED: &str = "Uncaught exception during session setup";
@@ -121,4 +121,43 @@ fn a_room_that_goes_on_with_the_other_profile_is_the_same_room() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whoever is in charge finds out why rooms are not where they were.
+#[test]
+fn a_party_that_is_called_otherwise_in_the_other_profile_leaves_its_rooms_and_that_is_told() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let store = Arc::new(party_store::memory::MemoryStore::default());
+    let told = "rooms of this party are kept here, and it is not served";
+    for (settings, name, is_told) in
+        [("profile = \"partyserver\"\n", "other-rooms", false), ("", "OtherRooms", true)]
+    {
+        project(dir.path(), settings, "OtherRooms")?;
+        let world = World::new(1).compile_cache(scratch("compiled")).project(dir.path());
+        world.store(store.clone()).block_on(async |world: &World| {
+            let complaints = world.take_complaints();
+            ensure!(complaints.iter().any(|line| line.contains(told)) == is_told, "{complaints:?}");
+            let mut alice = world.connect(name, "lobby").await?;
+            alice.send("get thing").await?;
+            alice.expect_text("none").await?;
+            alice.send("put thing kept").await?;
+            alice.send("get thing").await?;
+            alice.expect_text("kept").await
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_socket_outside_of_rooms_that_fails_is_told_no_more_than_partyserver_tells() {
+    let outside = party_path("a_socket_outside_of_rooms_has_an_instance");
+    let world = World::new(1).compile_cache(scratch("compiled")).party("main", outside);
+    world.routing(partyserver()).run(async |world: &World| -> Result<()> {
+        let Answer::Refused(status, body) = world.connect_outside("/fails").knock().await? else {
+            bail!("it was let in")
+        };
+        ensure!((status, &*body) == (500, "Internal Server Error"), "{status} {body}");
+        world.take_complaints();
+        Ok(())
+    });
 }

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use party_tests::guests::guest_path;
-use party_tests::host::{Host, party_host, temporary};
+use party_tests::host::{Host, temporary};
 use party_tests::http::{Socket, request};
-use party_tests::program::{BOUND, Ended, Program};
+use party_tests::program::BOUND;
 use rustix::process::Signal;
+
+use crate::asking::{on, refused, says};
 
 /// A project whose rooms sleep after a moment.
 fn project() -> Result<tempfile::TempDir> {
@@ -25,31 +27,6 @@ fn project() -> Result<tempfile::TempDir> {
 
 fn ask(host: &Host, method: &str, room: &str, what: &str) -> Result<String> {
     Ok(request(host.port, method, &format!("/parties/main/{room}/{what}"))?.body)
-}
-
-/// Runs a command on a data directory.
-fn on(data: &Path, arguments: &[&str]) -> Result<Ended> {
-    Program::run(party_host().args(arguments).arg("--data").arg(data), BOUND)
-}
-
-/// A command that ends well; what it says on standard output.
-#[track_caller]
-fn says(data: &Path, arguments: &[&str]) -> String {
-    let ended = on(data, arguments).expect("it runs");
-    assert_eq!(ended.code, Some(0), "{arguments:?}: {}{}", ended.out, ended.err);
-    ended.out
-}
-
-/// A command that is refused, with these words.
-#[track_caller]
-fn refused(data: &Path, arguments: &[&str], code: i32, words: &[&str]) {
-    let ended = on(data, arguments).expect("it runs");
-    assert_eq!(ended.code, Some(code), "{arguments:?}: {}{}", ended.out, ended.err);
-    assert!(!ended.err.contains("panicked"), "{}", ended.err);
-    assert_eq!(ended.err.matches("hint: ").count(), 1, "{}", ended.err);
-    for part in words {
-        assert!(ended.err.contains(part), "{arguments:?} does not say {part:?}:\n{}", ended.err);
-    }
 }
 
 /// Asks again until what is said holds a part.

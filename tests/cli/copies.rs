@@ -11,8 +11,10 @@ use anyhow::{Context, Result, ensure};
 use party_tests::guests::guest_path;
 use party_tests::host::{Host, party_host, temporary};
 use party_tests::http::{Http, Socket, request};
-use party_tests::program::{BOUND, Ended, Program};
+use party_tests::program::{BOUND, Program};
 use rustix::process::Signal;
+
+use crate::asking::{ends_well, on};
 
 /// A project of durable rooms that stay awake, so that all they do is in their journals.
 fn project() -> Result<tempfile::TempDir> {
@@ -29,15 +31,8 @@ fn get(host: &Host, room: &str, what: &str) -> Result<String> {
     Ok(request(host.port, "GET", &format!("/parties/main/{room}/{what}"))?.body)
 }
 
-#[track_caller]
-fn says(data: &Path, arguments: &[&str]) -> Ended {
-    let ended = Program::run(party_host().args(arguments).arg("--data").arg(data), BOUND).expect("it runs");
-    assert_eq!(ended.code, Some(0), "{arguments:?}: {}{}", ended.out, ended.err);
-    ended
-}
-
 fn field(data: &Path, room: &str, name: &str) -> Result<String> {
-    let told = says(data, &["inspect", room, "--json"]).out;
+    let told = ends_well(data, &["inspect", room, "--json"])?.out;
     let after = told.split(&format!("\"{name}\": ")).nth(1).with_context(|| format!("{name}: {told}"))?;
     let value = after.split([',', '\n', '}']).next().unwrap_or_default();
     Ok(value.trim_matches('"').to_owned())
@@ -104,7 +99,7 @@ fn a_durable_room_is_copied_in_the_midst_of_its_journal_while_its_host_runs() ->
     let mut host = Host::serve(project.path(), data)?;
     let mut socket = live(&host)?;
     assert!(records(data, "main/lobby")? >= 6, "its turns are in its journal");
-    let told = says(data, &["fork", "main/lobby", "main/copy"]).out;
+    let told = ends_well(data, &["fork", "main/lobby", "main/copy"])?.out;
     assert!(told.contains("main/copy: 1 keys") && told.contains("and its variables"), "{told}");
     assert_eq!((said(&host, "copy")?, said(&host, "lobby")?), (LIVED + 1, LIVED + 1));
     assert_eq!(get(&host, "copy", "resumed")?, "Some(Forked) 1 0");
@@ -137,7 +132,7 @@ fn a_durable_room_that_a_killed_host_has_left_is_copied_as_its_last_turn_left_it
     drop(socket);
     let left = records(data, "main/lobby")?;
     assert!(left >= 6);
-    let ended = says(data, &["fork", "main/lobby", "main/copy"]);
+    let ended = ends_well(data, &["fork", "main/lobby", "main/copy"])?;
     assert!(
         ended.out.contains("main/copy: 1 keys") && ended.out.contains("and its variables"),
         "{}",
@@ -146,7 +141,7 @@ fn a_durable_room_that_a_killed_host_has_left_is_copied_as_its_last_turn_left_it
     assert!(ended.err.contains("taken again"), "{}", ended.err);
     assert_eq!(records(data, "main/lobby")?, left, "the room itself stays as it was");
     // A copy of the copy, which has no journal yet, and has not heard that it is one.
-    says(data, &["fork", "main/copy", "main/second"]);
+    ends_well(data, &["fork", "main/copy", "main/second"])?;
     host.start()?;
     for room in ["copy", "second"] {
         assert_eq!(get(&host, room, "resumed")?, "Some(Forked) 1 0", "{room}");
@@ -162,7 +157,7 @@ fn a_durable_room_that_a_killed_host_has_left_is_copied_as_its_last_turn_left_it
     let taken = said(&host, "copy")?;
     host.kill()?;
     assert!(records(data, "main/copy")? > 0);
-    says(data, &["fork", "main/copy", "main/third"]);
+    ends_well(data, &["fork", "main/copy", "main/third"])?;
     host.start()?;
     assert_eq!(get(&host, "third", "resumed")?, "Some(Forked) 0 1");
     goes_on(&host, "third", taken + 1, 4)?;
@@ -178,18 +173,18 @@ fn a_durable_room_with_a_journal_goes_to_another_host_in_a_file() -> Result<()> 
     let (running, left) = (path("running.room")?, path("left.room")?);
     let mut host = Host::serve(project.path(), here.path())?;
     let socket = live(&host)?;
-    says(here.path(), &["checkpoint", "export", "main/lobby", &running]);
+    ends_well(here.path(), &["checkpoint", "export", "main/lobby", &running])?;
     assert_eq!(get(&host, "lobby", "count")?, "3");
     host.kill()?;
     drop(socket);
-    let told = says(here.path(), &["checkpoint", "export", "main/lobby", &left]).out;
+    let told = ends_well(here.path(), &["checkpoint", "export", "main/lobby", &left])?.out;
     assert!(told.contains("room main/lobby with 1 keys and its variables"), "{told}");
     // Into a host that runs, and where none does and no room has ever been.
     let mut other = Host::serve(project.path(), there.path())?;
-    says(there.path(), &["checkpoint", "import", &running, "main/one"]);
-    says(there.path(), &["checkpoint", "import", &left, "main/two"]);
+    ends_well(there.path(), &["checkpoint", "import", &running, "main/one"])?;
+    ends_well(there.path(), &["checkpoint", "import", &left, "main/two"])?;
     other.stop(Signal::TERM)?;
-    says(there.path(), &["checkpoint", "import", &left, "main/three"]);
+    ends_well(there.path(), &["checkpoint", "import", &left, "main/three"])?;
     other.start()?;
     for (room, count) in [("one", 2), ("two", 3), ("three", 3)] {
         let taken = said(&other, room)?;
@@ -217,7 +212,7 @@ fn a_room_with_more_memory_than_a_host_allows_stays_outside() -> Result<()> {
     socket.send("put-bytes key 20000000")?;
     socket.text()?;
     let file = there.path().join("large.room").to_str().context("UTF-8")?.to_owned();
-    says(here.path(), &["checkpoint", "export", "main/large", &file]);
+    ends_well(here.path(), &["checkpoint", "export", "main/large", &file])?;
     let other = Host::serve(narrow.path(), there.path())?;
     let mut import = party_host();
     import.args(["checkpoint", "import", &file, "main/large", "--data"]).arg(there.path());
@@ -256,9 +251,7 @@ fn a_durable_room_is_copied_while_it_never_stands_still() -> Result<()> {
         let copied = (0..COPIES).try_for_each(|number| {
             let copy = format!("copy-{number}");
             let before = told.load(Ordering::SeqCst);
-            let arguments = ["fork", "main/lobby", &format!("main/{copy}")];
-            let ended = Program::run(party_host().args(arguments).arg("--data").arg(data.path()), BOUND)?;
-            ensure!(ended.code == Some(0), "{arguments:?}: {}{}", ended.out, ended.err);
+            ends_well(data.path(), &["fork", "main/lobby", &format!("main/{copy}")])?;
             // The copy has taken all that was answered before it was asked for; a turn is answered when it is recorded.
             let first = said(&host, &copy)?;
             let after = told.load(Ordering::SeqCst) + clients.len() as u64 + 1;
@@ -293,13 +286,11 @@ fn a_room_that_does_not_come_to_rest_is_not_copied_now_and_the_exit_code_says_so
     assert_eq!(get(&host, "lobby", "count")?, "1");
     let mut socket = Socket::connect(host.port, "lobby")?;
     socket.send("loop")?;
-    let fork = ["fork", "main/lobby", "main/copy", "--data"];
-    let told = Program::run(party_host().args(fork).arg(data.path()), BOUND)?;
+    let told = on(data.path(), &["fork", "main/lobby", "main/copy"])?;
     ensure!(told.code == Some(1), "{told:?}");
     ensure!(told.err.contains("the room cannot be saved now: a turn is under way"), "{told:?}");
     ensure!(told.err.contains("hint: try again in a moment"), "{told:?}");
-    let inspect = ["inspect", "main/copy", "--data"];
-    let told = Program::run(party_host().args(inspect).arg(data.path()), BOUND)?;
+    let told = on(data.path(), &["inspect", "main/copy"])?;
     ensure!(told.code == Some(2), "nothing is left half copied: {told:?}");
     // The turn is dropped at its deadline, and nothing else has happened to the room.
     ensure!(get(&host, "lobby", "count")? == "2");

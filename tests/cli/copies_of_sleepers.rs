@@ -8,10 +8,11 @@ use std::thread;
 
 use anyhow::{Result, ensure};
 use party_tests::guests::guest_path;
-use party_tests::host::{Host, party_host, temporary};
+use party_tests::host::{Host, temporary};
 use party_tests::http::{Http, request};
-use party_tests::program::{BOUND, Ended, Program};
 use rustix::process::Signal;
+
+use crate::asking::ends_well;
 
 /// How many clients store at once.
 const WRITERS: usize = 4;
@@ -30,12 +31,6 @@ fn number(host: &Host, room: &str, what: &str) -> Result<u64> {
     let answer = request(host.port, "GET", &format!("/parties/main/{room}/{what}"))?;
     ensure!(answer.status == 200, "{room}/{what}: {answer:?}");
     Ok(answer.body.parse()?)
-}
-
-fn says(data: &Path, arguments: &[&str]) -> Result<Ended> {
-    let ended = Program::run(party_host().args(arguments).arg("--data").arg(data), BOUND)?;
-    ensure!(ended.code == Some(0), "{arguments:?}: {}{}", ended.out, ended.err);
-    Ok(ended)
 }
 
 /// What a copy counts in its storage and in its variables is the same. How far it has counted.
@@ -71,14 +66,14 @@ fn a_room_is_copied_with_its_variables_while_clients_store_without_a_pause() -> 
             let copy = format!("copy-{number}");
             let before = told.load(Ordering::SeqCst);
             let named = format!("main/{copy}");
-            let ended = says(data.path(), &["fork", "main/lobby", &named])?;
+            let ended = ends_well(data.path(), &["fork", "main/lobby", &named])?;
             ensure!(ended.out.contains("and its variables"), "{}", ended.out);
             let count = is_whole(&host, &copy)?;
             let after = told.load(Ordering::SeqCst) + WRITERS as u64;
             ensure!((before..=after).contains(&count), "{copy}: {count}, not of {before} to {after}");
             Ok(())
         });
-        let exported = says(data.path(), &["checkpoint", "export", "main/lobby", file]);
+        let exported = ends_well(data.path(), &["checkpoint", "export", "main/lobby", file]);
         is_over.store(true, Ordering::SeqCst);
         for client in clients {
             client.join().expect("no panic")?;
@@ -87,7 +82,7 @@ fn a_room_is_copied_with_its_variables_while_clients_store_without_a_pause() -> 
         ensure!(exported?.out.contains("with 1 keys and its variables"));
         Ok(())
     })?;
-    says(data.path(), &["checkpoint", "import", file, "main/brought"])?;
+    ends_well(data.path(), &["checkpoint", "import", file, "main/brought"])?;
     is_whole(&host, "brought")?;
     let last = told.load(Ordering::SeqCst);
     ensure!(is_whole(&host, "lobby")? == last, "the room itself has noticed nothing");
@@ -103,7 +98,7 @@ fn a_copy_without_variables_says_that_it_is_one() -> Result<()> {
         let mut host = Host::serve(project.path(), data.path())?;
         ensure!(number(&host, "lobby", "count")? == 1);
         if memory == "volatile" {
-            let told = says(data.path(), &["fork", "main/lobby", "main/running"])?.out;
+            let told = ends_well(data.path(), &["fork", "main/lobby", "main/running"])?.out;
             ensure!(told.contains(WORDS), "{told}");
         }
         // Saved in good order, and then it stores what no checkpoint knows of.
@@ -111,15 +106,15 @@ fn a_copy_without_variables_says_that_it_is_one() -> Result<()> {
         host.start()?;
         ensure!(number(&host, "lobby", "count")? == 2);
         host.kill()?;
-        let told = says(data.path(), &["fork", "main/lobby", "main/left"])?.out;
+        let told = ends_well(data.path(), &["fork", "main/lobby", "main/left"])?.out;
         ensure!(told.contains(WORDS), "{told}");
         let file = data.path().join("lobby.room");
         let file = file.to_str().expect("UTF-8");
-        let told = says(data.path(), &["checkpoint", "export", "main/lobby", file])?.out;
+        let told = ends_well(data.path(), &["checkpoint", "export", "main/lobby", file])?.out;
         ensure!(told.contains(WORDS), "{told}");
         host.start()?;
         // Of a host that runs, which has not asked for the room since.
-        let told = says(data.path(), &["fork", "main/lobby", "main/asleep"])?.out;
+        let told = ends_well(data.path(), &["fork", "main/lobby", "main/asleep"])?.out;
         ensure!(told.contains(WORDS), "{told}");
         for copy in ["left", "asleep"] {
             ensure!(number(&host, copy, "count")? == 3);

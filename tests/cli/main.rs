@@ -1,6 +1,7 @@
 //! The command line, as a person meets it: the real binary, its words, its exit codes, its end.
 
 mod admin;
+mod asking;
 mod building;
 mod checking;
 mod copies;

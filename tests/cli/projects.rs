@@ -12,8 +12,10 @@ use anyhow::{Result, ensure};
 use party_tests::guests::{Version, guest_path};
 use party_tests::host::{Host, free_port, party_host, temporary};
 use party_tests::http::{Http, Socket, request, request_with};
-use party_tests::program::{BOUND, Ended, Program};
+use party_tests::program::{BOUND, Program};
 use rustix::process::Signal;
+
+use crate::asking::{is_refused, on, says};
 
 /// A directory below `home` with a party.toml, the probe as its main party, and a page that says whose it is.
 fn project(home: &Path, name: &str, more: &str) -> Result<String> {
@@ -35,28 +37,6 @@ fn write(directory: &Path, more: &str) -> Result<()> {
 
 fn page(port: u16, host: &str) -> Result<String> {
     Ok(request_with(port, "GET", "/", &[("host", host)])?.body)
-}
-
-fn on(data: &Path, arguments: &[&str]) -> Result<Ended> {
-    Program::run(party_host().args(arguments).arg("--data").arg(data), BOUND)
-}
-
-/// A command that ends well; what it says on standard output.
-#[track_caller]
-fn says(data: &Path, arguments: &[&str]) -> String {
-    let ended = on(data, arguments).expect("it runs");
-    assert_eq!(ended.code, Some(0), "{arguments:?}: {}{}", ended.out, ended.err);
-    ended.out
-}
-
-/// A command that is refused, with these words and one hint.
-#[track_caller]
-fn refused(ended: &Ended, words: &[&str]) {
-    assert_eq!(ended.code, Some(2), "{}{}", ended.out, ended.err);
-    assert_eq!(ended.err.matches("hint: ").count(), 1, "{}", ended.err);
-    for part in words {
-        assert!(ended.err.contains(part), "{part:?} is not in:\n{}", ended.err);
-    }
 }
 
 #[test]
@@ -171,9 +151,9 @@ fn what_cannot_be_served_together_is_refused_with_both_files() -> Result<()> {
     ] {
         let ended = serve(&["chat", other], &["--data", "data"])?;
         let [first, second] = both(other);
-        refused(&ended, &[&first, &second, word]);
+        is_refused(&ended, 2, &[&first, &second, word]);
     }
-    refused(&serve(&["chat", "chat"], &[])?, &["the project is called \"chat\"", "name = "]);
+    is_refused(&serve(&["chat", "chat"], &[])?, 2, &["the project is called \"chat\"", "name = "]);
     // Nobody is served beside another without the rooms that they had alone.
     let lone = home.path().join("port");
     let mut alone = Host::serve(&lone, &lone.join(".party/data"))?;
@@ -181,7 +161,7 @@ fn what_cannot_be_served_together_is_refused_with_both_files() -> Result<()> {
     ensure!(alone.stop(Signal::TERM)?.code == Some(0));
     let port = free_port().to_string();
     let ended = serve(&["edge", "port"], &["--port", &port])?;
-    refused(&ended, &["rooms are kept in port/.party/data", "edge/.party/data", "--data"]);
+    is_refused(&ended, 2, &["rooms are kept in port/.party/data", "edge/.party/data", "--data"]);
     Ok(())
 }
 
@@ -210,8 +190,9 @@ fn rooms_are_named_with_their_project_where_there_are_several() -> Result<()> {
             of_one.lines().count() == 1 + copy.len() && of_one.contains("\"project\":\"shop\""),
             "{of_one}"
         );
-        refused(
+        is_refused(
             &on(data, &["rooms", "--project", "cellar"])?,
+            2,
             &["of a project cellar; there are chat, shop"],
         );
         for arguments in [
@@ -221,18 +202,20 @@ fn rooms_are_named_with_their_project_where_there_are_several() -> Result<()> {
             &["replay", "main/b", "--save", "b.party"],
         ] {
             let told = ["several projects here: chat, shop", "PROJECT/PARTY/ROOM", "chat/main/b"];
-            refused(&on(data, arguments)?, &told);
+            is_refused(&on(data, arguments)?, 2, &told);
         }
-        refused(&on(data, &["inspect", "chat/main/c"])?, &["there is no room chat/main/c"]);
+        is_refused(&on(data, &["inspect", "chat/main/c"])?, 2, &["there is no room chat/main/c"]);
         let inspected = says(data, &["inspect", "shop/main/b"]);
         ensure!(inspected.contains("room           shop/main/b\nproject        shop\n"), "{inspected}");
         if is_running {
-            refused(
+            is_refused(
                 &on(data, &["inspect", "cellar/main/c"])?,
+                2,
                 &["no project cellar: this host serves chat, shop"],
             );
-            refused(
+            is_refused(
                 &on(data, &["inspect", "shop/mian/c"])?,
+                2,
                 &["no party mian in shop, which has main, probe"],
             );
             let copied = says(data, &["fork", "shop/main/b", "shop/main/copy"]);
@@ -286,9 +269,9 @@ fn one_of_several_projects_is_deployed() -> Result<()> {
     ensure!((told("chat")?.as_str(), told("shop")?.as_str()) == ("1 2 New", "2 2 New+2"));
     says(data, &["deploy", &at("shop"), "--rollback"]);
     ensure!((told("chat")?.as_str(), told("shop")?.as_str()) == ("1 3 New", "1 3 New+2+1"));
-    refused(&on(data, &["deploy", &at("lone")])?, &["the host serves the projects chat, shop, not lone"]);
+    is_refused(&on(data, &["deploy", &at("lone")])?, 2, &["the host serves the projects chat, shop, not lone"]);
     let component = home.path().join("shop/party.wasm").display().to_string();
-    refused(&on(data, &["deploy", &component])?, &["the projects chat, shop", "directory of the project"]);
+    is_refused(&on(data, &["deploy", &component])?, 2, &["the projects chat, shop", "directory of the project"]);
     ensure!(host.stop(Signal::TERM)?.code == Some(0));
     Ok(())
 }

@@ -181,6 +181,14 @@ impl Profile {
         self.words().lobby_dropped.with(None)
     }
 
+    /// The answer to a URL that is no room, where the lobby did not return.
+    pub fn fetch_dropped(self) -> Response {
+        match &self.words().lobby_failed {
+            Some(answer) => answer.with(None),
+            None => failed(""),
+        }
+    }
+
     /// What is said and done to a connecting client whose handler failed, after its 101.
     pub fn connect_failed(self, connection: ConnectionId, failure: &Failure) -> Vec<Output> {
         let words = self.words();

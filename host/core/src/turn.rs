@@ -125,7 +125,7 @@ pub struct Turn {
 }
 
 /// What an event is about: as much of it as its end needs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Subject {
     Start,
     Resume,

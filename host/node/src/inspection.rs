@@ -145,7 +145,7 @@ pub struct NodeFigures {
     pub memory_bytes: u64,
     /// What has happened since the node started.
     pub counted: Counted,
-    /// The same of the rooms of each project that has some in memory, by its name.
+    /// The same of the rooms of each project that is served, by its name.
     pub projects: BTreeMap<String, ProjectFigures>,
 }
 
@@ -184,6 +184,7 @@ impl Node {
     /// How many rooms there are in memory, and what has been counted.
     pub async fn figures(&self) -> Result<NodeFigures, InspectError> {
         let mut all = NodeFigures::default();
+        self.projects().iter().for_each(|project| _ = all.of_project(&project.name));
         for index in 0..self.workers() {
             let figures = self.look_on(WorkerIndex(index), figures).await?;
             for (all, some) in all.rooms.iter_mut().zip(figures.rooms) {

@@ -112,7 +112,7 @@ pub enum StartError {
         "party {party} was served with component {served} last, which cannot be had now: {why}\nhint: start again in a moment"
     )]
     NotNow {
-        /// The party.
+        /// The party, with its project if the host has several.
         party: String,
         /// Its component.
         served: ComponentDigest,

@@ -36,6 +36,14 @@ impl Node {
             _ => address.to_string(),
         }
     }
+
+    /// A party as people name it on this host: with its project before it where there are several.
+    pub(crate) fn named_party(&self, project: &str, party: &str) -> String {
+        match self.projects() {
+            [only] if only.name == project => party.to_owned(),
+            _ => format!("{project}/{party}"),
+        }
+    }
 }
 
 /// The projects of which rooms are kept in a store, in order of their names, and at most so many.

@@ -113,7 +113,7 @@ pub(crate) fn log_report(worker: &Worker, entry: &RoomEntry, report: Report) {
                 party,
                 room,
                 "room-damaged: {reason}. It refuses everyone, and nothing of it is deleted\nhint: stop the host and run `party-host room recover {}`",
-                worker.node().named(entry.address())
+                entry.address()
             );
         }
         Report::Destroyed => tracing::info!(project, party, room, "destroyed, as its guest said"),

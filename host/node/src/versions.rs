@@ -82,7 +82,7 @@ pub enum DeployError {
         "no version of {name} before this one is known: none other has been served from this data directory"
     )]
     NothingBefore {
-        /// Which party.
+        /// Which party, with its project if the host has several.
         name: String,
     },
     /// The version to go back to is of no use any more.
@@ -212,7 +212,7 @@ impl Node {
         let served = digest_of(&self.served(project, name)?.component);
         let of_party = known.get(&(project.to_owned(), name.to_owned()));
         let Some(before) = of_party.and_then(|versions| versions.before) else {
-            return Err(DeployError::NothingBefore { name: name.to_owned() });
+            return Err(DeployError::NothingBefore { name: self.named_party(project, name) });
         };
         let party = match self.version(project, name, before).await {
             Err(VersionError::Load(_, refused @ LoadError::Refused(_))) => return Err(refused.into()),
@@ -234,12 +234,9 @@ impl Node {
 
     /// The refusal of a party that this host does not serve.
     pub fn no_such_party(&self, project: &str, name: &str) -> DeployError {
-        let is_one = self.projects().len() == 1;
-        let named =
-            |project: &str, name: &str| if is_one { name.into() } else { format!("{project}/{name}") };
-        let of = |one: &Arc<Party>| named(&one.project.name, &one.name);
+        let of = |one: &Arc<Party>| self.named_party(&one.project.name, &one.name);
         DeployError::NoSuchParty {
-            name: named(project, name),
+            name: self.named_party(project, name),
             served: self.parties().iter().map(of).collect(),
         }
     }

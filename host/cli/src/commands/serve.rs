@@ -1,5 +1,6 @@
 //! `party-host serve`: projects or a component, until it is told to stop.
 
+use std::fs;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -60,7 +61,10 @@ fn to_serve<'a>((project, parties): (&'a Project, &'a Vec<BuiltParty>)) -> ToSer
 
 /// Nobody is served beside another without the rooms that they had alone.
 fn check_data(first: &Project, others: &[Project]) -> Result<()> {
-    match others.iter().find(|other| RedbStore::is_in(&other.data_dir())) {
+    // Two components of one directory keep theirs together.
+    let theirs = fs::canonicalize(first.data_dir()).ok();
+    let is_apart = |other: &&Project| fs::canonicalize(other.data_dir()).ok() != theirs;
+    match others.iter().find(|other| is_apart(other) && RedbStore::is_in(&other.data_dir())) {
         None => Ok(()),
         Some(other) => Err(usage(
             format!(

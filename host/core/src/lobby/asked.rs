@@ -6,7 +6,7 @@ use crate::event::{DropCause, Failure, Handlers};
 use crate::http::{Header, Request, Response};
 use crate::ids::Timestamp;
 use crate::limits::Limits;
-use crate::profile::{self, Profile};
+use crate::profile::Profile;
 
 /// What the lobby is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -129,7 +129,7 @@ impl LobbyKind {
     pub(super) fn dropped(self, profile: Profile, cause: &DropCause) -> Verdict {
         let refused = match self {
             LobbyKind::BeforeConnect | LobbyKind::BeforeRequest => profile.lobby_dropped(),
-            LobbyKind::Fetch | LobbyKind::Cron => profile::failed(""),
+            LobbyKind::Fetch | LobbyKind::Cron => profile.fetch_dropped(),
         };
         Verdict::Respond(match cause {
             DropCause::Instantiation(_) | DropCause::NoMemory(_) | DropCause::Storage(_) => {

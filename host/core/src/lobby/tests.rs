@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{CronRun, Decision, Lobby, LobbyAction, LobbyEvent, NoStorage, Verdict, with_headers};
+use super::{
+    CronRun, Decision, Lobby, LobbyAction, LobbyEvent, LobbyKind, NoStorage, Verdict, with_headers,
+};
 use crate::address::RoomAddress;
 use crate::event::{DropCause, Event, Failure, Handlers, Outcome, TurnEnd};
 use crate::http::{Header, Request, Response};
 use crate::ids::{EventId, Incarnation, Seed, Timestamp};
 use crate::limits::{Limits, REQUEST_HEAD_BYTES_MAX};
+use crate::profile::Profile;
 use crate::room::{Moment, Report, RoomConfig};
 use crate::turn::Turn;
 use crate::turn::lobby::DecideError;
@@ -130,6 +133,15 @@ fn who_fails_or_does_not_return_lets_nobody_in() {
     assert_eq!(says(verdict(LobbyEvent::Fetch(request()), |_| trap())).0, 500);
     let full = || TurnEnd::Dropped(DropCause::Instantiation("all places are taken".into()));
     assert_eq!(says(verdict(before_request(), |_| full())).0, 503, "nobody was refused");
+}
+
+#[test]
+fn who_does_not_return_is_told_of_in_the_words_of_the_profile() {
+    let trap = DropCause::Trap("secret".into());
+    for kind in [LobbyKind::BeforeConnect, LobbyKind::BeforeRequest, LobbyKind::Fetch] {
+        let told = says(kind.dropped(Profile::PartyServer, &trap));
+        assert_eq!(told, (500, "Internal Server Error".into()), "{}", kind.name());
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Events whose export has returned and that have not ended, with their deadlines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use crate::checkpoint::SleepingEvent;
 use crate::ids::{EventId, Timestamp};
@@ -20,6 +21,7 @@ pub(crate) struct PendingEvent {
 pub(crate) struct PendingEvents {
     open: BTreeMap<EventId, (Subject, Option<Deadline>)>,
     by_deadline: BTreeSet<(Timestamp, EventId)>,
+    by_subject: BTreeSet<(Subject, EventId)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,7 @@ impl PendingEvents {
     pub(crate) fn add(&mut self, id: EventId, event: PendingEvent, now: Timestamp) {
         let deadline = event.deadline_ms.map(|ms| Deadline { at: now.after_ms(ms), ms });
         self.open.insert(id, (event.subject, deadline));
+        self.by_subject.insert((event.subject, id));
         if let Some(deadline) = deadline {
             self.by_deadline.insert((deadline.at, id));
         }
@@ -59,16 +62,18 @@ impl PendingEvents {
         if let Some(deadline) = deadline {
             self.by_deadline.remove(&(deadline.at, event));
         }
+        self.by_subject.remove(&(subject, event));
         Some(subject)
     }
 
     /// The time that an event may take begins again.
     pub(crate) fn begin_again(&mut self, subject: Subject, now: Timestamp) {
-        let found = self.open.iter_mut().find(|(_, (one, deadline))| *one == subject && deadline.is_some());
-        if let Some((id, (_, Some(deadline)))) = found {
-            self.by_deadline.remove(&(deadline.at, *id));
-            deadline.at = now.after_ms(deadline.ms);
-            self.by_deadline.insert((deadline.at, *id));
+        for (_, id) in self.by_subject.range(all_about(subject)) {
+            if let Some((_, Some(deadline))) = self.open.get_mut(id) {
+                self.by_deadline.remove(&(deadline.at, *id));
+                deadline.at = now.after_ms(deadline.ms);
+                self.by_deadline.insert((deadline.at, *id));
+            }
         }
     }
 
@@ -83,18 +88,19 @@ impl PendingEvents {
         }
         self.by_deadline.pop_first();
         let (subject, deadline) = self.open.remove(&id).expect("what has a deadline is pending");
+        self.by_subject.remove(&(subject, id));
         let deadline_ms = deadline.expect("what is among the deadlines has one").ms;
         Some(OverdueEvent { id, subject, deadline_ms })
     }
 
     /// Whether one of them is about this.
     pub(crate) fn is_about(&self, subject: Subject) -> bool {
-        self.open.values().any(|(one, _)| *one == subject)
+        self.by_subject.range(all_about(subject)).next().is_some()
     }
 
     /// How many of them are about this.
     pub(crate) fn count_about(&self, subject: Subject) -> usize {
-        self.open.values().filter(|(one, _)| *one == subject).count()
+        self.by_subject.range(all_about(subject)).count()
     }
 
     /// All of them, in order of id, as a checkpoint keeps them.
@@ -113,6 +119,7 @@ impl PendingEvents {
         for SleepingEvent { id, subject, deadline } in events {
             let deadline = deadline.map(|(at, ms)| Deadline { at, ms });
             pending.open.insert(*id, (*subject, deadline));
+            pending.by_subject.insert((*subject, *id));
             pending.by_deadline.extend(deadline.map(|deadline| (deadline.at, *id)));
         }
         pending
@@ -121,14 +128,19 @@ impl PendingEvents {
     /// Ends all; gives back what they were about.
     pub(crate) fn take_all(&mut self) -> Vec<Subject> {
         self.by_deadline.clear();
+        self.by_subject.clear();
         std::mem::take(&mut self.open).into_values().map(|(subject, _)| subject).collect()
     }
+}
+
+fn all_about(subject: Subject) -> RangeInclusive<(Subject, EventId)> {
+    (subject, EventId(0))..=(subject, EventId(u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{PendingEvent, PendingEvents};
-    use crate::ids::{EventId, Timestamp};
+    use crate::ids::{EventId, StreamId, Timestamp};
     use crate::turn::Subject;
 
     #[test]
@@ -147,6 +159,27 @@ mod tests {
         assert!(pending.contains(EventId(3)));
         assert_eq!(pending.remove(EventId(3)), Some(Subject::Completed));
         assert_eq!(pending.len(), 0);
+    }
+
+    #[test]
+    fn they_are_found_by_what_they_are_about_until_they_have_ended() {
+        let stream = |id| Subject::Stream(StreamId(id));
+        let mut pending = PendingEvents::default();
+        for (id, subject, deadline_ms) in
+            [(1, stream(7), None), (2, stream(7), Some(10)), (3, stream(8), Some(20)), (4, Subject::Alarm, None)]
+        {
+            pending.add(EventId(id), PendingEvent { subject, deadline_ms }, Timestamp(0));
+        }
+        let mut pending = PendingEvents::awake(&pending.sleeping());
+        assert_eq!([7, 8, 9].map(|id| pending.count_about(stream(id))), [2, 1, 0]);
+        pending.begin_again(stream(7), Timestamp(100));
+        assert_eq!(pending.next_deadline(), Some(Timestamp(20)), "that of the other");
+        assert_eq!(pending.take_overdue(Timestamp(20)).map(|event| event.id), Some(EventId(3)));
+        assert!(!pending.is_about(stream(8)));
+        assert_eq!(pending.remove(EventId(2)), Some(stream(7)));
+        assert!(pending.is_about(stream(7)));
+        assert_eq!(pending.take_all(), [stream(7), Subject::Alarm]);
+        assert!(!pending.is_about(stream(7)) && !pending.is_about(Subject::Alarm));
     }
 
     #[test]

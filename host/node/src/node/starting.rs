@@ -21,7 +21,7 @@ use crate::outside::Outside;
 use crate::panics::{Breakdown, caught, caught_in};
 use crate::party::{Parties, Party};
 use crate::pressure::places::Places;
-use crate::project::kept_projects;
+use crate::project::{kept_parties, kept_projects};
 use crate::rooms_count::RoomsCount;
 use crate::together::Together;
 use crate::versions::Versions;
@@ -135,6 +135,18 @@ fn tell_of_absent(node: &Node, with_alarms: &BTreeMap<String, u64>) -> Result<()
             project,
             "rooms of this project are kept here, and it is not served: they stay as they are"
         );
+    }
+    for project in node.projects() {
+        let served = |party: &str| node.parties().iter().any(|one| one.project.name == project.name && one.name == party);
+        let max = node.parties().len() + ABSENT_TOLD_MAX;
+        let kept = kept_parties(node.store().as_ref(), &project.name, max)?;
+        for party in kept.iter().filter(|party| !served(party)).take(ABSENT_TOLD_MAX) {
+            tracing::warn!(
+                project = project.name,
+                party,
+                "rooms of this party are kept here, and it is not served: they stay as they are"
+            );
+        }
     }
     for (party, rooms) in with_alarms.iter().take(ABSENT_TOLD_MAX) {
         tracing::warn!(

@@ -135,7 +135,8 @@ impl Node {
                     return Ok((last.clone(), !was_left));
                 }
                 Err(UnusableError::NotNow(why)) => {
-                    return Err(StartError::NotNow { party: name.clone(), served: last.served, why });
+                    let party = self.named_party(project, name);
+                    return Err(StartError::NotNow { party, served: last.served, why });
                 }
                 Err(error) => tracing::warn!(
                     project,

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use super::problem::{ConfigError, Problem};
 use super::section::{Found, Section};
 use crate::edge::origins::AllowedOrigins;
-use crate::edge::proxies::TrustedProxies;
+use crate::edge::proxies::{ProxyPart, TrustedProxies};
 use crate::edge::rates::Rates;
 
 /// One bound that can be set.
@@ -59,8 +59,21 @@ pub(super) const SETTINGS: [Setting; 5] = [
 
 /// The key that is the project's own.
 const OF_THE_PROJECT: &str = "allowed_origins";
+const NETWORKS: &str = "trusted_proxies";
+const HEADERS: &str = "trusted_headers";
+const ADDRESS_HEADER: &str = "client_address_header";
 /// The keys that are no numbers.
-const KEYS: [&str; 4] = [OF_THE_PROJECT, "trusted_proxies", "trusted_headers", "client_address_header"];
+const KEYS: [&str; 4] = [OF_THE_PROJECT, NETWORKS, HEADERS, ADDRESS_HEADER];
+
+/// What about proxies a key says, if it is one about them.
+pub(super) fn proxy_part(key: &str) -> Option<ProxyPart> {
+    match key {
+        NETWORKS => Some(ProxyPart::Networks),
+        HEADERS => Some(ProxyPart::Headers),
+        ADDRESS_HEADER => Some(ProxyPart::AddressHeader),
+        _ => None,
+    }
+}
 
 /// What `[edge]` says of the host.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -99,19 +112,19 @@ pub(super) fn read(section: Option<Section<'_>>) -> Result<Edge, ConfigError> {
     }
     let config = &mut edge.config;
     let proxies = &mut config.proxies;
-    if let Some(entries) = section.strings("trusted_proxies")? {
+    if let Some(entries) = section.strings(NETWORKS)? {
         proxies.tell_rooms();
-        each(&section, "trusted_proxies", entries, |text| {
+        each(&section, NETWORKS, entries, |text| {
             proxies.trust(text).map_err(|error| (error, error.hint()))
         })?;
     }
-    if let Some(entries) = section.strings("trusted_headers")? {
-        each(&section, "trusted_headers", entries, |text| {
+    if let Some(entries) = section.strings(HEADERS)? {
+        each(&section, HEADERS, entries, |text| {
             proxies.trust_header(text).map_err(|error| (error, error.hint()))
         })?;
     }
-    if let Some(entry) = section.string("client_address_header")? {
-        each(&section, "client_address_header", vec![entry], |text| {
+    if let Some(entry) = section.string(ADDRESS_HEADER)? {
+        each(&section, ADDRESS_HEADER, vec![entry], |text| {
             proxies.read_address_from(text).map_err(|error| (error, error.hint()))
         })?;
     }

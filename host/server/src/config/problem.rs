@@ -244,6 +244,9 @@ impl Problem {
                 "give a directory with a Cargo.toml, or a component: a file that ends in .wasm".into()
             }
             Problem::NoAssets { .. } => "it is taken from the directory of the party.toml on".into(),
+            Problem::SameName { first, .. } if first.extension().is_some_and(|is| is == "wasm") => {
+                "a component by itself is a project of that name: give one of them a directory with a party.toml".into()
+            }
             Problem::SameName { .. } => "say name = \"…\" in one of them: it is part of the address of every room".into(),
             Problem::SameHost { .. } => "list it in the project that is to be served there".into(),
             Problem::OfTheHost { .. } => "it is read from the first project: say it there, and leave it out here".into(),

@@ -6,9 +6,9 @@
 
 use std::path::Path;
 
-use super::edge::{SETTINGS, Setting};
+use super::ProjectConfig;
+use super::edge::{SETTINGS, Setting, proxy_part};
 use super::problem::{ConfigError, Problem};
-use super::{EdgeConfig, ProjectConfig};
 
 /// The key of the port.
 pub(super) const PORT: &str = "port";
@@ -46,7 +46,10 @@ fn check_host(
     let is_same = |key: &str| match SETTINGS.iter().find(|setting| setting.name == key) {
         Some(Setting { get, .. }) => get(&of_first.edge) == get(&other.edge),
         None if key == PORT => is_port_given || of_first.port == other.port,
-        None => proxies(&of_first.edge) == proxies(&other.edge),
+        None => {
+            let agrees = |part| of_first.edge.proxies.agrees_on(part, &other.edge.proxies);
+            proxy_part(key).is_none_or(agrees)
+        }
     };
     match other.host_keys.iter().find(|key| !is_same(key)) {
         Some(key) => {
@@ -56,11 +59,6 @@ fn check_host(
         }
         None => Ok(()),
     }
-}
-
-/// What all keys about proxies come to.
-fn proxies(edge: &EdgeConfig) -> &crate::edge::proxies::TrustedProxies {
-    &edge.proxies
 }
 
 #[cfg(test)]
@@ -114,6 +112,8 @@ mod tests {
             edge("rooms_max = 5\ntrusted_proxies = [\"10.0.0.0/8\"]\nclient_address_header = \"forwarded\"");
         assert_eq!(told(&[("a", &whole), ("b", ""), ("c", &whole)], false), Ok(()));
         assert_eq!(told(&[("a", &whole), ("b", "port = 81")], true), Ok(()));
+        let part = "[edge]\nclient_address_header = \"forwarded\"";
+        assert_eq!(told(&[("a", &whole), ("b", part)], false), Ok(()), "it may leave out the rest");
         let own = "[edge]\nallowed_origins = [\"https://b.example\"]";
         assert_eq!(told(&[("a", &whole), ("b", own)], false), Ok(()));
         let cases = [

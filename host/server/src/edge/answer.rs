@@ -11,7 +11,7 @@ use party_core::address::RoomAddress;
 use party_core::event::{Handlers, NewConnection};
 use party_core::http::{Header, Request as GuestRequest, Response};
 use party_core::lobby::with_headers;
-use party_core::profile::{self, Profile};
+use party_core::profile;
 use party_node::answer_body::Reply;
 use party_node::connection::Connect;
 use party_node::node::Unavailable;
@@ -70,11 +70,11 @@ pub(crate) async fn answer(
                 Err(Response { status: 200, headers: Vec::new(), body: Bytes::new() })
             }
             Ok(()) if handshake::asks_for_websocket(&parts.headers) => {
-                connect(worker, progress, address, &parts).await.map(Reply::Whole)
+                connect(worker, progress, project, address, &parts).await.map(Reply::Whole)
             }
             Ok(()) => {
                 cors = project.routing().cors.as_ref();
-                ask(worker, progress, address, &parts, body).await
+                ask(worker, progress, project, address, &parts, body).await
             }
         },
         Route::Refused(response) => Err(response),
@@ -164,12 +164,13 @@ fn unknown_coding(headers: &HeaderMap) -> Option<Response> {
 async fn ask(
     worker: &Rc<EdgeWorker>,
     progress: &Rc<Progress>,
+    project: &EdgeProject,
     address: RoomAddress,
     parts: &Parts,
     body: Incoming,
 ) -> Result<Reply, Response> {
     let Some(party) = worker.node().party(address.project(), address.party()) else {
-        return Err(Profile::default().party_not_found(address.party()));
+        return Err(project.routing().profile.party_not_found(address.party()));
     };
     let words = party.profile;
     let asks_first = words.asks_the_lobby_first() && party.handlers.has(Handlers::BEFORE_REQUEST);
@@ -224,12 +225,13 @@ fn headers_in_room(parts: &Parts, party: &Party) -> Vec<Header> {
 async fn connect(
     worker: &EdgeWorker,
     progress: &Progress,
+    project: &EdgeProject,
     address: RoomAddress,
     parts: &Parts,
 ) -> Result<Response, Response> {
     let node = worker.node();
     let Some(party) = node.party(address.project(), address.party()) else {
-        return Err(Profile::default().party_not_found(address.party()));
+        return Err(project.routing().profile.party_not_found(address.party()));
     };
     let (switch, new) = knocking(worker, parts, &party, headers_in_room(parts, &party))?;
     let new = lobby::before_connect(worker, &party, address.room(), new).await?;

@@ -89,8 +89,7 @@ impl HostName {
         if text.contains('*') {
             return Err(HostNameError::Wildcard);
         }
-        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-        if let Ok(address) = bare.parse::<IpAddr>() {
+        if let Some(address) = address(text) {
             return Ok(HostName::of_address(address));
         }
         if text.contains(':') {
@@ -117,6 +116,12 @@ impl HostName {
             IpAddr::V6(address) => format!("[{address}]"),
         })
     }
+}
+
+/// The address that it is, in brackets or not.
+fn address(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    bare.unwrap_or(host).parse().ok()
 }
 
 /// As names are compared: in lower case, without the dot of the root.
@@ -194,8 +199,8 @@ impl Projects {
             Some(authority) => authority,
             None => Cow::Owned(host(parts)?),
         };
-        let asked = Authority::try_from(asked.as_ref())
-            .map_err(|_| Response::text(400, "the x-forwarded-host header is no host"))?;
+        let asked = Authority::try_from(asked.as_ref()).ok().filter(|asked| !asked.as_str().contains('@'));
+        let asked = asked.ok_or_else(|| Response::text(400, "the x-forwarded-host header is no host"))?;
         match self.of_host(asked.host()) {
             Some(index) => Ok(&self.all[index]),
             None => {
@@ -208,11 +213,12 @@ impl Projects {
 
     fn of_host(&self, host: &str) -> Option<usize> {
         let host = plain(host);
-        if let Some(index) = self.by_host.get(host.as_ref()) {
+        // An address can be written in several ways.
+        let address = address(&host).map(HostName::of_address);
+        if let Some(index) = self.by_host.get(address.as_ref().map_or(&*host, HostName::as_str)) {
             return Some(*index);
         }
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
-        if host == LOCALHOST || bare.parse::<IpAddr>().is_ok() {
+        if host == LOCALHOST || address.is_some() {
             return Some(0);
         }
         let label = host.split('.').next().unwrap_or_default();
@@ -220,14 +226,15 @@ impl Projects {
     }
 }
 
-/// What a proxy that is believed was asked for: of several, what the last has heard.
+/// What a proxy that is believed was asked for: of several, what the last has heard, if it has heard anything.
 fn forwarded(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let last = headers.get_all(FORWARDED_HOST).into_iter().next_back()?;
     let text = String::from_utf8_lossy(last.as_bytes());
-    Some(match text {
-        Cow::Borrowed(text) => text.rsplit(',').next().unwrap_or_default().trim().into(),
+    let text = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.rsplit(',').next().unwrap_or_default().trim()),
         Cow::Owned(text) => text.into(),
-    })
+    };
+    Some(text).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -286,7 +293,7 @@ mod tests {
     #[test]
     fn a_name_that_is_listed_counts_before_the_first_label() {
         let both =
-            projects(&[("chat", &[]), ("shop", &["buy.example", "chat.example", "192.0.2.7", "[::1]"])]);
+            projects(&[("chat", &[]), ("shop", &["buy.example", "chat.example", "192.0.2.7", "[::1]", "2001:db8:0::7"])]);
         check(
             &both,
             &[
@@ -300,6 +307,8 @@ mod tests {
                 ("chat.localhost", "chat"),
                 ("192.0.2.7", "shop"),
                 ("[::1]:80", "shop"),
+                ("[0:0::0:1]", "shop"),
+                ("[2001:DB8::7]", "shop"),
                 ("www.shop.example", "chat"),
                 ("shopper.example", "chat"),
                 ("192.0.2.8", "chat"),
@@ -355,6 +364,9 @@ mod tests {
         assert_eq!(forwarded(&["shop.example"]), "shop");
         assert_eq!(forwarded(&["chat.example, shop.example:443"]), "shop");
         assert_eq!(forwarded(&["chat.example", "shop.example"]), "shop");
-        assert_eq!(forwarded(&["shop.example, a b"]), "400 the x-forwarded-host header is no host");
+        for bad in ["shop.example, a b", "shop.example@chat"] {
+            assert_eq!(forwarded(&[bad]), "400 the x-forwarded-host header is no host");
+        }
+        assert_eq!(forwarded(&[""]), "chat", "the host header says it then");
     }
 }

@@ -97,7 +97,27 @@ impl Default for TrustedProxies {
     }
 }
 
+/// One part of what is said of proxies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProxyPart {
+    /// Whose networks are believed.
+    Networks,
+    /// Where they say for whom they ask.
+    AddressHeader,
+    /// What else is believed of them.
+    Headers,
+}
+
 impl TrustedProxies {
+    /// Whether another says the same in this part.
+    pub fn agrees_on(&self, part: ProxyPart, other: &TrustedProxies) -> bool {
+        match part {
+            ProxyPart::Networks => self.networks == other.networks,
+            ProxyPart::AddressHeader => self.address_header == other.address_header,
+            ProxyPart::Headers => self.headers == other.headers,
+        }
+    }
+
     /// Rooms are told who the client is, whether there are proxies or not.
     pub fn tell_rooms(&mut self) {
         self.networks.get_or_insert_default();

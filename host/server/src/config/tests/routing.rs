@@ -133,6 +133,11 @@ fn a_prefix_is_names_between_slashes() {
         "party.toml:4: \"parties\" holds \"Chat\", which is a part of the prefix api/chat\n\
          hint: call one of them otherwise: in a URL nobody could tell where the party begins",
     );
+    check_error(
+        "profile = \"partyserver\"\nprefix = \"api/main\"\nmain = \"app\"",
+        "party.toml:3: \"prefix\" holds \"main\", which is a part of the prefix api/main\n\
+         hint: call one of them otherwise: in a URL nobody could tell where the party begins",
+    );
     assert_eq!(names("profile = \"partyserver\"\nprefix = \"chat/v1\"\n[parties]\nchat = \"app\""), ["chat"]);
 }
 

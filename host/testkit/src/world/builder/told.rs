@@ -1,7 +1,6 @@
 //! What a world's transcript says before its first step.
 
 use party_core::limits::Limits;
-use party_core::profile::Profile;
 use party_server::config::differing_limits;
 
 use super::{Builder, memory_word};
@@ -10,10 +9,11 @@ use crate::clock::BEGINNING;
 impl Builder {
     /// What a transcript says before its first step.
     pub(super) fn told(&self) -> Vec<String> {
-        let mut told = vec![format!("seed {}", self.seed), format!("memory {}", memory_word(self.memory))];
-        if self.routing.profile != Profile::default() {
-            told.push(format!("profile {}", self.routing.profile.name()));
-        }
+        let mut told = vec![
+            format!("seed {}", self.seed),
+            format!("memory {}", memory_word(self.memory)),
+            format!("profile {}", self.routing.profile.name()),
+        ];
         if self.begins_at != BEGINNING {
             told.push(format!("time {}", self.begins_at));
         }

@@ -118,10 +118,7 @@ impl Scenes {
     }
 
     fn settings(&mut self, vars: &BTreeMap<String, String>, limits: &Limits, profile: Profile) {
-        let mut settings = Vec::new();
-        if profile != Profile::default() {
-            settings.push(format!("profile {}", profile.name()));
-        }
+        let mut settings = vec![format!("profile {}", profile.name())];
         for (name, value) in differing_limits(limits, &Limits::default()) {
             settings.push(format!("limit {name} {value}"));
         }
