@@ -2,7 +2,6 @@
 //! variables, and without them where none fit, which is said.
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 

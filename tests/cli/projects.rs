@@ -269,9 +269,17 @@ fn one_of_several_projects_is_deployed() -> Result<()> {
     ensure!((told("chat")?.as_str(), told("shop")?.as_str()) == ("1 2 New", "2 2 New+2"));
     says(data, &["deploy", &at("shop"), "--rollback"]);
     ensure!((told("chat")?.as_str(), told("shop")?.as_str()) == ("1 3 New", "1 3 New+2+1"));
-    is_refused(&on(data, &["deploy", &at("lone")])?, 2, &["the host serves the projects chat, shop, not lone"]);
+    is_refused(
+        &on(data, &["deploy", &at("lone")])?,
+        2,
+        &["the host serves the projects chat, shop, not lone"],
+    );
     let component = home.path().join("shop/party.wasm").display().to_string();
-    is_refused(&on(data, &["deploy", &component])?, 2, &["the projects chat, shop", "directory of the project"]);
+    is_refused(
+        &on(data, &["deploy", &component])?,
+        2,
+        &["the projects chat, shop", "directory of the project"],
+    );
     ensure!(host.stop(Signal::TERM)?.code == Some(0));
     Ok(())
 }

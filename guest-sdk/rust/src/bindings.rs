@@ -166,7 +166,8 @@ pub mod party {
             pub struct RequestResult {
                 /// Upper case, as on the wire: `GET`.
                 pub method: _rt::String,
-                /// The full URL, always `http://`, with the path and query as the client sent them (never decoded).
+                /// The full URL, always `http://`, with the path and query as the client sent them (never decoded); or what the lobby has put in
+                /// its place (`lobby-answers`).
                 pub uri: _rt::String,
                 pub headers: _rt::Vec<HeaderResult>,
                 pub body: BodyResult,
@@ -189,7 +190,8 @@ pub mod party {
             pub struct RequestParam<'a> {
                 /// Upper case, as on the wire: `GET`.
                 pub method: &'a str,
-                /// The full URL, always `http://`, with the path and query as the client sent them (never decoded).
+                /// The full URL, always `http://`, with the path and query as the client sent them (never decoded); or what the lobby has put in
+                /// its place (`lobby-answers`).
                 pub uri: &'a str,
                 pub headers: &'a [HeaderParam<'a>],
                 pub body: BodyParam<'a>,
@@ -7023,6 +7025,10 @@ pub mod party {
             pub type HeaderParam<'a> = super::super::super::party::server::types::HeaderParam<
                 'a,
             >;
+            pub type RequestResult = super::super::super::party::server::types::RequestResult;
+            pub type RequestParam<'a> = super::super::super::party::server::types::RequestParam<
+                'a,
+            >;
             pub type ResponseResult = super::super::super::party::server::types::ResponseResult;
             pub type ResponseParam<'a> = super::super::super::party::server::types::ResponseParam<
                 'a,
@@ -7033,6 +7039,11 @@ pub mod party {
                 /// Go on to the room, with these headers added to the request, or replacing those of the same name. Of a URL that is no
                 /// room: go on as if there were no lobby.
                 Proceed(&'a [HeaderParam<'a>]),
+                /// Go on to the same room as this request: its method, its URL (`http://` or `https://`, and the path need not be the room's),
+                /// its headers and no others, its body. `content-length` is set to what the body has. A body that waits is the client's own, in
+                /// the place of one that waits there. Of a client that connects: a `GET` without a body, and `_pk` in its URL is what the client
+                /// calls itself. Of a URL that is no room: refused with `bad-decision`.
+                ProceedAs(RequestParam<'a>),
                 /// Answer so instead (status 200 to 599, body as bytes).
                 Respond(ResponseParam<'a>),
             }
@@ -7044,6 +7055,9 @@ pub mod party {
                     match self {
                         Decision::Proceed(e) => {
                             f.debug_tuple("Decision::Proceed").field(e).finish()
+                        }
+                        Decision::ProceedAs(e) => {
+                            f.debug_tuple("Decision::ProceedAs").field(e).finish()
                         }
                         Decision::Respond(e) => {
                             f.debug_tuple("Decision::Respond").field(e).finish()
@@ -7057,9 +7071,9 @@ pub mod party {
                 /// No such event waits for a decision: it has been decided or settled, has passed its deadline, or is one that nobody
                 /// waits for; a socket is accepted or rejected (`connections`).
                 NotPending,
-                /// Larger than this many bytes: the body of the response, or all headers together.
+                /// Larger than this many bytes: the body of the response or the request, all headers together, or the head of the request.
                 TooLarge(u64),
-                /// The response, or a header, cannot be sent; the text says why.
+                /// The response, the request or a header cannot be sent; the text says why.
                 BadDecision(_rt::String),
                 /// Called from inside a room.
                 NotInTheLobby,
@@ -7115,13 +7129,16 @@ pub mod party {
                             + 2 * ::core::mem::size_of::<*const u8>()],
                     );
                     let (
-                        result12_0,
-                        result12_1,
-                        result12_2,
-                        result12_3,
-                        result12_4,
-                        result12_5,
-                        result12_6,
+                        result22_0,
+                        result22_1,
+                        result22_2,
+                        result22_3,
+                        result22_4,
+                        result22_5,
+                        result22_6,
+                        result22_7,
+                        result22_8,
+                        result22_9,
                     ) = match decision {
                         Decision::Proceed(e) => {
                             let vec3 = e;
@@ -7165,103 +7182,206 @@ pub mod party {
                                 0i32,
                                 result3,
                                 len3 as *mut u8,
+                                ::core::ptr::null_mut(),
+                                0usize,
+                                ::core::mem::MaybeUninit::<u64>::zeroed(),
                                 0usize,
                                 0i32,
                                 ::core::mem::MaybeUninit::<u64>::zeroed(),
                                 0usize,
                             )
                         }
-                        Decision::Respond(e) => {
-                            let super::super::super::party::server::types::ResponseParam {
-                                status: status4,
+                        Decision::ProceedAs(e) => {
+                            let super::super::super::party::server::types::RequestParam {
+                                method: method4,
+                                uri: uri4,
                                 headers: headers4,
                                 body: body4,
                             } = e;
-                            let vec8 = headers4;
-                            let len8 = vec8.len();
-                            let layout8 = _rt::alloc::Layout::from_size_align(
-                                    vec8.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            let vec5 = method4;
+                            let ptr5 = vec5.as_ptr().cast::<u8>();
+                            let len5 = vec5.len();
+                            let vec6 = uri4;
+                            let ptr6 = vec6.as_ptr().cast::<u8>();
+                            let len6 = vec6.len();
+                            let vec10 = headers4;
+                            let len10 = vec10.len();
+                            let layout10 = _rt::alloc::Layout::from_size_align(
+                                    vec10.len() * (4 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 )
                                 .unwrap();
-                            let (result8, _cleanup8) = wit_bindgen::rt::Cleanup::new(
-                                layout8,
+                            let (result10, _cleanup10) = wit_bindgen::rt::Cleanup::new(
+                                layout10,
                             );
-                            cleanup_list.extend(_cleanup8);
-                            for (i, e) in vec8.into_iter().enumerate() {
-                                let base = result8
+                            cleanup_list.extend(_cleanup10);
+                            for (i, e) in vec10.into_iter().enumerate() {
+                                let base = result10
                                     .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                                 {
                                     let super::super::super::party::server::types::HeaderParam {
-                                        name: name5,
-                                        value: value5,
+                                        name: name7,
+                                        value: value7,
                                     } = e;
-                                    let vec6 = name5;
-                                    let ptr6 = vec6.as_ptr().cast::<u8>();
-                                    let len6 = vec6.len();
+                                    let vec8 = name7;
+                                    let ptr8 = vec8.as_ptr().cast::<u8>();
+                                    let len8 = vec8.len();
                                     *base
                                         .add(::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len6;
-                                    *base.add(0).cast::<*mut u8>() = ptr6.cast_mut();
-                                    let vec7 = value5;
-                                    let ptr7 = vec7.as_ptr().cast::<u8>();
-                                    let len7 = vec7.len();
-                                    *base
-                                        .add(3 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<usize>() = len7;
-                                    *base
-                                        .add(2 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>() = ptr7.cast_mut();
-                                }
-                            }
-                            use super::super::super::party::server::types::BodyParam as V10;
-                            let (result11_0, result11_1, result11_2) = match body4 {
-                                V10::Bytes(e) => {
-                                    let vec9 = e;
+                                        .cast::<usize>() = len8;
+                                    *base.add(0).cast::<*mut u8>() = ptr8.cast_mut();
+                                    let vec9 = value7;
                                     let ptr9 = vec9.as_ptr().cast::<u8>();
                                     let len9 = vec9.len();
+                                    *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len9;
+                                    *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr9.cast_mut();
+                                }
+                            }
+                            use super::super::super::party::server::types::BodyParam as V12;
+                            let (result13_0, result13_1, result13_2) = match body4 {
+                                V12::Bytes(e) => {
+                                    let vec11 = e;
+                                    let ptr11 = vec11.as_ptr().cast::<u8>();
+                                    let len11 = vec11.len();
                                     (
                                         0i32,
                                         {
                                             let mut t = ::core::mem::MaybeUninit::<u64>::uninit();
-                                            t.as_mut_ptr().cast::<*mut u8>().write(ptr9.cast_mut());
+                                            t.as_mut_ptr().cast::<*mut u8>().write(ptr11.cast_mut());
                                             t
                                         },
-                                        len9,
+                                        len11,
                                     )
                                 }
-                                V10::Streamed(e) => {
+                                V12::Streamed(e) => {
                                     (
                                         1i32,
                                         ::core::mem::MaybeUninit::new(_rt::as_i64(e) as u64),
                                         0usize,
                                     )
                                 }
-                                V10::Waiting => {
+                                V12::Waiting => {
                                     (2i32, ::core::mem::MaybeUninit::<u64>::zeroed(), 0usize)
                                 }
                             };
                             (
                                 1i32,
-                                _rt::as_i32(status4) as *mut u8,
-                                result8,
-                                len8,
-                                result11_0,
-                                result11_1,
-                                result11_2,
+                                ptr5.cast_mut(),
+                                len5 as *mut u8,
+                                ptr6.cast_mut(),
+                                len6,
+                                {
+                                    let mut t = ::core::mem::MaybeUninit::<u64>::uninit();
+                                    t.as_mut_ptr().cast::<*mut u8>().write(result10);
+                                    t
+                                },
+                                len10,
+                                result13_0,
+                                result13_1,
+                                result13_2,
+                            )
+                        }
+                        Decision::Respond(e) => {
+                            let super::super::super::party::server::types::ResponseParam {
+                                status: status14,
+                                headers: headers14,
+                                body: body14,
+                            } = e;
+                            let vec18 = headers14;
+                            let len18 = vec18.len();
+                            let layout18 = _rt::alloc::Layout::from_size_align(
+                                    vec18.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                )
+                                .unwrap();
+                            let (result18, _cleanup18) = wit_bindgen::rt::Cleanup::new(
+                                layout18,
+                            );
+                            cleanup_list.extend(_cleanup18);
+                            for (i, e) in vec18.into_iter().enumerate() {
+                                let base = result18
+                                    .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                {
+                                    let super::super::super::party::server::types::HeaderParam {
+                                        name: name15,
+                                        value: value15,
+                                    } = e;
+                                    let vec16 = name15;
+                                    let ptr16 = vec16.as_ptr().cast::<u8>();
+                                    let len16 = vec16.len();
+                                    *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len16;
+                                    *base.add(0).cast::<*mut u8>() = ptr16.cast_mut();
+                                    let vec17 = value15;
+                                    let ptr17 = vec17.as_ptr().cast::<u8>();
+                                    let len17 = vec17.len();
+                                    *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len17;
+                                    *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr17.cast_mut();
+                                }
+                            }
+                            use super::super::super::party::server::types::BodyParam as V20;
+                            let (result21_0, result21_1, result21_2) = match body14 {
+                                V20::Bytes(e) => {
+                                    let vec19 = e;
+                                    let ptr19 = vec19.as_ptr().cast::<u8>();
+                                    let len19 = vec19.len();
+                                    (
+                                        0i32,
+                                        {
+                                            let mut t = ::core::mem::MaybeUninit::<u64>::uninit();
+                                            t.as_mut_ptr().cast::<*mut u8>().write(ptr19.cast_mut());
+                                            t
+                                        },
+                                        len19,
+                                    )
+                                }
+                                V20::Streamed(e) => {
+                                    (
+                                        1i32,
+                                        ::core::mem::MaybeUninit::new(_rt::as_i64(e) as u64),
+                                        0usize,
+                                    )
+                                }
+                                V20::Waiting => {
+                                    (2i32, ::core::mem::MaybeUninit::<u64>::zeroed(), 0usize)
+                                }
+                            };
+                            (
+                                2i32,
+                                _rt::as_i32(status14) as *mut u8,
+                                result18,
+                                len18 as *mut u8,
+                                result21_0 as usize,
+                                result21_1,
+                                result21_2,
+                                0i32,
+                                ::core::mem::MaybeUninit::<u64>::zeroed(),
+                                0usize,
                             )
                         }
                     };
-                    let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    let ptr23 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
                     #[link(wasm_import_module = "party:server/lobby-answers@0.1.0")]
                     unsafe extern "C" {
                         #[link_name = "decide"]
-                        fn wit_import14(
+                        fn wit_import24(
                             _: i64,
                             _: i32,
                             _: *mut u8,
                             _: *mut u8,
+                            _: *mut u8,
+                            _: usize,
+                            _: ::core::mem::MaybeUninit<u64>,
                             _: usize,
                             _: i32,
                             _: ::core::mem::MaybeUninit<u64>,
@@ -7270,11 +7390,14 @@ pub mod party {
                         );
                     }
                     #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import14(
+                    unsafe extern "C" fn wit_import24(
                         _: i64,
                         _: i32,
                         _: *mut u8,
                         _: *mut u8,
+                        _: *mut u8,
+                        _: usize,
+                        _: ::core::mem::MaybeUninit<u64>,
                         _: usize,
                         _: i32,
                         _: ::core::mem::MaybeUninit<u64>,
@@ -7283,63 +7406,66 @@ pub mod party {
                     ) {
                         unreachable!()
                     }
-                    wit_import14(
+                    wit_import24(
                         _rt::as_i64(event),
-                        result12_0,
-                        result12_1,
-                        result12_2,
-                        result12_3,
-                        result12_4,
-                        result12_5,
-                        result12_6,
-                        ptr13,
+                        result22_0,
+                        result22_1,
+                        result22_2,
+                        result22_3,
+                        result22_4,
+                        result22_5,
+                        result22_6,
+                        result22_7,
+                        result22_8,
+                        result22_9,
+                        ptr23,
                     );
-                    let l15 = i32::from(*ptr13.add(0).cast::<u8>());
-                    let result22 = match l15 {
+                    let l25 = i32::from(*ptr23.add(0).cast::<u8>());
+                    let result32 = match l25 {
                         0 => {
                             let e = ();
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l16 = i32::from(*ptr13.add(8).cast::<u8>());
-                                let v21 = match l16 {
+                                let l26 = i32::from(*ptr23.add(8).cast::<u8>());
+                                let v31 = match l26 {
                                     0 => DecideError::NotPending,
                                     1 => {
-                                        let e21 = {
-                                            let l17 = *ptr13.add(16).cast::<i64>();
-                                            l17 as u64
+                                        let e31 = {
+                                            let l27 = *ptr23.add(16).cast::<i64>();
+                                            l27 as u64
                                         };
-                                        DecideError::TooLarge(e21)
+                                        DecideError::TooLarge(e31)
                                     }
                                     2 => {
-                                        let e21 = {
-                                            let l18 = *ptr13.add(16).cast::<*mut u8>();
-                                            let l19 = *ptr13
+                                        let e31 = {
+                                            let l28 = *ptr23.add(16).cast::<*mut u8>();
+                                            let l29 = *ptr23
                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len20 = l19;
-                                            let bytes20 = _rt::Vec::from_raw_parts(
-                                                l18.cast(),
-                                                len20,
-                                                len20,
+                                            let len30 = l29;
+                                            let bytes30 = _rt::Vec::from_raw_parts(
+                                                l28.cast(),
+                                                len30,
+                                                len30,
                                             );
-                                            _rt::string_lift(bytes20)
+                                            _rt::string_lift(bytes30)
                                         };
-                                        DecideError::BadDecision(e21)
+                                        DecideError::BadDecision(e31)
                                     }
                                     n => {
                                         debug_assert_eq!(n, 3, "invalid enum discriminant");
                                         DecideError::NotInTheLobby
                                     }
                                 };
-                                v21
+                                v31
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result22
+                    result32
                 }
             }
         }
@@ -11423,9 +11549,9 @@ macro_rules! __export_party_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.63.0:party:server@0.1.0:party:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6531] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 6563] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x872\x01A\x02\x01A,\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa72\x01A\x02\x01A,\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -11524,61 +11650,62 @@ uest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\x01q\x05\x07unkn
 own\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\x01w\0\x0dnot-in\
 -a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07request\x01\
 \x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cparty:server/responses@\
-0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\
-\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x04\
-\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\0\x04\0\x08decision\x03\
-\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0cbad-decision\x01s\0\x10\
-not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\0\x01\x0a\x01@\x02\x05\
-event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\0\x20party:server/lo\
-bby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04info\x04warn\x05\
-error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\x01\0\x04\0\
-\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\
-\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/random@0.1.0\x05\x18\
-\x02\x03\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\
-\x03\x02\x01\x10\x04\0\x07request\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08respons\
-e\x03\0\x04\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\x03\x02\x01\x19\x04\
-\0\x08progress\x03\0\x08\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x0a\x02\x03\x02\
-\x01\x06\x04\0\x0dconnection-id\x03\0\x0c\x02\x03\x02\x01\x01\x04\0\x0ctimestamp\
--ms\x03\0\x0e\x01j\x01\x09\x01\x0b\x01@\x03\x05event\x01\x04rooms\x07request\x03\
-\0\x10\x04\0\x0ebefore-connect\x01\x11\x04\0\x0ebefore-request\x01\x11\x01@\x02\x05\
-event\x01\x07request\x03\0\x10\x04\0\x08on-fetch\x01\x12\x01@\x03\x05event\x01\x0a\
-connection\x0d\x07request\x03\0\x10\x04\0\x09on-socket\x01\x13\x01@\x04\x05event\
-\x01\x04names\x0aexpressions\x0cscheduled-at\x0f\0\x10\x04\0\x07on-cron\x01\x14\x04\
-\0\x18party:server/lobby@0.1.0\x05\x1a\x01B\x09\x02\x03\x02\x01\x04\x04\0\x07fai\
-lure\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\0\0\x03\x04\0\x04save\x01\x04\x01j\0\
-\x01\x01\x01@\x01\x05state\x02\0\x05\x04\0\x07restore\x01\x06\x04\0\x1aparty:ser\
-ver/upgrade@0.1.0\x05\x1b\x01BC\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\
-\x03\x02\x01\x06\x04\0\x0dconnection-id\x03\0\x02\x02\x03\x02\x01\x12\x04\0\x0ar\
-equest-id\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\0\x06\x02\x03\x02\
-\x01\x13\x04\0\x09stream-id\x03\0\x08\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\
-\x0a\x02\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x0c\x02\x03\x02\x01\x10\x04\0\
-\x07request\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x10\x02\x03\x02\
-\x01\x19\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x14\
-\x02\x03\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x16\x01n\x14\x08on-start\x09\
-on-resume\x0aon-connect\x0aon-message\x08on-close\x08on-error\x0aon-request\x08o\
-n-alarm\x0con-completed\x09on-stream\x08on-drain\x12on-response-closed\x0ebefore\
--connect\x0ebefore-request\x08on-fetch\x09on-socket\x07on-cron\x04save\x07restor\
-e\x0erequest-bodies\x04\0\x08handlers\x03\0\x18\x01m\x03\x03new\x04lost\x0dfaile\
-d-before\x04\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\0\x0d\
-resume-reason\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\x0ar\
-ooms-page\x03\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09conn\
-ected\x01\x09\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07ou\
-tcome\x03\0#\x01p}\x01q\x05\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x06c\
-losed\x01\x0d\0\x05error\x01s\0\x04\0\x0cstream-event\x03\0&\x01@\0\0\x19\x04\0\x0c\
-capabilities\x01(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06reason\x1b\0)\x04\
-\0\x08on-start\x01*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\x09on-resume\x01\
-+\x01@\x02\x05event\x01\x0aconnection\x03\0)\x04\0\x0aon-connect\x01,\x01@\x03\x05\
-event\x01\x0aconnection\x03\x07message\x0b\0)\x04\0\x0aon-message\x01-\x01@\x04\x05\
-event\x01\x0aconnection\x03\x05frame\x0d\x09was-clean\x7f\0)\x04\0\x08on-close\x01\
-.\x01@\x03\x05event\x01\x0aconnection\x03\x05errors\0)\x04\0\x08on-error\x01/\x01\
-@\x03\x05event\x01\x02id\x05\x07request\x0f\0)\x04\0\x0aon-request\x010\x01@\x01\
-\x05event\x01\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\x01\x09operation\x07\x07\
-outcome$\0)\x04\0\x0con-completed\x012\x01@\x03\x05event\x01\x06stream\x09\x04wh\
-at'\0)\x04\0\x09on-stream\x013\x01@\x03\x05event\x01\x06stream\x09\x06creditw\0)\
-\x04\0\x08on-drain\x014\x01@\x02\x05event\x01\x02id\x05\0)\x04\0\x12on-response-\
-closed\x015\x04\0\x18party:server/guest@0.1.0\x05\x1c\x04\0\x18party:server/part\
-y@0.1.0\x04\0\x0b\x0b\x01\0\x05party\x03\0\0\0G\x09producers\x01\x0cprocessed-by\
-\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+0.1.0\x05\x15\x01B\x10\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\
+\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x04\
+\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x06\x01p\x03\x01q\x03\x07proceed\x01\
+\x08\0\x0aproceed-as\x01\x05\0\x07respond\x01\x07\0\x04\0\x08decision\x03\0\x09\x01\
+q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0cbad-decision\x01s\0\x10not-in-th\
+e-lobby\0\0\x04\0\x0cdecide-error\x03\0\x0b\x01j\0\x01\x0c\x01@\x02\x05event\x01\
+\x08decision\x0a\0\x0d\x04\0\x06decide\x01\x0e\x03\0\x20party:server/lobby-answe\
+rs@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\
+\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\x01\0\x04\0\x03log\x01\
+\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\x05coun\
+ty\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/random@0.1.0\x05\x18\x02\x03\
+\0\0\x08progress\x01B\x1a\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\
+\x01\x10\x04\0\x07request\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x04\
+\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x06\x02\x03\x02\x01\x19\x04\0\x08pro\
+gress\x03\0\x08\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x0a\x02\x03\x02\x01\x06\
+\x04\0\x0dconnection-id\x03\0\x0c\x02\x03\x02\x01\x01\x04\0\x0ctimestamp-ms\x03\0\
+\x0e\x01j\x01\x09\x01\x0b\x01@\x03\x05event\x01\x04rooms\x07request\x03\0\x10\x04\
+\0\x0ebefore-connect\x01\x11\x04\0\x0ebefore-request\x01\x11\x01@\x02\x05event\x01\
+\x07request\x03\0\x10\x04\0\x08on-fetch\x01\x12\x01@\x03\x05event\x01\x0aconnect\
+ion\x0d\x07request\x03\0\x10\x04\0\x09on-socket\x01\x13\x01@\x04\x05event\x01\x04\
+names\x0aexpressions\x0cscheduled-at\x0f\0\x10\x04\0\x07on-cron\x01\x14\x04\0\x18\
+party:server/lobby@0.1.0\x05\x1a\x01B\x09\x02\x03\x02\x01\x04\x04\0\x07failure\x03\
+\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\0\0\x03\x04\0\x04save\x01\x04\x01j\0\x01\x01\
+\x01@\x01\x05state\x02\0\x05\x04\0\x07restore\x01\x06\x04\0\x1aparty:server/upgr\
+ade@0.1.0\x05\x1b\x01BC\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\
+\x01\x06\x04\0\x0dconnection-id\x03\0\x02\x02\x03\x02\x01\x12\x04\0\x0arequest-i\
+d\x03\0\x04\x02\x03\x02\x01\x0e\x04\0\x0coperation-id\x03\0\x06\x02\x03\x02\x01\x13\
+\x04\0\x09stream-id\x03\0\x08\x02\x03\x02\x01\x07\x04\0\x07message\x03\0\x0a\x02\
+\x03\x02\x01\x08\x04\0\x0bclose-frame\x03\0\x0c\x02\x03\x02\x01\x10\x04\0\x07req\
+uest\x03\0\x0e\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x10\x02\x03\x02\x01\x19\
+\x04\0\x08progress\x03\0\x12\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\x14\x02\x03\
+\x02\x01\x0f\x04\0\x0foperation-error\x03\0\x16\x01n\x14\x08on-start\x09on-resum\
+e\x0aon-connect\x0aon-message\x08on-close\x08on-error\x0aon-request\x08on-alarm\x0c\
+on-completed\x09on-stream\x08on-drain\x12on-response-closed\x0ebefore-connect\x0e\
+before-request\x08on-fetch\x09on-socket\x07on-cron\x04save\x07restore\x0erequest\
+-bodies\x04\0\x08handlers\x03\0\x18\x01m\x03\x03new\x04lost\x0dfailed-before\x04\
+\0\x0cstart-reason\x03\0\x1a\x01m\x02\x06forked\x08imported\x04\0\x0dresume-reas\
+on\x03\0\x1c\x01ps\x01ks\x01r\x02\x05rooms\x1e\x04next\x1f\x04\0\x0arooms-page\x03\
+\0\x20\x01k\x11\x01q\x06\x05slept\0\0\x08response\x01\x11\0\x09connected\x01\x09\
+\0\x05rooms\x01!\0\x05asset\x01\"\0\x06failed\x01\x17\0\x04\0\x07outcome\x03\0#\x01\
+p}\x01q\x05\x05chunk\x01%\0\x07message\x01\x0b\0\x03end\0\0\x06closed\x01\x0d\0\x05\
+error\x01s\0\x04\0\x0cstream-event\x03\0&\x01@\0\0\x19\x04\0\x0ccapabilities\x01\
+(\x01j\x01\x13\x01\x15\x01@\x02\x05event\x01\x06reason\x1b\0)\x04\0\x08on-start\x01\
+*\x01@\x02\x05event\x01\x06reason\x1d\0)\x04\0\x09on-resume\x01+\x01@\x02\x05eve\
+nt\x01\x0aconnection\x03\0)\x04\0\x0aon-connect\x01,\x01@\x03\x05event\x01\x0aco\
+nnection\x03\x07message\x0b\0)\x04\0\x0aon-message\x01-\x01@\x04\x05event\x01\x0a\
+connection\x03\x05frame\x0d\x09was-clean\x7f\0)\x04\0\x08on-close\x01.\x01@\x03\x05\
+event\x01\x0aconnection\x03\x05errors\0)\x04\0\x08on-error\x01/\x01@\x03\x05even\
+t\x01\x02id\x05\x07request\x0f\0)\x04\0\x0aon-request\x010\x01@\x01\x05event\x01\
+\0)\x04\0\x08on-alarm\x011\x01@\x03\x05event\x01\x09operation\x07\x07outcome$\0)\
+\x04\0\x0con-completed\x012\x01@\x03\x05event\x01\x06stream\x09\x04what'\0)\x04\0\
+\x09on-stream\x013\x01@\x03\x05event\x01\x06stream\x09\x06creditw\0)\x04\0\x08on\
+-drain\x014\x01@\x02\x05event\x01\x02id\x05\0)\x04\0\x12on-response-closed\x015\x04\
+\0\x18party:server/guest@0.1.0\x05\x1c\x04\0\x18party:server/party@0.1.0\x04\0\x0b\
+\x0b\x01\0\x05party\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
+nent\x070.262.0\x10wit-bindgen-rust\x060.63.0";
         };
     };
 }
@@ -11591,8 +11718,8 @@ pub use __export_party_impl as export_party;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4785] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x95$\x01A\x02\x01A%\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 4817] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb5$\x01A\x02\x01A%\x01\
 B\"\x01w\x04\0\x08event-id\x03\0\0\x01w\x04\0\x0dconnection-id\x03\0\x02\x01w\x04\
 \0\x0arequest-id\x03\0\x04\x01w\x04\0\x0coperation-id\x03\0\x06\x01w\x04\0\x09st\
 ream-id\x03\0\x08\x01w\x04\0\x0ctimestamp-ms\x03\0\x0a\x01p}\x01q\x02\x04text\x01\
@@ -11691,19 +11818,20 @@ uest-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x02\x01q\x05\x07unkn
 own\0\0\x09too-large\x01w\0\x0cbad-response\x01s\0\x09turn-full\x01w\0\x0dnot-in\
 -a-room\0\0\x04\0\x0drespond-error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x07request\x01\
 \x08response\x03\0\x06\x04\0\x07respond\x01\x07\x03\0\x1cparty:server/responses@\
-0.1.0\x05\x15\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\
-\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x04\
-\x01p\x03\x01q\x02\x07proceed\x01\x06\0\x07respond\x01\x05\0\x04\0\x08decision\x03\
-\0\x07\x01q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0cbad-decision\x01s\0\x10\
-not-in-the-lobby\0\0\x04\0\x0cdecide-error\x03\0\x09\x01j\0\x01\x0a\x01@\x02\x05\
-event\x01\x08decision\x08\0\x0b\x04\0\x06decide\x01\x0c\x03\0\x20party:server/lo\
-bby-answers@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04info\x04warn\x05\
-error\x04\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\x01\0\x04\0\
-\x03log\x01\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\
-\x05county\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/random@0.1.0\x05\x18\
-\x04\08party:server/party-with-all-of-its-exports-removed@0.1.0\x04\0\x0b+\x01\0\
-%party-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-\
-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+0.1.0\x05\x15\x01B\x10\x02\x03\x02\x01\x03\x04\0\x08event-id\x03\0\0\x02\x03\x02\
+\x01\x09\x04\0\x06header\x03\0\x02\x02\x03\x02\x01\x10\x04\0\x07request\x03\0\x04\
+\x02\x03\x02\x01\x0a\x04\0\x08response\x03\0\x06\x01p\x03\x01q\x03\x07proceed\x01\
+\x08\0\x0aproceed-as\x01\x05\0\x07respond\x01\x07\0\x04\0\x08decision\x03\0\x09\x01\
+q\x04\x0bnot-pending\0\0\x09too-large\x01w\0\x0cbad-decision\x01s\0\x10not-in-th\
+e-lobby\0\0\x04\0\x0cdecide-error\x03\0\x0b\x01j\0\x01\x0c\x01@\x02\x05event\x01\
+\x08decision\x0a\0\x0d\x04\0\x06decide\x01\x0e\x03\0\x20party:server/lobby-answe\
+rs@0.1.0\x05\x16\x01B\x05\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\
+\0\x05level\x03\0\0\x01p}\x01@\x02\x05level\x01\x04text\x02\x01\0\x04\0\x03log\x01\
+\x03\x03\0\x1aparty:server/logging@0.1.0\x05\x17\x01B\x03\x01p}\x01@\x01\x05coun\
+ty\0\0\x04\0\x05bytes\x01\x01\x03\0\x19party:server/random@0.1.0\x05\x18\x04\08p\
+arty:server/party-with-all-of-its-exports-removed@0.1.0\x04\0\x0b+\x01\0%party-w\
+ith-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
+wit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

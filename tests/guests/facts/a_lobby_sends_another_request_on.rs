@@ -42,8 +42,10 @@ impl Party for Fact {
     }
 
     fn on_request(&mut self, _: &Room, mut request: Request) -> Result<Reply> {
-        let length = String::from_utf8_lossy(request.header("content-length").unwrap_or(b"unknown")).into_owned();
-        let said = format!("{} {} length {length}, waits {}", request.method, request.uri, request.body_waits());
+        let length =
+            String::from_utf8_lossy(request.header("content-length").unwrap_or(b"unknown")).into_owned();
+        let said =
+            format!("{} {} length {length}, waits {}", request.method, request.uri, request.body_waits());
         let mut body = request.reader();
         Ok(Reply::later(async move |_room| {
             let mut bytes = 0;

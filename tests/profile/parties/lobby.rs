@@ -7,8 +7,8 @@ use party::bindings::exports::party::server::guest::{
 };
 use party::bindings::party::server::lobby_answers::{Decision, decide};
 use party::bindings::party::server::types::{
-    BodyParam, BodyResult, CloseFrameParam, FailureParam, HeaderParam, HeaderResult, MessageParam, RequestParam,
-    ResponseParam,
+    BodyParam, BodyResult, CloseFrameParam, FailureParam, HeaderParam, HeaderResult, MessageParam,
+    RequestParam, ResponseParam,
 };
 use party::bindings::party::server::{connections, events, operations, responses};
 use test_facts::{Bare, Progressed, failure};

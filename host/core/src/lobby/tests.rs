@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{
-    CronRun, Decision, Lobby, LobbyAction, LobbyEvent, LobbyKind, NoStorage, Verdict, with_headers,
-};
+use super::{CronRun, Decision, Lobby, LobbyAction, LobbyEvent, LobbyKind, NoStorage, Verdict, with_headers};
 use crate::address::RoomAddress;
 use crate::event::{DropCause, Event, Failure, Handlers, Outcome, TurnEnd};
 use crate::http::{Header, Request, Response};
@@ -191,19 +189,26 @@ fn as_this(request: Request) -> Decision {
 #[test]
 fn another_request_goes_on_with_what_it_says_and_the_length_of_its_body() {
     let verdict = verdict(before_request(), |turn| {
-        let headers = vec![header("X-A", "1"), header("Content-Length", "7"), header("transfer-encoding", "chunked")];
-        let words = Request { headers, body: Bytes::from_static(b"words"), ..other("PUT", "https://h:1/else?where") };
+        let headers =
+            vec![header("X-A", "1"), header("Content-Length", "7"), header("transfer-encoding", "chunked")];
+        let words =
+            Request { headers, body: Bytes::from_static(b"words"), ..other("PUT", "https://h:1/else?where") };
         turn.decide(EVENT, as_this(words)).unwrap();
         TurnEnd::Done
     });
     let headers = vec![header("x-a", "1"), header("content-length", "5")];
-    let words = Request { headers, body: Bytes::from_static(b"words"), ..other("PUT", "https://h:1/else?where") };
+    let words =
+        Request { headers, body: Bytes::from_static(b"words"), ..other("PUT", "https://h:1/else?where") };
     assert_eq!(verdict, Verdict::ProceedAs(Box::new(words)));
 }
 
 #[test]
 fn a_body_that_waits_goes_on_only_in_the_place_of_one_that_does() {
-    let waiting = || Request { body_waits: true, headers: vec![header("content-length", "5")], ..other("PUT", "http://h/") };
+    let waiting = || Request {
+        body_waits: true,
+        headers: vec![header("content-length", "5")],
+        ..other("PUT", "http://h/")
+    };
     let uploading = LobbyEvent::BeforeRequest("room".into(), Box::new(waiting()));
     let verdict = verdict(uploading, |turn| {
         turn.decide(EVENT, as_this(waiting())).unwrap();
@@ -238,7 +243,10 @@ fn another_request_is_one_that_could_have_come() {
     assert_eq!(bad(connect(), words), "a client connects with a GET without a body");
     let nowhere = bad(LobbyEvent::Fetch(request()), other("GET", "http://h/"));
     assert_eq!(nowhere, "there is no room that it could go on to");
-    assert_eq!(bad(before_request(), other("get", "http://h/")), "method \"get\" is not of upper-case letters");
+    assert_eq!(
+        bad(before_request(), other("get", "http://h/")),
+        "method \"get\" is not of upper-case letters"
+    );
     assert!(bad(before_request(), other("GET", "/party/room")).contains("is no full URL"));
     assert!(bad(before_request(), other("GET", "http://me@h/")).contains("user name"));
     assert!(bad(before_request(), other("GET", "http://h/a b")).contains("percent-encoded"));

@@ -165,9 +165,12 @@ mod tests {
     fn they_are_found_by_what_they_are_about_until_they_have_ended() {
         let stream = |id| Subject::Stream(StreamId(id));
         let mut pending = PendingEvents::default();
-        for (id, subject, deadline_ms) in
-            [(1, stream(7), None), (2, stream(7), Some(10)), (3, stream(8), Some(20)), (4, Subject::Alarm, None)]
-        {
+        for (id, subject, deadline_ms) in [
+            (1, stream(7), None),
+            (2, stream(7), Some(10)),
+            (3, stream(8), Some(20)),
+            (4, Subject::Alarm, None),
+        ] {
             pending.add(EventId(id), PendingEvent { subject, deadline_ms }, Timestamp(0));
         }
         let mut pending = PendingEvents::awake(&pending.sleeping());

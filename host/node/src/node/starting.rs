@@ -137,7 +137,9 @@ fn tell_of_absent(node: &Node, with_alarms: &BTreeMap<String, u64>) -> Result<()
         );
     }
     for project in node.projects() {
-        let served = |party: &str| node.parties().iter().any(|one| one.project.name == project.name && one.name == party);
+        let served = |party: &str| {
+            node.parties().iter().any(|one| one.project.name == project.name && one.name == party)
+        };
         let max = node.parties().len() + ABSENT_TOLD_MAX;
         let kept = kept_parties(node.store().as_ref(), &project.name, max)?;
         for party in kept.iter().filter(|party| !served(party)).take(ABSENT_TOLD_MAX) {

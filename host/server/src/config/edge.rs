@@ -114,9 +114,7 @@ pub(super) fn read(section: Option<Section<'_>>) -> Result<Edge, ConfigError> {
     let proxies = &mut config.proxies;
     if let Some(entries) = section.strings(NETWORKS)? {
         proxies.tell_rooms();
-        each(&section, NETWORKS, entries, |text| {
-            proxies.trust(text).map_err(|error| (error, error.hint()))
-        })?;
+        each(&section, NETWORKS, entries, |text| proxies.trust(text).map_err(|error| (error, error.hint())))?;
     }
     if let Some(entries) = section.strings(HEADERS)? {
         each(&section, HEADERS, entries, |text| {

@@ -292,8 +292,10 @@ mod tests {
 
     #[test]
     fn a_name_that_is_listed_counts_before_the_first_label() {
-        let both =
-            projects(&[("chat", &[]), ("shop", &["buy.example", "chat.example", "192.0.2.7", "[::1]", "2001:db8:0::7"])]);
+        let both = projects(&[
+            ("chat", &[]),
+            ("shop", &["buy.example", "chat.example", "192.0.2.7", "[::1]", "2001:db8:0::7"]),
+        ]);
         check(
             &both,
             &[

@@ -115,7 +115,9 @@ fn a_client_that_has_gone_is_noticed_behind_what_nobody_reads() {
     let host = host(1, EdgeLimits { head_ms_max: 200, half_open_ms_max: 200, ..EdgeLimits::default() }, None);
     for behind in ["", "GET /party/room HT"] {
         let mut stream = dial(&host);
-        stream.write_all(format!("GET /party/wait HTTP/1.1\r\nhost: edge\r\n\r\n{behind}").as_bytes()).unwrap();
+        stream
+            .write_all(format!("GET /party/wait HTTP/1.1\r\nhost: edge\r\n\r\n{behind}").as_bytes())
+            .unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
         // Cut with unread bytes, it may be reset.
