@@ -130,9 +130,9 @@ fn a_party_that_is_called_otherwise_in_the_other_profile_leaves_its_rooms_and_th
     let store = Arc::new(party_store::memory::MemoryStore::default());
     let told = "rooms of this party are kept here, and it is not served";
     for (settings, name, is_told) in
-        [("profile = \"partyserver\"\n", "other-rooms", false), ("", "OtherRooms", true)]
+        [("profile = \"partyserver\"\n", "other-rooms", false), ("", "other_rooms", true)]
     {
-        project(dir.path(), settings, "OtherRooms")?;
+        project(dir.path(), settings, "other_rooms")?;
         let world = World::new(1).compile_cache(scratch("compiled")).project(dir.path());
         world.store(store.clone()).block_on(async |world: &World| {
             let complaints = world.take_complaints();

@@ -202,7 +202,10 @@ fn a_version_is_deployed_and_gone_back_from_in_one_project() {
         ensure!(world.standing("main").await.switched == 0);
         ensure!(told(world).await? == ["1 2 New", "2 2 New+2"]);
         let refused = world.roll_back("main").await.expect_err("it has had one version");
-        ensure!(refused.to_string().contains("no version of main before this one is known"), "{refused}");
+        ensure!(
+            refused.to_string().contains("no version of world/main before this one is known"),
+            "{refused}"
+        );
         let refused = world.upgrade("other/shop", &[]).await.expect_err("there is none");
         ensure!(refused.to_string().contains("no party other/shop"), "{refused}");
         ensure!(refused.to_string().contains("it serves other/main, other/probe, world/main"), "{refused}");

@@ -235,3 +235,18 @@ fn a_socket_between_rooms_is_lost_with_the_host() {
         Ok(())
     });
 }
+
+/// Whoever says much before it takes what is answered does not stand in its own way.
+#[test]
+fn two_rooms_say_much_to_each_other_before_either_listens() {
+    for (seed, memory) in (1..).zip([Memory::Volatile, Memory::Hibernate, Memory::Durable]) {
+        for workers in [1, 3] {
+            sleeping(seed).memory(memory).workers(workers).run(async |world| {
+                let mut alice = world.connect("main", "lobby").await?;
+                // More than is taken of either before it is heard, and less than a slow reader is closed for.
+                alice.send("say-all-first other 600 1000").await?;
+                alice.expect_text("600 came back").await
+            });
+        }
+    }
+}

@@ -19,7 +19,7 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::bindings::{RoomOnly, party::server::types};
 use crate::state::InstanceState;
 
-pub(crate) use values::{failure, headers, operation_error};
+pub(crate) use values::{failure, headers, lent_request, operation_error};
 
 /// Links all of them.
 pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> Result<()> {

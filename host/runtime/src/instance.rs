@@ -20,11 +20,11 @@ use crate::bindings::exports::party::server::guest::{
 };
 use crate::bindings::party::server::types::{
     BodyParam, CloseFrameParam, Failure, HeaderParam, MessageParam, OperationErrorParam, Progress,
-    RequestParam, ResponseParam,
+    ResponseParam,
 };
 use crate::capture::NotCapturable;
 use crate::component::Component;
-use crate::imports::{failure, headers, operation_error};
+use crate::imports::{failure, headers, lent_request, operation_error};
 use crate::state::InstanceState;
 use crate::ticker::TICK_MS;
 use crate::traps::{drop_cause, start_cause};
@@ -232,16 +232,8 @@ async fn call(
         }
         Event::Error(connection, error) => guest.call_on_error(&mut store, id, connection.0, &error).await,
         Event::Request(request_id, request) => {
-            let request = RequestParam {
-                method: &request.method,
-                uri: &request.uri,
-                headers: &headers(&request.headers),
-                body: match request.body_waits {
-                    true => BodyParam::Waiting,
-                    false => BodyParam::Bytes(&request.body),
-                },
-            };
-            guest.call_on_request(&mut store, id, request_id.0, request).await
+            let headers = headers(&request.headers);
+            guest.call_on_request(&mut store, id, request_id.0, lent_request(&request, &headers)).await
         }
         Event::ResponseClosed(request) => guest.call_on_response_closed(&mut store, id, request.0).await,
         Event::Alarm => guest.call_on_alarm(&mut store, id).await,

@@ -11,10 +11,8 @@ use party_core::turn::Turn;
 use thiserror::Error;
 use wasmtime::component::{Component, ComponentExportIndex, TypedFunc};
 
-use crate::bindings::party::server::types::{
-    BodyParam, Failure as GuestFailure, HeaderParam, Progress, RequestParam,
-};
-use crate::imports::{failure, headers};
+use crate::bindings::party::server::types::{Failure as GuestFailure, Progress, RequestParam};
+use crate::imports::{failure, headers, lent_request};
 use crate::instance::{Instance, Opened, turn_end};
 use crate::ticker::TICK_MS;
 
@@ -146,7 +144,7 @@ impl Instance {
                 let headers = headers(&request.headers);
                 let on_socket: OnSocket<'_> = instance.get_typed_func(&mut *store, index)?;
                 let (given,) =
-                    on_socket.call_async(store, (id, connection.0, lent(&request, &headers))).await?;
+                    on_socket.call_async(store, (id, connection.0, lent_request(&request, &headers))).await?;
                 Ok(given.map_err(failure))
             })
             .await;
@@ -165,12 +163,12 @@ async fn call(
         LobbyEvent::BeforeConnect(room, request) | LobbyEvent::BeforeRequest(room, request) => {
             let headers = headers(&request.headers);
             let before: Before<'_> = instance.get_typed_func(&mut *store, index)?;
-            before.call_async(store, (id, room.as_str(), lent(request, &headers))).await?
+            before.call_async(store, (id, room.as_str(), lent_request(request, &headers))).await?
         }
         LobbyEvent::Fetch(request) => {
             let headers = headers(&request.headers);
             let on_fetch: OnFetch<'_> = instance.get_typed_func(&mut *store, index)?;
-            on_fetch.call_async(store, (id, lent(request, &headers))).await?
+            on_fetch.call_async(store, (id, lent_request(request, &headers))).await?
         }
         LobbyEvent::Cron(CronRun { name, expression, scheduled_at }) => {
             let on_cron: OnCron<'_> = instance.get_typed_func(&mut *store, index)?;
@@ -178,15 +176,6 @@ async fn call(
         }
     };
     Ok(given.map_err(failure))
-}
-
-fn lent<'a>(request: &'a Request, headers: &'a [HeaderParam<'a>]) -> RequestParam<'a> {
-    RequestParam {
-        method: &request.method,
-        uri: &request.uri,
-        headers,
-        body: BodyParam::Bytes(&request.body),
-    }
 }
 
 fn before<'a>(opened: Opened<'_>, index: ComponentExportIndex) -> wasmtime::Result<Before<'a>> {

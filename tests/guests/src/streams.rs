@@ -163,3 +163,26 @@ pub(crate) fn open_socket(room: &Room, from: &Connection, about: &str) {
         }
     });
 }
+
+/// `ROOM COUNT BYTES`: says so many messages of so many bytes through one socket to another room, which says each again, and takes nothing
+/// of that before it has said all. Then it tells how many have come.
+pub(crate) fn say_all_first(room: &Room, from: &Connection, about: &str) -> Result<()> {
+    let [id, count, bytes] = about.split(' ').collect::<Vec<_>>()[..] else {
+        return Err(Error::new("ROOM COUNT BYTES"));
+    };
+    let (count, bytes) = (count.parse::<u32>()?, bytes.parse()?);
+    let (connect, from) = (room.connect_to("main", id).into_future(), *from);
+    room.spawn(async move |_| {
+        let mut socket = connect.await?;
+        for _ in 0..count {
+            socket.send(format!("echo {}", "x".repeat(bytes))).await?;
+        }
+        let mut whole = 0;
+        for _ in 0..count {
+            let came = socket.next().await.map_err(|closed| Error::new(closed.to_string()))?;
+            whole += u32::from(came.as_text().is_some_and(|text| text.len() == bytes));
+        }
+        Ok::<(), Error>(from.send(format!("{whole} came back"))?)
+    });
+    Ok(())
+}

@@ -65,6 +65,7 @@ impl Probe {
             "fetch" => fetch(room, from, about),
             "fetch-in-pieces" => streams::fetch_in_pieces(room, from, about),
             "socket" => streams::open_socket(room, from, about),
+            "say-all-first" => streams::say_all_first(room, from, about)?,
             "take-back" => take_back(room, from, about)?,
             "naps" => nap_often(room, from, about)?,
             "sleep" | "drop-sleep" | "hold" | "release" => self.wait(room, from, word, about)?,

@@ -55,6 +55,18 @@ fn told(method: &str, uri: &str, headers: &[HeaderResult]) -> String {
     format!("{method} {uri} {} {}", said(headers), shown(headers, "content-length"))
 }
 
+/// The request that has come, at another URL.
+fn elsewhere(event: u64, request: &RequestResult, path: &str) {
+    let BodyResult::Bytes(body) = &request.body else { panic!("it has come along") };
+    let added = HeaderParam { name: "x-lobby", value: b"elsewhere" };
+    let came = request.headers.iter().map(|HeaderResult { name, value }| HeaderParam { name, value });
+    let headers: Vec<HeaderParam<'_>> = came.chain([added]).collect();
+    let uri = format!("http://other.example/{path}?told&_pk=another");
+    let body = BodyParam::Bytes(body);
+    let other = RequestParam { method: &request.method, uri: &uri, headers: &headers, body };
+    decide(event, Decision::ProceedAs(other)).expect("it waits for this");
+}
+
 impl Bare for Lobby {
     const HANDLERS: Handlers = Handlers::ON_CONNECT
         .union(Handlers::ON_REQUEST)
@@ -67,7 +79,8 @@ impl Bare for Lobby {
 
     fn before(event: u64, room: &str, request: RequestResult) -> Progressed {
         let query = request.uri.split_once('?').map_or("", |(_, query)| query);
-        match query.split_once('=').unwrap_or((query, "")) {
+        let first = query.split('&').next().unwrap_or_default();
+        match first.split_once('=').unwrap_or((first, "")) {
             ("fails", words) => return Err(failure(words)),
             ("refuses", _) => text(403, "not you", |response| {
                 decide(event, Decision::Respond(response)).expect("it waits for this");
@@ -75,23 +88,13 @@ impl Bare for Lobby {
             ("nothing", _) => {}
             ("another", _) => {
                 let headers = [HeaderParam { name: "x-lobby", value: b"another" }];
+                let uri = format!("http://other.example/parties/main/{room}/where?told");
                 let body = BodyParam::Bytes(b"another body");
-                let uri = "http://other.example/else/where?told";
-                let other = RequestParam { method: "PATCH", uri, headers: &headers, body };
+                let other = RequestParam { method: "PATCH", uri: &uri, headers: &headers, body };
                 decide(event, Decision::ProceedAs(other)).expect("it waits for this");
             }
-            ("elsewhere", _) => {
-                let BodyResult::Bytes(body) = &request.body else { panic!("it has come along") };
-                let mut headers: Vec<HeaderParam<'_>> = Vec::new();
-                for HeaderResult { name, value } in &request.headers {
-                    headers.push(HeaderParam { name, value });
-                }
-                headers.push(HeaderParam { name: "x-lobby", value: b"elsewhere" });
-                let uri = "http://other.example/else/where?told&_pk=another";
-                let body = BodyParam::Bytes(body);
-                let other = RequestParam { method: &request.method, uri, headers: &headers, body };
-                decide(event, Decision::ProceedAs(other)).expect("it waits for this");
-            }
+            ("elsewhere", _) => elsewhere(event, &request, &format!("parties/main/{room}/where")),
+            ("nowhere", _) => elsewhere(event, &request, "no/room"),
             ("namespace", _) => {
                 let named = request.headers.iter().find(|header| header.name == "x-partykit-namespace");
                 let named = named.map(|header| String::from_utf8_lossy(&header.value).into_owned());

@@ -25,8 +25,6 @@ export default class JavaScript implements Party.Server {
         throw "some words";
       case "?throws-nothing":
         throw undefined;
-      case "?another":
-        return new Request("http://other.example/parties/main_party/elsewhere/method?url", { method: "POST", body: "another body" });
     }
     return request;
   }
@@ -92,7 +90,6 @@ export default class JavaScript implements Party.Server {
     const name = new URL(request.url).pathname.split("/").at(-1)!;
     const answer = async () => {
       switch (name) {
-        case "another":
         case "method":
           return `${request.method} ${request.url} ${await request.text()}`;
         case "values": {

@@ -3,14 +3,15 @@
 import type * as Party from "partykit/server";
 
 /** A request that has nothing of the one that came. */
-function another() {
+function another(room: string) {
   const headers = { "x-lobby": "another" };
-  return new Request("http://other.example/else/where?told", { method: "PATCH", headers, body: "another body" });
+  const url = `http://other.example/parties/main/${room}/where?told`;
+  return new Request(url, { method: "PATCH", headers, body: "another body" });
 }
 
 /** The one that came, at another URL. */
-function elsewhere(request: Party.Request) {
-  const other = new Request("http://other.example/else/where?told&_pk=another", request as any);
+function elsewhere(request: Party.Request, path: string) {
+  const other = new Request(`http://other.example/${path}?told&_pk=another`, request as any);
   other.headers.set("x-lobby", "elsewhere");
   return other as any;
 }
@@ -28,7 +29,8 @@ export default class Lobby implements Party.Server {
     if (query.has("fails")) throw new Error(query.get("fails")!);
     if (query.has("refuses")) return new Response("not you", { status: 403 });
     if (query.has("nothing")) return undefined as any;
-    if (query.has("elsewhere")) return elsewhere(request);
+    if (query.has("elsewhere")) return elsewhere(request, `parties/main/${lobby.id}/where`);
+    if (query.has("nowhere")) return elsewhere(request, "no/room");
     request.headers.set("x-lobby", query.has("says") ? request.headers.get(query.get("says")!)! : lobby.id);
     return request;
   }
@@ -38,8 +40,9 @@ export default class Lobby implements Party.Server {
     if (query.has("fails")) throw new Error(query.get("fails")!);
     if (query.has("refuses")) return new Response("not you", { status: 403 });
     if (query.has("nothing")) return undefined as any;
-    if (query.has("another")) return another() as any;
-    if (query.has("elsewhere")) return elsewhere(request);
+    if (query.has("another")) return another(lobby.id) as any;
+    if (query.has("elsewhere")) return elsewhere(request, `parties/main/${lobby.id}/where`);
+    if (query.has("nowhere")) return elsewhere(request, "no/room");
     request.headers.set("x-lobby", query.has("says") ? request.headers.get(query.get("says")!)! : lobby.id);
     return request;
   }

@@ -5,14 +5,15 @@ import { routePartykitRequest } from "partyserver";
 export * from "./classes.js";
 
 /** A request that has nothing of the one that came. */
-function another() {
+function another(room) {
   const headers = { "x-lobby": "another" };
-  return new Request("http://other.example/else/where?told", { method: "PATCH", headers, body: "another body" });
+  const url = `http://other.example/parties/main/${room}/where?told`;
+  return new Request(url, { method: "PATCH", headers, body: "another body" });
 }
 
 /** The one that came, at another URL. */
-function elsewhere(request) {
-  const other = new Request("http://other.example/else/where?told&_pk=another", request);
+function elsewhere(request, path) {
+  const other = new Request(`http://other.example/${path}?told&_pk=another`, request);
   other.headers.set("x-lobby", "elsewhere");
   return other;
 }
@@ -23,8 +24,9 @@ function before(request, lobby) {
   if (query.has("fails")) throw new Error(query.get("fails"));
   if (query.has("refuses")) return new Response("not you", { status: 403 });
   if (query.has("nothing")) return undefined;
-  if (query.has("another")) return another();
-  if (query.has("elsewhere")) return elsewhere(request);
+  if (query.has("another")) return another(lobby.name);
+  if (query.has("elsewhere")) return elsewhere(request, `parties/main/${lobby.name}/where`);
+  if (query.has("nowhere")) return elsewhere(request, "no/room");
   if (query.has("namespace")) return new Response(request.headers.get("x-partykit-namespace"));
   request.headers.set("x-lobby", lobby.name);
   return request;

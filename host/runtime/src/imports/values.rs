@@ -7,8 +7,8 @@ use party_core::message::{CloseFrame, Message};
 use party_core::operation::OperationError;
 
 use crate::bindings::party::server::types::{
-    BodyResult, CloseFrameResult, Failure as GuestFailure, HeaderParam, HeaderResult, MessageResult,
-    OperationErrorParam, RequestResult, ResponseResult,
+    BodyParam, BodyResult, CloseFrameResult, Failure as GuestFailure, HeaderParam, HeaderResult,
+    MessageResult, OperationErrorParam, RequestParam, RequestResult, ResponseResult,
 };
 
 /// A message out of a guest. Its bytes are not copied again.
@@ -63,6 +63,15 @@ pub(crate) fn stand_in(request: RequestResult) -> Result<Request, String> {
 
 /// Why a request is not sent whose body would follow.
 const WHOLE: &str = "the body of a request that a guest sends is given whole";
+
+/// A request on its way into a guest. Its headers are lent apart.
+pub(crate) fn lent_request<'a>(request: &'a Request, headers: &'a [HeaderParam<'a>]) -> RequestParam<'a> {
+    let body = match request.body_waits {
+        true => BodyParam::Waiting,
+        false => BodyParam::Bytes(&request.body),
+    };
+    RequestParam { method: &request.method, uri: &request.uri, headers, body }
+}
 
 /// A header out of a guest.
 pub(crate) fn header(header: HeaderResult) -> Header {

@@ -24,6 +24,7 @@ mod rates;
 mod rooms_max;
 mod targets;
 mod tls;
+mod unread;
 mod websocket;
 mod wire;
 mod world;

@@ -17,6 +17,9 @@ const ON_CONNECT: u32 = 1 << 2;
 /// The flag of `on-request` among the handlers.
 const ON_REQUEST: u32 = 1 << 6;
 
+/// That it reads bodies itself.
+const REQUEST_BODIES: u32 = 1 << 19;
+
 /// The flags of `on-fetch`, `on-socket` and `on-cron` among the handlers.
 const OF_NO_ROOM: u32 = 1 << 14 | 1 << 15 | 1 << 16;
 
@@ -123,6 +126,11 @@ const TELL_HEADERS: &str = "
 /// The guest, but it answers a request with its headers.
 pub(crate) static TELLER: LazyLock<Vec<u8>> =
     LazyLock::new(|| guest().on("on-request", TELL_HEADERS).build());
+
+/// The same, and would read bodies itself, of which it wants none.
+pub(crate) static FORGOER: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    guest().handlers(ALL_HANDLERS | REQUEST_BODIES).on("on-request", TELL_HEADERS).build()
+});
 
 /// It answers nothing itself, and has not even a start.
 pub(crate) static MUTE: LazyLock<Vec<u8>> = LazyLock::new(|| guest().handlers(0).build());

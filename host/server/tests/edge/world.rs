@@ -24,7 +24,7 @@ use party_store::store::Store;
 use tokio::task::LocalSet;
 
 use crate::clock::TestClock;
-use crate::probe::{DEAF, HESITANT, LOBBY, MUTE, POLITE, PROBE, TELLER};
+use crate::probe::{DEAF, FORGOER, HESITANT, LOBBY, MUTE, POLITE, PROBE, TELLER};
 use crate::wire::Wire;
 
 /// How many bytes wait between a client and the server, in each direction.
@@ -34,7 +34,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(EngineOptions { rooms_awake_max: 64, compile_cache: None }).expect("the engine starts")
 });
 
-/// The parts of a node that serves the probe as `main`, and as `hesitant`, `deaf`, `polite` and `teller` what is like it.
+/// The parts of a node that serves the probe as `main`, and as `hesitant`, `deaf`, `polite`, `teller` and `forgoer` what is like it.
 pub(crate) fn node_parts(clock: Arc<dyn Clock>, limits: Limits, workers: usize) -> NodeParts {
     parts_with(&PROBE, clock, limits, workers)
 }
@@ -63,13 +63,14 @@ fn parts_with(main: &[u8], clock: Arc<dyn Clock>, limits: Limits, workers: usize
             vars: Arc::clone(&vars),
         }
     };
-    let parties: [(&str, &[u8]); 6] = [
+    let parties: [(&str, &[u8]); 7] = [
         ("main", main),
         ("hesitant", &HESITANT),
         ("deaf", &DEAF),
         ("polite", &POLITE),
         ("mute", &MUTE),
         ("teller", &TELLER),
+        ("forgoer", &FORGOER),
     ];
     NodeParts {
         projects: vec![Arc::clone(&project)],
