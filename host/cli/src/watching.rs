@@ -52,12 +52,12 @@ impl fmt::Display for Changed {
     }
 }
 
-/// Watches a project and the code of its parties, for as long as the receiver is there.
-pub(crate) fn watch(config: &ProjectConfig) -> Result<async_mpsc::Receiver<Change>> {
+/// Watches a project and the code of its parties, for as long as the receiver is there. What a host writes to `data` is no change.
+pub(crate) fn watch(config: &ProjectConfig, data: Option<&Path>) -> Result<async_mpsc::Receiver<Change>> {
     let (sender, receiver) = async_mpsc::channel(1);
     let (event_sender, events) = mpsc::channel();
     let mut watcher = notify::recommended_watcher(event_sender).context("changes cannot be watched")?;
-    let watched = Watched::of(config);
+    let watched = Watched::of(config, data);
     for root in &watched.roots {
         watcher
             .watch(root, RecursiveMode::Recursive)
@@ -135,10 +135,12 @@ struct Watched {
     settings: PathBuf,
     /// Read at every request: a change needs nothing.
     assets: Option<PathBuf>,
+    /// Where rooms are kept, if that is not below `.party`.
+    data: Option<PathBuf>,
 }
 
 impl Watched {
-    fn of(config: &ProjectConfig) -> Watched {
+    fn of(config: &ProjectConfig, data: Option<&Path>) -> Watched {
         let directory = absolute(&config.directory);
         let settings = directory.join(FILE_NAME);
         let (mut roots, mut components) = (vec![directory], Vec::new());
@@ -159,7 +161,10 @@ impl Watched {
             }
         }
         let assets = config.serve.as_ref().map(|serve| absolute(&serve.path));
-        Watched { roots, components, settings, assets }
+        // Where rooms are kept in the midst of sources, those are still watched.
+        let is_apart = |data: &PathBuf| !roots.iter().any(|root| root.starts_with(data));
+        let data = data.map(absolute).filter(is_apart);
+        Watched { roots, components, settings, assets, data }
     }
 
     /// Looks at all files that matter.
@@ -211,7 +216,7 @@ impl Watched {
         if self.components.iter().any(|component| component == path) {
             return Some(Kind::Source);
         }
-        if self.assets.as_ref().is_some_and(|assets| path.starts_with(assets)) {
+        if [&self.assets, &self.data].into_iter().flatten().any(|apart| path.starts_with(apart)) {
             return None;
         }
         let below = self.roots.iter().find_map(|root| path.strip_prefix(root).ok())?;
@@ -230,7 +235,9 @@ fn is_rust_test(below: &Path) -> bool {
 }
 
 fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+    // One that is not there yet has no other name.
+    let is = path.canonicalize().or_else(|_| std::path::absolute(path));
+    is.unwrap_or_else(|_| path.to_path_buf())
 }
 
 #[cfg(test)]
@@ -252,6 +259,7 @@ mod tests {
             components: vec!["/elsewhere/target/wasm/lobby.wasm".into(), "/p/target/main.wasm".into()],
             settings: "/p/party.toml".into(),
             assets: Some("/p/public".into()),
+            data: Some("/p/rooms".into()),
         };
         let cases = [
             ("/p/src/lib.rs", Some(Kind::Source)),
@@ -262,6 +270,8 @@ mod tests {
             ("/p/target/main.wasm", Some(Kind::Source)),
             ("/elsewhere/target/wasm/lobby.wasm", Some(Kind::Source)),
             ("/p/public/index.html", None),
+            ("/p/rooms/rooms.store", None),
+            ("/p/rooms.rs", Some(Kind::Source)),
             ("/p/Cargo.lock", None),
             ("/p/target/release/deps/hello.d", None),
             ("/p/.party/data/rooms.store", None),
@@ -301,7 +311,8 @@ mod tests {
         let root = dir.path().canonicalize().expect("it is there");
         let at = |name: &str| -> PathBuf { root.join(name) };
         let settings = at("party.toml");
-        let watched = Watched { roots: vec![root.clone()], components: Vec::new(), settings, assets: None };
+        let watched =
+            Watched { roots: vec![root.clone()], components: Vec::new(), settings, assets: None, data: None };
         fs::create_dir(at("src")).expect("written");
         fs::write(at("src/lib.rs"), "one").expect("written");
         let by_cargo = told(&watched, |event| {

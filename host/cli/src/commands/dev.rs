@@ -30,7 +30,7 @@ pub(crate) fn run(dev: &Dev) -> Result<()> {
     crate::logging::start()?;
     let project = Project::open(&dev.path)?;
     // From before the first build on, so that what is saved meanwhile is not missed.
-    let mut changes = watch(&project.config)?;
+    let mut changes = watch(&project.config, dev.common.data.as_deref())?;
     check_port(&project, &dev.host, &dev.common)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(serve(dev, &project, &mut changes));

@@ -128,9 +128,8 @@ pub(crate) static TELLER: LazyLock<Vec<u8>> =
     LazyLock::new(|| guest().on("on-request", TELL_HEADERS).build());
 
 /// The same, and would read bodies itself, of which it wants none.
-pub(crate) static FORGOER: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    guest().handlers(ALL_HANDLERS | REQUEST_BODIES).on("on-request", TELL_HEADERS).build()
-});
+pub(crate) static FORGOER: LazyLock<Vec<u8>> =
+    LazyLock::new(|| guest().handlers(ALL_HANDLERS | REQUEST_BODIES).on("on-request", TELL_HEADERS).build());
 
 /// It answers nothing itself, and has not even a start.
 pub(crate) static MUTE: LazyLock<Vec<u8>> = LazyLock::new(|| guest().handlers(0).build());

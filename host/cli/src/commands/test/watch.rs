@@ -84,7 +84,7 @@ fn watch_all(test: &Test) -> Result<(mpsc::Receiver<Change>, JoinSet<()>)> {
     let (sender, changes) = mpsc::channel(1);
     let mut watching = JoinSet::new();
     for directory in projects {
-        let (mut watched, sender) = (watch(&Project::open(&directory)?.config)?, sender.clone());
+        let (mut watched, sender) = (watch(&Project::open(&directory)?.config, None)?, sender.clone());
         watching.spawn(async move {
             while let Some(change) = watched.recv().await {
                 if sender.send(change).await.is_err() {
