@@ -322,7 +322,7 @@ pub mod party {
             pub struct FailureResult {
                 /// For people: the body of the 500, or the reason of the close.
                 pub message: _rt::String,
-                /// Where it happened, for the log.
+                /// Where it happened. It is logged; in the profile of partyserver who asks or connects is told it, too, as there.
                 pub stack: ::core::option::Option<_rt::String>,
                 /// The HTTP status to answer with instead of 500; 200 to 599, anything else counts as absent.
                 pub status: ::core::option::Option<u16>,
@@ -354,7 +354,7 @@ pub mod party {
             pub struct FailureParam<'a> {
                 /// For people: the body of the 500, or the reason of the close.
                 pub message: &'a str,
-                /// Where it happened, for the log.
+                /// Where it happened. It is logged; in the profile of partyserver who asks or connects is told it, too, as there.
                 pub stack: ::core::option::Option<&'a str>,
                 /// The HTTP status to answer with instead of 500; 200 to 599, anything else counts as absent.
                 pub status: ::core::option::Option<u16>,
@@ -1353,7 +1353,7 @@ pub mod party {
                 pub id: ConnectionId,
                 /// What the client calls itself (`_pk` in its URL), else a random UUID. The same key can come again, also while another client has it, if `[duplicate-key]` lets it.
                 pub key: _rt::String,
-                /// The URL that the client connected to, always `http://`.
+                /// The URL that the client connected to, always `http://`; or what the lobby has put in its place.
                 pub uri: _rt::String,
                 /// The headers of the upgrade request.
                 pub headers: _rt::Vec<HeaderResult>,
@@ -7036,13 +7036,14 @@ pub mod party {
             /// What becomes of the client.
             #[derive(Clone)]
             pub enum Decision<'a> {
-                /// Go on to the room, with these headers added to the request, or replacing those of the same name. Of a URL that is no
-                /// room: go on as if there were no lobby.
+                /// Go on to the room, with these headers (200 at most) added to the request, or replacing those of the same name. Of a URL that
+                /// is no room: go on as if there were no lobby.
                 Proceed(&'a [HeaderParam<'a>]),
-                /// Go on to the same room as this request: its method, its URL (`http://` or `https://`, and the path need not be the room's),
-                /// its headers and no others, its body. `content-length` is set to what the body has. A body that waits is the client's own, in
-                /// the place of one that waits there. Of a client that connects: a `GET` without a body, and `_pk` in its URL is what the client
-                /// calls itself. Of a URL that is no room: refused with `bad-decision`.
+                /// Go on to the same room as this request: its method, its URL, its headers and no others, its body. A method or a URL that is
+                /// not as it came is of upper-case letters, and begins with `http://` or `https://`; the path need not be the room's. Headers are
+                /// 200 at most, and say how long the body is: `content-length`, if there is one, and if that waits what the client has said. A body
+                /// that waits is the client's own, in the place of one that waits there. Of a client that connects: a `GET` without a body, and
+                /// `_pk` in its URL is what the client calls itself. Of a URL that is no room: refused with `bad-decision`.
                 ProceedAs(RequestParam<'a>),
                 /// Answer so instead (status 200 to 599, body as bytes).
                 Respond(ResponseParam<'a>),

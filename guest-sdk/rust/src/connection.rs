@@ -42,7 +42,7 @@ pub enum ReadyState {
 pub struct ConnectionInfo {
     /// What the client calls itself (`_pk` in its URL), else a random UUID. The same key can come again.
     pub key: String,
-    /// The URL that the client connected to, always `http://`.
+    /// The URL that the client connected to, always `http://`; or what the lobby has put in its place.
     pub uri: String,
     /// The headers of the upgrade request.
     pub headers: Vec<Header>,

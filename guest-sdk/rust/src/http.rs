@@ -23,7 +23,8 @@ pub struct Header {
 pub struct Request {
     /// Upper case, as on the wire: `GET`.
     pub method: String,
-    /// The full URL, always `http://`, with path and query as the client sent them, never decoded.
+    /// The full URL, always `http://`, with path and query as the client sent them, never decoded; or what the lobby has
+    /// [put in its place](crate::Decision::proceed_as).
     pub uri: String,
     /// In the order in which they came.
     pub headers: Vec<Header>,
@@ -38,6 +39,12 @@ impl Request {
     pub fn new(method: impl Into<String>, uri: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         let (method, uri, body) = (method.into(), uri.into(), body.into());
         Self { method, uri, headers: Vec::new(), body, waiting: None }
+    }
+
+    /// With this body, and none that waits.
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        (self.body, self.waiting) = (body.into(), None);
+        self
     }
 
     /// A request that has come, `id` as its body is to be asked for.
@@ -107,7 +114,7 @@ impl Request {
         path.split(['?', '#']).next().unwrap_or(path)
     }
 
-    /// The part of the path behind the room: `/scores`, or `/` for the room itself.
+    /// The part of the path behind the room, if it is the path of a room, which it need not be where a lobby has changed it: `/scores`, or `/` for the room itself.
     pub fn path_in_room(&self) -> &str {
         let path = self.path();
         if let Some(behind) = self.behind_the_named_room(path) {

@@ -152,8 +152,10 @@ impl Decision {
     }
 
     /// Go on to the same room as another request: with its method, its URL, its headers and its body, whatever the client has sent. The
-    /// URL is any with `http://` or `https://`; `content-length` is set to what the body has. A client that connects goes on as a `GET`
-    /// without a body, and is called what `_pk` says in the URL. Of a URL that is no room this is an error: there is nothing to go on to.
+    /// URL is any with `http://` or `https://`. The headers say how long the body is, whatever they have said before. A body that
+    /// [waits](Request::body_waits) goes on with the request that has it, unless that gets [another](Request::with_body). A client that
+    /// connects goes on as a `GET` without a body, and is called what `_pk` says in the URL. Of a URL that is no room this is an error:
+    /// there is nothing to go on to.
     ///
     /// ```no_run
     /// # use party::{Decision, Request, Result};

@@ -235,9 +235,13 @@ fn is_rust_test(below: &Path) -> bool {
 }
 
 fn absolute(path: &Path) -> PathBuf {
-    // One that is not there yet has no other name.
-    let is = path.canonicalize().or_else(|_| std::path::absolute(path));
-    is.unwrap_or_else(|_| path.to_path_buf())
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    // Of one that is not there yet, what there is of its way.
+    let Ok(path) = std::path::absolute(path) else { return path.to_path_buf() };
+    let real = |above: &Path| Some(above.canonicalize().ok()?.join(path.strip_prefix(above).ok()?));
+    path.ancestors().find_map(real).unwrap_or_else(|| path.clone())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::emptied::Emptied;
 use crate::http::Response;
 use crate::ids::{Incarnation, OperationId, RequestId, Timestamp};
 use crate::limits::{CALLS_KNOWN_BYTES_MAX, CALLS_KNOWN_MAX};
@@ -97,6 +98,15 @@ pub(crate) struct Calls {
     /// Requests that ask for such a one once more.
     also: BTreeMap<RequestId, Vec<RequestId>>,
     answers_bytes: u64,
+}
+
+impl Emptied for Calls {
+    fn give_back(&mut self) {
+        self.known.give_back();
+        self.by_until.give_back();
+        self.open.give_back();
+        self.also.give_back();
+    }
 }
 
 impl Calls {

@@ -16,7 +16,7 @@ pub struct Header {
 pub struct Request {
     /// Upper case.
     pub method: String,
-    /// The full URL with `http://`, path and query as the client sent them.
+    /// The full URL with `http://`, path and query as the client sent them; or as its lobby says.
     pub uri: String,
     /// In the order in which they came.
     pub headers: Vec<Header>,
@@ -40,13 +40,21 @@ impl Request {
 
     /// Why this request cannot be sent, if so.
     pub fn fault(&self) -> Option<String> {
-        if self.method.is_empty() || !self.method.bytes().all(|c| c.is_ascii_uppercase()) {
-            return Some(format!("method {:?} is not of upper-case letters", self.method));
-        }
-        if self.uri.bytes().any(|c| c <= 0x20 || c >= 0x7f) {
-            return Some(format!("the URL {:?} holds what must be percent-encoded", self.uri));
-        }
-        self.headers.iter().find_map(header_fault)
+        self.method_fault()
+            .or_else(|| self.uri_fault())
+            .or_else(|| self.headers.iter().find_map(header_fault))
+    }
+
+    /// Why its method cannot be sent, if so.
+    pub(crate) fn method_fault(&self) -> Option<String> {
+        let is_one = !self.method.is_empty() && self.method.bytes().all(|c| c.is_ascii_uppercase());
+        (!is_one).then(|| format!("method {:?} is not of upper-case letters", self.method))
+    }
+
+    /// Why its URL cannot be sent, if so.
+    pub(crate) fn uri_fault(&self) -> Option<String> {
+        let is_one = self.uri.bytes().all(|c| c.is_ascii_graphic());
+        (!is_one).then(|| format!("the URL {:?} holds what must be percent-encoded", self.uri))
     }
 }
 
@@ -54,6 +62,11 @@ impl Header {
     /// Why it cannot be sent, if so.
     pub(crate) fn fault(&self) -> Option<String> {
         header_fault(self)
+    }
+
+    /// Whether it says how long a body is.
+    pub(crate) fn frames(&self) -> bool {
+        ["content-length", "transfer-encoding"].iter().any(|one| self.name.eq_ignore_ascii_case(one))
     }
 
     /// Bytes of its name and its value.

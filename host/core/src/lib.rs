@@ -13,6 +13,7 @@ pub mod call;
 pub mod checkpoint;
 pub mod codec;
 pub mod commit;
+mod emptied;
 pub mod event;
 pub mod fetch;
 pub mod http;

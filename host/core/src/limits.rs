@@ -32,6 +32,8 @@ pub const FETCH_MS_MAX: u64 = 300_000;
 pub const FETCH_REDIRECTS_MAX: u32 = 20;
 /// Headers of a fetch: as many as the host reads of a client's.
 pub const FETCH_HEADERS_MAX: usize = 100;
+/// Headers that a lobby says: those that a client may have sent, and as many of its own.
+pub const LOBBY_HEADERS_MAX: usize = 200;
 
 /// The bounds of one party's rooms. All can be set in `party.toml` under `[limits]`.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -18,6 +18,7 @@ use crate::event::{Event, Failure, Handlers, Outcome, Output, TurnEnd};
 use crate::http::Response;
 use crate::ids::{CommitSeq, EventId, Incarnation, OperationId, Timestamp};
 use crate::limits::OUTCOMES_BYTES_MAX;
+pub(crate) use crate::lobby::asked::Came;
 pub use crate::lobby::asked::{CronRun, Decision, LobbyEvent, LobbyKind, Verdict, with_headers};
 use crate::operation::{Operation, OperationError, Operations, Work};
 use crate::room::{Moment, PendingEvents, Report, RoomConfig, RoomState};
@@ -66,8 +67,8 @@ impl RoomStorage for NoStorage {
 pub struct Lobby {
     config: Arc<RoomConfig>,
     kind: LobbyKind,
-    /// The body of the request that it is about is still with the client.
-    body_waits: bool,
+    /// Of the request that it is about.
+    came: Option<Arc<Came>>,
     /// With the turn, while one is out.
     state: Option<Box<RoomState>>,
     /// Until the guest is called with it.
@@ -88,7 +89,7 @@ impl Lobby {
         Lobby {
             config,
             kind,
-            body_waits: event.body_waits(),
+            came: event.came().map(Arc::new),
             state: Some(Box::new(stateless(now))),
             event: Some(event),
             until: now.after_ms(deadline_ms),
@@ -183,8 +184,8 @@ impl Lobby {
         let event_id = EventId(state.next_event);
         state.next_event += 1;
         let waits = self.verdict.is_none() && self.kind.is_decided();
-        let (kind, body_waits, is_own) = (self.kind, self.body_waits, about.is_some());
-        let lobby = LobbyTurn { kind, id: EVENT, is_own, about, waits, body_waits, decision: None };
+        let (kind, came, is_own) = (self.kind, self.came.clone(), about.is_some());
+        let lobby = LobbyTurn { kind, id: EVENT, is_own, about, waits, came, decision: None };
         let now = state.last_now;
         Turn::of_lobby(Arc::clone(&self.config), state, lobby, event, (event_id, now, moment.seed))
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::emptied::Emptied;
 use crate::event::{Event, Outcome};
 use crate::ids::{ConnectionId, OperationId, StreamId};
 use crate::limits::Limits;
@@ -56,6 +57,14 @@ pub enum Lane {
     All,
     /// Only completions.
     Completions,
+}
+
+impl Emptied for Mailbox {
+    fn give_back(&mut self) {
+        self.events.give_back();
+        self.completions.give_back();
+        self.spent.give_back();
+    }
 }
 
 impl Mailbox {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::call::Once;
+use crate::emptied::Emptied;
 use crate::http::Request;
 use crate::ids::{OperationId, Timestamp};
 use crate::planted::{self, PlantedBug};
@@ -162,6 +163,14 @@ pub struct Operations {
     by_due: BTreeSet<(Timestamp, OperationId)>,
     /// What somebody still works on: of the work that is on the clock, the ids.
     worked_on: BTreeSet<OperationId>,
+}
+
+impl Emptied for Operations {
+    fn give_back(&mut self) {
+        self.open.give_back();
+        self.by_due.give_back();
+        self.worked_on.give_back();
+    }
 }
 
 impl Operations {

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use crate::emptied::Emptied;
 use crate::event::Output;
 use crate::ids::CommitSeq;
 use crate::planted::{self, PlantedBug};
@@ -30,6 +31,12 @@ pub struct OutputGate {
     needed: CommitSeq,
     held: VecDeque<Held>,
     held_bytes: u64,
+}
+
+impl Emptied for OutputGate {
+    fn give_back(&mut self) {
+        self.held.give_back();
+    }
 }
 
 impl OutputGate {

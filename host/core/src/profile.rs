@@ -181,7 +181,7 @@ impl Profile {
         self.words().lobby_dropped.with(None)
     }
 
-    /// The answer to a URL that is no room, where the lobby did not return.
+    /// The answer to a URL that is no room, or to who begins a scheduled run, where the lobby did not return.
     pub fn fetch_dropped(self) -> Response {
         match &self.words().lobby_failed {
             Some(answer) => answer.with(None),

@@ -8,6 +8,7 @@
 
 mod aborting;
 mod action;
+mod at_rest;
 mod burying;
 mod called;
 mod connecting;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::commit::KvChanges;
+use crate::emptied::Emptied;
 use crate::ids::CommitSeq;
 use crate::large::NoMemory;
 use crate::planted::{self, PlantedBug};
@@ -80,6 +81,12 @@ struct Layer {
     seq: CommitSeq,
     changes: KvChanges,
     bytes: u64,
+}
+
+impl Emptied for Overlay {
+    fn give_back(&mut self) {
+        self.layers.give_back();
+    }
 }
 
 impl Overlay {

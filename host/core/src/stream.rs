@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::emptied::Emptied;
 use crate::http::Request;
 use crate::ids::{OperationId, RequestId, StreamId};
 use crate::message::{CloseFrame, Message};
@@ -130,6 +131,13 @@ impl StreamEvent {
 pub struct Streams {
     open: BTreeMap<StreamId, Stream>,
     answers: BTreeMap<RequestId, StreamId>,
+}
+
+impl Emptied for Streams {
+    fn give_back(&mut self) {
+        self.open.give_back();
+        self.answers.give_back();
+    }
 }
 
 impl Streams {

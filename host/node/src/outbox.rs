@@ -65,6 +65,14 @@ impl Outbox {
         Outbox { bytes_max, ..Outbox::default() }
     }
 
+    /// Gives back what an empty queue keeps.
+    pub(crate) fn give_back(&self) {
+        let mut queue = self.queue.borrow_mut();
+        if queue.is_empty() {
+            *queue = VecDeque::new();
+        }
+    }
+
     /// Puts a message in. One message always fits. Whether there was room: if not, the connection is closed.
     pub(crate) fn push(&self, outgoing: &Rc<Outgoing>) -> bool {
         self.put(outgoing, Outbound::Frame)

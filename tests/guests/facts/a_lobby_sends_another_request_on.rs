@@ -9,11 +9,7 @@ struct Fact;
 
 fn another(request: &Request) -> Decision {
     match request.query() {
-        Some("body") => {
-            let mut other = request.clone();
-            other.body = b"another body".to_vec();
-            Decision::proceed_as(other)
-        }
+        Some("body") => Decision::proceed_as(request.clone().with_body("another body")),
         _ => {
             let mut other = request.clone();
             other.uri = "https://other.example/else/where?_pk=another".into();

@@ -56,15 +56,30 @@ impl LobbyEvent {
         }
     }
 
-    /// Whether it is about a request whose body has not come along.
-    pub(super) fn body_waits(&self) -> bool {
+    /// What counts of the request that it is about, where another is to stand in its place.
+    pub(super) fn came(&self) -> Option<Came> {
         match self {
             LobbyEvent::BeforeConnect(_, request)
             | LobbyEvent::BeforeRequest(_, request)
-            | LobbyEvent::Fetch(request) => request.body_waits,
-            LobbyEvent::Cron(_) => false,
+            | LobbyEvent::Fetch(request) => {
+                let framing = request.headers.iter().filter(|header| header.frames()).cloned().collect();
+                let (method, uri) = (request.method.clone(), request.uri.clone());
+                Some(Came { method, uri, framing, body_waits: request.body_waits })
+            }
+            LobbyEvent::Cron(_) => None,
         }
     }
+}
+
+/// What counts of a request that has come, where another is to stand in its place.
+#[derive(Debug)]
+pub(crate) struct Came {
+    pub(crate) method: String,
+    pub(crate) uri: String,
+    /// What its client has said of how long the body is.
+    pub(crate) framing: Vec<Header>,
+    /// The body is still with the client.
+    pub(crate) body_waits: bool,
 }
 
 impl LobbyKind {

@@ -204,34 +204,45 @@ fn another_request_goes_on_with_what_it_says_and_the_length_of_its_body() {
 
 #[test]
 fn a_body_that_waits_goes_on_only_in_the_place_of_one_that_does() {
-    let waiting = || Request {
-        body_waits: true,
-        headers: vec![header("content-length", "5")],
-        ..other("PUT", "http://h/")
+    let waiting = |length: &str| {
+        let headers = vec![header("x-a", "1"), header("content-length", length)];
+        Request { body_waits: true, headers, ..other("PUT", "http://h/") }
     };
-    let uploading = LobbyEvent::BeforeRequest("room".into(), Box::new(waiting()));
-    let verdict = verdict(uploading, |turn| {
-        turn.decide(EVENT, as_this(waiting())).unwrap();
+    let uploading = LobbyEvent::BeforeRequest("room".into(), Box::new(waiting("17")));
+    let told = verdict(uploading, |turn| {
+        turn.decide(EVENT, as_this(waiting("5"))).unwrap();
         TurnEnd::Done
     });
-    assert_eq!(verdict, Verdict::ProceedAs(Box::new(waiting())), "what is said of it stays");
+    assert_eq!(told, Verdict::ProceedAs(Box::new(waiting("17"))), "its client knows how long it is");
     first(before_request(), |turn| {
         let none = "no body waits with the client: say the body that has come along";
-        assert_eq!(turn.decide(EVENT, as_this(waiting())), Err(DecideError::BadDecision(none.into())));
+        let decided = turn.decide(EVENT, as_this(waiting("5")));
+        assert_eq!(decided, Err(DecideError::BadDecision(none.into())));
         TurnEnd::Done
     });
 }
 
+/// Why another request may not go on in the place of one, if so.
+fn refused(event: LobbyEvent, request: Request) -> Option<DecideError> {
+    let mut why = None;
+    first(event, |turn| {
+        why = turn.decide(EVENT, as_this(request)).err();
+        TurnEnd::Done
+    });
+    why
+}
+
 #[test]
-fn another_request_is_one_that_could_have_come() {
-    let refused = |event: LobbyEvent, request: Request| {
-        let mut why = None;
-        first(event, |turn| {
-            why = turn.decide(EVENT, as_this(request)).err();
-            TurnEnd::Done
-        });
-        why
-    };
+fn what_has_come_can_go_on_as_it_is_whatever_it_is() {
+    let odd = other("M-SEARCH", "http://h~:99999/a");
+    let event = LobbyEvent::BeforeRequest("room".into(), Box::new(odd.clone()));
+    assert_eq!(refused(event.clone(), odd.clone()), None);
+    assert!(refused(event.clone(), Request { method: "SEARCH-M".into(), ..odd.clone() }).is_some());
+    assert!(refused(event, Request { uri: "http://h~:99999/b".into(), ..odd }).is_some());
+}
+
+#[test]
+fn what_is_changed_of_a_request_is_what_can_be_sent() {
     let bad = |event: LobbyEvent, request: Request| match refused(event, request) {
         Some(DecideError::BadDecision(why)) => why,
         other => panic!("{other:?}"),
@@ -252,8 +263,19 @@ fn another_request_is_one_that_could_have_come() {
     assert!(bad(before_request(), other("GET", "http://h/a b")).contains("percent-encoded"));
     let split = Request { headers: vec![header("x", "a\r\nb")], ..other("GET", "http://h/") };
     assert!(bad(before_request(), split).contains("control character"));
-    let long = other("GET", &format!("http://h/{}", "a".repeat(REQUEST_HEAD_BYTES_MAX)));
-    assert_eq!(refused(before_request(), long), Some(DecideError::TooLarge(REQUEST_HEAD_BYTES_MAX as u64)));
+    let many = Request { headers: vec![header("x", ""); 201], ..other("GET", "http://h/") };
+    assert_eq!(bad(before_request(), many), "there are 201 headers; the limit is 200");
+    let head_max = Some(DecideError::TooLarge(REQUEST_HEAD_BYTES_MAX as u64));
+    let long = other("GET", &format!("http://h/{}", "\n".repeat(REQUEST_HEAD_BYTES_MAX)));
+    assert_eq!(refused(before_request(), long), head_max);
+    // What says how long the body is counts, too.
+    let fills = |more: usize| {
+        let value = "a".repeat(REQUEST_HEAD_BYTES_MAX - "PUThttp://h/xcontent-length1".len() + more);
+        let headers = vec![header("x", &value)];
+        Request { headers, body: Bytes::from_static(b"w"), ..other("PUT", "http://h/") }
+    };
+    assert_eq!(refused(before_request(), fills(0)), None);
+    assert_eq!(refused(before_request(), fills(1)), head_max);
     let bytes_max = Limits::default().request_body_bytes_max;
     let large = Request { body: vec![0; bytes_max as usize + 1].into(), ..other("PUT", "http://h/") };
     assert_eq!(refused(before_request(), large), Some(DecideError::TooLarge(bytes_max.into())));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use crate::checkpoint::SleepingEvent;
+use crate::emptied::Emptied;
 use crate::ids::{EventId, Timestamp};
 use crate::turn::Subject;
 
@@ -37,6 +38,14 @@ pub(crate) struct OverdueEvent {
     pub(crate) subject: Subject,
     /// The bound that it passed.
     pub(crate) deadline_ms: u64,
+}
+
+impl Emptied for PendingEvents {
+    fn give_back(&mut self) {
+        self.open.give_back();
+        self.by_deadline.give_back();
+        self.by_subject.give_back();
+    }
 }
 
 impl PendingEvents {

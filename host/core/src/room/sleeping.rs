@@ -272,6 +272,7 @@ impl Room {
         }
         self.memory = if self.mailbox.is_empty() || self.stands_still() {
             self.actions.push(Action::DropInstance);
+            self.give_back();
             Memory::Asleep { saved_at: seq, touched }
         } else {
             Memory::Awake

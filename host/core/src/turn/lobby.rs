@@ -8,8 +8,8 @@ use crate::event::Event;
 use crate::fetch::url_fault;
 use crate::http::{Header, Request};
 use crate::ids::{EventId, Seed, Timestamp};
-use crate::limits::REQUEST_HEAD_BYTES_MAX;
-use crate::lobby::{Decision, LobbyEvent, LobbyKind};
+use crate::limits::{LOBBY_HEADERS_MAX, REQUEST_HEAD_BYTES_MAX};
+use crate::lobby::{Came, Decision, LobbyEvent, LobbyKind};
 use crate::room::{RoomConfig, RoomState};
 use crate::turn::{Subject, Turn};
 
@@ -24,8 +24,8 @@ pub(crate) struct LobbyTurn {
     pub(crate) about: Option<LobbyEvent>,
     /// Whether somebody waits for a decision.
     pub(crate) waits: bool,
-    /// Whether the body of the request that it is about is still with the client.
-    pub(crate) body_waits: bool,
+    /// Of the request that it is about.
+    pub(crate) came: Option<Arc<Came>>,
     pub(crate) decision: Option<Decision>,
 }
 
@@ -107,49 +107,59 @@ impl Turn {
 impl LobbyTurn {
     /// The request that goes on in the place of the one that has come.
     fn stand_in(&self, mut request: Request, body_bytes_max: u32) -> Result<Request, DecideError> {
-        let bad = |fault: &str| Err(DecideError::BadDecision(fault.into()));
-        match self.kind {
-            LobbyKind::BeforeRequest => {}
-            LobbyKind::BeforeConnect => {
-                if request.method != "GET" || !request.body.is_empty() {
-                    return bad("a client connects with a GET without a body");
-                }
-            }
-            LobbyKind::Fetch | LobbyKind::Cron => return bad("there is no room that it could go on to"),
+        let bad = |fault: String| Err(DecideError::BadDecision(fault));
+        let came = match (self.kind, &self.came) {
+            (LobbyKind::BeforeConnect | LobbyKind::BeforeRequest, Some(came)) => came,
+            _ => return bad("there is no room that it could go on to".into()),
+        };
+        let has_body = request.body_waits || !request.body.is_empty();
+        if self.kind == LobbyKind::BeforeConnect && (request.method != "GET" || has_body) {
+            return bad("a client connects with a GET without a body".into());
         }
-        if request.body_waits && !self.body_waits {
-            return bad("no body waits with the client: say the body that has come along");
-        }
-        if let Some(fault) = request.fault().or_else(|| url_fault(&request.uri, ["https", "http"])) {
-            return Err(DecideError::BadDecision(fault));
+        if request.body_waits && !came.body_waits {
+            return bad("no body waits with the client: say the body that has come along".into());
         }
         if request.body.len() as u64 > u64::from(body_bytes_max) {
             return Err(DecideError::TooLarge(body_bytes_max.into()));
         }
-        request.headers = fit(request.headers)?;
-        if request.method.len() + request.uri.len() + request.headers.iter().map(Header::bytes).sum::<usize>()
-            > REQUEST_HEAD_BYTES_MAX
-        {
+        // What is measured first is not repeated in an error, however long it is.
+        if request.method.len() + request.uri.len() > REQUEST_HEAD_BYTES_MAX {
             return Err(DecideError::TooLarge(REQUEST_HEAD_BYTES_MAX as u64));
         }
-        if !request.body_waits {
-            frame(&mut request);
+        // What the client could say it can say again.
+        if request.method != came.method
+            && let Some(fault) = request.method_fault()
+        {
+            return bad(fault);
+        }
+        if request.uri != came.uri
+            && let Some(fault) = request.uri_fault().or_else(|| url_fault(&request.uri, ["https", "http"]))
+        {
+            return bad(fault);
+        }
+        request.headers = fit(request.headers)?;
+        request.headers.retain(|header| !header.frames());
+        match request.body_waits {
+            true => request.headers.extend(came.framing.iter().cloned()),
+            false if request.body.is_empty() => {}
+            false => {
+                let value = request.body.len().to_string().into();
+                request.headers.push(Header { name: "content-length".into(), value });
+            }
+        }
+        if request.bytes() - request.body.len() as u64 > REQUEST_HEAD_BYTES_MAX as u64 {
+            return Err(DecideError::TooLarge(REQUEST_HEAD_BYTES_MAX as u64));
         }
         Ok(request)
     }
 }
 
-/// Lets a request say how long its body is, as whoever sends it would: whatever it has said of the body that it had before.
-fn frame(request: &mut Request) {
-    request.headers.retain(|header| !["content-length", "transfer-encoding"].contains(&header.name.as_str()));
-    if !request.body.is_empty() {
-        let value = request.body.len().to_string().into();
-        request.headers.push(Header { name: "content-length".into(), value });
-    }
-}
-
 /// Headers as a request has them, their names in lower case.
 fn fit(mut headers: Vec<Header>) -> Result<Vec<Header>, DecideError> {
+    if headers.len() > LOBBY_HEADERS_MAX {
+        let fault = format!("there are {} headers; the limit is {LOBBY_HEADERS_MAX}", headers.len());
+        return Err(DecideError::BadDecision(fault));
+    }
     for header in &mut headers {
         header.name.make_ascii_lowercase();
         if let Some(fault) = header.fault() {

@@ -152,6 +152,7 @@ pub(crate) fn fell_asleep(worker: &Worker, entry: &RoomEntry) {
     if entry.core.borrow().asleep_since().is_none() {
         return;
     }
+    entry.give_back();
     entry.gives_way.sleeps(entry.saved_at.get(), worker.now());
     if entry.gives_way.stands_still() {
         worker.count_awake(entry, None);

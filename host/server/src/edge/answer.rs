@@ -17,7 +17,7 @@ use party_node::connection::Connect;
 use party_node::node::Unavailable;
 use party_node::party::Party;
 
-use super::body::{Collected, EdgeBody, collect};
+use super::body::{Collected, EdgeBody, collect, hold_more};
 use super::exchange::{guest_headers, guest_uri, head_to_wire, to_wire};
 use super::handshake;
 use super::http::Progress;
@@ -186,7 +186,8 @@ async fn ask(
         true => (Collected { bytes: Bytes::new(), share: None }, Some(body)),
         false => (collect(worker, progress, body, bytes_max).await?, None),
     };
-    let Collected { bytes, share } = collected;
+    let Collected { bytes, mut share } = collected;
+    let held = bytes.len();
     let request = GuestRequest {
         method: parts.method.as_str().into(),
         uri,
@@ -194,7 +195,12 @@ async fn ask(
         body: bytes,
         body_waits: waiting.is_some(),
     };
-    let request = match lobby::before_request(worker, &party, address.room(), request).await {
+    let asked = lobby::before_request(worker, &party, address.room(), request).await;
+    let may_go_on = asked.and_then(|request| {
+        let more = request.body.len().saturating_sub(held);
+        hold_more(worker, &mut share, more).map(|()| request)
+    });
+    let request = match may_go_on {
         Ok(request) => request,
         // Nobody reads what is still to come.
         Err(answer) if waiting.is_some() => return Err(answer),

@@ -171,6 +171,22 @@ pub(crate) async fn next_frame(
     frame.map_err(|error| format!("the body is broken: {error}"))
 }
 
+/// Holds more bytes of a request than have come, for one that stands in its place; or says how to answer instead.
+pub(crate) fn hold_more(
+    worker: &EdgeWorker,
+    share: &mut Option<Share>,
+    bytes: usize,
+) -> Result<(), Response> {
+    let holds = match share {
+        Some(share) => share.grow(bytes),
+        None => {
+            *share = worker.bodies().take(bytes);
+            share.is_some()
+        }
+    };
+    holds.then_some(()).ok_or_else(no_room)
+}
+
 fn no_room() -> Response {
     Response::text(503, "the host holds as many request bodies as it may")
 }

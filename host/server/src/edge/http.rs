@@ -28,11 +28,11 @@ use party_core::ids::Timestamp;
 use party_node::connection::Ticket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use self::stream::Stream;
 use super::answer::answer;
 use super::body::{BodyError, EdgeBody};
 use super::count::Share;
 use super::handshake::asks_for_websocket;
-use super::http::stream::Stream;
 use super::limits::EdgeLimits;
 use super::proxies::Peer;
 use super::socket::Socket;
@@ -81,9 +81,11 @@ pub(crate) struct Progress {
     ended_at: Cell<Option<Timestamp>>,
     /// When bytes of the client were last read.
     read_at: Cell<Timestamp>,
-    /// Whether to look if the client has gone behind what nobody reads.
+    /// Whether to look if the client has ended behind what nobody reads.
     looks: Cell<bool>,
-    /// It has.
+    /// When that was found first.
+    closed_at: Cell<Option<Timestamp>>,
+    /// It is given up.
     has_gone: Cell<bool>,
     /// Who reads the body of the request, perhaps in another task, to be told of that.
     reader: Cell<Option<Waker>>,
@@ -104,6 +106,7 @@ impl Progress {
             ended_at: Cell::new(None),
             read_at: Cell::new(now),
             looks: Cell::new(false),
+            closed_at: Cell::new(None),
             has_gone: Cell::new(false),
             reader: Cell::new(None),
             ticket: RefCell::new(None),

@@ -121,7 +121,7 @@ impl HostName {
 /// The address that it is, in brackets or not.
 fn address(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    bare.unwrap_or(host).parse().ok()
+    bare.unwrap_or(host).parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
 /// As names are compared: in lower case, without the dot of the root.
@@ -308,6 +308,7 @@ mod tests {
                 ("chat.example", "shop"),
                 ("chat.localhost", "chat"),
                 ("192.0.2.7", "shop"),
+                ("[::ffff:192.0.2.7]", "shop"),
                 ("[::1]:80", "shop"),
                 ("[0:0::0:1]", "shop"),
                 ("[2001:DB8::7]", "shop"),

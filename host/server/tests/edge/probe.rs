@@ -127,9 +127,9 @@ const TELL_HEADERS: &str = "
 pub(crate) static TELLER: LazyLock<Vec<u8>> =
     LazyLock::new(|| guest().on("on-request", TELL_HEADERS).build());
 
-/// The same, and would read bodies itself, of which it wants none.
+/// The guest, which would read bodies itself, and wants nothing of one that waits: it is answered with none.
 pub(crate) static FORGOER: LazyLock<Vec<u8>> =
-    LazyLock::new(|| guest().handlers(ALL_HANDLERS | REQUEST_BODIES).on("on-request", TELL_HEADERS).build());
+    LazyLock::new(|| guest().handlers(ALL_HANDLERS | REQUEST_BODIES).build());
 
 /// It answers nothing itself, and has not even a start.
 pub(crate) static MUTE: LazyLock<Vec<u8>> = LazyLock::new(|| guest().handlers(0).build());

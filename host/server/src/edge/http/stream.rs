@@ -32,16 +32,18 @@ impl Stream {
         (self.socket, self.owed)
     }
 
-    /// Looks whether the client has gone, although bytes of it are left that nobody reads, behind which hyper would not find the
-    /// end: of a body that its room reads no further, or of what follows the request. Only when nothing has moved for a while, for
-    /// one that has merely said all gets its answer.
+    /// Looks whether the client has ended its sending, although bytes of it are left that nobody reads, behind which hyper would not
+    /// find the end: of a body that its room reads no further, or of what follows the request. It may have gone, or have said all and
+    /// wait for its answer; and the room may yet read on. So it is given up only when nothing has moved since for long.
     fn look(&self) {
         let (progress, now) = (&self.progress, self.worker.clock().now());
-        let moved_at = progress.read_at.get().max(progress.waiting_since.get());
-        let is_still = moved_at.after_ms(self.worker.limits.half_open_ms_max) <= now;
-        if is_still && self.socket.is_read_closed() {
-            progress.has_gone.set(true);
+        if !self.socket.is_read_closed() {
+            return;
         }
+        let found_at = progress.closed_at.get().unwrap_or(now);
+        progress.closed_at.set(Some(found_at));
+        let moved_at = found_at.max(progress.read_at.get()).max(progress.waiting_since.get());
+        progress.has_gone.set(moved_at.after_ms(self.worker.limits.head_ms_max) <= now);
     }
 
     fn note(&mut self, written: Poll<io::Result<usize>>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
