@@ -1,5 +1,7 @@
 //! HTTP requests and responses, whole in memory, and a reply that may come later.
 
+mod path;
+
 use std::borrow::Cow;
 
 use crate::bindings::party::server::types as wit;
@@ -39,6 +41,14 @@ impl Request {
     pub fn new(method: impl Into<String>, uri: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         let (method, uri, body) = (method.into(), uri.into(), body.into());
         Self { method, uri, headers: Vec::new(), body, waiting: None }
+    }
+
+    /// With this header, its name in lower case, in place of all of that name.
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        let name = name.into().to_ascii_lowercase();
+        self.headers.retain(|header| header.name != name);
+        self.headers.push(Header { name: name.into(), value: value.into() });
+        self
     }
 
     /// With this body, and none that waits.
@@ -105,52 +115,6 @@ impl Request {
     /// The value of a header, given in lower case; the first if there are several.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|header| header.name == name).map(|header| header.value.as_slice())
-    }
-
-    /// The path of the URL: `/parties/main/lobby/scores`.
-    pub fn path(&self) -> &str {
-        let after_scheme = self.uri.split_once("://").map_or(self.uri.as_str(), |(_, rest)| rest);
-        let path = after_scheme.find('/').map_or("/", |start| &after_scheme[start..]);
-        path.split(['?', '#']).next().unwrap_or(path)
-    }
-
-    /// The part of the path behind the room, if it is the path of a room, which it need not be where a lobby has changed it: `/scores`, or `/` for the room itself.
-    pub fn path_in_room(&self) -> &str {
-        let path = self.path();
-        if let Some(behind) = self.behind_the_named_room(path) {
-            return behind;
-        }
-        let names = if path.starts_with("/parties/") { 3 } else { 2 };
-        match path.match_indices('/').nth(names) {
-            Some((start, _)) => &path[start..],
-            None => "/",
-        }
-    }
-
-    /// With the profile partyserver the host says which party a request is for, because anything may stand before it in the path,
-    /// and slashes more than once. No prefix of a host begins with `party`, or with `parties` and something behind it, so what a
-    /// client of the classic profile says there changes nothing.
-    fn behind_the_named_room<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let party = std::str::from_utf8(self.header("x-partykit-namespace")?).ok()?;
-        let mut ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        let mut start = ends.next()?;
-        let mut names = ends.filter_map(|end| {
-            let name = (&path[start + 1..end], end);
-            start = end;
-            (!name.0.is_empty()).then_some(name)
-        });
-        match names.next()?.0 {
-            "party" => return None,
-            "parties" => names.next().filter(|(name, _)| *name == party)?,
-            _ => names.find(|(name, _)| *name == party)?,
-        };
-        let (_, end) = names.next()?;
-        Some(if end == path.len() { "/" } else { &path[end..] })
-    }
-
-    /// What follows the `?` of the URL.
-    pub fn query(&self) -> Option<&str> {
-        self.uri.split('#').next().and_then(|uri| uri.split_once('?')).map(|(_, query)| query)
     }
 
     /// The body as text, unless it is not UTF-8.

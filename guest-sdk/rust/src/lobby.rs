@@ -160,7 +160,7 @@ impl Decision {
     /// ```no_run
     /// # use party::{Decision, Request, Result};
     /// # fn example(request: &Request) -> Result<Decision> {
-    /// let mut other = request.clone();
+    /// let mut other = request.clone().with_header("x-was", request.path());
     /// other.uri = request.uri.replace("/old/", "/new/");
     /// Ok(Decision::proceed_as(other))
     /// # }
@@ -236,9 +236,14 @@ fn told(decided: Result<(), DecideError>) -> Result<()> {
         // The host has decided at its deadline: nobody is left to be told.
         Ok(()) | Err(DecideError::NotPending) => Ok(()),
         Err(DecideError::TooLarge(bytes_max)) => {
-            Err(Error::new(format!("the limit for what a lobby decides is {bytes_max} bytes")))
+            Err(unsaid(format!("the limit for what a lobby decides is {bytes_max} bytes")))
         }
-        Err(DecideError::BadDecision(why)) => Err(Error::new(format!("the decision cannot be sent: {why}"))),
-        Err(DecideError::NotInTheLobby) => Err(Error::new("not in the lobby")),
+        Err(DecideError::BadDecision(why)) => Err(unsaid(format!("the decision cannot be sent: {why}"))),
+        Err(DecideError::NotInTheLobby) => Err(unsaid("not in the lobby".into())),
     }
+}
+
+/// It is the lobby that is wrong, and not whoever came.
+fn unsaid(why: String) -> Error {
+    Error::new(why).with_status(500)
 }

@@ -257,15 +257,6 @@ impl RoomEntry {
         !self.undone.borrow().is_empty()
     }
 
-    /// Gives back what it keeps for nothing, while it sleeps.
-    pub(crate) fn give_back(&self) {
-        let mut undone = self.undone.borrow_mut();
-        if undone.is_empty() {
-            *undone = VecDeque::new();
-        }
-        self.links.borrow().iter().for_each(|link| link.outbox.give_back());
-    }
-
     /// What is to be carried out next.
     pub(crate) fn next_undone(&self) -> Option<Action> {
         self.undone.borrow_mut().pop_front()

@@ -122,8 +122,22 @@ fn make(mut parts: NodeParts) -> Result<Made, StartError> {
         Visit::Continue
     })?;
     tell_of_absent(&node, &absent)?;
+    tell_of_idle_crons(&node);
     let workers = receivers.into_iter().map(|receiver| (parts.chance.split(), receiver)).collect();
     Ok(Made { node, workers, commits, committer, wakes, changed })
+}
+
+/// Who lists scheduled runs that nobody takes finds out before the first does not come.
+fn tell_of_idle_crons(node: &Node) {
+    for project in node.projects() {
+        if !project.crons.is_empty() && node.takes_scheduled_runs(project).is_none() {
+            let (project, crons) = (&project.name, project.crons.len());
+            tracing::warn!(
+                project,
+                "{crons} scheduled runs are listed, and its party main has no on-cron: none comes"
+            );
+        }
+    }
 }
 
 /// Rooms of projects and parties that are not served stay in the store as they are. Whoever misses them finds out why.

@@ -1,5 +1,6 @@
 //! What leaves a room: outputs on their way to its clients, and what is answered without it.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use party_core::auto_response::AutoResponse;
@@ -31,6 +32,15 @@ impl AutoAnswer {
 }
 
 impl RoomEntry {
+    /// Gives back what it keeps for nothing, while it sleeps.
+    pub(crate) fn give_back(&self) {
+        let mut undone = self.undone.borrow_mut();
+        if undone.is_empty() {
+            *undone = VecDeque::new();
+        }
+        self.links.borrow().iter().for_each(|link| link.outbox.give_back());
+    }
+
     /// Closes every connection with this and answers nobody, because the room cannot be asked any more.
     pub(crate) fn lose_everyone(&self, frame: &CloseFrame) {
         self.starved.take();

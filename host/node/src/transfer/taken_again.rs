@@ -210,8 +210,8 @@ pub fn why_nothing_is_recorded(store: &dyn Store, address: &RoomAddress) -> &'st
     match store.summary(address) {
         Ok(Some(RoomSummary { checkpoint: Some(_), .. })) => {
             "nothing has happened in it since its last checkpoint, with which its journal begins anew: a room makes one when \
-             it sleeps (after idle_ms without anything to do, 10 s if nothing is said), when its host stops in order, and \
-             now and then while it changes; save before that, or raise idle_ms under [limits] to have more time"
+             it sleeps (after idle_ms without anything to do, 10 s if nothing is said), when its host stops in order, when a \
+             copy of it is taken (`fork`, `checkpoint export`), and now and then while it changes; save before that, or raise idle_ms under [limits] to have more time"
         }
         Ok(_) | Err(_) => "rooms with memory = \"durable\" record them, from one checkpoint to the next",
     }
