@@ -92,6 +92,10 @@ fn a_run_that_fails_is_told_of_and_the_next_comes_in_its_time() {
 fn a_party_without_on_cron_is_told_of() {
     let probe = World::new(5).compile_cache(scratch("compiled")).party("main", guest("test_guests"));
     probe.cron("often", "* * * * *").run(async |world| -> Result<()> {
+        // Before the first run does not come, and when it does not.
+        let told = ["1 scheduled runs are listed, and its party main has no on-cron: none comes"];
+        let complaints = world.take_complaints();
+        ensure!(complaints == told, "{complaints:?}");
         world.advance(MINUTE).await;
         let complaints = world.take_complaints();
         ensure!(complaints == ["the party main has no on-cron, and nothing is run"], "{complaints:?}");
