@@ -40,6 +40,7 @@ fn a_test_that_fails_says_what_had_happened_and_its_seed() {
 so far:
 seed 71
 memory volatile
+profile partykit
 > c1 connect main/lobby ?_pk=alice
 > c1 send said
 < c1 1

@@ -280,7 +280,7 @@ fn refuses(host: &mut Host, room: &str, why: &str) -> Result<()> {
         Err(error) => ensure!(format!("{error:#}").contains("503"), "{error:#}"),
     }
     // What is said and what is answered come by two ways: either may be the first.
-    let hint = format!("room recover main/{room}`");
+    let hint = format!("room recover damaged/main/{room}`");
     host.program.wait_until_said(|line| line.contains(&hint), BOUND)?;
     let said = host.program.said();
     let lines: Vec<&str> = said.lines().collect();
