@@ -196,9 +196,9 @@ async fn ask(
         body_waits: waiting.is_some(),
     };
     let asked = lobby::before_request(worker, &party, address.room(), request).await;
-    let may_go_on = asked.and_then(|request| {
-        let more = request.body.len().saturating_sub(held);
-        hold_more(worker, &mut share, more).map(|()| request)
+    let may_go_on = asked.and_then(|request| match request.body.len().saturating_sub(held) {
+        0 => Ok(request),
+        more => hold_more(worker, &mut share, more).map(|()| request),
     });
     let request = match may_go_on {
         Ok(request) => request,
